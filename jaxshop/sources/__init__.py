@@ -1,0 +1,36 @@
+"""Where shops come from: the reference shop and its siblings, files, and the database."""
+
+from __future__ import annotations
+
+import re
+
+from jaxshop.shop import Shop, ShopError
+
+
+def load_shop(spec: str) -> Shop:
+    """Load a shop.
+
+    Args:
+        spec: `reference`; `reference:K` with K = 1 ... 9, its siblings; `mariadb:`, the database that the
+            environment names; or the path of a `.json`, `.txt` or `.fjs` file.
+
+    Raises:
+        ShopError: there is no such shop, or something is wrong with it.
+    """
+    # Imported when asked for: the database is an extra, and a file needs no generator.
+    source, colon, detail = str(spec).partition(":")
+    if source == "reference" and (not colon or re.fullmatch("[1-9]", detail)):
+        from jaxshop.sources.reference import reference_shop
+
+        return reference_shop(int(detail or 0))
+    if source == "reference":
+        raise ShopError(f"{spec}: the siblings of the reference shop are reference:1 to reference:9")
+    if source == "mariadb" and colon:
+        if detail:
+            raise ShopError("mariadb: takes nothing after the colon; its settings come from the environment")
+        from jaxshop.sources.mariadb import read_shop as read_database
+
+        return read_database()
+    from jaxshop.sources.files import read_shop
+
+    return read_shop(spec)
