@@ -1,0 +1,128 @@
+"""Transitions: pure integer functions of state and params. The decision is Giffler and Thompson's conflict set (1960)."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from chex import Array
+
+from jaxshop.env.types import NEVER, EnvParams, EnvState
+
+
+def earliest_start(ready: Array, free: Array) -> Array:
+    """Earliest start of an operation that is ready at `ready` on a machine free from `free`; the only rule of timing."""
+    return jnp.maximum(ready, free)
+
+
+def open_decision(state: EnvState, params: EnvParams, non_delay: bool = False) -> EnvState:
+    """Choose the next machine and the lots that compete for it: the conflict set.
+
+    Active: the machine that can complete an operation first; the lots that could start there before that completion.
+    Non-delay: the machine where an operation can start first; the lots that can start there then.
+
+    Ties: the lowest lot comes first; of its machines, the one that became free last, then the lowest. The first lot
+    always competes, even with an operation of no duration.
+    """
+    set_free = jnp.where(params.member, state.machine_free, NEVER).min(axis=1)
+    times = jnp.zeros_like(state.lot_time) if non_delay else state.lot_time
+    event = earliest_start(state.lot_ready, set_free[state.lot_set]) + times
+    soonest = event.min()
+    lots = jnp.arange(state.lot_op.shape[0], dtype=jnp.int32)
+    first = jnp.where((event == soonest).any(axis=0), lots, lots.shape[0] - 1).min()
+
+    reach = earliest_start(state.lot_ready[first], state.machine_free) + times[:, first, None] == soonest
+    free = jnp.where((reach & params.member[state.lot_set[:, first]]).any(axis=0), state.machine_free, -1)
+    machines = jnp.arange(free.shape[0], dtype=jnp.int32)
+    machine = jnp.where(free == free.max(), machines, free.shape[0] - 1).min()
+
+    start = earliest_start(state.lot_ready, state.machine_free[machine])
+    competes = start <= soonest if non_delay else start < soonest
+    eligible = params.member[:, machine][state.lot_set].any(axis=0)
+    return state._replace(
+        machine=machine, event=soonest, first=first, mask=(eligible & competes) | (lots == first)
+    )
+
+
+def time_on(state: EnvState, params: EnvParams, lot: Array, machine: Array) -> Array:
+    """Ticks that the lot's next operation takes on the machine; 0 if it cannot run there."""
+    on = params.member[state.lot_set[:, lot], machine]
+    return jnp.where(on, state.lot_time[:, lot], 0).sum(dtype=jnp.int32)
+
+
+def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = False) -> EnvState:
+    """Put the lot's next operation on the open decision's machine, then open the next decision."""
+    machine = state.machine
+    active = state.step < params.operations
+    op = state.lot_op[lot]
+    start = earliest_start(state.lot_ready[lot], state.machine_free[machine])
+    end = start + time_on(state, params, lot, machine)
+    left = state.lot_left[lot] - 1
+    more = left > 0
+    following = op + more.astype(jnp.int32)
+    tail = jnp.where(more, params.op_tail[following], 0)
+
+    is_lot = (jnp.arange(state.lot_op.shape[0]) == lot) & active
+    is_machine = (jnp.arange(state.machine_free.shape[0]) == machine) & active
+    pools = jnp.arange(state.pool_work.shape[0])
+    here = (pools == params.op_pools[op, 0]) & active
+    there = (pools == params.op_pools[op, 1]) & active
+    grown = (end - state.machine_free[machine]).astype(jnp.float32) / params.bound.astype(jnp.float32)
+    slot = jnp.where(active, op, state.op_start.shape[0])
+
+    return open_decision(
+        state._replace(
+            step=state.step + active.astype(jnp.int32),
+            lot_op=jnp.where(is_lot, following, state.lot_op),
+            lot_left=jnp.where(is_lot, left, state.lot_left),
+            lot_ready=jnp.where(is_lot, jnp.where(more, end, NEVER), state.lot_ready),
+            lot_tail=jnp.where(is_lot, tail, state.lot_tail),
+            lot_time=jnp.where(is_lot, jnp.where(more, params.op_time[:, following], 0)[:, None], state.lot_time),
+            lot_set=jnp.where(is_lot, params.op_set[:, following][:, None], state.lot_set),
+            machine_free=jnp.where(is_machine, end, state.machine_free),
+            pool_work=state.pool_work - jnp.where(here, params.op_work[op], 0.0),
+            pool_queue=state.pool_queue
+            - jnp.where(here, params.op_work[op], 0.0)
+            + jnp.where(there & more, params.op_work[following], 0.0),
+            pool_busy=state.pool_busy + jnp.where(here, grown, 0.0),
+            op_start=state.op_start.at[slot].set(start, mode="drop"),
+            op_end=state.op_end.at[slot].set(end, mode="drop"),
+            op_machine=state.op_machine.at[slot].set(machine, mode="drop"),
+            estimate=jnp.where(active, jnp.maximum(state.estimate, end + tail), state.estimate),
+        ),
+        params,
+        non_delay,
+    )
+
+
+def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
+    """The empty schedule with its first decision open."""
+    real = params.lot_count > 0
+    op = params.lot_first
+    n = params.op_tail.shape[0]
+    tail = jnp.where(real, params.op_tail[op], 0)
+    pools = params.pool_work.shape[0]
+    waiting = jnp.zeros(pools, jnp.float32).at[params.op_pools[op, 0]].add(jnp.where(real, params.op_work[op], 0.0))
+    free = jnp.where(params.machine_free < NEVER, params.machine_free, 0).astype(jnp.float32)
+    undone = jnp.full(n, -1, jnp.int32)
+    zero = jnp.int32(0)
+    state = EnvState(
+        step=zero,
+        lot_op=op,
+        lot_left=params.lot_count,
+        lot_ready=jnp.where(real, params.lot_release, NEVER),
+        lot_tail=tail,
+        lot_time=jnp.where(real, params.op_time[:, op], 0),
+        lot_set=params.op_set[:, op],
+        machine_free=params.machine_free,
+        pool_work=params.pool_work,
+        pool_queue=waiting,
+        pool_busy=jnp.zeros(pools, jnp.float32).at[params.machine_pool].add(free / params.bound.astype(jnp.float32)),
+        op_start=undone,
+        op_end=undone,
+        op_machine=undone,
+        estimate=jnp.where(real, params.lot_release + tail, 0).max(),
+        machine=zero,
+        event=zero,
+        first=zero,
+        mask=real,
+    )
+    return open_decision(state, params, non_delay)

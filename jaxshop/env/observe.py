@@ -1,0 +1,110 @@
+"""What a policy sees of the open decision: scale-free features of the lots that compete, and of the shop."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from chex import Array
+
+from jaxshop.env.dynamics import earliest_start
+from jaxshop.env.types import NEVER, EnvParams, EnvState, Observation
+
+FEATURES = 28
+CONTEXT = 8
+
+
+def candidates(state: EnvState, count: int) -> tuple[Array, Array]:
+    """Indices int32 [C] and mask bool [C] of the conflict set, longest remaining lot first.
+
+    Where more than C lots compete, those with the least work left are not shown.
+    """
+    lots = state.mask.shape[0]
+    if count == lots:
+        return jnp.arange(lots, dtype=jnp.int32), state.mask
+    key, index = jax.lax.top_k(jnp.where(state.mask, state.lot_tail + 1, 0), count)
+    return index, key > 0
+
+
+def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
+    """Features of C = `count` candidates; every time is divided by the certified bound.
+
+    Returns:
+        Observation with features float32 [C, FEATURES] and context float32 [CONTEXT].
+    """
+    lots, mask = candidates(state, count)
+    scale = 1.0 / params.bound.astype(jnp.float32)
+
+    def bounds(ticks: Array) -> Array:
+        return jnp.clip(ticks, -NEVER, NEVER).astype(jnp.float32) * scale
+
+    ops = state.lot_op[lots]
+    traits = params.op_traits[ops]
+    ready = state.lot_ready[lots]
+    free = state.machine_free[state.machine]
+    start = earliest_start(ready, free)
+    sets = state.lot_set[:, lots]
+    time = jnp.where(params.member[sets, state.machine], state.lot_time[:, lots], 0).sum(axis=0, dtype=jnp.int32)
+    end = start + time
+    left = end + state.lot_tail[lots] - time
+
+    # A pool's horizon: when its machines would end if all work left were spread evenly, as a share of the bound.
+    busy = state.pool_busy / params.pool_size
+    work = state.pool_work / params.pool_size
+    queue = state.pool_queue / params.pool_size
+    horizon = busy + work
+    pools = jnp.stack([horizon, queue, busy, work], axis=1)
+    here, there, beyond = (pools[params.op_pools[ops, i]] for i in range(3))
+    now = bounds(start)
+
+    set_free = jnp.where(params.member, state.machine_free, NEVER).min(axis=1)
+    next_free = bounds(set_free[params.op_next_sets[:, ops]].min(axis=0))
+    arrival = bounds(end)
+    has_next = traits[:, 3]
+    gap = jnp.clip((next_free - arrival) * has_next, -0.3, 0.3)
+    latest = jnp.where(params.machine_free < NEVER, state.machine_free, 0).max()
+    estimate = bounds(state.estimate)
+    columns = [
+        8 * bounds(time),
+        8 * (bounds(time) - traits[:, 0]),
+        3 * bounds(state.lot_tail[lots]),
+        10 * bounds(jnp.maximum(ready - free, 0)),
+        5 * bounds(jnp.maximum(free - ready, 0)),
+        10 * bounds(end - state.event),
+        4 * (bounds(left) - 1.0),
+        4 * (bounds(left) - estimate),
+        traits[:, 2],
+        has_next,
+        8 * traits[:, 4],
+        8 * traits[:, 5],
+        2 * traits[:, 6],
+        2 * traits[:, 7],
+        10 * gap,
+        10 * jnp.minimum(gap, 0.0),
+        3 * (horizon[params.op_pools[ops, 1]] - 1.0) * has_next,
+        3 * there[:, 1],
+        4 * (there[:, 2] - arrival) * has_next,
+        3 * there[:, 3],
+        3 * (beyond[:, 0] - 1.0) * (traits[:, 5] > 0),
+        3 * beyond[:, 1],
+        4 * (beyond[:, 2] - arrival) * (traits[:, 5] > 0),
+        3 * (here[:, 0] - 1.0),
+        3 * here[:, 1],
+        4 * (here[:, 2] - now),
+        3 * here[:, 3],
+        (lots == state.first).astype(jnp.float32),
+    ]
+    features = jnp.where(mask[:, None], jnp.clip(jnp.stack(columns, axis=1), -5.0, 5.0), 0.0)
+    progress = state.step.astype(jnp.float32) / params.operations.astype(jnp.float32)
+    context = jnp.stack(
+        [
+            2 * progress - 1,
+            3 * (estimate - 1.0),
+            2 * bounds(free),
+            2 * bounds(latest),
+            3 * (horizon.max() - 1.0),
+            3 * (here[0, 0] - 1.0),
+            mask.sum() / 16.0,
+            1.0 / jnp.maximum(mask.sum(), 1),
+        ]
+    )
+    return Observation(state.mask, lots, mask, features, context)

@@ -1,0 +1,86 @@
+"""Records of the environment. Dimensions: J lots, N operations, G choices, S machine sets, M machines, P pools, C candidates.
+
+A *choice* is a set of machines on which an operation takes the same time: an operation with equal times everywhere has
+one choice, one with unrelated times has a choice per machine. A *pool* is a group of machines linked by shared sets
+(a work centre, usually). All times are int32 ticks from the plan start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import chex
+
+NEVER = 1 << 30
+"""A tick that no schedule reaches: the ready time of a finished lot, the free time of a padded machine."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The array sizes: everything that a compilation depends on, hashable by value."""
+
+    lots: int
+    operations: int
+    choices: int
+    sets: int
+    machines: int
+    pools: int
+    candidates: int
+
+
+class EnvParams(NamedTuple):
+    """A shop as padded arrays. Padding: lots without operations, a last set without machines, machines never free."""
+
+    operations: chex.Array  # int32 [] number of real operations, the length of an episode
+    bound: chex.Array  # int32 [] certified lower bound of the makespan
+    lot_first: chex.Array  # int32 [J] index of the lot's first operation
+    lot_count: chex.Array  # int32 [J] operations of the lot, 0 for padding
+    lot_release: chex.Array  # int32 [J]
+    lot_due: chex.Array  # int32 [J] NEVER where there is none
+    op_time: chex.Array  # int32 [G, N] set-up + processing, 0 for padding
+    op_set: chex.Array  # int32 [G, N] index into member, S - 1 for padding
+    op_tail: chex.Array  # int32 [N] least time from the start of the operation to the end of its lot
+    op_work: chex.Array  # float32 [N] least time of the operation, in bounds
+    op_traits: chex.Array  # float32 [N, T] what a policy sees of the route from here on, scale-free
+    op_pools: chex.Array  # int32 [N, 3] pools of the operation and of the two after it, P - 1 for none
+    op_next_sets: chex.Array  # int32 [G, N] sets of the operation after it, S - 1 for none
+    member: chex.Array  # bool [S, M] which machines a set holds
+    machine_free: chex.Array  # int32 [M] tick from which the machine may work
+    machine_pool: chex.Array  # int32 [M]
+    pool_size: chex.Array  # float32 [P] machines of the pool, at least 1
+    pool_work: chex.Array  # float32 [P] least work of the pool's operations, in bounds
+
+
+class EnvState(NamedTuple):
+    """The schedule so far, and the decision that is open: which lot goes next to `machine`."""
+
+    step: chex.Array  # int32 [] operations dispatched
+    lot_op: chex.Array  # int32 [J] index of the lot's next operation
+    lot_left: chex.Array  # int32 [J] operations still to dispatch
+    lot_ready: chex.Array  # int32 [J] tick at which the next operation may start, NEVER when finished
+    lot_tail: chex.Array  # int32 [J] least time that the rest of the lot takes, 0 when finished
+    lot_time: chex.Array  # int32 [G, J] times of the next operation
+    lot_set: chex.Array  # int32 [G, J] sets of the next operation
+    machine_free: chex.Array  # int32 [M]
+    pool_work: chex.Array  # float32 [P] work not yet dispatched, in bounds
+    pool_queue: chex.Array  # float32 [P] work of the lots' next operations, in bounds
+    pool_busy: chex.Array  # float32 [P] sum of the machines' free times, in bounds
+    op_start: chex.Array  # int32 [N] -1 until dispatched
+    op_end: chex.Array  # int32 [N] -1 until dispatched
+    op_machine: chex.Array  # int32 [N] -1 until dispatched
+    estimate: chex.Array  # int32 [] lower estimate of the makespan; the makespan itself at the end
+    machine: chex.Array  # int32 [] the machine that the next operation goes to
+    event: chex.Array  # int32 [] the first completion (non-delay: the first start), which chose that machine
+    first: chex.Array  # int32 [] the lot of that first completion or start
+    mask: chex.Array  # bool [J] the conflict set
+
+
+class Observation(NamedTuple):
+    """What a policy sees of the open decision. Candidates are the conflict set, longest remaining lot first."""
+
+    action_mask: chex.Array  # bool [J] the conflict set
+    candidates: chex.Array  # int32 [C] lots
+    candidate_mask: chex.Array  # bool [C] False for padding
+    features: chex.Array  # float32 [C, F]
+    context: chex.Array  # float32 [X]

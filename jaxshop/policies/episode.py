@@ -1,0 +1,59 @@
+"""Whole episodes under a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from chex import Array, ArrayTree, PRNGKey
+
+from jaxshop.env import EnvParams, EnvState, JobShop, Observation
+from jaxshop.policies.network import Network
+from jaxshop.policies.rules import RULES, choose
+
+Act = Callable[[PRNGKey, Observation, EnvState, EnvParams], Array]
+"""(key, observation, state, params) -> lot, int32 []; the key is consumed."""
+
+
+def rule(name: str) -> Act:
+    """The dispatching rule of that name as a policy."""
+    priority = RULES[name]
+    return lambda key, obs, state, params: choose(priority(key, state, params), state.mask)
+
+
+def linear(coefficients: Array) -> Act:
+    """The candidate with the highest inner product of features and coefficients, float32 [F]."""
+
+    def act(key: PRNGKey, obs: Observation, state: EnvState, params: EnvParams) -> Array:
+        scores = jnp.where(obs.candidate_mask, obs.features @ coefficients, -jnp.inf)
+        return obs.candidates[scores.argmax()]
+
+    return act
+
+
+def greedy(network: Network, weights: ArrayTree) -> Act:
+    """The candidate with the highest logit, ties to the first."""
+    return lambda key, obs, state, params: obs.candidates[network.apply(weights, obs).logits.argmax()]
+
+
+def sampled(network: Network, weights: ArrayTree, temperature: float = 1.0) -> Act:
+    """A candidate drawn from the policy's distribution."""
+
+    def act(key: PRNGKey, obs: Observation, state: EnvState, params: EnvParams) -> Array:
+        return obs.candidates[jax.random.categorical(key, network.apply(weights, obs).logits / temperature)]
+
+    return act
+
+
+def play(env: JobShop, params: EnvParams, act: Act, key: PRNGKey) -> EnvState:
+    """The state after a whole episode; `key` is consumed."""
+
+    def body(carry: tuple[Observation, EnvState], step_key: PRNGKey):
+        obs, state = carry
+        obs, state, *_ = env.step_env(step_key, state, act(step_key, obs, state, params), params)
+        return (obs, state), None
+
+    start = env.reset_env(key, params)
+    (_, state), _ = jax.lax.scan(body, start, jax.random.split(key, env.shape.operations))
+    return state

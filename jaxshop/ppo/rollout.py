@@ -1,0 +1,68 @@
+"""Experience: every sample of every shop plays one whole episode."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from chex import Array, ArrayTree, PRNGKey
+
+from jaxshop.env import EnvParams, JobShop
+from jaxshop.policies.network import Network, Output
+
+
+class Seen(NamedTuple):
+    """The part of an observation that the network reads; stored as float16 to halve the memory."""
+
+    candidate_mask: Array  # bool [..., C]
+    features: Array  # float16 [..., C, F]
+    context: Array  # float16 [..., X]
+
+
+class Transitions(NamedTuple):
+    """T steps of S shops, R samples of each."""
+
+    seen: Seen  # [T, S, R, ...]
+    action: Array  # int32 [T, S, R] index of the candidate
+    log_prob: Array  # float32 [T, S, R]
+    value: Array  # float32 [T, S, R]
+    reward: Array  # float32 [T, S, R]
+    alive: Array  # bool [T, S, R] False once the episode is over: shops of a batch differ in length
+
+
+def collect(
+    env: JobShop, network: Network, weights: ArrayTree, shops: EnvParams, samples: int, key: PRNGKey
+) -> tuple[Transitions, Array]:
+    """Play `samples` episodes of each of the stacked shops [S, ...]; `key` is consumed.
+
+    Every environment draws from its own key, made from its global index: the same episodes whatever the batch's layout.
+
+    Returns:
+        The transitions, and the makespans in ticks, int32 [S, R].
+    """
+    count = shops.operations.shape[0]
+    indices = jnp.arange(count * samples).reshape(count, samples)
+    keys = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(key, indices)
+    reset = jax.vmap(jax.vmap(env.reset_env, (0, None)), (0, 0))
+    step = jax.vmap(jax.vmap(env.step_env, (0, 0, 0, None)), (0, 0, 0, 0))
+    draw = jax.vmap(jax.vmap(lambda k, t, logits: jax.random.categorical(jax.random.fold_in(k, t), logits), (0, None, 0)), (0, None, 0))
+
+    def body(carry, t):
+        obs, state = carry
+        seen = Seen(obs.candidate_mask, obs.features.astype(jnp.float16), obs.context.astype(jnp.float16))
+        output: Output = network.apply(weights, as_float32(seen))
+        action = draw(keys, t, output.logits)
+        log_prob = jnp.take_along_axis(jax.nn.log_softmax(output.logits), action[..., None], axis=-1)[..., 0]
+        lot = jnp.take_along_axis(obs.candidates, action[..., None], axis=-1)[..., 0]
+        alive = state.step < shops.operations[:, None]
+        obs, state, reward, _, _ = step(keys, state, lot, shops)
+        return (obs, state), Transitions(seen, action, log_prob, output.value, reward, alive)
+
+    (_, state), transitions = jax.lax.scan(body, reset(keys, shops), jnp.arange(env.shape.operations))
+    return transitions, state.estimate
+
+
+def as_float32(seen: Seen) -> Seen:
+    """What the network is applied to, in acting and in the loss alike."""
+    return seen._replace(features=seen.features.astype(jnp.float32), context=seen.context.astype(jnp.float32))

@@ -1,0 +1,129 @@
+"""One PPO update: roll out, estimate advantages, take gradient steps. Pure, and jitted as a whole."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from chex import Array, ArrayTree, PRNGKey
+
+from jaxshop.config import PPOConfig
+from jaxshop.env import EnvParams, JobShop
+from jaxshop.policies.network import Network
+from jaxshop.ppo.gae import generalised_advantages
+from jaxshop.ppo.losses import Batch, LossMetrics, ppo_loss
+from jaxshop.ppo.rollout import Transitions, as_float32, collect
+
+
+class Learner(NamedTuple):
+    """Everything that training changes."""
+
+    weights: ArrayTree
+    averaged: ArrayTree  # exponential moving average of the weights: what is evaluated and shipped
+    optimiser: optax.OptState
+    key: PRNGKey
+    update: Array  # int32 []
+
+
+class UpdateMetrics(NamedTuple):
+    """Scalars of one update, float32 []."""
+
+    loss: LossMetrics
+    gap: Array  # mean of makespan / bound - 1 over all episodes
+    best_gap: Array  # the same for the best sample of each shop
+    explained_variance: Array
+    gradient_norm: Array
+    steps: Array  # operations dispatched
+
+
+def make_optimiser(config: PPOConfig, updates: int) -> optax.GradientTransformation:
+    """Adam with the gradient clipped by global norm and the rate annealed linearly over `updates`."""
+    steps = updates * config.epochs * config.minibatches
+    rate = optax.linear_schedule(config.learning_rate, config.learning_rate * config.final_rate, steps)
+    return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.adam(rate, eps=1e-5))
+
+
+def advantages(transitions: Transitions, config: PPOConfig) -> tuple[Array, Array]:
+    """Normalised advantages and the critic's targets, both float32 [T, S, R].
+
+    Samples of one shop are at the same step together, so the mean over them is subtracted as a second baseline;
+    the scale is that of the whole batch.
+    """
+    alive = transitions.alive
+    value = jnp.where(alive, transitions.value, 0.0)
+    following = jnp.concatenate([value[1:], jnp.zeros_like(value[:1])])
+    ended = jnp.concatenate([~alive[1:], jnp.ones_like(alive[:1])])
+    raw = generalised_advantages(
+        transitions.reward, value, following, ended, jnp.zeros_like(ended), config.discount, config.trace
+    )
+    centred = raw - raw.mean(axis=2, keepdims=True)
+    scale = jnp.sqrt((jnp.square(centred) * alive).sum() / jnp.maximum(alive.sum(), 1))
+    return centred / (scale + 1e-8), raw + value
+
+
+def update(
+    learner: Learner,
+    bank: EnvParams,
+    env: JobShop,
+    network: Network,
+    optimiser: optax.GradientTransformation,
+    config: PPOConfig,
+    shops: int,
+    samples: int,
+) -> tuple[Learner, UpdateMetrics]:
+    """Improve the learner on `shops` shops drawn from the stacked `bank`, `samples` episodes each."""
+    draw_key, play_key, order_key = jax.random.split(jax.random.fold_in(learner.key, learner.update), 3)
+    available = bank.operations.shape[0]
+    drawn = jax.random.choice(draw_key, available, (shops,), replace=shops > available)
+    batch_shops = jax.tree.map(lambda x: x[drawn], bank)
+    transitions, makespans = collect(env, network, learner.weights, batch_shops, samples, play_key)
+    advantage, target = advantages(transitions, config)
+    flat = jax.tree.map(
+        lambda x: x.reshape(-1, *x.shape[3:]),
+        (
+            transitions.seen,
+            Batch(
+                transitions.action, transitions.log_prob, advantage, target, transitions.alive.astype(jnp.float32)
+            ),
+        ),
+    )
+    size = transitions.action.size
+
+    def loss(weights: ArrayTree, seen, batch: Batch) -> tuple[Array, LossMetrics]:
+        output = network.apply(weights, as_float32(seen))
+        return ppo_loss(output, seen.candidate_mask, batch, config.clip, config.entropy, config.value)
+
+    def minibatch(carry, rows: Array):
+        weights, averaged, state = carry
+        seen, batch = jax.tree.map(lambda x: x[rows], flat)
+        (_, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(weights, seen, batch)
+        steps, state = optimiser.update(gradients, state, weights)
+        weights = optax.apply_updates(weights, steps)
+        return (weights, averaged, state), (metrics, optax.global_norm(gradients))
+
+    def epoch(carry, key: PRNGKey):
+        rows = jax.random.permutation(key, size)
+        rows = rows[: size - size % config.minibatches].reshape(config.minibatches, -1)
+        return jax.lax.scan(minibatch, carry, rows)
+
+    carry = (learner.weights, learner.averaged, learner.optimiser)
+    (weights, averaged, state), (metrics, norms) = jax.lax.scan(
+        epoch, carry, jax.random.split(order_key, config.epochs)
+    )
+    decay = jnp.minimum(config.averaging, (1.0 + learner.update) / (10.0 + learner.update))
+    averaged = optax.incremental_update(weights, averaged, 1.0 - decay)
+    alive = transitions.alive
+    gaps = makespans / batch_shops.bound[:, None] - 1.0
+    error = jnp.square(target - transitions.value)
+    spread = jnp.square(target - (target * alive).sum() / alive.sum())
+    report = UpdateMetrics(
+        jax.tree.map(jnp.mean, metrics)._replace(kl=metrics.kl[-1].mean()),
+        gap=gaps.mean(),
+        best_gap=gaps.min(axis=1).mean(),
+        explained_variance=1.0 - (error * alive).sum() / jnp.maximum((spread * alive).sum(), 1e-8),
+        gradient_norm=norms.mean(),
+        steps=alive.sum(),
+    )
+    return Learner(weights, averaged, state, learner.key, learner.update + 1), report
