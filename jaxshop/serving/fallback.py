@@ -1,0 +1,109 @@
+"""Dispatching rules on the host, in NumPy: what answers when the policy does not.
+
+They share neither code nor runtime with the environment, so that a stuck device or a broken compilation
+cannot take them down as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from jaxshop.lots import LotPlan
+from jaxshop.schedule import Row, Schedule
+from jaxshop.shop import fingerprint
+
+NEVER = 1 << 40
+"""A tick beyond every schedule: the time of an operation on a machine that cannot run it."""
+
+RULES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "MWKR": lambda ready, left: -left,
+    "FIFO": lambda ready, left: ready,
+}
+"""(ready, least work left), int64 [lots] each -> priority, where the smallest goes first."""
+
+BEST_FIRST = (("MWKR", True), ("MWKR", False), ("FIFO", True))
+"""(rule, active), in the order of what they reach on factory-like shops; the first is always tried."""
+
+
+def best_rule(plan: LotPlan, deadline: float | None = None) -> tuple[str, Schedule]:
+    """Return the name and the schedule of the best rule that could be tried.
+
+    Args:
+        plan: the lots to schedule.
+        deadline: in `time.monotonic()`; no other rule is begun where it would not end by then.
+    """
+    best: tuple[str, Schedule] | None = None
+    longest = 0.0
+    for name, active in BEST_FIRST:
+        started = time.monotonic()
+        if best is not None and deadline is not None and started + longest > deadline:
+            break
+        schedule = dispatch(plan, RULES[name], active)
+        longest = max(longest, time.monotonic() - started)
+        if best is None or schedule.makespan < best[1].makespan:
+            best = (f"{name}/active" if active else name, schedule)
+    assert best is not None
+    return best
+
+
+def dispatch(plan: LotPlan, rule: Callable[[np.ndarray, np.ndarray], np.ndarray], active: bool) -> Schedule:
+    """Build a schedule, operation by operation.
+
+    Active (Giffler and Thompson): the machine that can complete an operation first takes, of the lots that
+    could start on it before that completion, the one the rule prefers. Non-delay: of the lots that can start
+    first, the one the rule prefers, on the machine where it then completes first. Ties go to the lowest lot and
+    machine.
+    """
+    machines = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
+    names = list(machines)
+    free = np.array([machine.available_from for machine in plan.shop.machines], np.int64)
+    ready = np.array([lot.release for lot in plan.lots], np.int64)
+    step = np.zeros(len(plan.lots), np.int64)
+    routes = [
+        [
+            (op.id, [machines[m] for m in op.alternatives], [op.setup + t for t in op.alternatives.values()])
+            for op in lot.operations
+        ]
+        for lot in plan.lots
+    ]
+    tails = [np.cumsum([min(times) for _, _, times in reversed(route)])[::-1] for route in routes]
+    left = np.array([tail[0] for tail in tails], np.int64)
+    takes = np.full((len(plan.lots), len(names)), NEVER, np.int64)  # the next operations' times
+    for lot, route in enumerate(routes):
+        takes[lot, route[0][1]] = route[0][2]
+    start = np.maximum(ready[:, None], free) + (takes == NEVER) * NEVER
+
+    rows = []
+    for _ in range(sum(map(len, routes))):
+        if active:
+            completion = start + takes
+            first, machine = divmod(int(completion.argmin()), len(names))
+            rivals = start[:, machine] < completion[first, machine]
+            rivals[first] = True  # an operation of no duration starts when it completes
+        else:
+            rivals = (start == start.min()).any(axis=1)
+        lots = np.flatnonzero(rivals)
+        lot = int(lots[rule(ready[lots], left[lots]).argmin()])
+        if not active:
+            earliest = start[lot] == start[lot].min()
+            machine = int(np.where(earliest, takes[lot], 2 * NEVER).argmin())
+        name, *_ = routes[lot][step[lot]]
+        begin = int(start[lot, machine])
+        end = begin + int(takes[lot, machine])
+        rows.append(Row(plan.lots[lot].job, plan.lots[lot].index, name, names[machine], begin, end))
+
+        free[machine] = end
+        column = takes[:, machine] != NEVER
+        start[column, machine] = np.maximum(ready[column], end)
+        step[lot] += 1
+        takes[lot], start[lot] = NEVER, 2 * NEVER
+        ready[lot] = end
+        if step[lot] < len(routes[lot]):
+            _, where, times = routes[lot][step[lot]]
+            takes[lot, where] = times
+            start[lot, where] = np.maximum(end, free[where])
+            left[lot] = tails[lot][step[lot]]
+    return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))

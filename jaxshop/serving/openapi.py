@@ -1,0 +1,102 @@
+"""The OpenAPI document: what FastAPI derives from the routes, plus bodies, keys, problems and examples."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from jaxshop.serving import problems
+from jaxshop.serving.schemas import SHOP_EXAMPLE, ProblemDocument, ShopFile, VerifyRequest
+
+REF = "#/components/schemas/{model}"
+BODIES: dict[str, type[BaseModel]] = {"/v1/schedules": ShopFile, "/v1/schedules:verify": VerifyRequest}
+OPEN = frozenset({"/livez", "/readyz"})
+
+_ANY = {401: "No key, or an unknown one"}
+_BODY = {
+    408: "The body came too slowly",
+    413: "The body is too long",
+    415: "The body is not application/json",
+    422: "The input is refused; `errors` holds path and message of each fault",
+    499: "The client went away",
+    500: "Nothing passed the verifier",
+    503: "Queue full or not ready; see Retry-After",
+    504: "No answer in time",
+}
+PROBLEMS: dict[str, dict[int, str]] = {
+    "/version": {},
+    "/metrics": {},
+    "/v1/models": {503: "Not ready; see Retry-After"},
+    "/v1/models:reload": {
+        403: "Not an administrator's key",
+        409: "Refused; the old model stays",
+        503: "Not ready",
+    },
+    "/v1/demo-shop": {503: "Not ready; see Retry-After"},
+    "/v1/schedules": _BODY,
+    "/v1/schedules:verify": _BODY,
+    "/v1/schedules/{id}": {404: "No such request (any more)"},
+    "/v1/schedules/{id}/events": {404: "No such request (any more)"},
+}
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` serve the full document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title="jaxshop",
+        version=version("jaxshop"),
+        summary="Schedules for flexible job shops: complete, verified, or a clear no",
+        routes=app.routes,
+    )
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = {
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    }
+    models = [(model, "validation") for model in (*BODIES.values(), ProblemDocument)]
+    _, definitions = models_json_schema(models, ref_template=REF)  # type: ignore[arg-type]
+    schemas = components.setdefault("schemas", {})
+    schemas.update(definitions["$defs"])
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path not in OPEN:
+                operation["security"] = [{"key": []}, {"bearer": []}]
+                _add_problems(operation, _ANY | PROBLEMS[path])
+            if path in BODIES:
+                _add_body(operation, BODIES[path])
+    return document
+
+
+def _add_problems(operation: dict[str, Any], kinds: dict[int, str]) -> None:
+    operation["responses"].pop("422", None)  # FastAPI's own shape, which is not used
+    schema = {"$ref": REF.format(model="ProblemDocument")}
+    for status, description in kinds.items():
+        operation["responses"][str(status)] = {
+            "description": description,
+            "content": {problems.MEDIA_TYPE: {"schema": schema}},
+        }
+
+
+def _add_body(operation: dict[str, Any], model: type[BaseModel]) -> None:
+    content: dict[str, Any] = {"schema": {"$ref": REF.format(model=model.__name__)}}
+    if model is ShopFile:
+        content["examples"] = {"small": {"summary": "Three machines, two jobs", "value": SHOP_EXAMPLE}}
+    operation["requestBody"] = {"required": True, "content": {"application/json": content}}

@@ -1,0 +1,291 @@
+"""Bytes in, bytes out: from a request's body through the safe scheduler to the reply. Runs in worker threads.
+
+It imports SciPy, so the warm-up thread imports it, not the server.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from jaxshop.io import parse_json
+from jaxshop.lots import LotPlan, split_lots
+from jaxshop.schedule import Schedule, from_json, kpis, to_json, verify
+from jaxshop.serving.device import DeviceThread
+from jaxshop.serving.logs import event, log
+from jaxshop.serving.metrics import Metrics
+from jaxshop.serving.problems import MOST_ERRORS, Problem, of_shop_error
+from jaxshop.serving.scheduler import (
+    Answer,
+    Engine,
+    Model,
+    Order,
+    Progress,
+    RejectedError,
+    SafeScheduler,
+    Stopwatch,
+    UnverifiedError,
+)
+from jaxshop.serving.schemas import Options
+from jaxshop.shop import TICKS_PER_HOUR, Shop, ShopError, parse_shop, shop_to_json
+from jaxshop.sources import load_shop
+
+WHERE = "body"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply's JSON, and the seconds that its parts took."""
+
+    body: bytes
+    seconds: dict[str, float]
+
+    @property
+    def server_timing(self) -> str:
+        """The `Server-Timing` header, in milliseconds."""
+        return ", ".join(f"{name};dur={1e3 * value:.1f}" for name, value in self.seconds.items())
+
+
+class Planner:
+    """Answers requests with the model in use; ready when the constructor returns."""
+
+    def __init__(
+        self, engine: Engine, device: DeviceThread, metrics: Metrics, *, stall_s: float, max_samples: int
+    ):
+        """Load the model, warm up every size, schedule the canary.
+
+        Raises:
+            ShopError: the checkpoint is missing or damaged.
+            RejectedError: the model gives no valid schedule.
+        """
+        self._engine, self._device, self._metrics, self._max_samples = engine, device, metrics, max_samples
+        self._scheduler = SafeScheduler(engine, device, stall_s)
+        self._reloading = threading.Lock()
+        self.demo_shop = _encode(shop_to_json(load_shop("reference")))
+        model = device.call(engine.load)
+        self._scheduler.warm_up(model)
+        self._use(model)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the device is stuck, so that only rules answer."""
+        return self._scheduler.stalled
+
+    def models(self) -> dict[str, Any]:
+        """Describe the model in use and the sizes that it takes."""
+        sizes = [
+            {
+                "lots": size.lots,
+                "operations": size.operations,
+                "shortest_time_limit_s": self._scheduler.shortest[size],
+            }
+            for size in self._engine.sizes
+        ]
+        return {"models": [_describe(self._model) | {"sizes": sizes}]}
+
+    def schedule(
+        self,
+        body: bytes,
+        options: Options,
+        waited_s: float,
+        *,
+        budget_s: float,
+        cancelled: threading.Event,
+        report: Callable[[Progress], None] = lambda progress: None,
+    ) -> Reply:
+        """Answer `POST /v1/schedules`.
+
+        Args:
+            body: the shop file's JSON.
+            options: the query.
+            waited_s: seconds that the request spent in the queue.
+            budget_s: seconds that this may take where the caller sets no limit.
+            cancelled: set by whoever no longer wants the answer.
+            report: told each improvement.
+
+        Raises:
+            Problem: the input is refused, or nothing could be verified.
+            AbandonedError: the order was cancelled.
+        """
+        began, clock, model = time.monotonic(), Stopwatch(), self._model
+        samples = self._samples(options, budget_s)
+        try:
+            with clock("read"):
+                shop = parse_shop(_decode(body), WHERE)
+                plan = self._plan(shop, options.max_lot_hours)
+                self._refuse_short_limit(plan, options.time_limit_s)
+            deadline = began + (options.time_limit_s or budget_s)
+            answer = self._scheduler.schedule(
+                model, Order(plan, samples, options.seed, deadline, report, cancelled)
+            )
+        except ShopError as error:
+            raise of_shop_error(error, WHERE) from None
+        except UnverifiedError as error:
+            self._metrics.unanswered.inc()
+            log.error("no verified schedule: %s", error)
+            raise Problem(
+                500, "unverified", "no schedule passed the verifier, so there is no answer"
+            ) from None
+        self._count(answer)
+        with clock("write"):
+            body = _encode(_reply(plan, answer, model, options))
+        return Reply(
+            body, {"queue": waited_s} | clock.seconds | answer.seconds | {"total": time.monotonic() - began}
+        )
+
+    def verify(self, body: bytes, waited_s: float) -> Reply:
+        """Answer `POST /v1/schedules:verify`."""
+        began = time.monotonic()
+        try:
+            data = _decode(body)
+            if not isinstance(data, dict) or data.keys() != {"shop", "schedule"}:
+                raise ShopError(f"{WHERE}: must be an object of exactly the keys shop and schedule")
+            shop, schedule = parse_shop(data["shop"], "shop"), from_json(data["schedule"], "schedule")
+            violations = verify(self._plan(shop, schedule.max_lot_hours), schedule)
+        except ShopError as error:
+            raise of_shop_error(error, WHERE) from None
+        document = {
+            "valid": not violations,
+            "violations": violations[:MOST_ERRORS],
+            "violation_count": len(violations),
+            "makespan_hours": schedule.makespan / TICKS_PER_HOUR,
+        }
+        return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
+
+    def reload(self) -> dict[str, Any]:
+        """Read the checkpoint again; the new weights are used only after a canary shop went well with them.
+
+        Weights are arguments of the compiled functions, so nothing is compiled, and requests under work keep
+        theirs. Raises a 409, and keeps the model, whatever goes wrong.
+        """
+        if not self._reloading.acquire(blocking=False):
+            raise Problem(409, "reload-running", "another reload is under way")
+        try:
+            deadline = time.monotonic() + self._scheduler.stall_s
+            model = self._device.call(self._engine.load, deadline=deadline)
+            self._scheduler.check(model, self._engine.specimen(self._engine.sizes[0]))
+        except Exception as error:
+            self._metrics.reloads.labels("refused").inc()
+            log.warning("reload refused", exc_info=error)
+            told = str(error) if isinstance(error, ShopError | RejectedError) else type(error).__name__
+            raise Problem(
+                409, "reload-refused", f"the model in use stays, because of the new one: {told}"
+            ) from None
+        finally:
+            self._reloading.release()
+        self._use(model)
+        self._metrics.reloads.labels("done").inc()
+        return _describe(model)
+
+    def _use(self, model: Model) -> None:
+        self._model = model
+        self._metrics.model.info({"name": model.name, "fingerprint": model.fingerprint})
+        event("model in use", name=model.name, fingerprint=model.fingerprint)
+
+    def _samples(self, options: Options, budget_s: float) -> int:
+        """Return how many samples are asked for; with nothing but a time limit, as many as fit into it."""
+        if options.time_limit_s is not None and options.time_limit_s > budget_s:
+            hint = "a request may ask for more with the header Prefer: respond-async"
+            raise _refuse("time_limit_s", f"must be at most {budget_s:g} here; {hint}")
+        if options.samples is None:
+            return 0 if options.time_limit_s is None else self._max_samples
+        if options.samples > self._max_samples:
+            raise _refuse("samples", f"must be at most {self._max_samples}")
+        return options.samples
+
+    def _plan(self, shop: Shop, max_lot_hours: float | None) -> LotPlan:
+        return split_lots(shop, max_lot_hours, self._engine.sizes[-1].lots)
+
+    def _refuse_short_limit(self, plan: LotPlan, limit: float | None) -> None:
+        size = self._engine.fit(plan)
+        shortest = self._scheduler.shortest[size]
+        if limit is not None and limit < shortest:
+            raise _refuse(
+                "time_limit_s",
+                f"must be at least {shortest:g} for a shop of this size",
+                "time-limit-too-short",
+            )
+
+    def _count(self, answer: Answer) -> None:
+        self._metrics.schedules.labels(answer.source).inc()
+        self._metrics.operations.inc(len(answer.schedule.rows))
+        self._metrics.samples.inc(answer.samples_done)
+        for rejection in answer.rejections:
+            event("attempt rejected", logging.WARNING, **rejection._asdict())
+        if answer.is_fallback:
+            reason = answer.rejections[-1].reason
+            self._metrics.fallbacks.labels(reason).inc()
+            event("fallback", logging.WARNING, source=answer.source, reason=reason)
+
+
+def _reply(plan: LotPlan, answer: Answer, model: Model, options: Options) -> dict[str, Any]:
+    """The reply's document; schedule, KPIs and source depend on request and seed only."""
+    schedule, bound = answer.schedule, answer.certificate.value
+    reply = {
+        "schedule": to_json(schedule),
+        "kpis": kpis(plan, schedule, bound),
+        "source": answer.source,
+        "verification": {
+            "valid": True,
+            "violations": [],
+            "rejected_attempts": [rejection._asdict() for rejection in answer.rejections],
+        },
+        "model": _describe(model),
+        "seed": options.seed,
+        "samples_done": answer.samples_done,
+    }
+    if options.target_hours is not None:
+        target = options.target_hours * TICKS_PER_HOUR
+        reply["target"] = {
+            "hours": options.target_hours,
+            "met": schedule.makespan <= target,
+            "feasible": False if target < bound else None,
+        }
+    if plan.shop.plan_start is not None:
+        reply["dates"] = _dates(plan.shop.plan_start, schedule)
+    return reply
+
+
+def _dates(plan_start: str, schedule: Schedule) -> dict[str, Any]:
+    """When the plan and each of its jobs begin and end, as dates; None past the year 9999."""
+    origin = datetime.fromisoformat(plan_start)
+
+    def date(ticks: int) -> str | None:
+        try:
+            return (origin + timedelta(seconds=ticks)).isoformat()
+        except OverflowError:
+            return None
+
+    spans: dict[str, tuple[int, int]] = {}
+    for row in schedule.rows:
+        start, end = spans.get(row.job, (row.start, row.end))
+        spans[row.job] = min(start, row.start), max(end, row.end)
+    jobs = {job: {"start": date(start), "end": date(end)} for job, (start, end) in sorted(spans.items())}
+    return {"plan_start": origin.isoformat(), "end": date(schedule.makespan), "jobs": jobs}
+
+
+def _describe(model: Model) -> dict[str, Any]:
+    return {"name": model.name, "fingerprint": model.fingerprint, "trained_on": model.trained_on}
+
+
+def _refuse(name: str, message: str, kind: str = "invalid-input") -> Problem:
+    return Problem(
+        422, kind, f"query.{name}: {message}", errors=[{"path": f"query.{name}", "message": message}]
+    )
+
+
+def _decode(body: bytes) -> Any:
+    try:
+        return parse_json(body.decode("utf-8-sig"), WHERE)
+    except UnicodeDecodeError as error:
+        raise ShopError(f"{WHERE}: not UTF-8 text (byte {error.start})") from None
+
+
+def _encode(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,303 @@
+"""What goes in and out: the query's options, which are checked with this, and models that describe the API.
+
+The shop file has one validator, `jaxshop.shop.parse_shop`; its model here tells readers what that takes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jaxshop.records import MAX_HOURS, MAX_QUANTITY, MAX_WEIGHT
+
+Id = Annotated[str, Field(min_length=1, description="printable, unique")]
+Hours = Annotated[float, Field(ge=0, le=MAX_HOURS, description="hours, rounded to the nearest second")]
+
+
+class Strict(BaseModel):
+    """Refuses what it does not know, NaN and infinities."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class Options(Strict):
+    """The query of `POST /v1/schedules`."""
+
+    max_lot_hours: float | None = Field(
+        None,
+        gt=0,
+        le=MAX_HOURS,
+        description="cut jobs that last longer into lots; default: whole jobs",
+        examples=[60],
+    )
+    samples: int | None = Field(
+        None,
+        ge=0,
+        description="sampled beside the greedy schedule; default: 0, or as many as fit into time_limit_s",
+        examples=[32],
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="of the samples", examples=[0])
+    time_limit_s: float | None = Field(
+        None, gt=0, le=86_400, description="answer by then with the best verified so far", examples=[10]
+    )
+    target_hours: float | None = Field(
+        None, gt=0, le=MAX_HOURS, description="makespan hoped for", examples=[130]
+    )
+
+
+class MachineEntry(Strict):
+    """A machine."""
+
+    id: Id
+    work_centre: str | None = None
+    available_from: Hours = 0
+
+
+class OperationEntry(Strict):
+    """A step of a route; takes `setup` plus the hours of the machine that it runs on."""
+
+    id: Id
+    setup: Hours = 0
+    alternatives: dict[str, Annotated[float, Field(gt=0, le=MAX_HOURS)]] = Field(
+        min_length=1, description="hours by eligible machine"
+    )
+
+
+class JobEntry(Strict):
+    """A job; the order of its operations is its route."""
+
+    id: Id
+    quantity: int | None = Field(None, ge=1, le=MAX_QUANTITY)
+    release: Hours = 0
+    due: float | None = Field(None, ge=-MAX_HOURS, le=MAX_HOURS, description="hours; negative: overdue")
+    weight: float = Field(1, gt=0, le=MAX_WEIGHT)
+    operations: list[OperationEntry] = Field(min_length=1)
+
+
+class ProvenanceEntry(Strict):
+    """Where a shop came from."""
+
+    kind: Literal["generated", "file", "mariadb"]
+    detail: str = ""
+    taken_at: str | None = None
+    signature: str | None = None
+
+
+SHOP_EXAMPLE: dict[str, Any] = {
+    "format": "jaxshop-shop/1",
+    "name": "two presses and a saw",
+    "plan_start": "2026-11-23T06:00:00Z",
+    "machines": [
+        {"id": "SW01"},
+        {"id": "PP09", "work_centre": "press"},
+        {"id": "PP10", "work_centre": "press"},
+    ],
+    "jobs": [
+        {
+            "id": "A",
+            "due": 8.0,
+            "operations": [
+                {"id": "A/1", "alternatives": {"SW01": 1.5}},
+                {"id": "A/2", "setup": 0.25, "alternatives": {"PP09": 2.5, "PP10": 2.75}},
+            ],
+        },
+        {"id": "B", "operations": [{"id": "B/1", "setup": 0.25, "alternatives": {"PP09": 4.0, "PP10": 4.0}}]},
+    ],
+}
+
+
+class ShopFile(Strict):
+    """A shop file (`jaxshop-shop/1`)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SHOP_EXAMPLE]})
+
+    format: Literal["jaxshop-shop/1"]
+    name: str = Field(min_length=1)
+    plan_start: str | None = Field(None, description="ISO 8601 in UTC; adds dates to the reply")
+    provenance: ProvenanceEntry | None = None
+    machines: list[MachineEntry] = Field(min_length=1)
+    jobs: list[JobEntry] = Field(min_length=1)
+
+
+class ScheduleRow(Strict):
+    """An operation of a lot on its machine, from tick (second) `start` to tick `end`."""
+
+    job: str
+    lot: int
+    operation: str
+    machine: str
+    start: int
+    end: int
+
+
+class ScheduleFile(Strict):
+    """A schedule file (`jaxshop-schedule/1`)."""
+
+    format: Literal["jaxshop-schedule/1"]
+    shop: str = Field(description="fingerprint of the shop")
+    max_lot_hours: float | None
+    makespan: float = Field(ge=0, description="hours")
+    operations: list[ScheduleRow]
+
+
+class VerifyRequest(Strict):
+    """The body of `POST /v1/schedules:verify`."""
+
+    shop: ShopFile
+    schedule: ScheduleFile
+
+
+class VerifyReply(Strict):
+    """What the verifier found; `violations` lists the first 100."""
+
+    valid: bool
+    violations: list[str]
+    violation_count: int
+    makespan_hours: float
+
+
+class Lateness(Strict):
+    """How the jobs with due dates do."""
+
+    jobs_with_due: int
+    late_jobs: int
+    max_tardiness_hours: float
+    total_tardiness_hours: float
+    weighted_tardiness_hours: float
+
+
+class Kpis(Strict):
+    """Key figures. `completion` is the fraction of the jobs that are complete: always 1."""
+
+    makespan_hours: float
+    lower_bound_hours: float = Field(description="certified: no schedule of these lots is shorter")
+    gap_percent: float | None
+    completion: float
+    utilisation: dict[str, float] = Field(description="busy fraction by work centre")
+    lateness: Lateness | None
+
+
+class RejectedAttempt(Strict):
+    """What the policy gave and the server did not hand out."""
+
+    reason: Literal["invalid", "late", "failed"]
+    detail: str
+
+
+class VerificationResult(Strict):
+    """The independent verifier's word on `schedule`."""
+
+    valid: Literal[True]
+    violations: list[str]
+    rejected_attempts: list[RejectedAttempt]
+
+
+class ModelInfo(Strict):
+    """The weights that were used."""
+
+    name: str
+    fingerprint: str
+    trained_on: Any
+
+
+class Target(Strict):
+    """`feasible`: false where the bound excludes the target, null where it does not."""
+
+    hours: float
+    met: bool
+    feasible: Literal[False] | None
+
+
+class Span(Strict):
+    """Dates, null past the year 9999."""
+
+    start: str | None
+    end: str | None
+
+
+class Dates(Strict):
+    """The plan in dates, for people."""
+
+    plan_start: str
+    end: str | None
+    jobs: dict[str, Span]
+
+
+class ScheduleReply(Strict):
+    """A verified schedule."""
+
+    schedule: ScheduleFile
+    kpis: Kpis
+    source: str = Field(
+        description="policy:greedy, policy:samples or fallback:RULE", examples=["policy:greedy"]
+    )
+    verification: VerificationResult
+    model: ModelInfo
+    seed: int
+    samples_done: int = Field(description="asking for so many without a time limit gives the same schedule")
+    target: Target | None = Field(None, description="where target_hours was given")
+    dates: Dates | None = Field(None, description="where the shop has a plan_start")
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(examples=["urn:jaxshop:problem:invalid-input"])
+    title: str
+    status: int
+    detail: str
+    request_id: str | None
+    errors: list[dict[str, str]] | None = Field(None, description="path and message of each fault")
+
+
+class JobProgress(Strict):
+    """How far an asynchronous request is; the data of its `progress` events."""
+
+    id: str
+    status: Literal["queued", "running", "done", "failed", "cancelled"]
+    samples: int | None
+    samples_done: int
+    makespan_hours: float | None = Field(description="best so far")
+
+
+class JobState(JobProgress):
+    """An asynchronous request."""
+
+    submitted_at: str
+    error: ProblemDocument | None
+    result: ScheduleReply | None
+
+
+class SizeInfo(Strict):
+    """A padded size of the ladder."""
+
+    lots: int
+    operations: int
+    shortest_time_limit_s: float
+
+
+class LoadedModel(ModelInfo):
+    """The model in use."""
+
+    sizes: list[SizeInfo]
+
+
+class Models(Strict):
+    """The models; one."""
+
+    models: list[LoadedModel]
+
+
+class Status(Strict):
+    """Whether the server takes work."""
+
+    status: str
+
+
+class Version(Strict):
+    """Versions."""
+
+    jaxshop: str
+    jax: str
+    python: str

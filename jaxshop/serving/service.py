@@ -1,0 +1,108 @@
+"""The server's state: what the routes share, from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+
+from jaxshop.serving import logs
+from jaxshop.serving.device import DeviceThread
+from jaxshop.serving.jobs import JobStore
+from jaxshop.serving.metrics import Metrics
+from jaxshop.serving.problems import Problem, busy
+from jaxshop.serving.settings import Settings
+from jaxshop.serving.workers import Workers
+from jaxshop.shop import ShopError
+
+if TYPE_CHECKING:  # loaded by the warm-up thread: these import SciPy
+    from jaxshop.serving.planner import Planner
+    from jaxshop.serving.scheduler import Engine
+
+    EngineFactory = Callable[[Settings, Metrics], Engine]
+
+
+class Service:
+    """Starting, ready, stalled, draining or failed; and the parts that requests use."""
+
+    def __init__(self, settings: Settings, make_engine: EngineFactory, on_failure: Callable[[], None]):
+        """Make a service; `on_failure` is called, from the warm-up thread, if it can never become ready."""
+        self.settings, self._make_engine, self._on_failure = settings, make_engine, on_failure
+        self.metrics = Metrics()
+        self.metrics.ready.set_function(lambda: float(self.status == "ready"))
+        self.workers = Workers(settings.threads, settings.queue, self.metrics)
+        self.jobs = JobStore(settings.max_jobs, settings.job_ttl_s, self.metrics.jobs.set)
+        self.device = DeviceThread()
+        self.failure: Exception | None = None
+        self.draining = False
+        self._drained: asyncio.Task[None] | None = None
+        self._planner: Planner | None = None
+
+    @property
+    def status(self) -> str:
+        """The word that `/readyz` says."""
+        if self.failure is not None:
+            return "failed"
+        if self.draining:
+            return "draining"
+        if self._planner is None:
+            return "starting"
+        return "stalled" if self._planner.stalled else "ready"
+
+    @property
+    def planner(self) -> Planner:
+        """The planner; raises a 503 before the warm-up is done. While the device is stalled, rules answer."""
+        if self._planner is None:
+            raise busy("the server is still warming up", 5, kind="not-ready")
+        return self._planner
+
+    def start(self) -> None:
+        """Warm up in a thread of its own, so that `/livez` answers meanwhile."""
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+
+    def begin_drain(self) -> None:
+        """Turn readiness off and give what is under work its time to end."""
+        self.draining = True
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_task(self.jobs.drain(self.settings.drain_s))
+
+    async def stop(self) -> None:
+        """Wait for the drain, then end the threads; a stuck device is left behind."""
+        self.begin_drain()
+        assert self._drained is not None
+        await self._drained
+        self.workers.stop()
+        logs.event("stopped", device_ended=await asyncio.to_thread(self.device.stop, 2.0))
+
+    def _warm_up(self) -> None:
+        began = time.monotonic()
+        try:
+            from jaxshop.serving.planner import Planner
+
+            settings = self.settings
+            engine = self._make_engine(settings, self.metrics)
+            self._planner = Planner(
+                engine, self.device, self.metrics, stall_s=settings.stall_s, max_samples=settings.max_samples
+            )
+        except Exception as error:
+            self.failure = error
+            if not isinstance(error, ShopError):
+                logs.log.exception("the warm-up failed")
+            self._on_failure()
+        else:
+            logs.event("ready", seconds=round(time.monotonic() - began, 2))
+
+
+def service_of(request: Request) -> Service:
+    """The request's service (a FastAPI dependency)."""
+    return request.app.state.service
+
+
+def admin_only(request: Request) -> None:
+    """Refuse callers whose key is no administrator's (a FastAPI dependency)."""
+    if not request.scope["caller"].admin:
+        raise Problem(403, "forbidden", "this needs a key of JAXSHOP_ADMIN_KEYS")

@@ -1,0 +1,120 @@
+"""Settings from the environment (`JAXSHOP_*`) or credential files; nothing secret comes from argv."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from jaxshop.shop import ShopError
+
+KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class Settings(BaseSettings):
+    """What an operator may set; each field is the environment variable `JAXSHOP_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="JAXSHOP_", frozen=True, hide_input_in_errors=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535, description="0 lets the system choose; the log says which")
+    checkpoint: Path | None = Field(None, description="None: the weights that ship with the package")
+
+    api_keys: SecretStr = Field(SecretStr(""), description="name:key,name:key")
+    admin_keys: SecretStr = Field(SecretStr(""), description="name:key,name:key; may also reload the model")
+    no_auth: bool = Field(False, description="serve without keys, on a loopback address only")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="origins, comma-separated")
+
+    max_body_mb: float = Field(16, gt=0, le=1024)
+    max_samples: int = Field(4096, ge=0, le=1_000_000)
+    request_timeout_s: float = Field(
+        60, gt=0, le=3600, description="a synchronous request ends by then (504)"
+    )
+    job_timeout_s: float = Field(900, gt=0, le=86_400, description="the same for `Prefer: respond-async`")
+    threads: int = Field(
+        2, ge=1, le=64, description="requests under work at once; the device serves one at a time"
+    )
+    queue: int = Field(
+        32, ge=0, le=10_000, description="requests that may wait beyond those under work (503)"
+    )
+    max_jobs: int = Field(
+        64, ge=1, le=10_000, description="asynchronous requests kept, finished ones included"
+    )
+    job_ttl_s: float = Field(900, gt=0, le=86_400, description="how long a finished one is kept")
+    stall_s: float = Field(
+        120, gt=0, le=3600, description="a device call longer than this: not ready any more"
+    )
+    drain_s: float = Field(30, ge=0, le=3600, description="at a stop, how long requests under work may take")
+    unready_s: float = Field(
+        0, ge=0, le=300, description="at a stop, time to serve on with readiness already off"
+    )
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(x.strip() for x in value.split(",") if x.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _explicit(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[^/*\s]+", origin):
+                raise ValueError(f"{origin!r} is no origin such as https://plan.example; * is not allowed")
+        return origins
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; `overrides` that are not None win over the environment.
+
+    Under systemd, `LoadCredential=jaxshop_api_keys:...` is read as well.
+
+    Raises:
+        ShopError: a setting is out of range, or keys are missing where they are needed.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    try:
+        settings = Settings(_secrets_dir=credentials, **given)  # type: ignore[arg-type, call-arg]
+    except ValidationError as error:
+        raise ShopError(
+            [
+                f"JAXSHOP_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
+                for e in error.errors(include_input=False)
+            ]
+        ) from None
+    if settings.no_auth and not is_loopback(settings.host):
+        raise ShopError(f"--no-auth: only on a loopback address, not on {settings.host!r}")
+    if not settings.no_auth and not parse_keys(settings.api_keys, "JAXSHOP_API_KEYS"):
+        raise ShopError(
+            "no API key: set JAXSHOP_API_KEYS=name:key[,name:key], or pass --no-auth on a loopback address"
+        )
+    return settings
+
+
+def parse_keys(secret: SecretStr, where: str) -> dict[str, str]:
+    """Split `name:key,name:key` into a dict; messages name the entry's position, never its text."""
+    keys: dict[str, str] = {}
+    for i, entry in enumerate(filter(None, secret.get_secret_value().strip().split(","))):
+        name, _, key = (part.strip() for part in entry.partition(":"))
+        if not KEY_NAME.fullmatch(name) or not key or not key.isprintable():
+            raise ShopError(
+                f"{where}: entry {i + 1} is not name:key (a name has letters, digits, dot, dash, underscore)"
+            )
+        if name in keys:
+            raise ShopError(f"{where}: entry {i + 1} repeats the name {name!r}")
+        keys[name] = key
+    return keys
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
