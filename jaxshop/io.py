@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,19 +21,21 @@ def write_atomic(path: str | Path, text: str) -> None:
     """
     path = Path(path)
     with _clean_errors(str(path)):
-        if path.is_dir():
-            raise IsADirectoryError(None, "is a directory")
+        target = path.resolve()  # a link stays a link
+        if not target.parent.is_dir():
+            raise ValueError(f"the folder {path.parent} does not exist")
+        if target.exists() and not target.is_file():
+            raise ValueError("is not a regular file")
         # In the same folder, since only a rename within one file system is atomic.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".tmp")
+        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with temporary.open("x", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would keep colleagues out  # noqa: PTH101
-            os.replace(temporary, path)  # noqa: PTH105
+            temporary.replace(target)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
 
@@ -90,11 +92,5 @@ def _clean_errors(where: str) -> Iterator[None]:
         raise ShopError(f"{where}: the text holds characters that UTF-8 cannot write") from None
     except OSError as error:
         raise ShopError(f"{where}: {(error.strerror or str(error)).lower()}") from None
-    except ValueError as error:  # a NUL byte in the path, say
-        raise ShopError(f"{where!r}: {error}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    except ValueError as error:  # our own words, or a NUL byte in the path
+        raise ShopError(f"{where}: {error}") from None
