@@ -35,7 +35,7 @@ class LotPlan:
     max_lot_hours: float | None = None
 
 
-def split_lots(shop: Shop, max_lot_hours: float | None) -> LotPlan:
+def split_lots(shop: Shop, max_lot_hours: float | None, most: int = MAX_LOTS) -> LotPlan:
     """Cut the jobs that last longer than `max_lot_hours`; None keeps every job whole.
 
     A job lasts its set-ups plus the processing on the slowest alternatives. A longer one becomes
@@ -49,6 +49,7 @@ def split_lots(shop: Shop, max_lot_hours: float | None) -> LotPlan:
     Args:
         shop: a validated shop.
         max_lot_hours: the limit; in a shop of unit `ticks` an hour stands for 3600 of them.
+        most: more lots than this are refused before they are cut.
 
     Raises:
         ShopError: the limit is no sensible number, the set-ups of a job alone reach it (every such job is a
@@ -59,8 +60,8 @@ def split_lots(shop: Shop, max_lot_hours: float | None) -> LotPlan:
     if not 1 / TICKS_PER_HOUR <= max_lot_hours <= MAX_HOURS:  # NaN too
         raise ShopError(f"max_lot_hours {max_lot_hours}: must be from 1 s to {MAX_HOURS} hours")
     counts = _lot_counts(shop, round(max_lot_hours * TICKS_PER_HOUR))
-    if (count := sum(counts)) > MAX_LOTS:
-        raise ShopError(f"max_lot_hours {max_lot_hours:g}: {count} lots are more than {MAX_LOTS}: {LARGER}")
+    if (count := sum(counts)) > most:
+        raise ShopError(f"max_lot_hours {max_lot_hours:g}: {count} lots are more than {most}: {LARGER}")
     lots = tuple(lot for job, n in zip(shop.jobs, counts, strict=True) for lot in _cut(job, n))
     if (end := horizon(shop, (lot.operations for lot in lots))) >= MAX_HORIZON:
         raise ShopError(
