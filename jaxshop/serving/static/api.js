@@ -1,0 +1,100 @@
+"use strict";
+
+/** What the server refused, and why (RFC 9457): `message` is its one sentence, `faults` are all that it found. */
+class Problem extends Error {
+  constructor({ title = "The server refused the request", detail, errors, request_id: request }) {
+    super(detail || title);
+    this.title = title;
+    this.request = request;
+    this.faults = (errors ?? []).map(({ path, message }) => (path ? `${path}: ${message}` : message));
+  }
+}
+
+/** The jaxshop API, as far as the page needs it. The key travels in a header only. */
+class Api {
+  constructor(key) {
+    this.key = key;
+  }
+
+  async fetch(path, { headers = {}, ...options } = {}) {
+    const key = this.key ? { "X-API-Key": this.key } : {};
+    const response = await fetch(path, { ...options, headers: { ...headers, ...key } });
+    if (response.ok) return response;
+    const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
+    const wait = response.headers.get("Retry-After");
+    const problem = isJson ? await response.json() : { title: `${response.status} ${response.statusText}` };
+    if (response.status === 401) problem.title = "The server asks for an API key that it knows";
+    if (wait) problem.title = `Try again in ${wait} s`;
+    throw new Problem(problem);
+  }
+
+  demoShop() {
+    return this.fetch("/v1/demo-shop").then((response) => response.json());
+  }
+
+  post(path, body, options = {}) {
+    const headers = { "Content-Type": "application/json", ...options.headers };
+    return this.fetch(path, { ...options, method: "POST", body: JSON.stringify(body), headers });
+  }
+
+  verify(shop, schedule) {
+    return this.post("/v1/schedules:verify", { shop, schedule }).then((response) => response.json());
+  }
+
+  /** Asks for a schedule and calls `onProgress` with each progress event; aborting also cancels it at the server. */
+  async schedule(shop, options, onProgress, signal) {
+    const query = new URLSearchParams(options);
+    const accepted = await this.post(`/v1/schedules?${query}`, shop, { headers: { Prefer: "respond-async" }, signal });
+    if (accepted.status !== 202) return accepted.json();
+    const location = new URL(accepted.headers.get("Location"), window.location.href).pathname;
+    try {
+      for (;;) {
+        // A stream that breaks loses nothing: the state is asked for, and the events are taken up again.
+        await this.#follow(`${location}/events`, onProgress, signal);
+        const state = await this.fetch(location, { signal }).then((response) => response.json());
+        const reply = state.result ?? state;
+        if (reply.schedule) return reply;
+        if (state.error) throw new Problem(state.error);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    } catch (error) {
+      if (signal.aborted) this.fetch(location, { method: "DELETE" }).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #follow(path, onProgress, signal) {
+    const response = await this.fetch(path, { signal, headers: { Accept: "text/event-stream" } });
+    try {
+      for await (const { event, data } of serverSentEvents(response.body)) {
+        if (event === "progress") onProgress(JSON.parse(data));
+        else if (event === "error") throw new Problem(JSON.parse(data));
+        else if (event === "cancelled") throw new Problem({ title: "The request was cancelled at the server" });
+        else if (event === "done") return;
+      }
+    } catch (error) {
+      if (error instanceof Problem || signal.aborted) throw error;
+    }
+  }
+}
+
+/** The events of a stream in `text/event-stream` form, as {event, data}. */
+async function* serverSentEvents(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const fields = { event: "message", data: [] };
+      for (const line of block.split("\n")) {
+        const [, name, content] = /^(event|data): ?(.*)$/.exec(line) ?? [];
+        if (name === "data") fields.data.push(content);
+        else if (name) fields[name] = content;
+      }
+      if (fields.data.length) yield { event: fields.event, data: fields.data.join("\n") };
+    }
+  }
+}

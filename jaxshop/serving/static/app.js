@@ -1,0 +1,211 @@
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const SHOP = "jaxshop-shop/1";
+const SCHEDULE = "jaxshop-schedule/1";
+
+/** What the chart needs of a shop file, its hours turned into ticks as the server turns them. */
+function outline(shop) {
+  const ticks = (hours) => (hours === undefined || hours === null ? hours : Math.round(hours * 3600));
+  return {
+    ...shop,
+    machines: shop.machines.map((m) => ({ ...m, available_from: ticks(m.available_from) })),
+    jobs: shop.jobs.map((j) => ({
+      ...j, release: ticks(j.release), due: ticks(j.due),
+      operations: j.operations.map((o) => ({ id: o.id, setup: ticks(o.setup) })),
+    })),
+  };
+}
+
+/** The page: one shop, the latest schedule of it, and perhaps another schedule to compare that with. */
+class Page {
+  constructor() {
+    this.viewer = new Viewer($("viewer"));
+    $("key").value = sessionStorage.getItem("jaxshop-key") ?? "";
+    $("key").onchange = () => sessionStorage.setItem("jaxshop-key", $("key").value.trim());
+    $("choose").onclick = () => $("file").click();
+    $("file").onchange = () => this.#guard(() => this.#take($("file").files[0]));
+    $("demo").onclick = () => this.#guard(() => this.#takeDemo());
+    $("cancel").onclick = () => this.running.abort();
+    $("request").onsubmit = (event) => {
+      event.preventDefault();
+      this.#guard(() => this.#run());
+    };
+    $("panel").onclick = () => this.#toggleForm();
+    this.#listenForDrops();
+  }
+
+  get api() {
+    return new Api($("key").value.trim());
+  }
+
+  #listenForDrops() {
+    const dragging = (on) => document.body.classList.toggle("dragging", on);
+    document.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      dragging(true);
+    });
+    document.addEventListener("dragleave", (event) => event.relatedTarget ?? dragging(false));
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      dragging(false);
+      const [file] = event.dataTransfer.files;
+      if (file) this.#guard(() => this.#take(file));
+    });
+  }
+
+  #toggleForm() {
+    $("request").hidden = !$("request").hidden;
+    $("panel").textContent = $("request").hidden ? "Show the form" : "Hide the form";
+    $("panel").setAttribute("aria-expanded", !$("request").hidden);
+  }
+
+  /** Runs an action and shows what went wrong with it, if anything did. */
+  async #guard(action) {
+    $("problem").hidden = true;
+    try {
+      await action();
+    } catch (error) {
+      if (error.name === "AbortError") return this.#say("Cancelled.");
+      this.#say("");
+      this.#complain(error);
+    }
+  }
+
+  #say(text) {
+    $("status").textContent = text;
+  }
+
+  #complain({ message, title = "", faults = [], request = "" }) {
+    const shown = faults.slice(0, 20).map((fault) => el("li", {}, fault));
+    if (faults.length > shown.length) shown.push(el("li", {}, `and ${faults.length - shown.length} more`));
+    $("problem").replaceChildren(
+      el("strong", {}, title), el("p", {}, message === title ? "" : message), el("ul", {}, ...shown),
+      el("p", { className: "quiet" }, request && `Request ${request}`));
+    $("problem").hidden = false;
+  }
+
+  async #take(file) {
+    $("file").value = ""; // so that the same file can be chosen again after a change
+    let data;
+    try {
+      data = JSON.parse(await file.text());
+    } catch (error) {
+      throw new Problem({ title: `${file.name} is not JSON`, detail: error.message });
+    }
+    if (data?.format === SCHEDULE) return this.#takeSchedule(data, file.name);
+    if (data?.format === SHOP) return this.#takeShop(data, file.name);
+    const hint = "Other formats become shop files with: jaxshop inspect FILE --out shop.json";
+    throw new Problem({ title: `${file.name} is neither a shop file nor a schedule`, detail: hint });
+  }
+
+  async #takeDemo() {
+    this.#say("Fetching the demo…");
+    this.#takeShop(await this.api.demoShop(), "the demo");
+    // Its longest job alone takes 332 h: only lots bring the target into reach.
+    Object.assign($("request").elements.max_lot_hours, { value: 60 });
+    Object.assign($("request").elements.target_hours, { value: 130 });
+  }
+
+  #takeShop(shop, origin) {
+    const [machines, jobs] = [shop.machines, shop.jobs].map((list) => (Array.isArray(list) ? list.length : 0));
+    this.shop = shop;
+    this.current = this.other = null;
+    $("shop").textContent = shop.name ?? origin;
+    $("shop-detail").textContent = `${machines} machines, ${jobs} jobs, from ${origin}`;
+    $("title").textContent = shop.name ?? origin;
+    $("run").disabled = false;
+    this.#say("Ready.");
+    this.#show();
+  }
+
+  async #takeSchedule(schedule, origin) {
+    if (!this.shop) throw new Problem({ title: "Which shop is this schedule of?", detail: "Drop its shop file first." });
+    const plan = new Plan(outline(this.shop), schedule.operations);
+    const entry = { plan, origin, schedule };
+    if (this.current) this.other = entry;
+    else this.current = entry;
+    this.#show();
+    this.#say(`Checking ${origin}…`);
+    const { valid, violations = [] } = await this.api.verify(this.shop, schedule);
+    this.#say(valid ? `${origin} is valid.` : "");
+    if (!valid) this.#complain({ title: "Not a valid schedule of this shop", message: origin, faults: violations });
+  }
+
+  async #run() {
+    const given = [...new FormData($("request"))].filter(([, value]) => value !== "");
+    const options = Object.fromEntries(given);
+    this.running = new AbortController();
+    this.#busy(true);
+    this.#say("Waiting for the server…");
+    try {
+      const reply = await this.api.schedule(this.shop, options, (progress) => this.#progress(progress), this.running.signal);
+      this.#takeReply(reply, options);
+    } finally {
+      this.#busy(false);
+    }
+  }
+
+  #busy(busy) {
+    $("run").disabled = busy;
+    $("progress").hidden = $("cancel").hidden = !busy;
+    $("progress").removeAttribute("value");
+  }
+
+  #progress({ samples_done: done, samples, makespan_hours: best, message }) {
+    if (samples) Object.assign($("progress"), { max: samples, value: done ?? 0 });
+    const count = samples ? `${done ?? 0} of ${samples} samples` : message ?? "Working";
+    this.#say(best ? `${count}, best ${best.toFixed(1)} h` : `${count}…`);
+  }
+
+  #takeReply(reply, options) {
+    const ticks = (hours) => (hours ? Math.round(hours * 3600) : null);
+    const plan = new Plan(outline(this.shop), reply.schedule.operations,
+      { bound: ticks(reply.kpis.lower_bound_hours), target: ticks(Number(options.target_hours)) });
+    if (this.current) this.other = { ...this.current, origin: this.current.reply ? "the previous schedule" : this.current.origin };
+    this.current = { plan, reply, schedule: reply.schedule, origin: "this schedule" };
+    this.#say(`Done, ${reply.samples_done ?? 0} samples.`);
+    this.#show();
+  }
+
+  #show() {
+    const { current, other } = this;
+    $("welcome").hidden = Boolean(current);
+    $("kpis").hidden = $("viewer").hidden = !current;
+    $("compare").hidden = !other;
+    if (!current) return;
+    $("kpis").replaceChildren(...tiles(current.plan, other?.plan), ...this.#provenance(current.reply));
+    this.viewer.show(current.plan, other?.plan ?? null);
+    if (other) this.#describeOther(current, other);
+  }
+
+  /** Who made the schedule, and whether it was checked. */
+  #provenance(reply) {
+    if (!reply) return [];
+    const verified = reply.verification?.valid ?? reply.verification === "valid";
+    const fallback = reply.source.startsWith("fallback");
+    const remark = fallback ? "the policy gave none in time" : verified ? "verified independently" : "";
+    const save = () => download("schedule.json", `${JSON.stringify(this.current.schedule)}\n`, "application/json");
+    return [
+      tile("completion", "Completion", `${(100 * reply.kpis.completion).toFixed(0)} %`, "of the jobs"),
+      tile("source", "Made by", reply.source, remark, fallback ? "bad" : "good"),
+      el("button", { type: "button", id: "save", onclick: save }, "Save schedule.json"),
+    ];
+  }
+
+  #describeOther(current, other) {
+    const { moved, shifted, missing } = current.plan.differences(other.plan);
+    const foreign = current.schedule.shop !== other.schedule.shop ? "It was made for another version of this shop. " : "";
+    const lots = missing ? `${missing} operations are in lots that the other does not have. ` : "";
+    const stop = () => {
+      this.other = null;
+      this.#show();
+    };
+    $("compare").replaceChildren(
+      `Compared with ${other.origin}, which ends at ${other.plan.clock.text(other.plan.makespan, 1)}: `,
+      `${moved} operations run on another machine, ${shifted} at another time. ${lots}${foreign}`,
+      el("button", { type: "button", className: "link", id: "uncompare", onclick: stop }, "Stop comparing"));
+  }
+}
+
+new Page();

@@ -1,0 +1,63 @@
+"use strict";
+
+// Twelve fills that carry dark text and that protan and deutan eyes keep apart as well (tests/test_report.py checks
+// both); neighbours in the list differ most, since jobs and centres that follow each other often lie together.
+const HUES = [
+  "#7797de", "#e6e387", "#cd84a6", "#54906e", "#eab366", "#b7d9fe",
+  "#ae722d", "#96c6af", "#966eab", "#a8a043", "#c2aafa", "#8df5cf",
+];
+const NO_DATE = "#a8afba";
+
+const LATENESS = {
+  far: { colour: "#c4432b", label: (day) => `late by more than ${day}` },
+  late: { colour: "#ee8866", label: (day) => `late by up to ${day}` },
+  tight: { colour: "#eedd88", label: (day) => `less than ${day} of slack` },
+  early: { colour: "#77aadd", label: (day) => `${day} of slack or more` },
+  none: { colour: NO_DATE, label: () => "no due date" },
+};
+
+/** A day; in a shop without a unit of time, a tenth of the plan. */
+function slackStep(plan) {
+  return plan.clock.unit === "h" ? 24 * 3600 : Math.max(1, Math.round(plan.makespan / 10));
+}
+
+function latenessClass(plan, job) {
+  if (job.lateness === null) return "none";
+  const step = slackStep(plan);
+  if (job.lateness > 0) return job.lateness > step ? "far" : "late";
+  return -job.lateness < step ? "tight" : "early";
+}
+
+/** The ways to colour bars: each gives a plan's colour function and its legend, [[colour, text], ...]. */
+const COLOURINGS = {
+  job: {
+    label: "Job",
+    of: () => (bar) => HUES[bar.job.index % HUES.length],
+    legend: () => [],
+  },
+  lateness: {
+    label: "Lateness",
+    of: (plan) => (bar) => LATENESS[latenessClass(plan, bar.job)].colour,
+    legend: (plan) => {
+      const seen = new Set(plan.jobs.map((job) => latenessClass(plan, job)));
+      const day = plan.clock.text(slackStep(plan), 0);
+      return Object.entries(LATENESS).filter(([name]) => seen.has(name)).map(([, c]) => [c.colour, c.label(day)]);
+    },
+  },
+  centre: {
+    label: "Work centre",
+    of: (plan) => {
+      const colours = new Map(plan.centres.map((centre, i) => [centre, HUES[i % HUES.length]]));
+      return (bar) => colours.get(bar.machine.centre);
+    },
+    legend: (plan) => plan.centres.map((centre, i) => [HUES[i % HUES.length], centre || "no work centre"]),
+  },
+};
+
+/** The style sheet's colours, so that the canvas follows the light or dark scheme of the page. */
+function readTheme(element) {
+  const style = getComputedStyle(element);
+  const names = ["panel", "stripe", "text", "muted", "line", "grid", "accent", "late", "dim", "ink"];
+  const theme = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  return { ...theme, font: style.fontFamily };
+}

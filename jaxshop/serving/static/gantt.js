@@ -1,0 +1,340 @@
+"use strict";
+
+// Sizes in CSS pixels.
+const LABELS = 160;
+const FLAGS = 20;
+const AXIS = 20;
+const OVERVIEW = 34;
+const TALLEST = 26; // of a row that was zoomed; a small shop's rows are taller from the start
+
+/**
+ * A Gantt chart on two canvases: rows are machines, one zoom for both axes as on a map.
+ * Events on `element`: `select` (detail: a job or null), `hover` (detail: {bar or machine, x, y} or null).
+ */
+class Gantt {
+  constructor(element) {
+    this.element = element;
+    this.layers = ["base", "overlay"].map(() => element.appendChild(document.createElement("canvas")));
+    this.painters = [new Plot(this), new Frame(this)];
+    this.view = { left: 0, top: 0, zoom: 1 };
+    this.rows = [];
+    this.order = "centre";
+    this.mode = "this";
+    this.colouring = COLOURINGS.job;
+    this.query = "";
+    this.stale = [false, false];
+    this.loads = new Map();
+    this.canvas = this.layers[1];
+    this.canvas.tabIndex = 0;
+    this.canvas.setAttribute("role", "application");
+    this.canvas.setAttribute("aria-roledescription", "Gantt chart");
+    new Steering(this);
+    new ResizeObserver(() => this.#resize()).observe(element);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.restyle());
+  }
+
+  /** Shows a plan, and beside it another of the same shop (or null); keeps the view if `keepView`. */
+  show(plan, other = null, keepView = false) {
+    Object.assign(this, { plan, other, hovered: null, focused: null });
+    if (!other) this.mode = "this";
+    const ends = [plan.makespan, plan.bound ?? 0, other ? other.makespan : 0];
+    const latest = Math.max(1, ...ends);
+    // A target far beyond the plan would squeeze it; its line then lies outside the chart.
+    this.extent = Math.max(latest, plan.target && plan.target < 1.5 * latest ? plan.target : 0) * 1.04;
+    this.selected = keepView && this.selected ? plan.jobs[this.selected.index] : null;
+    if (!keepView) this.view = { left: 0, top: 0, zoom: 1 };
+    const span = `${plan.machines.length} machines, ${plan.bars.length} operations, ends at ${plan.clock.text(plan.makespan)}`;
+    this.canvas.setAttribute("aria-label", `Schedule of ${plan.name}: ${span}. Arrow keys pan, plus and minus zoom, 0 fits.`);
+    this.loads.clear();
+    this.arrange();
+  }
+
+  /** Chooses and orders rows after a change of query, order, mode or colouring. */
+  arrange() {
+    if (!this.plan) return;
+    this.point(null);
+    const plans = this.#plans();
+    const wanted = (machine) =>
+      (!this.centre || machine.centre === this.centre) &&
+      (!this.query || [machine.id, machine.centre].some((text) => text.toLowerCase().includes(this.query)) ||
+        plans.some((plan) => plan.machines[machine.index].bars.some((bar) => matches(bar, this.query))));
+    this.rows = plans[0].ordered(this.order).filter(wanted);
+    if (this.selected) this.selected = plans[0].jobs[this.selected.index];
+    this.rowOf = new Map(this.rows.map((machine, row) => [machine.index, row]));
+    this.colours = new Map(plans.map((plan) => [plan, this.colouring.of(plan)]));
+    this.#resize();
+  }
+
+  #plans() {
+    return { this: [this.plan], other: [this.other], both: [this.plan, this.other] }[this.mode];
+  }
+
+  /** The plan on show; of two, the first. */
+  get shownPlan() {
+    return this.#plans()[0];
+  }
+
+  // Geometry: ticks and rows to CSS pixels.
+
+  get scale() {
+    return (this.box.plot.width * this.view.zoom) / this.extent;
+  }
+
+  get right() {
+    return this.view.left + this.extent / this.view.zoom;
+  }
+
+  get rowHeight() {
+    const fitted = this.box.plot.height / Math.max(1, this.rows.length);
+    const tallest = (this.mode === "both" ? 1.6 : 1) * Math.max(TALLEST, Math.min(40, fitted));
+    return Math.max(2, Math.min(tallest, fitted * this.view.zoom));
+  }
+
+  x(ticks) {
+    return this.box.plot.x + (ticks - this.view.left) * this.scale;
+  }
+
+  y(row) {
+    return this.box.plot.y + row * this.rowHeight - this.view.top;
+  }
+
+  time(x) {
+    return this.view.left + (x - this.box.plot.x) / this.scale;
+  }
+
+  snap(x) {
+    return Math.round(x * this.density) / this.density;
+  }
+
+  /** The first row in view, and the one after the last. */
+  get visibleRows() {
+    const first = Math.floor(this.view.top / this.rowHeight);
+    const last = Math.ceil((this.view.top + this.box.plot.height) / this.rowHeight);
+    return [Math.max(0, first), Math.min(this.rows.length, last)];
+  }
+
+  /** Whether a row is the first of another work centre than the row above it. */
+  startsCentre(row) {
+    return this.order === "centre" && row > 0 && this.rows[row].centre !== this.rows[row - 1].centre;
+  }
+
+  /** The machine as the first plan on show has it. */
+  shown(machine) {
+    return this.shownPlan.machines[machine.index];
+  }
+
+  /** Where the bars of a row lie: one lane, or two where plans are compared. */
+  lanes(machine, row) {
+    const height = this.rowHeight;
+    const gap = height >= 12 ? 2 : height >= 4 ? 0.5 : 0;
+    const y = this.y(row) + gap;
+    const inner = height - 2 * gap;
+    if (this.mode !== "both") return [{ machine: this.shown(machine), y, height: inner, faded: false }];
+    const upper = inner * 0.58;
+    return [
+      { machine: this.plan.machines[machine.index], y, height: upper, faded: false },
+      { machine: this.other.machines[machine.index], y: y + upper, height: inner - upper, faded: true },
+    ];
+  }
+
+  laneOf(bar) {
+    const row = this.rowOf.get(bar.machine.index);
+    return row === undefined ? undefined : this.lanes(bar.machine, row).find((lane) => lane.machine === bar.machine);
+  }
+
+  colour(bar) {
+    return this.colours.get(bar.plan)(bar);
+  }
+
+  /** Whether a bar keeps its colour: nothing is selected or searched for, or it belongs to that. */
+  lit(bar) {
+    if (this.selected) return bar.job.index === this.selected.index;
+    return !this.query || matches(bar, this.query);
+  }
+
+  load(columns) {
+    const plan = this.shownPlan;
+    if (this.loads.get(plan)?.length !== columns) this.loads.set(plan, plan.load(columns, this.extent));
+    return this.loads.get(plan);
+  }
+
+  machineAt(y) {
+    const machine = this.rows[Math.floor((y - this.box.plot.y + this.view.top) / this.rowHeight)];
+    return machine ? this.shown(machine) : null;
+  }
+
+  /** The bar at a point of the plot; one within two pixels where none is, since bars can be that thin. */
+  barAt(x, y) {
+    const row = Math.floor((y - this.box.plot.y + this.view.top) / this.rowHeight);
+    if (!this.rows[row]) return null;
+    const lanes = this.lanes(this.rows[row], row);
+    const { bars, reach } = (lanes.find((lane) => y <= lane.y + lane.height) ?? lanes.at(-1)).machine;
+    const time = this.time(x);
+    const near = 2 / this.scale;
+    const close = bars.slice(firstAbove(reach, time - near), firstAbove(reach, time) + 1);
+    return close.find((bar) => bar.start <= time && time <= bar.end) ?? close.find((bar) => bar.start - near <= time) ?? null;
+  }
+
+  /** The round times at which the axis has its marks. */
+  ticks() {
+    const step = axisStep(this.plan.clock, 64 / this.scale);
+    const first = Math.ceil(this.view.left / step);
+    return Array.from({ length: Math.max(0, Math.floor(this.right / step) - first + 1) }, (_, i) => (first + i) * step);
+  }
+
+  /** The lines over the plot: the plan's end, the bound, the target. */
+  marks() {
+    const { plan, other, theme, mode } = this;
+    const mark = (at, name, colour, more = {}) => ({ at, name: `${name} ${plan.clock.text(at, 1)}`, colour, dash: [], ...more });
+    const marks = [];
+    if (mode !== "other") marks.push(mark(plan.makespan, "ends", theme.text));
+    if (plan.bound) marks.push(mark(plan.bound, "bound", theme.accent, { leftFirst: true }));
+    if (plan.target) marks.push(mark(plan.target, "target", theme.late, { dash: [5, 4] }));
+    if (mode !== "this") marks.push(mark(other.makespan, "other ends", theme.muted));
+    return marks;
+  }
+
+  // Drawing.
+
+  /** Draws in the next frame: the overlay and, where the view or the data changed, the base. */
+  redraw(base = true) {
+    if (!this.stale[1]) requestAnimationFrame(() => this.#draw());
+    this.stale = [this.stale[0] || base, true];
+  }
+
+  #draw() {
+    const { stale } = this;
+    this.stale = [false, false];
+    if (!this.plan || !this.box || this.box.plot.width <= 0 || this.box.plot.height <= 0) return;
+    ["base", "overlay"].filter((_, i) => stale[i]).forEach((name) => {
+      const pen = new Pen(this.layers[name === "base" ? 0 : 1].getContext("2d"), this.theme);
+      pen.context.clearRect(0, 0, this.box.width, this.box.height);
+      for (const painter of this.painters) painter[name](pen);
+    });
+  }
+
+  restyle() {
+    this.theme = readTheme(this.element);
+    this.redraw();
+  }
+
+  #resize() {
+    const { clientWidth: width, clientHeight: height } = this.element;
+    if (!width || !height || !this.plan) return;
+    this.density = window.devicePixelRatio || 1;
+    for (const layer of this.layers) {
+      layer.width = Math.round(width * this.density);
+      layer.height = Math.round(height * this.density);
+      layer.getContext("2d").setTransform(this.density, 0, 0, this.density, 0, 0);
+    }
+    const head = FLAGS + AXIS * (this.plan.clock.origin === null ? 1 : 2);
+    const plot = { x: LABELS, y: head, width: width - LABELS, height: height - head - OVERVIEW - 12 };
+    const overview = { x: LABELS, y: height - OVERVIEW - 2, width: width - LABELS, height: OVERVIEW };
+    this.box = { width, height, plot, overview };
+    this.theme ??= readTheme(this.element);
+    this.moveTo(this.view);
+  }
+
+  // Moving the view.
+
+  moveTo({ left, top, zoom }) {
+    const closest = this.extent / (this.plan.clock.unit === "h" ? 360 : 10);
+    this.view.zoom = Math.min(Math.max(1, zoom), Math.max(1, closest));
+    this.view.left = Math.min(Math.max(0, left), this.extent - this.extent / this.view.zoom);
+    const overflow = this.rows.length * this.rowHeight - this.box.plot.height;
+    this.view.top = Math.min(Math.max(0, top), Math.max(0, overflow));
+    this.redraw();
+  }
+
+  pan(dx, dy) {
+    this.moveTo({ ...this.view, left: this.view.left + dx / this.scale, top: this.view.top + dy });
+  }
+
+  /** Zooms by a factor and keeps what lies under the point (x, y) there. */
+  zoomAt(factor, x, y) {
+    const { plot } = this.box;
+    const time = this.time(x);
+    const row = (y - plot.y + this.view.top) / this.rowHeight;
+    this.moveTo({ ...this.view, zoom: this.view.zoom * factor });
+    const left = time - (x - plot.x) / this.scale;
+    this.moveTo({ ...this.view, left, top: row * this.rowHeight - (y - plot.y) });
+  }
+
+  /** Zooms smoothly, about the middle of the plot if no point is given. */
+  zoomBy(factor, x = this.#middle.x, y = this.#middle.y) {
+    this.#animate((share) => this.zoomAt(factor ** share, x, y));
+  }
+
+  /** Zooms out to the whole plan. */
+  fit() {
+    const { x, y } = this.#middle;
+    const { zoom } = this.view;
+    this.#animate((share) => this.zoomAt(zoom ** -share, x, y));
+  }
+
+  get #middle() {
+    const { x, y, width, height } = this.box.plot;
+    return { x: x + width / 2, y: y + height / 2 };
+  }
+
+  centreOn(time) {
+    this.moveTo({ ...this.view, left: time - this.extent / this.view.zoom / 2 });
+  }
+
+  /** Marks a piece of the axis, {from, to} in pixels, which `spanBrush` then shows over the full width. */
+  mark(brush) {
+    this.brush = brush;
+    this.redraw(false);
+  }
+
+  spanBrush() {
+    const [from, to] = [this.time(this.brush.from), this.time(this.brush.to)].sort((a, b) => a - b);
+    this.brush = null;
+    this.moveTo({ ...this.view, zoom: this.extent / Math.max(1, to - from) });
+    this.moveTo({ ...this.view, left: from });
+  }
+
+  /** Brings a bar into view, at least wide enough to read. */
+  reveal(bar) {
+    const { plot } = this.box;
+    const wide = this.extent / Math.max(4 * (bar.end - bar.start), 1);
+    const legible = (14 * this.rows.length) / plot.height;
+    this.moveTo({ ...this.view, zoom: Math.max(this.view.zoom, Math.min(wide, legible)) });
+    const x = this.x((bar.start + bar.end) / 2);
+    const y = this.laneOf(bar)?.y ?? plot.y;
+    const seen = x > plot.x + 40 && x < plot.x + plot.width - 40 && y > plot.y && y < plot.y + plot.height - 30;
+    if (!seen) this.pan(x - plot.x - plot.width / 2, y - plot.y - plot.height / 2);
+  }
+
+  /** Runs `step` over 160 ms with growing shares that add up to 1, or at once where motion is unwanted. */
+  #animate(step) {
+    cancelAnimationFrame(this.animation);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return step(1);
+    let start = null;
+    let before = 0;
+    const frame = (now) => {
+      start ??= now;
+      const share = Math.min(1, (now - start) / 160);
+      const eased = 1 - (1 - share) ** 2;
+      step(eased - before);
+      before = eased;
+      if (share < 1) this.animation = requestAnimationFrame(frame);
+    };
+    this.animation = requestAnimationFrame(frame);
+  }
+
+  select(job, focused = null) {
+    Object.assign(this, { selected: job, focused });
+    this.redraw();
+    this.element.dispatchEvent(new CustomEvent("select", { detail: job }));
+  }
+
+  /** Notes where the pointer is (null: away) and what lies under it. */
+  point(pointer, bar = null, machine = null) {
+    this.pointer = pointer;
+    this.hovered = bar;
+    const detail = bar || machine ? { bar, machine, ...pointer } : null;
+    this.element.dispatchEvent(new CustomEvent("hover", { detail }));
+    if (this.plan) this.redraw(false);
+  }
+}

@@ -1,0 +1,139 @@
+"use strict";
+
+/** Draws the inside of a chart: rows, bars and lines; on the layer above, what follows the pointer. */
+class Plot {
+  constructor(gantt) {
+    this.g = gantt;
+  }
+
+  base(pen) {
+    pen.clipped(this.g.box.plot, () => {
+      this.#rows(pen);
+      this.#grid(pen);
+      this.#bars(pen);
+      this.#lines(pen);
+    });
+  }
+
+  overlay(pen) {
+    const { g } = this;
+    const { plot } = g.box;
+    pen.clipped(plot, () => {
+      if (g.selected) this.#route(pen, g.selected);
+      if (g.focused) this.#outline(pen, g.focused, pen.theme.accent, 2);
+      if (g.hovered) this.#outline(pen, g.hovered, pen.theme.text, 1.5);
+      const x = g.pointer?.x ?? -1;
+      if (x > plot.x && !g.brush) pen.faint(0.35, () => pen.rect(pen.theme.text, Math.round(x), plot.y, 1, plot.height));
+    });
+    if (g.brush) {
+      const [from, to] = [g.brush.from, g.brush.to].sort((a, b) => a - b);
+      pen.faint(0.18, () => pen.rect(pen.theme.accent, from, 0, to - from, plot.y + plot.height));
+    }
+  }
+
+  #rows(pen) {
+    const { g } = this;
+    const { plot } = g.box;
+    const [first, last] = g.visibleRows;
+    let banded = false;
+    for (let r = 0; r < last; r++) {
+      if (g.order === "centre" ? g.startsCentre(r) : r > 0 && g.rowHeight >= 8) banded = !banded;
+      if (r < first) continue;
+      if (banded) pen.rect(pen.theme.stripe, plot.x, g.y(r), plot.width, g.rowHeight);
+      // A row is closed before its machine may work.
+      const closed = g.x(g.rows[r].availableFrom) - plot.x;
+      if (closed > 0) pen.rect(pen.theme.dim, plot.x, g.y(r), closed, g.rowHeight);
+    }
+  }
+
+  #grid(pen) {
+    const { g } = this;
+    const { plot } = g.box;
+    for (const t of g.ticks()) pen.rect(pen.theme.grid, Math.round(g.x(t)), plot.y, 1, plot.height);
+  }
+
+  #bars(pen) {
+    const { g } = this;
+    const [first, last] = g.visibleRows;
+    pen.font(500);
+    for (let r = first; r < last; r++) {
+      for (const lane of g.lanes(g.rows[r], r)) pen.faint(lane.faded ? 0.55 : 1, () => this.#lane(pen, lane));
+    }
+  }
+
+  /** One machine of one plan: only bars in view and, of several that fall into the same pixel, one. */
+  #lane(pen, { machine, y, height, faded }) {
+    const { g } = this;
+    const { context } = pen;
+    let painted = -Infinity;
+    for (let i = firstAbove(machine.reach, g.view.left); i < machine.bars.length; i++) {
+      const bar = machine.bars[i];
+      if (bar.start > g.right) break;
+      const x = g.snap(g.x(bar.start));
+      const end = g.snap(g.x(bar.end));
+      if (end < painted) continue;
+      painted = Math.max(end, x + 1);
+      const width = Math.max(1, end - x - (end - x > 4 ? 1 : 0));
+      const lit = g.lit(bar);
+      context.fillStyle = lit ? g.colour(bar) : pen.theme.dim;
+      if (height >= 10 && width > 5) {
+        context.beginPath();
+        context.roundRect(x, y, width, height, 2);
+        context.fill();
+      } else {
+        context.fillRect(x, y, width, height);
+      }
+      if (!lit) continue;
+      const setup = bar.setup * g.scale;
+      if (setup >= 2 && height >= 3) pen.rect("rgb(255 255 255 / 45%)", x, y, Math.min(setup, width), height);
+      if (height >= 13 && width > 34 && !faded) this.#name(pen, bar, x, width, y + height / 2 + 0.5);
+    }
+  }
+
+  /** The job's name, kept in view where its bar begins left of the plot. */
+  #name(pen, bar, x, width, middle) {
+    const left = Math.max(x, this.g.box.plot.x) + 5;
+    const name = bar.job.lots > 1 ? `${bar.job.id} · ${bar.lot + 1}` : bar.job.id;
+    pen.text(pen.theme.ink, name, left, middle, x + width - left - 4);
+  }
+
+  #lines(pen) {
+    const { g } = this;
+    const { plot } = g.box;
+    for (const { at, colour, dash } of g.marks()) pen.vertical(colour, g.x(at), plot.y, plot.height, dash);
+    if (g.selected?.due != null) pen.vertical(pen.theme.late, g.x(g.selected.due), plot.y, plot.height, [2, 3]);
+  }
+
+  #outline({ context }, bar, colour, lineWidth) {
+    const lane = this.g.laneOf(bar);
+    if (!lane) return;
+    Object.assign(context, { strokeStyle: colour, lineWidth });
+    context.strokeRect(this.g.x(bar.start) - 0.5, lane.y - 0.5, Math.max(2, (bar.end - bar.start) * this.g.scale), lane.height + 1);
+  }
+
+  /** Every lot of a job, operation by operation, joined by arrows in route order. */
+  #route(pen, { bars }) {
+    const { g } = this;
+    for (let i = 0; i + 1 < bars.length; i++) {
+      const [from, to] = [g.laneOf(bars[i]), g.laneOf(bars[i + 1])];
+      if (bars[i].lot !== bars[i + 1].lot || !from || !to) continue;
+      const start = { x: g.x(bars[i].end), y: from.y + from.height / 2 };
+      const end = { x: g.x(bars[i + 1].start), y: to.y + to.height / 2 };
+      pen.faint(0.7, () => this.#arrow(pen, start, end));
+    }
+  }
+
+  #arrow({ context, theme }, start, end) {
+    const bend = Math.max(10, (end.x - start.x) / 2);
+    Object.assign(context, { strokeStyle: theme.text, fillStyle: theme.text, lineWidth: 1.25 });
+    context.beginPath();
+    context.moveTo(start.x, start.y);
+    context.bezierCurveTo(start.x + bend, start.y, end.x - bend, end.y, end.x - 2, end.y);
+    context.stroke();
+    context.beginPath();
+    context.moveTo(end.x, end.y);
+    context.lineTo(end.x - 6, end.y - 3);
+    context.lineTo(end.x - 6, end.y + 3);
+    context.fill();
+  }
+}

@@ -1,0 +1,40 @@
+"use strict";
+
+/** One key figure: its name, its value, and a remark that may be `good` or `bad`. */
+function tile(id, name, value, remark = "", mood = "") {
+  const parts = [el("dt", {}, name), el("dd", { id }, value)];
+  if (remark) parts.push(el("dd", { className: `remark ${mood}` }, remark));
+  return el("div", { className: "tile" }, ...parts);
+}
+
+/** The key figures of a plan beside its bound and target and, where given, another plan's figures. */
+function tiles(plan, other = null) {
+  const { clock } = plan;
+  const hours = (ticks) => clock.text(ticks, 1);
+  const percent = (value) => `${value.toFixed(1)} %`;
+  const change = (figure, text, better) => {
+    if (!other) return [];
+    const difference = figure(plan) - figure(other);
+    if (!difference) return ["as the other"];
+    return [`${difference > 0 ? "+" : "−"}${text(Math.abs(difference))} on the other`, better * difference > 0 ? "good" : "bad"];
+  };
+  const shown = [tile("makespan", "Makespan", hours(plan.makespan), ...change((p) => p.makespan, hours, -1))];
+  if (plan.bound) {
+    shown.push(tile("bound", "Lower bound", hours(plan.bound), "no schedule is shorter"));
+    shown.push(tile("gap", "Gap to the bound", percent(plan.gapPercent)));
+  }
+  if (plan.target) {
+    const met = plan.makespan <= plan.target;
+    const distance = hours(Math.abs(plan.makespan - plan.target));
+    const missed = plan.bound > plan.target ? "impossible: below the bound" : `missed by ${distance}`;
+    shown.push(tile("target", "Target", hours(plan.target), met ? `met, ${distance} to spare` : missed, met ? "good" : "bad"));
+  }
+  shown.push(tile("utilisation", "Machines busy", percent(100 * plan.utilisation), ...change((p) => 100 * p.utilisation, percent, 1)));
+  const dated = plan.jobs.filter((job) => job.due !== null);
+  if (dated.length) {
+    const worst = Math.max(...dated.map((job) => job.lateness ?? -Infinity));
+    const remark = other ? change((p) => p.late, String, -1) : plan.late ? [`worst by ${hours(worst)}`, "bad"] : ["every date kept", "good"];
+    shown.push(tile("late", "Late jobs", `${plan.late} of ${dated.length}`, ...remark));
+  }
+  return shown;
+}
