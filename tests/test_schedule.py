@@ -166,6 +166,16 @@ def test_an_overlap_is_found_behind_a_short_operation():
     assert all("before Job 'long'" in violation for violation in violations)
 
 
+@pytest.mark.parametrize(("moment", "violations"), [(0, 0), (1, 1), (9, 1), (10, 0)])
+def test_operations_of_no_time_fit_between_others(moment: int, violations: int):
+    """What takes no time may stand where another begins or ends, not inside; row order is no matter."""
+    jobs = (Job("long", (Operation("long", {"A": 10}),)), Job("none", (Operation("none", {"A": 0}),)))
+    plan = split_lots(Shop("x", (Machine("A"),), jobs, unit="ticks"), None)
+    rows = (Row("long", 0, "long", "A", 0, 10), Row("none", 0, "none", "A", moment, moment))
+    for order in (rows, rows[::-1]):
+        assert len(verify(plan, Schedule(fingerprint(plan.shop), None, order))) == violations
+
+
 def test_an_empty_schedule_misses_everything():
     """No rows are no crash: each operation is reported missing."""
     empty = dataclasses.replace(VALID, rows=())
@@ -190,7 +200,7 @@ def nearly_valid(draw) -> tuple[LotPlan, Schedule]:
         i, shift = draw(st.integers(0, len(rows) - 1)), draw(st.integers(-3, 3))
         row = rows[i]._replace(start=rows[i].start + shift, end=rows[i].end + shift)
         rows[i] = draw(st.sampled_from([row, row._replace(machine="A"), row._replace(end=row.end + 1)]))
-    return plan, dataclasses.replace(schedule, rows=tuple(rows))
+    return plan, dataclasses.replace(schedule, rows=tuple(draw(st.permutations(rows))))
 
 
 def obeys_every_rule(plan: LotPlan, schedule: Schedule) -> bool:
