@@ -2,21 +2,276 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import json
+import math
+import tomllib
+import types
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from jaxshop.io import read_text
+from jaxshop.shop import ShopError
+
+
+class ConfigError(ShopError):
+    """A config that cannot be used: one line that names the file and the key."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What is scheduled, and where the results go."""
+
+    name: str = "reference"
+    shop: str = "reference"
+    max_lot_hours: float | None = 60.0
+    target_hours: float | None = 130.0
+    require_real_data: bool = False
+    seed: int = 0
+    runs_dir: str = "runs"
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The size of the policy network."""
+
+    width: int = 64
+    depth: int = 2
 
 
 @dataclass(frozen=True)
 class PPOConfig:
     """Proximal policy optimisation."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     final_rate: float = 0.1
     epochs: int = 2
     minibatches: int = 16
     clip: float = 0.2
-    entropy: float = 0.003
+    entropy: float = 0.001
     value: float = 0.5
     discount: float = 1.0
     trace: float = 1.0
     max_grad_norm: float = 0.5
     averaging: float = 0.98
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """A stage of training: `updates` PPO updates on `shops` shops of `samples` episodes each."""
+
+    updates: int = 0
+    shops: int = 1
+    samples: int = 32
+    candidates: int = 96
+    learning_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class PoolConfig:
+    """The training distribution: generated shops of the same make, smaller than the factory."""
+
+    count: int = 128
+    machines: int = 48
+    jobs: int = 132
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How the policy is judged while it trains, and at the end."""
+
+    every: int = 10
+    samples: int = 64
+    batch: int = 32
+    selection_shops: int = 16
+    rule_seeds: int = 32
+    baseline_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class StopConfig:
+    """When training ends: at the `budget` of updates, or as soon as the `target` is met in two evaluations in a row."""
+
+    when: Literal["budget", "target"] = "budget"
+    max_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class LoggingConfig:
+    """What is written besides metrics.jsonl."""
+
+    tensorboard: bool = False
+    checkpoint_every: int = 50
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a training run depends on."""
+
+    run: RunConfig = field(default_factory=RunConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    general: StageConfig = field(
+        default_factory=lambda: StageConfig(updates=100, shops=8, samples=16, candidates=48)
+    )
+    own: StageConfig = field(
+        default_factory=lambda: StageConfig(updates=20, shops=1, samples=32, candidates=96)
+    )
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    stop: StopConfig = field(default_factory=StopConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
+
+    def __post_init__(self) -> None:
+        for fault in _faults(self):
+            raise ConfigError(fault)
+
+
+_POSITIVE = {
+    "network": ("width", "depth"),
+    "ppo": ("learning_rate", "epochs", "minibatches", "clip", "max_grad_norm"),
+    "pool": ("count", "machines", "jobs"),
+    "general": ("shops", "samples", "candidates"),
+    "own": ("shops", "samples", "candidates"),
+    "evaluation": ("every", "samples", "batch", "rule_seeds"),
+    "logging": ("checkpoint_every",),
+}
+_SHARES = {"ppo": ("final_rate", "entropy", "value", "discount", "trace", "averaging")}
+
+
+def _faults(config: Config) -> list[str]:
+    """What no run could use, as `section.key: problem`."""
+    found = []
+    for section, keys in _POSITIVE.items():
+        for key in keys:
+            if not getattr(getattr(config, section), key) > 0:
+                found.append(f"{section}.{key}: must be > 0")
+    for section, keys in _SHARES.items():
+        for key in keys:
+            if not 0 <= getattr(getattr(config, section), key) <= 1:
+                found.append(f"{section}.{key}: must be from 0 to 1")
+    for section, key in (("run", "max_lot_hours"), ("run", "target_hours"), ("stop", "max_seconds")):
+        value = getattr(getattr(config, section), key)
+        if value is not None and not value > 0:
+            found.append(f"{section}.{key}: must be > 0")
+    for stage in ("general", "own"):
+        if getattr(config, stage).updates < 0:
+            found.append(f"{stage}.updates: must be >= 0")
+    if config.own.shops != 1:
+        found.append("own.shops: must be 1, the shop itself")
+    if config.general.updates + config.own.updates == 0:
+        found.append("general.updates: there must be an update in general or own")
+    return found
+
+
+def load_config(path: str | Path | None, overrides: Sequence[str] = (), base: Config | None = None) -> Config:
+    """Read a TOML file, then apply overrides of the form `section.key=value`; None starts from `base` or the defaults.
+
+    Raises:
+        ConfigError: names the file (or the override) and the key, with the nearest known key where it is unknown.
+    """
+    data: dict[str, Any] = {}
+    where = str(path) if path is not None else "config"
+    if path is not None:
+        try:
+            data = tomllib.loads(read_text(path))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{where}: not valid TOML: {error}") from None
+    for override in overrides:
+        _merge(data, override)
+        where = where if path is not None else "overrides"
+    return from_dict(data, where, base)
+
+
+def from_dict(data: object, where: str, base: Config | None = None) -> Config:
+    """Build a config from nested mappings; keys that are missing keep the values of `base` or the defaults."""
+    try:
+        return _build(base or Config(), data, "")
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+_MAY_CHANGE = ("general.updates", "own.updates", "run.target_hours", "evaluation.", "logging.", "stop.")
+"""What a resumed run may set anew: how long it goes on, and how it is judged and logged."""
+
+
+def check_resume(before: Config, after: Config, where: str) -> None:
+    """Refuse a resumed run that would not be the same run, with every difference."""
+    old, new = (
+        {f"{section}.{key}": value for section, part in to_dict(c).items() for key, value in part.items()}
+        for c in (before, after)
+    )
+    differences = [
+        f"{name} was {old[name]!r}, now {new[name]!r}"
+        for name in old
+        if old[name] != new[name] and not name.startswith(_MAY_CHANGE)
+    ]
+    if differences:
+        raise ConfigError(f"{where}: cannot resume with another config: {'; '.join(differences)}")
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The config as nested mappings, every key included."""
+    return dataclasses.asdict(config)
+
+
+def _merge(data: dict[str, Any], override: str) -> None:
+    """Put one `section.key=value` into `data`; the value is TOML, or a plain word taken as a string."""
+    name, equals, text = override.removeprefix("--").partition("=")
+    section, dot, key = name.partition(".")
+    if not (equals and dot and key):
+        raise ConfigError(f"override {override!r}: write it as section.key=value")
+    if text in ("none", "null"):
+        value: Any = None
+    else:
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+    part = data.setdefault(section, {})
+    if not isinstance(part, dict):
+        raise ConfigError(f"{section}: must be a table")
+    part[key.replace("-", "_")] = value
+
+
+def _build(default: Any, data: object, path: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{path.rstrip('.') or 'config'}: must be a table")
+    hints = get_type_hints(type(default))
+    changes = {}
+    for key, value in data.items():
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, n=1)
+            hint = f", did you mean {path}{near[0]}?" if near else f", known are {', '.join(hints)}"
+            raise ConfigError(f"{path}{key}: unknown key{hint}")
+        current = getattr(default, key)
+        if dataclasses.is_dataclass(current):
+            changes[key] = _build(current, value, f"{path}{key}.")
+        else:
+            changes[key] = _checked(value, hints[key], path + key)
+    return dataclasses.replace(default, **changes)
+
+
+def _checked(value: Any, hint: Any, path: str) -> Any:
+    """The value, if it is of the type that the field declares."""
+    if get_origin(hint) is types.UnionType:
+        if value is None or (isinstance(value, str) and value == "none"):
+            return None
+        hint = next(t for t in get_args(hint) if t is not type(None))
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ConfigError(f"{path}: must be one of {', '.join(get_args(hint))}, not {value!r}")
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f"{path}: must be {_NAMES[hint]}, not {json.dumps(value, default=str)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path}: must be a finite number")
+    return value
+
+
+_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}

@@ -45,5 +45,9 @@ def make(shops: Shop | LotPlan | Sequence[Shop | LotPlan], candidates: int | Non
     plans = [s if isinstance(s, LotPlan) else split_lots(s, None) for s in (shops if many else [shops])]
     shape = shape_of(plans, candidates)
     packed = [pack(p, shape) for p in plans]
-    params = jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *packed) if many else jax.tree.map(jnp.asarray, packed[0])
+    params = (
+        jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *packed)
+        if many
+        else jax.tree.map(jnp.asarray, packed[0])
+    )
     return JobShop(shape), params

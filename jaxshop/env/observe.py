@@ -11,6 +11,8 @@ from jaxshop.env.types import NEVER, EnvParams, EnvState, Observation
 
 FEATURES = 28
 CONTEXT = 8
+FEATURES_VERSION = 1
+"""Changes whenever a feature does."""
 
 
 def candidates(state: EnvState, count: int) -> tuple[Array, Array]:
@@ -21,7 +23,7 @@ def candidates(state: EnvState, count: int) -> tuple[Array, Array]:
     lots = state.mask.shape[0]
     if count == lots:
         return jnp.arange(lots, dtype=jnp.int32), state.mask
-    key, index = jax.lax.top_k(jnp.where(state.mask, state.lot_tail + 1, 0), count)
+    key, index = jax.lax.top_k(jnp.where(state.mask, state.lot_tail.astype(jnp.float32) + 1.0, 0.0), count)
     return index, key > 0
 
 
@@ -43,7 +45,9 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     free = state.machine_free[state.machine]
     start = earliest_start(ready, free)
     sets = state.lot_set[:, lots]
-    time = jnp.where(params.member[sets, state.machine], state.lot_time[:, lots], 0).sum(axis=0, dtype=jnp.int32)
+    time = jnp.where(params.member[sets, state.machine], state.lot_time[:, lots], 0).sum(
+        axis=0, dtype=jnp.int32
+    )
     end = start + time
     left = end + state.lot_tail[lots] - time
 

@@ -112,7 +112,9 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
     pool = pool_of_set[op_set[0]]
     ahead = _next_index(is_last)
     further = np.where(ahead >= 0, ahead[ahead], -1)
-    pools = np.stack([pool, np.where(ahead >= 0, pool[ahead], p_none), np.where(further >= 0, pool[further], p_none)], 1)
+    pools = np.stack(
+        [pool, np.where(ahead >= 0, pool[ahead], p_none), np.where(further >= 0, pool[further], p_none)], 1
+    )
     machine_pool = np.full(shape.machines, p_none, np.int32)
     machine_pool[: layout.pool_of_machine.size] = layout.pool_of_machine
     size = np.bincount(layout.pool_of_machine, minlength=shape.pools).astype(np.float32)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
-from chex import Array
+from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env.types import Observation
 
@@ -45,3 +45,19 @@ class Network(nn.Module):
         hidden = nn.relu(nn.Dense(self.width)(pooled(x)))
         value = nn.Dense(1, kernel_init=nn.initializers.zeros)(hidden)[..., 0]
         return Output(logits, value)
+
+
+def initial_weights(network: Network, key: PRNGKey, features: int, context: int) -> ArrayTree:
+    """Random weights; `key` is consumed."""
+    return network.init(key, blank(features, context))
+
+
+def blank(features: int, context: int) -> Observation:
+    """An observation of one candidate, for shapes only."""
+    return Observation(
+        jnp.ones(1, bool),
+        jnp.zeros(1, jnp.int32),
+        jnp.ones(1, bool),
+        jnp.zeros((1, features)),
+        jnp.zeros(context),
+    )

@@ -52,7 +52,12 @@ def tune_linear(
 
     mean, spread = jnp.zeros(FEATURES), jnp.ones(FEATURES)
     jax.block_until_ready(generation(mean, spread, key))
-    best, coefficients, begun, done = np.iinfo(np.int32).max, np.zeros(FEATURES, np.float32), time.monotonic(), 0
+    best, coefficients, begun, done = (
+        np.iinfo(np.int32).max,
+        np.zeros(FEATURES, np.float32),
+        time.monotonic(),
+        0,
+    )
     while done < generations and time.monotonic() - begun < seconds:
         mean, spread, top, makespan = generation(mean, spread, jax.random.fold_in(key, done))
         done += 1

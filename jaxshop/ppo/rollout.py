@@ -46,7 +46,10 @@ def collect(
     keys = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(key, indices)
     reset = jax.vmap(jax.vmap(env.reset_env, (0, None)), (0, 0))
     step = jax.vmap(jax.vmap(env.step_env, (0, 0, 0, None)), (0, 0, 0, 0))
-    draw = jax.vmap(jax.vmap(lambda k, t, logits: jax.random.categorical(jax.random.fold_in(k, t), logits), (0, None, 0)), (0, None, 0))
+    draw = jax.vmap(
+        jax.vmap(lambda k, t, logits: jax.random.categorical(jax.random.fold_in(k, t), logits), (0, None, 0)),
+        (0, None, 0),
+    )
 
     def body(carry, t):
         obs, state = carry

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from chex import Array, ArrayTree, PRNGKey
 
-from jaxshop.config import PPOConfig
+from jaxshop.config import PPOConfig, StageConfig
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.policies.network import Network
 from jaxshop.ppo.gae import generalised_advantages
@@ -38,11 +38,12 @@ class UpdateMetrics(NamedTuple):
     steps: Array  # operations dispatched
 
 
-def make_optimiser(config: PPOConfig, updates: int) -> optax.GradientTransformation:
-    """Adam with the gradient clipped by global norm and the rate annealed linearly over `updates`."""
-    steps = updates * config.epochs * config.minibatches
-    rate = optax.linear_schedule(config.learning_rate, config.learning_rate * config.final_rate, steps)
-    return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.adam(rate, eps=1e-5))
+def make_optimiser(config: PPOConfig, stage: StageConfig) -> optax.GradientTransformation:
+    """Adam with the gradient clipped by global norm and the rate annealed linearly over the stage."""
+    steps = max(1, stage.updates * config.epochs * config.minibatches)
+    rate = config.learning_rate if stage.learning_rate is None else stage.learning_rate
+    schedule = optax.linear_schedule(rate, rate * config.final_rate, steps)
+    return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.adam(schedule, eps=1e-5))
 
 
 def advantages(transitions: Transitions, config: PPOConfig) -> tuple[Array, Array]:
@@ -85,7 +86,11 @@ def update(
         (
             transitions.seen,
             Batch(
-                transitions.action, transitions.log_prob, advantage, target, transitions.alive.astype(jnp.float32)
+                transitions.action,
+                transitions.log_prob,
+                advantage,
+                target,
+                transitions.alive.astype(jnp.float32),
             ),
         ),
     )

@@ -1,0 +1,188 @@
+"""Checkpoints (orbax): the whole learner to resume from, and the bare policy to schedule with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from chex import ArrayTree
+from orbax.checkpoint import checkpoint_managers
+
+from jaxshop.config import Config, NetworkConfig, to_dict
+from jaxshop.env.observe import CONTEXT, FEATURES, FEATURES_VERSION
+from jaxshop.lots import LotPlan
+from jaxshop.policies.network import Network, initial_weights
+from jaxshop.shop import ShopError, fingerprint
+
+SCHEMA_VERSION = 1
+"""Changes whenever the layout of a checkpoint does."""
+DECISION_VERSION = 1
+"""Changes whenever the environment's decisions do: an old policy would answer another question."""
+SHIPPED = Path(__file__).parent / "shipped"
+"""The policy inside the package."""
+
+logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+class CheckpointError(ShopError):
+    """A checkpoint that cannot be used: one line that names the folder."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A trained network, ready to act. `meta` tells where it comes from: see `describe`."""
+
+    network: Network
+    weights: ArrayTree
+    meta: Mapping[str, Any]
+    path: str
+
+
+def versions() -> dict[str, int]:
+    """What must agree between a checkpoint and the code that reads it."""
+    return {"schema": SCHEMA_VERSION, "features": FEATURES_VERSION, "decision": DECISION_VERSION}
+
+
+class Store:
+    """The checkpoints of one run: the latest and the best by `score` are kept, and at most one more."""
+
+    def __init__(self, folder: Path, read_only: bool = False):
+        if read_only and not folder.is_dir():
+            raise CheckpointError(f"{folder}: no such checkpoint folder")
+        keep = checkpoint_managers.AnyPreservationPolicy(
+            [
+                checkpoint_managers.LatestN(1),
+                checkpoint_managers.BestN(get_metric_fn=lambda m: m["score"], reverse=True, n=1),
+            ]
+        )
+        # best_fn alone would delete the latest checkpoint whenever it is not the best (orbax#526).
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=keep,
+            best_fn=lambda m: m["score"],
+            best_mode="min",
+            create=not read_only,
+            read_only=read_only,
+            enable_async_checkpointing=False,
+        )
+        self._folder = folder
+        self._manager = ocp.CheckpointManager(
+            folder.absolute(), options=options, item_names=("learner", "policy", "meta")
+        )
+
+    def save(
+        self, step: int, learner: ArrayTree, weights: ArrayTree, meta: Mapping[str, Any], score: float
+    ) -> None:
+        """Write a checkpoint; one of the same step is replaced."""
+        if step in self._manager.all_steps():
+            self._manager.delete(step)
+        items = ocp.args.Composite(
+            learner=ocp.args.StandardSave(learner),
+            policy=ocp.args.StandardSave(weights),
+            meta=ocp.args.JsonSave({**meta, "score": score, "step": step}),
+        )
+        self._manager.save(step, args=items, metrics={"score": score}, force=True)
+        self._manager.wait_until_finished()
+
+    def latest(self) -> int | None:
+        """Step of the newest checkpoint."""
+        return self._manager.latest_step()
+
+    def best(self) -> int | None:
+        """Step of the checkpoint with the lowest score."""
+        return self._manager.best_step()
+
+    def meta(self, step: int) -> dict[str, Any]:
+        """What was written beside the weights."""
+        return self._restore(step, meta=ocp.args.JsonRestore()).meta
+
+    def learner(self, step: int, like: ArrayTree) -> ArrayTree:
+        """The whole learner, with the structure and shardings of `like`."""
+        return self._restore(
+            step, learner=ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, like))
+        ).learner
+
+    def weights(self, step: int, like: ArrayTree) -> ArrayTree:
+        """The policy's weights, with the structure of `like`."""
+        return self._restore(
+            step, policy=ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, like))
+        ).policy
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._manager.close()
+
+    def _restore(self, step: int, **items: Any) -> Any:
+        try:
+            return self._manager.restore(step, args=ocp.args.Composite(**items))
+        except Exception as error:  # orbax, tensorstore and json each raise their own kinds
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise CheckpointError(
+                f"{self._folder}: checkpoint {step} cannot be read: {reason[:200]}"
+            ) from None
+
+
+def load_policy(folder: str | Path | None = None) -> Policy:
+    """The best policy of a run folder or of a folder of checkpoints; None gives the one that ships with the package.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or it was made for other features or decisions.
+    """
+    path = Path(folder) if folder is not None else SHIPPED
+    if (path / "checkpoints").is_dir():
+        path = path / "checkpoints"
+    store = Store(path, read_only=True)
+    try:
+        step = store.best()
+        if step is None:
+            step = store.latest()
+        if step is None:
+            raise CheckpointError(f"{path}: holds no checkpoint")
+        meta = store.meta(step)
+        if not isinstance(meta, dict) or meta.get("versions") != versions():
+            found = meta.get("versions") if isinstance(meta, dict) else None
+            raise CheckpointError(
+                f"{path}: made for versions {found}, this jaxshop has {versions()}: train it again"
+            )
+        network = make_network(NetworkConfig(**meta["config"]["network"]))
+        weights = store.weights(step, initial_weights(network, jax.random.key(0), FEATURES, CONTEXT))
+        return Policy(network, weights, meta, str(path))
+    finally:
+        store.close()
+
+
+def make_network(config: NetworkConfig) -> Network:
+    """The network that a config describes."""
+    return Network(width=config.width, depth=config.depth)
+
+
+def describe(config: Config, plan: LotPlan, update: int, initialised_from: str | None) -> dict[str, Any]:
+    """What a checkpoint says of itself: config, versions, the shop, and what its weights were trained on."""
+    return {
+        "versions": versions(),
+        "config": to_dict(config),
+        "fingerprint": fingerprint(plan.shop),
+        "provenance": asdict(plan.shop.provenance),
+        "update": update,
+        "initialised_from": initialised_from,
+        "trained_on": trained_on(config, plan, update),
+    }
+
+
+def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any]]:
+    """The shops that weights after `update` updates have seen."""
+    general = min(update, config.general.updates)
+    own = update - general
+    pool = config.pool
+    seen: list[dict[str, Any]] = []
+    if general:
+        about = {"shops": pool.count, "machines": pool.machines, "seed": config.run.seed, "updates": general}
+        seen.append({"kind": "generated", **about})
+    if own:
+        shop = {"name": plan.shop.name, "fingerprint": fingerprint(plan.shop)}
+        seen.append({"kind": "shop", **shop, "max_lot_hours": plan.max_lot_hours, "updates": own})
+    return seen

@@ -1,0 +1,233 @@
+"""A training run from its config to its final table: inspect, train, evaluate, save, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from jaxshop.bounds import verdict
+from jaxshop.checkpoint import Store, make_network, trained_on
+from jaxshop.config import Config, ConfigError, check_resume, from_dict, load_config, to_dict
+from jaxshop.inspection import shop_facts
+from jaxshop.io import read_json, write_atomic
+from jaxshop.lots import split_lots
+from jaxshop.policies.tuning import tune_linear
+from jaxshop.ppo.callbacks import Callbacks, ConsoleProgress, JsonLines, TensorBoard
+from jaxshop.ppo.evaluate import Evaluator, rule_makespans
+from jaxshop.ppo.problem import Problem, prepare
+from jaxshop.ppo.train import Outcome, first_learner, train
+from jaxshop.report import write_gantt
+from jaxshop.schedule import verify
+from jaxshop.schedule import write as write_schedule
+from jaxshop.search import to_schedule
+from jaxshop.shop import TICKS_PER_HOUR, Shop, ShopError, fingerprint
+from jaxshop.sources import load_shop
+from jaxshop.tables import comparison_table, shop_summary
+
+
+def launch(
+    config_path: str | None, resume: str | None, overrides: Sequence[str], console: Console
+) -> tuple[dict[str, Any], int]:
+    """Run what `train.py` was asked for.
+
+    Returns:
+        The final JSON and the exit code: 0, 3 when the target was not met, 128 + the signal when interrupted.
+    """
+    begun = time.monotonic()
+    config = _resolve(config_path, resume, overrides)
+    shop = _load(config, console)
+    if config.run.require_real_data:
+        from jaxshop.sources.snapshot import require_real_data
+
+        require_real_data(shop)
+    problem = prepare(shop, config)
+    folder = Path(resume) if resume else _new_folder(config)
+    _introduce(problem, config, folder, console)
+
+    network = make_network(config.network)
+    evaluator = Evaluator(problem, network, config.evaluation.batch)
+    store = Store(folder / "checkpoints")
+    like = first_learner(config, network)
+    step = store.latest() if resume else None
+    if resume and step is None:
+        raise ConfigError(f"{resume}: holds no checkpoint to resume from")
+    if step is not None and store.meta(step)["fingerprint"] != fingerprint(shop):
+        raise ConfigError(
+            f"{resume}: was trained for shop {store.meta(step)['fingerprint'][:12]}, {config.run.shop} is now {fingerprint(shop)[:12]}"
+        )
+    start = store.learner(step, like) if step is not None else None
+    write_atomic(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
+
+    sinks = [JsonLines(folder / "metrics.jsonl", keep=step or 0), ConsoleProgress(console)]
+    if config.logging.tensorboard:
+        sinks.append(TensorBoard(folder / "tensorboard"))
+    with Callbacks(*sinks) as callbacks:
+        outcome = train(problem, config, store, evaluator, callbacks, start=start)
+    if outcome.interrupted is not None:
+        console.print(
+            f"interrupted at update {outcome.update}; saved. Resume with: uv run train.py --resume {folder}",
+            highlight=False,
+        )
+        store.close()
+        return {
+            "run_dir": str(folder),
+            "interrupted": signal.Signals(outcome.interrupted).name,
+            "update": outcome.update,
+        }, 128 + outcome.interrupted
+
+    report = _final(problem, config, outcome, store, evaluator, like, folder, console)
+    report["wall_seconds"] = round(time.monotonic() - begun, 1)
+    write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
+    store.close()
+    return report, 3 if report["target_met"] is False else 0
+
+
+def _load(config: Config, console: Console) -> Shop:
+    """The shop; one from the database comes with its data report."""
+    if config.run.shop == "mariadb:":
+        from jaxshop.data_report import read_and_report
+
+        return read_and_report(config.run.target_hours, console.file)
+    return load_shop(config.run.shop)
+
+
+def _resolve(config_path: str | None, resume: str | None, overrides: Sequence[str]) -> Config:
+    """The config to run; on a resume, the run's own with what may change changed."""
+    if resume is None:
+        return load_config(config_path or "configs/reference.toml", overrides)
+    before = from_dict(read_json(Path(resume) / "config.json"), f"{resume}/config.json")
+    after = (
+        load_config(config_path, overrides, base=before)
+        if config_path is None
+        else load_config(config_path, overrides)
+    )
+    check_resume(before, after, resume)
+    return after
+
+
+def _new_folder(config: Config) -> Path:
+    """`runs/<name>-<UTC>-<seed>`, made here."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = Path(config.run.runs_dir) / f"{config.run.name}-{stamp}-{config.run.seed}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from None
+    return folder
+
+
+def _introduce(problem: Problem, config: Config, folder: Path, console: Console) -> None:
+    """Say what is scheduled, what is certain about it, and why lots are cut."""
+    plan, target = problem.plan, config.run.target_hours
+    for line in shop_summary(plan, problem.certificate):
+        console.print(line, highlight=False)
+    if target is not None and plan.max_lot_hours is not None:
+        whole = verdict(split_lots(plan.shop, None), round(target * TICKS_PER_HOUR))
+        if whole.feasible is False:
+            console.print(
+                f"whole jobs cannot be done in {target:g} h: {whole.reason}. Lots of at most {plan.max_lot_hours:g} h are used instead.",
+                highlight=False,
+            )
+    console.print(f"run folder {folder}, device {device_name()}", highlight=False)
+
+
+def _final(
+    problem: Problem,
+    config: Config,
+    outcome: Outcome,
+    store: Store,
+    evaluator: Evaluator,
+    like: Any,
+    folder: Path,
+    console: Console,
+) -> dict[str, Any]:
+    """Judge the best checkpoint beside everything that it has to be better than."""
+    plan, bound = problem.plan, problem.certificate.value
+    step = store.best()
+    assert step is not None
+    weights = store.weights(step, like.averaged)
+    samples = config.evaluation.samples
+    untrained = evaluator.score(like.averaged).own
+    greedy = evaluator.score(weights).own
+    sampled = evaluator.best_of(weights, samples, config.run.seed)
+    better, source = (
+        (sampled, "policy:samples")
+        if int(sampled.makespan) < int(greedy.makespan)
+        else (greedy, "policy:greedy")
+    )
+
+    rules = rule_makespans(
+        problem.own_env,
+        problem.own,
+        config.evaluation.rule_seeds,
+        any(j.due is not None for j in plan.shop.jobs),
+    )
+    seconds = config.evaluation.baseline_seconds
+    tuned = tune_linear(
+        problem.own_env,
+        problem.own,
+        jax.random.key(config.run.seed),
+        outcome.seconds if seconds is None else seconds,
+    )
+    schedule = to_schedule(plan, better)
+    violations = verify(plan, schedule)
+    if violations:
+        raise ShopError(f"{folder}: the schedule of {source} is invalid: {violations[0]}")
+    target = None if config.run.target_hours is None else round(config.run.target_hours * TICKS_PER_HOUR)
+    write_schedule(folder / "schedule.json", schedule)
+    write_gantt(folder / "gantt.html", plan, schedule, bound, target)
+
+    def hours(ticks: float) -> float:
+        return round(float(ticks) / TICKS_PER_HOUR, 4)
+
+    report = {
+        "run_dir": str(folder),
+        "shop": shop_facts(plan),
+        "lower_bound_hours": hours(bound),
+        "target_hours": config.run.target_hours,
+        "target_met": None if target is None else bool(int(greedy.makespan) <= target),
+        "initialised_from": None,
+        "trained_on": trained_on(config, plan, step),
+        "policy": {
+            "initial_hours": hours(untrained.makespan),
+            "greedy_hours": hours(greedy.makespan),
+            "best_of_hours": hours(sampled.makespan),
+            "samples": samples,
+        },
+        "rules": {name: hours(ticks) for name, ticks in rules.items()},
+        "baselines": {"linear_cem": hours(tuned.makespan)},
+        "gap_percent": round(100 * (int(greedy.makespan) / bound - 1), 3),
+        "seconds_to_target": None
+        if outcome.seconds_to_target is None
+        else round(outcome.seconds_to_target, 1),
+        "wall_seconds": 0.0,
+        "training_seconds": round(outcome.seconds, 1),
+        "baseline_seconds": round(tuned.seconds, 1),
+        "compile_seconds": round(outcome.compile_seconds, 1),
+        "env_steps": outcome.env_steps,
+        "env_steps_per_second": round(
+            outcome.env_steps / max(outcome.seconds - outcome.compile_seconds, 1e-9)
+        ),
+        "device": device_name(),
+    }
+    console.print(comparison_table(report))
+    console.print(f"schedule.json and gantt.html are in {folder}", highlight=False)
+    return report
+
+
+def device_name() -> str:
+    """What the run computes on, in words."""
+    device = jax.devices()[0]
+    if device.platform == "cpu":
+        return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    return f"{jax.device_count()} x {device.device_kind}"

@@ -1,0 +1,182 @@
+"""The training loop: plain Python around the jitted update. It evaluates, reports and saves; it never computes."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxshop.checkpoint import Store, describe, make_network
+from jaxshop.config import Config, StageConfig
+from jaxshop.env import JobShop
+from jaxshop.env.observe import CONTEXT, FEATURES
+from jaxshop.policies.network import Network, initial_weights
+from jaxshop.ppo.callbacks import Callback
+from jaxshop.ppo.evaluate import Evaluator, Score
+from jaxshop.ppo.problem import Problem
+from jaxshop.ppo.update import Learner, UpdateMetrics, make_optimiser, update
+from jaxshop.shop import TICKS_PER_HOUR
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training went. Seconds are of this process; compilation is counted apart."""
+
+    update: int
+    interrupted: int | None  # the signal that stopped it
+    seconds: float
+    compile_seconds: float
+    seconds_to_target: float | None
+    env_steps: int
+
+
+def train(
+    problem: Problem,
+    config: Config,
+    store: Store,
+    evaluator: Evaluator,
+    callback: Callback,
+    initialised_from: str | None = None,
+    start: Learner | None = None,
+) -> Outcome:
+    """Run every update that is still to do, from `start` (None: random weights).
+
+    A checkpoint is written at every evaluation, every `logging.checkpoint_every` updates, and on SIGTERM or SIGINT.
+    """
+    network = make_network(config.network)
+    general, own = config.general.updates, config.own.updates
+    total = general + own
+    learner = jax.tree.map(jnp.copy, start if start is not None else first_learner(config, network))
+    clock = _Clock()
+    stages = {
+        False: _compile_stage(config, config.general, problem.pool_env, network),
+        True: _compile_stage(config, config.own, problem.own_env, network),
+    }
+    done, met, seconds_to_target, env_steps = int(learner.update), 0, None, 0
+
+    def save(score: float) -> None:
+        meta = describe(config, problem.plan, done, initialised_from)
+        store.save(done, learner, learner.averaged, meta, score)
+
+    with _signals() as caught:
+        while done < total and not caught:
+            on_own = done >= general
+            if on_own and done == general:
+                learner = _begin_own(learner, config)
+            bank = problem.own_bank if on_own else problem.pool
+            began = time.monotonic()
+            learner, metrics = stages[on_own](learner, bank)
+            metrics = jax.device_get(metrics)
+            clock.add(on_own, time.monotonic() - began)
+            done += 1
+            env_steps += int(metrics.steps)
+            numbers = _numbers(metrics, time.monotonic() - began, clock.total())
+            last = done == total or bool(caught)
+            if done % config.evaluation.every == 0 or done == general or last:
+                began = time.monotonic()
+                score = evaluator.score(learner.averaged)
+                clock.add("evaluation", time.monotonic() - began)
+                numbers |= _score_numbers(score)
+                hit = config.run.target_hours is not None and numbers["own_hours"] <= config.run.target_hours
+                met = met + 1 if hit else 0
+                if hit and seconds_to_target is None:
+                    seconds_to_target = clock.total()
+                save(score.own_gap if own else score.selection_gap)
+            elif done % config.logging.checkpoint_every == 0:
+                save(float("inf"))
+            callback.on_update(done, total, numbers)
+            if config.stop.when == "target" and met >= 2:
+                break
+            if config.stop.max_seconds is not None and clock.total() >= config.stop.max_seconds:
+                if "own_hours" not in numbers:
+                    score = evaluator.score(learner.averaged)
+                    save(score.own_gap if own else score.selection_gap)
+                break
+    return Outcome(
+        done, caught[0] if caught else None, clock.total(), clock.compiling(), seconds_to_target, env_steps
+    )
+
+
+def first_learner(config: Config, network: Network) -> Learner:
+    """Random weights and a fresh optimiser, all from the seed."""
+    init_key, key = jax.random.split(jax.random.key(config.run.seed))
+    weights = initial_weights(network, init_key, FEATURES, CONTEXT)
+    optimiser = make_optimiser(config.ppo, config.general)
+    return Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0))
+
+
+def _begin_own(learner: Learner, config: Config) -> Learner:
+    """The second stage starts from the averaged weights of the first, with a fresh optimiser."""
+    fresh = make_optimiser(config.ppo, config.own).init(learner.averaged)
+    return jax.tree.map(jnp.copy, learner._replace(weights=learner.averaged, optimiser=fresh))
+
+
+def _compile_stage(config: Config, stage: StageConfig, env: JobShop, network: Network) -> Any:
+    optimiser = make_optimiser(config.ppo, stage)
+    step = partial(
+        update,
+        env=env,
+        network=network,
+        optimiser=optimiser,
+        config=config.ppo,
+        shops=stage.shops,
+        samples=stage.samples,
+    )
+    return jax.jit(step, donate_argnums=0)
+
+
+def _numbers(metrics: UpdateMetrics, seconds: float, elapsed: float) -> dict[str, float]:
+    """One flat record for the callbacks."""
+    record = {k: float(v) for k, v in (metrics.loss._asdict() | metrics._asdict()).items() if k != "loss"}
+    return record | {"steps_per_second": record["steps"] / seconds, "seconds": elapsed}
+
+
+def _score_numbers(score: Score) -> dict[str, float]:
+    hours = int(score.own.makespan) / TICKS_PER_HOUR
+    return {"own_hours": hours, "own_gap": score.own_gap, "selection_gap": score.selection_gap}
+
+
+class _Clock:
+    """Wall time of the calls; the first of each kind compiles, so what it takes beyond the second is compilation."""
+
+    def __init__(self) -> None:
+        self._calls: dict[Any, list[float]] = {}
+
+    def add(self, kind: Any, seconds: float) -> None:
+        self._calls.setdefault(kind, []).append(seconds)
+
+    def total(self) -> float:
+        return sum(sum(calls) for calls in self._calls.values())
+
+    def compiling(self) -> float:
+        return sum(calls[0] - min(calls[1:2] or [0.0]) for calls in self._calls.values())
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGINT instead of dying of them; a second one does as the system says."""
+    caught: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        signal.signal(number, previous[number])
+
+    previous = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        for number in previous:
+            signal.signal(number, note)
+    except ValueError:  # not the main thread: whoever runs us there handles signals
+        previous = {}
+    try:
+        yield caught
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,162 @@
+"""Schedules from policies and rules: compiled once for a shape, then called with weights and shops as arguments."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from chex import Array, ArrayTree, PRNGKey
+
+from jaxshop.bounds import certify
+from jaxshop.checkpoint import Policy, load_policy
+from jaxshop.env import EnvParams, EnvState, JobShop, Shape
+from jaxshop.env.packing import pack, shape_of
+from jaxshop.lots import LotPlan
+from jaxshop.policies.episode import greedy, play, rule, sampled
+from jaxshop.policies.network import Network
+from jaxshop.policies.rules import RULES
+from jaxshop.schedule import Row, Schedule, verify
+from jaxshop.shop import ShopError, fingerprint
+
+CANDIDATES = 96
+"""Lots that a policy is shown at most; a factory's conflict sets hold up to 84, so nothing is cut there."""
+SAMPLE_BATCH = 16
+"""Samples that run side by side; fixed, so that a sample has the same arithmetic however many are asked for."""
+
+
+class Dispatch(NamedTuple):
+    """Where and when each operation runs, in flat route order: int32 [N] each, with the makespan, int32 []."""
+
+    makespan: Array
+    start: Array
+    end: Array
+    machine: Array
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A verified schedule and how it came about."""
+
+    schedule: Schedule
+    source: str
+    makespan: int
+    bound: int
+    samples_done: int
+    seconds: float
+
+
+def dispatch_of(state: EnvState) -> Dispatch:
+    """Read the schedule off a final state."""
+    return Dispatch(state.estimate, state.op_start, state.op_end, state.op_machine)
+
+
+def greedy_dispatch(env: JobShop, network: Network, weights: ArrayTree, params: EnvParams) -> Dispatch:
+    """The schedule of the policy's most probable choices."""
+    return dispatch_of(play(env, params, greedy(network, weights), jax.random.key(0)))
+
+
+def best_sample(
+    env: JobShop,
+    network: Network,
+    weights: ArrayTree,
+    params: EnvParams,
+    key: PRNGKey,
+    begin: Array,
+    count: int,
+    limit: Array,
+) -> tuple[Dispatch, Array]:
+    """The best of samples `begin` to `begin + count - 1` below `limit`, and all their makespans, int32 [count].
+
+    Sample i draws from `fold_in(key, i)`, so its schedule does not depend on how many are asked for.
+    """
+    indices = begin + jnp.arange(count)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, indices)
+    played = dispatch_of(jax.vmap(lambda k: play(env, params, sampled(network, weights), k))(keys))
+    best = jnp.where(indices < limit, played.makespan, jnp.iinfo(jnp.int32).max).argmin()
+    return jax.tree.map(lambda x: x[best], played), played.makespan
+
+
+def rule_dispatch(env: JobShop, name: str, params: EnvParams, key: PRNGKey) -> Dispatch:
+    """The schedule of a dispatching rule; the decision is the environment's, active or non-delay."""
+    return dispatch_of(play(env, params, rule(name), key))
+
+
+def to_schedule(plan: LotPlan, dispatch: Dispatch) -> Schedule:
+    """Name what the arrays number."""
+    start, end, machine = (np.asarray(x).tolist() for x in dispatch[1:])
+    names = [m.id for m in plan.shop.machines]
+    steps = [(lot, operation) for lot in plan.lots for operation in lot.operations]
+    rows = tuple(
+        Row(lot.job, lot.index, operation.id, names[machine[i]], start[i], end[i])
+        for i, (lot, operation) in enumerate(steps)
+    )
+    return Schedule(fingerprint(plan.shop), plan.max_lot_hours, rows)
+
+
+def rule_environment(shape: Shape, name: str) -> tuple[JobShop, str]:
+    """The environment and the bare rule of a name such as `MWKR` (non-delay) or `MWKR/active`."""
+    bare, slash, decision = name.partition("/")
+    known = {r.upper(): r for r in RULES}
+    if bare.upper() not in known or (slash and decision != "active"):
+        raise ShopError(f"rule {name!r}: known are {', '.join(f'{r}, {r}/active' for r in RULES)}")
+    return JobShop(shape, non_delay=not slash), known[bare.upper()]
+
+
+@lru_cache(maxsize=32)
+def _compiled(kind: str, env: JobShop, network: Network | None, name: str) -> Callable:
+    if kind == "rule":
+        return jax.jit(lambda params, key: rule_dispatch(env, name, params, key))
+    assert network is not None
+    if kind == "greedy":
+        return jax.jit(lambda weights, params: greedy_dispatch(env, network, weights, params))
+    return jax.jit(
+        lambda weights, params, key, begin, limit: best_sample(
+            env, network, weights, params, key, begin, SAMPLE_BATCH, limit
+        )
+    )
+
+
+def solve(
+    plan: LotPlan,
+    policy: Policy | None = None,
+    rule_name: str | None = None,
+    samples: int = 0,
+    seed: int = 0,
+    time_limit: float | None = None,
+) -> Solution:
+    """Schedule a plan by a rule or a policy (None: the shipped one), and verify the result.
+
+    The greedy rollout comes first; samples are drawn while `time_limit` seconds, compilation included, last.
+
+    Raises:
+        ShopError: the rule is unknown, or the schedule is invalid (which would be a bug).
+    """
+    begun = time.monotonic()
+    bound = certify(plan).value
+    shape = shape_of([plan], CANDIDATES)
+    params = jax.tree.map(jnp.asarray, pack(plan, shape, bound))
+    key = jax.random.key(seed)
+    done = 0
+    if rule_name is not None:
+        env, bare = rule_environment(shape, rule_name)
+        best, source = _compiled("rule", env, None, bare)(params, key), f"rule:{rule_name}"
+    else:
+        policy = policy or load_policy()
+        env = JobShop(shape)
+        best, source = _compiled("greedy", env, policy.network, "")(policy.weights, params), "policy:greedy"
+        sample = _compiled("sample", env, policy.network, "")
+        while done < samples and (time_limit is None or time.monotonic() - begun < time_limit):
+            found, _ = sample(policy.weights, params, key, jnp.int32(done), jnp.int32(samples))
+            done += SAMPLE_BATCH
+            if int(found.makespan) < int(best.makespan):
+                best, source = found, "policy:samples"
+    schedule = to_schedule(plan, best)
+    if violations := verify(plan, schedule):
+        raise ShopError(f"the schedule of {source} is invalid: {violations[0]}")
+    return Solution(schedule, source, schedule.makespan, bound, min(done, samples), time.monotonic() - begun)
