@@ -1,0 +1,193 @@
+"""A connection to MariaDB: TLS, the session's rules, and one clear line for whatever the server answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from math import ceil
+from types import ModuleType
+from typing import Any
+
+from jaxshop.shop import ShopError
+from jaxshop.sources.mariadb_settings import PREFIX, DbSettings
+
+FETCH_ROWS = 4096
+INSERT_ROWS = 10_000
+
+LOST = {1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055}
+"""The server or its locks went away, which another attempt may cure."""
+
+HINTS = {
+    **dict.fromkeys((1044, 1142, 1143), "the account lacks a right (README, MariaDB, lists the GRANTs)"),
+    **dict.fromkeys(
+        (1045, 1698), f"check {PREFIX}USER and {PREFIX}PASSWORD (the writer's: {PREFIX}WRITER_...)"
+    ),
+    1049: f"check {PREFIX}NAME",
+    1054: "a table or view must have every column that `jaxshop db init` makes",
+    1146: "make the tables with `jaxshop db init`, or views of these names",
+    1356: "the view names something that is gone or forbidden",
+    **dict.fromkeys((2002, 2003, 2005), f"is the server up? check {PREFIX}HOST and _PORT, or _SOCKET"),
+    2026: f"TLS is required unless the server is on this machine; check {PREFIX}SSL_CA",
+}
+TIMEOUT = 1969
+DUPLICATE_KEY = 1062
+
+
+class ConnectionLostError(ShopError):
+    """The connection broke; what was done on it is undone, and may be tried again."""
+
+
+class DuplicateKeyError(ShopError):
+    """A row with this key is there already."""
+
+
+class Database:
+    """One open connection; every statement names the table that it is about, for the message if it fails."""
+
+    def __init__(self, connection: Any, driver: ModuleType, settings: DbSettings):
+        self._connection = connection
+        self._driver = driver
+        self._settings = settings
+
+    def query(self, table: str, sql: str, values: Sequence[object] = ()) -> list[tuple]:
+        """Execute a statement and return its rows, few enough to hold; empty if it has none."""
+        with self._clear(table), self._connection.cursor() as cursor:
+            cursor.execute(sql, tuple(values))
+            return cursor.fetchall() if cursor.description else []
+
+    def stream(self, table: str, columns: str, source: str, values: Sequence[object] = ()) -> Iterator[tuple]:
+        """Yield every row of `SELECT columns FROM source`, holding a few thousand at a time.
+
+        When the server breaks a result off (a timeout, a killed query, a killed server), the connector ends
+        the stream as if it were complete. So the rows are counted against COUNT(*) of the same snapshot.
+
+        Raises:
+            ShopError: fewer or more rows came than there are.
+        """
+        expected = self.query(table, f"SELECT COUNT(*) FROM {source}", values)[0][0]
+        count = 0
+        with self._clear(table), self._connection.cursor(buffered=False) as cursor:
+            cursor.execute(f"SELECT {columns} FROM {source}", tuple(values))
+            while rows := cursor.fetchmany(FETCH_ROWS):
+                count += len(rows)
+                yield from rows
+        if count != expected:
+            timeouts = self.query(table, "SHOW SESSION STATUS LIKE 'Max_statement_time_exceeded'")
+            if timeouts and int(timeouts[0][1]):
+                raise self._timeout(table)
+            raise ShopError(f"mariadb: {table}: the server sent {count} rows of {expected} and stopped")
+
+    def insert(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
+        """Insert rows into one of our own tables, in bulk."""
+        marks = ", ".join("?" * len(columns.split(",")))
+        with self._clear(table), self._connection.cursor() as cursor:
+            for start in range(0, len(rows), INSERT_ROWS):
+                chunk = list(rows[start : start + INSERT_ROWS])
+                cursor.executemany(f"INSERT INTO `{table}` ({columns}) VALUES ({marks})", chunk)
+
+    @contextmanager
+    def transaction(self, start: str = "START TRANSACTION") -> Iterator[None]:
+        """Commit what is done inside, or, if anything is raised, nothing of it."""
+        self.query("transaction", start)
+        try:
+            yield
+        except BaseException:
+            with suppress(self._driver.Error):  # the connection may be what is broken
+                self._connection.rollback()
+            raise
+        with self._clear("commit"):
+            self._connection.commit()
+
+    @contextmanager
+    def _clear(self, table: str) -> Iterator[None]:
+        try:
+            yield
+        except self._driver.Error as error:
+            raise self._timeout(table) if error.errno == TIMEOUT else _refusal(error, table) from None
+
+    def _timeout(self, table: str) -> ShopError:
+        seconds, name = self._settings.statement_timeout_s, f"{PREFIX}STATEMENT_TIMEOUT_S"
+        return ShopError(f"mariadb: {table}: statement timeout: not done within {seconds:g} s ({name})")
+
+
+@contextmanager
+def connect(settings: DbSettings, writer: bool = False) -> Iterator[Database]:
+    """Open a connection for the time of a `with` block.
+
+    Args:
+        settings: where to, and as whom.
+        writer: with the writer's account; the reader's session is read-only, whatever its rights.
+
+    Raises:
+        ConnectionLostError: the server is not there.
+        ShopError: it refuses, or a connection beyond this machine would not be encrypted and verified.
+    """
+    driver = _load_driver()
+    user, password = settings.account(writer)
+    try:
+        connection = driver.connect(user=user, password=password, **_address(settings))
+    except driver.Error as error:
+        raise _refusal(error, settings.where) from None
+    try:
+        database = Database(connection, driver, settings)
+        if (settings.ssl_ca or not settings.is_local) and not _is_encrypted(database):
+            raise ShopError(f"mariadb: {settings.where}: the connection is not encrypted")
+        # UTC also where the server converts; strict, so that no value is stored as another.
+        database.query("session", "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'")
+        database.query("session", "SET SESSION max_statement_time = ?", (settings.statement_timeout_s,))
+        database.query("session", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if not writer:
+            database.query("session", "SET SESSION TRANSACTION READ ONLY")
+        yield database
+    finally:
+        with suppress(driver.Error):
+            connection.close()
+
+
+def _address(settings: DbSettings) -> dict[str, object]:
+    # The server ends a statement by itself; the client's limit is for a server that no longer answers at all.
+    patience = ceil(settings.statement_timeout_s) + settings.connect_timeout_s
+    options: dict[str, object] = {
+        "database": settings.name,
+        "connect_timeout": settings.connect_timeout_s,
+        "read_timeout": patience,
+        "write_timeout": patience,
+        "local_infile": False,
+        "autocommit": True,  # transactions are opened by name
+    }
+    if settings.socket:
+        return {**options, "unix_socket": settings.socket}
+    # The C library takes `localhost` to mean its default socket, and forgets the port.
+    host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    options |= {"host": host, "port": settings.port}
+    if settings.ssl_ca or not settings.is_local:
+        options |= {"ssl": True, "ssl_verify_cert": True}
+    if settings.ssl_ca:
+        options["ssl_ca"] = settings.ssl_ca
+    return options
+
+
+def _is_encrypted(database: Database) -> bool:
+    if database._settings.socket:
+        return True
+    return any(cipher for _, cipher in database.query("session", "SHOW SESSION STATUS LIKE 'Ssl_cipher'"))
+
+
+def _load_driver() -> ModuleType:
+    try:
+        import mariadb
+    except ImportError as error:
+        raise ShopError(
+            "mariadb: needs the extra `mariadb` (pip install 'jaxshop[mariadb]'), which is built against "
+            f"MariaDB Connector/C (apt-get install gcc python3-dev libmariadb-dev): {error}"
+        ) from None
+    return mariadb
+
+
+def _refusal(error: Any, about: str) -> ShopError:
+    """Say in one line what the server refused, and what to look at."""
+    message = " ".join(str(error).split())
+    hint = f": {HINTS[error.errno]}" if error.errno in HINTS else ""
+    duplicate, lost = error.errno == DUPLICATE_KEY, error.errno in LOST
+    kind = DuplicateKeyError if duplicate else ConnectionLostError if lost else ShopError
+    return kind(f"mariadb: {about}: {message}{hint}")
