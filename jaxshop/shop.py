@@ -186,7 +186,7 @@ class _Reader:
             id=self.required_text(entry, path + "id"),
             operations=tuple(self.operation(*item) for item in self.elements(entry, path + "operations")),
             release=self.ticks(entry.get("release"), path + "release"),
-            due=None if entry.get("due") is None else self.ticks(entry["due"], path + "due"),
+            due=None if entry.get("due") is None else self.ticks(entry["due"], path + "due", -MAX_HOURS),
             weight=1.0 if weight is None else float(self.number(weight, path + "weight", MAX_WEIGHT)),
             quantity=entry.get("quantity"),  # `check` refuses what is not an integer
         )
@@ -269,9 +269,12 @@ class _Reader:
             return value
         return 0
 
-    def ticks(self, hours: object, path: str) -> int:
+    def ticks(self, hours: object, path: str, least: int = 0) -> int:
         """Return the nearest tick; 0 where the file says nothing."""
-        return 0 if hours is None else round(self.number(hours, path, MAX_HOURS) * TICKS_PER_HOUR)
+        number = 0 if hours is None else self.number(hours, path, MAX_HOURS)
+        if number < least:  # said here too, for what rounds to tick 0
+            self.faults.add(path, f"must be >= {least}")
+        return round(number * TICKS_PER_HOUR)
 
     def duration(self, hours: object, path: str, machine: str) -> int:
         if type(hours) is float and hours * TICKS_PER_HOUR >= 1 and hours <= MAX_HOURS:

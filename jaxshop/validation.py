@@ -60,11 +60,13 @@ def validate(shop: Shop, where: str) -> None:
 
 def check(shop: Shop, faults: Faults) -> None:
     """Collect into `faults` whatever is wrong with the shop's values and references."""
+    _check_printable(shop.name, "name", faults)
     machines: dict[str, str] = {}
     if not shop.machines:
         faults.add("machines", "the shop has no machines")
     for i, machine in enumerate(shop.machines):
         _check_id(machine.id, machines, f"machines[{i}].id", faults)
+        _check_printable(machine.work_centre or "", f"machines[{i}].work_centre", faults)
         _check_ticks(machine.available_from, 0, f"machines[{i}].available_from", faults)
     if not shop.jobs:
         faults.add("jobs", "the shop has no jobs")
@@ -100,6 +102,11 @@ def horizon(shop: Shop, routes: Iterable[tuple[Operation, ...]]) -> int:
             free[machine] = ready
     latest = max([machine.available_from for machine in shop.machines] + [job.release for job in shop.jobs])
     return latest + max(free.values())
+
+
+def _check_printable(text: str, path: str, faults: Faults) -> None:
+    if not text.isprintable():
+        faults.add(path, f"must be printable, not {text!r}")
 
 
 def _check_id(name: object, seen: dict[str, str], path: str, faults: Faults) -> None:
