@@ -21,10 +21,10 @@ class Api {
     const response = await fetch(path, { ...options, headers: { ...headers, ...key } });
     if (response.ok) return response;
     const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
+    const problem = isJson ? await response.json() : { detail: `${response.status} ${response.statusText}` };
     const wait = response.headers.get("Retry-After");
-    const problem = isJson ? await response.json() : { title: `${response.status} ${response.statusText}` };
-    if (response.status === 401) problem.title = "The server asks for an API key that it knows";
-    if (wait) problem.title = `Try again in ${wait} s`;
+    const titles = { 401: "The server does not know this API key", 422: "The shop or an option was refused" };
+    problem.title = wait ? `The server is busy: try again in ${wait} s` : titles[response.status] ?? problem.title;
     throw new Problem(problem);
   }
 

@@ -27,6 +27,7 @@ class Page {
     $("file").onchange = () => this.#guard(() => this.#take($("file").files[0]));
     $("demo").onclick = () => this.#guard(() => this.#takeDemo());
     $("cancel").onclick = () => this.running.abort();
+    $("save").onclick = () => download("schedule.json", `${JSON.stringify(this.current.schedule)}\n`, "application/json");
     $("request").onsubmit = (event) => {
       event.preventDefault();
       this.#guard(() => this.#run());
@@ -77,8 +78,9 @@ class Page {
   }
 
   #complain({ message, title = "", faults = [], request = "" }) {
-    const shown = faults.slice(0, 20).map((fault) => el("li", {}, fault));
-    if (faults.length > shown.length) shown.push(el("li", {}, `and ${faults.length - shown.length} more`));
+    const listed = faults.length > 1 ? faults : [];
+    const shown = listed.slice(0, 20).map((fault) => el("li", {}, fault));
+    if (listed.length > shown.length) shown.push(el("li", {}, `and ${listed.length - shown.length} more`));
     $("problem").replaceChildren(
       el("strong", {}, title), el("p", {}, message === title ? "" : message), el("ul", {}, ...shown),
       el("p", { className: "quiet" }, request && `Request ${request}`));
@@ -109,12 +111,14 @@ class Page {
 
   #takeShop(shop, origin) {
     const [machines, jobs] = [shop.machines, shop.jobs].map((list) => (Array.isArray(list) ? list.length : 0));
+    this.running?.abort(); // its schedule would be of the shop before
     this.shop = shop;
     this.current = this.other = null;
     $("shop").textContent = shop.name ?? origin;
     $("shop-detail").textContent = `${machines} machines, ${jobs} jobs, from ${origin}`;
     $("title").textContent = shop.name ?? origin;
     $("run").disabled = false;
+    $("invitation").textContent = "Ready: ask for a schedule";
     this.#say("Ready.");
     this.#show();
   }
@@ -152,10 +156,10 @@ class Page {
     $("progress").removeAttribute("value");
   }
 
-  #progress({ samples_done: done, samples, makespan_hours: best, message }) {
-    if (samples) Object.assign($("progress"), { max: samples, value: done ?? 0 });
-    const count = samples ? `${done ?? 0} of ${samples} samples` : message ?? "Working";
-    this.#say(best ? `${count}, best ${best.toFixed(1)} h` : `${count}…`);
+  #progress({ samples_done: done, samples, makespan_hours: best }) {
+    if (samples) Object.assign($("progress"), { max: samples, value: done });
+    const count = samples ? `${done} of ${samples} samples` : done ? `${done} samples` : "Working";
+    this.#say(best ? `${count}, best so far ${best.toFixed(1)} h` : `${count}…`);
   }
 
   #takeReply(reply, options) {
@@ -171,6 +175,7 @@ class Page {
   #show() {
     const { current, other } = this;
     $("welcome").hidden = Boolean(current);
+    $("save").hidden = !current?.reply;
     $("kpis").hidden = $("viewer").hidden = !current;
     $("compare").hidden = !other;
     if (!current) return;
@@ -185,11 +190,9 @@ class Page {
     const verified = reply.verification?.valid ?? reply.verification === "valid";
     const fallback = reply.source.startsWith("fallback");
     const remark = fallback ? "the policy gave none in time" : verified ? "verified independently" : "";
-    const save = () => download("schedule.json", `${JSON.stringify(this.current.schedule)}\n`, "application/json");
     return [
       tile("completion", "Completion", `${(100 * reply.kpis.completion).toFixed(0)} %`, "of the jobs"),
       tile("source", "Made by", reply.source, remark, fallback ? "bad" : "good"),
-      el("button", { type: "button", id: "save", onclick: save }, "Save schedule.json"),
     ];
   }
 
@@ -202,10 +205,10 @@ class Page {
       this.#show();
     };
     $("compare").replaceChildren(
-      `Compared with ${other.origin}, which ends at ${other.plan.clock.text(other.plan.makespan, 1)}: `,
+      `Compared with ${other.origin}, which ends at ${other.plan.clock.figure(other.plan.makespan)}: `,
       `${moved} operations run on another machine, ${shifted} at another time. ${lots}${foreign}`,
       el("button", { type: "button", className: "link", id: "uncompare", onclick: stop }, "Stop comparing"));
   }
 }
 
-new Page();
+const page = new Page();

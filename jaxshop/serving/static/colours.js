@@ -1,18 +1,17 @@
 "use strict";
 
-// Twelve fills that carry dark text and that protan and deutan eyes keep apart as well (tests/test_report.py checks
+// Ten fills that carry dark text and that protan and deutan eyes keep apart as well (tests/test_report.py checks
 // both); neighbours in the list differ most, since jobs and centres that follow each other often lie together.
 const HUES = [
-  "#7797de", "#e6e387", "#cd84a6", "#54906e", "#eab366", "#b7d9fe",
-  "#ae722d", "#96c6af", "#966eab", "#a8a043", "#c2aafa", "#8df5cf",
+  "#81b2ef", "#bcb869", "#9d88cd", "#f3b8a8", "#c9c8fe", "#d796b9", "#9df0df", "#61a783", "#ebe09e", "#bb8c47",
 ];
 const NO_DATE = "#a8afba";
 
 const LATENESS = {
-  far: { colour: "#c4432b", label: (day) => `late by more than ${day}` },
-  late: { colour: "#ee8866", label: (day) => `late by up to ${day}` },
-  tight: { colour: "#eedd88", label: (day) => `less than ${day} of slack` },
-  early: { colour: "#77aadd", label: (day) => `${day} of slack or more` },
+  far: { colour: "#de6345", label: (day) => `late by more than ${day}` },
+  late: { colour: "#f0a86a", label: (day) => `late by up to ${day}` },
+  tight: { colour: "#ebe09e", label: (day) => `less than ${day} of slack` },
+  early: { colour: "#81b2ef", label: (day) => `${day} of slack or more` },
   none: { colour: NO_DATE, label: () => "no due date" },
 };
 

@@ -53,26 +53,24 @@ class Frame {
       }
       if (clock.origin !== null) this.#dates(pen, plot.y - FLAGS - 26);
     });
-    if (clock.origin !== null) pen.text(pen.theme.muted, clock.zone, 10, plot.y - FLAGS - 26, plot.x - 24);
+    if (clock.origin !== null) {
+      pen.font();
+      pen.text(pen.theme.text, `${clock.day(g.view.left)}, ${clock.zone}`, 10, plot.y - FLAGS - 26, plot.x - 16);
+    }
     this.#flags(pen, plot.y - FLAGS / 2 - 2);
     this.#dueMarks(pen);
     pen.rect(pen.theme.line, 0, plot.y - 1, width, 1);
   }
 
-  /** Calendar marks on the plan's own clock; the first keeps its day in view. */
+  /** Calendar marks on the plan's own clock; the day at the left edge stands in the corner. */
   #dates(pen, y) {
     const { g } = this;
-    const { plot } = g.box;
     const { clock } = g.plan;
-    const step = CLOCK_STEPS.find((ticks) => ticks * g.scale >= 92) ?? CLOCK_STEPS.at(-1);
+    const step = CLOCK_STEPS.find((ticks) => ticks * g.scale >= 84) ?? CLOCK_STEPS.at(-1);
     const midnight = -((((clock.origin / 1000) % DAY) + DAY) % DAY);
-    const first = midnight + Math.floor((g.view.left - midnight) / step) * step;
-    for (let t = first; t <= g.right; t += step) {
-      const named = t === first || clock.minute(t) === "00:00";
-      const label = named ? clock.day(Math.max(t, g.view.left)) : clock.minute(t);
-      const room = g.x(t + step) - pen.width(label) - 12;
-      const x = t === first ? Math.min(plot.x - 3, room) : g.x(t);
-      pen.text(named ? pen.theme.text : pen.theme.muted, label, x + 5, y);
+    for (let t = midnight + Math.ceil((g.view.left - midnight) / step) * step; t <= g.right; t += step) {
+      const isDay = clock.minute(t) === "00:00";
+      pen.text(isDay ? pen.theme.text : pen.theme.muted, isDay ? clock.day(t) : clock.minute(t), g.x(t) + 5, y);
       pen.rect(pen.theme.line, Math.round(g.x(t)), y - 7, 1, 14);
     }
   }
@@ -87,15 +85,14 @@ class Frame {
       taken.every(([from, to]) => left + width + 5 < from || left > to + 5);
     pen.font(600);
     const inView = g.marks().filter(({ at }) => at >= g.view.left && at <= g.right);
-    for (const { at } of inView) taken.push([g.x(at) - 1, g.x(at) + 1]);
+    for (const { at, colour } of inView) pen.rect(colour, Math.round(g.x(at)) - 0.25, plot.y - FLAGS, 1.5, FLAGS);
     for (const { at, name, colour, leftFirst } of inView) {
-      const x = g.x(at);
       const width = pen.width(name);
-      const sides = [x + 7, x - 7 - width];
+      const sides = [g.x(at) + 7, g.x(at) - 7 - width];
       const left = (leftFirst ? sides.reverse() : sides).find((side) => free(side, width));
-      pen.rect(colour, Math.round(x) - 0.25, plot.y - FLAGS, 1.5, FLAGS);
       if (left === undefined) continue;
       taken.push([left, left + width]);
+      pen.rect(pen.theme.panel, left - 2, y - 7, width + 4, 14);
       pen.text(colour, name, left, y);
     }
   }

@@ -37,10 +37,11 @@ class Gantt {
   show(plan, other = null, keepView = false) {
     Object.assign(this, { plan, other, hovered: null, focused: null });
     if (!other) this.mode = "this";
+    this.same = other ? plan.differences(other).same : new Set();
     const ends = [plan.makespan, plan.bound ?? 0, other ? other.makespan : 0];
     const latest = Math.max(1, ...ends);
-    // A target far beyond the plan would squeeze it; its line then lies outside the chart.
-    this.extent = Math.max(latest, plan.target && plan.target < 1.5 * latest ? plan.target : 0) * 1.04;
+    // A target far beyond the plan would squeeze it, so it may lie outside; the margin holds the last line's name.
+    this.extent = Math.max(latest, plan.target && plan.target < 1.5 * latest ? plan.target : 0) * 1.085;
     this.selected = keepView && this.selected ? plan.jobs[this.selected.index] : null;
     if (!keepView) this.view = { left: 0, top: 0, zoom: 1 };
     const span = `${plan.machines.length} machines, ${plan.bars.length} operations, ends at ${plan.clock.text(plan.makespan)}`;
@@ -146,10 +147,11 @@ class Gantt {
     return this.colours.get(bar.plan)(bar);
   }
 
-  /** Whether a bar keeps its colour: nothing is selected or searched for, or it belongs to that. */
+  /** Whether a bar keeps its colour: it is of the selected job, or found, or differs from its twin beside it. */
   lit(bar) {
     if (this.selected) return bar.job.index === this.selected.index;
-    return !this.query || matches(bar, this.query);
+    if (this.query) return matches(bar, this.query);
+    return this.mode !== "both" || !this.same.has(bar);
   }
 
   load(columns) {
@@ -185,7 +187,7 @@ class Gantt {
   /** The lines over the plot: the plan's end, the bound, the target. */
   marks() {
     const { plan, other, theme, mode } = this;
-    const mark = (at, name, colour, more = {}) => ({ at, name: `${name} ${plan.clock.text(at, 1)}`, colour, dash: [], ...more });
+    const mark = (at, name, colour, more = {}) => ({ at, name: `${name} ${plan.clock.figure(at)}`, colour, dash: [], ...more });
     const marks = [];
     if (mode !== "other") marks.push(mark(plan.makespan, "ends", theme.text));
     if (plan.bound) marks.push(mark(plan.bound, "bound", theme.accent, { leftFirst: true }));

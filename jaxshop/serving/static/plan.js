@@ -15,12 +15,18 @@ class Clock {
   }
 
   amount(ticks, digits = 2) {
-    const options = { minimumFractionDigits: 0, maximumFractionDigits: digits };
-    return (ticks / this.ticksPerUnit).toLocaleString("en", options);
+    return (ticks / this.ticksPerUnit).toLocaleString("en", { maximumFractionDigits: digits });
   }
 
   text(ticks, digits = 2) {
     return `${this.amount(ticks, digits)} ${this.unit}`;
+  }
+
+  /** For figures that stand beside each other: always one decimal; ticks have none. */
+  figure(ticks) {
+    const digits = this.unit === "h" ? 1 : 0;
+    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return `${(ticks / this.ticksPerUnit).toLocaleString("en", options)} ${this.unit}`;
   }
 
   date(ticks) {
@@ -137,18 +143,19 @@ class Plan {
     return load;
   }
 
-  /** How the same operations lie in another plan: {moved: on another machine, shifted: same machine, other start}. */
+  /** How the same operations lie in another plan; `same` are the bars, of both, that lie alike. */
   differences(other) {
     const key = (bar) => JSON.stringify([bar.job.id, bar.lot, bar.operation]);
     const there = new Map(other.bars.map((bar) => [key(bar), bar]));
-    const counts = { moved: 0, shifted: 0, missing: 0 };
+    const found = { same: new Set(), moved: 0, shifted: 0, missing: 0 };
     for (const bar of this.bars) {
       const twin = there.get(key(bar));
-      if (!twin) counts.missing += 1;
-      else if (twin.machine.id !== bar.machine.id) counts.moved += 1;
-      else if (twin.start !== bar.start) counts.shifted += 1;
+      if (!twin) found.missing += 1;
+      else if (twin.machine.index !== bar.machine.index) found.moved += 1;
+      else if (twin.start !== bar.start || twin.end !== bar.end) found.shifted += 1;
+      else found.same.add(bar).add(twin);
     }
-    return counts;
+    return found;
   }
 }
 

@@ -4,4 +4,5 @@
 const { shop, rows, bound, target } = JSON.parse(document.getElementById("data").textContent);
 const plan = new Plan(shop, rows, { bound, target });
 document.getElementById("kpis").append(...tiles(plan));
-new Viewer(document.getElementById("viewer")).show(plan);
+const viewer = new Viewer(document.getElementById("viewer"));
+viewer.show(plan);

@@ -10,13 +10,14 @@ function tile(id, name, value, remark = "", mood = "") {
 /** The key figures of a plan beside its bound and target and, where given, another plan's figures. */
 function tiles(plan, other = null) {
   const { clock } = plan;
-  const hours = (ticks) => clock.text(ticks, 1);
+  const hours = (ticks) => clock.figure(ticks);
   const percent = (value) => `${value.toFixed(1)} %`;
   const change = (figure, text, better) => {
     if (!other) return [];
     const difference = figure(plan) - figure(other);
-    if (!difference) return ["as the other"];
-    return [`${difference > 0 ? "+" : "−"}${text(Math.abs(difference))} on the other`, better * difference > 0 ? "good" : "bad"];
+    const distance = text(Math.abs(difference));
+    if (distance === text(0)) return ["as the other"];
+    return [`${difference > 0 ? "+" : "−"}${distance} vs the other`, better * difference > 0 ? "good" : "bad"];
   };
   const shown = [tile("makespan", "Makespan", hours(plan.makespan), ...change((p) => p.makespan, hours, -1))];
   if (plan.bound) {

@@ -21,7 +21,7 @@ function download(name, text, type) {
 /** How late a job is, in words. */
 function lateText(job, clock) {
   if (job.lateness === null) return "no due date";
-  const distance = clock.text(Math.abs(job.lateness), 1);
+  const distance = clock.figure(Math.abs(job.lateness));
   return job.lateness > 0 ? `${distance} late` : `${distance} before its due date`;
 }
 
@@ -140,6 +140,7 @@ class Viewer {
     this.gantt.arrange();
     if (!this.sheet.hidden) this.table.show(this.gantt.shownPlan, this.#bars());
     const legend = this.gantt.colouring.legend(this.gantt.shownPlan);
+    if (this.gantt.mode === "both") legend.unshift(["var(--dim)", "alike in both; above: this, below: the other"]);
     this.legend.replaceChildren(...legend.map(([colour, text]) => {
       const swatch = el("i");
       swatch.style.background = colour;
@@ -197,7 +198,7 @@ class Viewer {
     const setup = bar.setup ? `, set-up ${clock.text(bar.setup)}` : "";
     const dates = clock.origin === null ? [] :
       [[`${clock.day(bar.start)} ${clock.minute(bar.start)} to ${clock.day(bar.end)} ${clock.minute(bar.end)}`]];
-    const due = job.due === null ? [] : [[`Due ${clock.text(job.due, 1)}; job ends ${clock.text(job.end, 1)}, ${lateText(job, clock)}`]];
+    const due = job.due === null ? [] : [[`Due ${clock.figure(job.due)}; job ends ${clock.figure(job.end)}, ${lateText(job, clock)}`]];
     return [
       [el("strong", {}, job.id), lots],
       [`Step ${bar.step + 1} of ${job.operations.length} · ${bar.operation}`],

@@ -1,0 +1,173 @@
+"""gantt.html and the viewer in it, driven in headless Chromium."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from pathlib import Path
+
+import pytest
+
+from jaxshop.lots import split_lots
+from jaxshop.report import write_gantt
+from jaxshop.schedule import to_json
+from tests.page.drive import BLOCKED, OpenPage, eventually, figure
+from tests.page.stub import HOSTILE, make_schedule, make_shop
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A gantt.html with hostile names, and the schedule in it."""
+    plan = split_lots(make_shop(name=HOSTILE, plan_start="2026-11-23T06:00:00Z"), 4.0)
+    schedule = make_schedule(plan)
+    path = tmp_path_factory.mktemp("report") / "gantt.html"
+    write_gantt(path, plan, schedule, int(0.9 * schedule.makespan), 20 * 3600)
+    return path, to_json(schedule)
+
+
+def test_the_report_asks_for_nothing_and_runs_no_name(report: tuple[Path, dict], open_page: OpenPage) -> None:
+    """Under its own policy the file draws with no request but itself, and hostile names stay text."""
+    path, schedule = report
+    page = open_page("about:blank")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    assert requests == [path.as_uri()]
+    assert page.inner_text("h1") == HOSTILE
+    assert page.locator("img").count() == 0
+    assert figure(page, "makespan") == round(schedule["makespan"], 1)
+    assert page.evaluate("(url) => fetch(url).then(() => 'sent', () => 'blocked')", BLOCKED) == "blocked"
+    assert requests == [path.as_uri()]
+
+
+def test_bars_are_drawn_where_the_schedule_says(report: tuple[Path, dict], open_page: OpenPage) -> None:
+    """Near the end of every bar, also zoomed, the canvas has its colour and the pointer finds it."""
+    path, _ = report
+    page = open_page(path.as_uri())
+    for factor in (1, 3):
+        seen = page.evaluate(SAMPLE, factor)
+        assert len(seen) > 10
+        assert [bar for bar in seen if bar["painted"] != bar["colour"] or not bar["found"]] == []
+
+
+SAMPLE = """async (factor) => {
+  const { gantt } = viewer;
+  gantt.zoomAt(factor, 500, 200);
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  const context = gantt.layers[0].getContext("2d");
+  const { x, y, width, height } = gantt.box.plot;
+  const points = plan.bars.map((bar) => ({ bar, at: gantt.x(bar.end) - 4, down: gantt.laneOf(bar).y + 2 }));
+  return points
+    .filter(({ at, down }) => at > x + 2 && at < x + width - 2 && down > y && down < y + height - 4)
+    .map(({ bar, at, down }) => {
+      const [r, g, b] = context.getImageData(Math.round(at), Math.round(down), 1, 1).data;
+      const hex = [r, g, b].map((value) => value.toString(16).padStart(2, "0")).join("");
+      const found = gantt.barAt(at, down) === bar;
+      return { operation: bar.operation, painted: `#${hex}`, colour: gantt.colour(bar), found };
+    });
+}"""
+
+
+def test_pointer_and_keys(report: tuple[Path, dict], open_page: OpenPage) -> None:
+    """Hover tells, click selects the job, keys pan, zoom, fit, search and walk the route, Escape clears."""
+    page = open_page(report[0].as_uri())
+    x, y = page.evaluate(
+        """() => {
+          const bar = plan.jobs[0].bars[0];
+          const box = viewer.stage.getBoundingClientRect();
+          return [box.x + viewer.gantt.x(bar.start) + 3, box.y + viewer.gantt.laneOf(bar).y + 5];
+        }"""
+    )
+    page.mouse.move(x, y)
+    tip = page.inner_text(".tip")
+    assert "J000" in tip
+    assert HOSTILE in tip
+    assert "Mon 23 Nov 06:00" in tip
+    assert "Due 4.0 h" in tip
+    page.mouse.click(x, y)
+    assert page.evaluate(
+        "plan.bars.filter((bar) => viewer.gantt.lit(bar)).every((bar) => bar.job.id === 'J000')"
+    )
+    assert page.inner_text(".summary").startswith("J000 · ")
+    page.keyboard.press("n")
+    assert page.evaluate("viewer.gantt.focused === plan.jobs[0].bars[1]")
+    page.keyboard.press("+")
+    eventually(page, "viewer.gantt.view.zoom > 1.59")
+    before = page.evaluate("viewer.gantt.view.left")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("viewer.gantt.view.left") > before
+    page.keyboard.press("0")
+    eventually(page, "viewer.gantt.view.zoom === 1")
+    page.keyboard.press("Escape")
+    assert page.evaluate("viewer.gantt.selected") is None
+    page.keyboard.press("/")
+    page.keyboard.type("CENTRE 2")
+    assert page.evaluate("viewer.gantt.rows.map((machine) => machine.id)") == ["M004", "M005"]
+    page.keyboard.press("Escape")
+    assert page.evaluate("viewer.gantt.rows.length") == 6
+
+
+def test_table_and_csv_hold_every_operation(
+    report: tuple[Path, dict], open_page: OpenPage, tmp_path: Path
+) -> None:
+    """The table sorts; the CSV has each row of the schedule, and no cell that a spreadsheet would run."""
+    path, schedule = report
+    page = open_page(path.as_uri())
+    page.click("text=Table")
+    assert page.get_attribute("table", "aria-rowcount") == str(len(schedule["operations"]) + 1)
+    page.click("th:has-text('end h') button")
+    page.click("th:has-text('end h') button")
+    assert page.get_attribute("th:has-text('end h')", "aria-sort") == "descending"
+    last = max(schedule["operations"], key=lambda row: row["end"])
+    assert page.inner_text("tbody tr:nth-child(2) td:nth-child(8)") == f"{last['end'] / 3600:.2f}"
+    with page.expect_download() as download:
+        page.click("#csv")
+    download.value.save_as(tmp_path / "plan.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "plan.csv").read_text(encoding="utf-8"), newline="")))
+    read = {
+        (r["job"].lstrip("'"), int(r["lot"]) - 1, r["operation"], r["machine"], float(r["start h"]))
+        for r in rows
+    }
+    assert read == {
+        (r["job"], r["lot"], r["operation"], r["machine"], round(r["start"] / 3600, 4))
+        for r in schedule["operations"]
+    }
+    assert not any(cell.startswith(("=", "@", "+")) for row in rows for cell in row.values())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_follow_the_scheme(report: tuple[Path, dict], open_page: OpenPage, scheme: str) -> None:
+    """The canvas is painted in the panel colour of the light or the dark scheme."""
+    page = open_page(report[0].as_uri(), color_scheme=scheme)
+    page.wait_for_timeout(100)
+    corner = page.evaluate(
+        "[...viewer.gantt.layers[0].getContext('2d').getImageData(3, 30, 1, 1).data].slice(0, 3)"
+    )
+    assert (statistics.mean(corner) > 128) == (scheme == "light")
+
+
+def test_pan_and_zoom_are_smooth(open_page: OpenPage, tmp_path: Path) -> None:
+    """149 machines with 5,000 operations: the median frame of panning and zooming stays under 50 ms."""
+    plan = split_lots(make_shop(machines=150, jobs=1000, steps=5), None)
+    schedule = make_schedule(plan)
+    write_gantt(tmp_path / "large.html", plan, schedule, None, None)
+    page = open_page((tmp_path / "large.html").as_uri())
+    frames = page.evaluate(
+        """async () => {
+          const { gantt } = viewer;
+          const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+          const times = [];
+          let before = await frame();
+          for (let i = 0; i < 60; i++) {
+            if (i % 2) gantt.pan(25, 10);
+            else gantt.zoomAt(i < 30 ? 1.1 : 1 / 1.1, 700, 300);
+            const now = await frame();
+            times.push(now - before);
+            before = now;
+          }
+          return times;
+        }"""
+    )
+    assert len(schedule.rows) == 5000
+    assert statistics.median(frames) < 50
