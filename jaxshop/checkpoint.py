@@ -74,9 +74,7 @@ class Store:
             folder.absolute(), options=options, item_names=("learner", "policy", "meta")
         )
 
-    def save(
-        self, step: int, learner: ArrayTree, weights: ArrayTree, meta: Mapping[str, Any], score: float
-    ) -> None:
+    def save(self, step: int, learner: ArrayTree, weights: ArrayTree, meta: Mapping[str, Any], score: float) -> None:
         """Write a checkpoint; one of the same step is replaced."""
         if step in self._manager.all_steps():
             self._manager.delete(step)
@@ -121,9 +119,7 @@ class Store:
             return self._manager.restore(step, args=ocp.args.Composite(**items))
         except Exception as error:  # orbax, tensorstore and json each raise their own kinds
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise CheckpointError(
-                f"{self._folder}: checkpoint {step} cannot be read: {reason[:200]}"
-            ) from None
+            raise CheckpointError(f"{self._folder}: checkpoint {step} cannot be read: {reason[:200]}") from None
 
 
 def load_policy(folder: str | Path | None = None) -> Policy:
@@ -145,14 +141,19 @@ def load_policy(folder: str | Path | None = None) -> Policy:
         meta = store.meta(step)
         if not isinstance(meta, dict) or meta.get("versions") != versions():
             found = meta.get("versions") if isinstance(meta, dict) else None
-            raise CheckpointError(
-                f"{path}: made for versions {found}, this jaxshop has {versions()}: train it again"
-            )
+            raise CheckpointError(f"{path}: made for versions {found}, this jaxshop has {versions()}: train it again")
         network = make_network(NetworkConfig(**meta["config"]["network"]))
-        weights = store.weights(step, initial_weights(network, jax.random.key(0), FEATURES, CONTEXT))
+        weights = store.weights(step, _weights_like(network))
         return Policy(network, weights, meta, str(path))
     finally:
         store.close()
+
+
+def _weights_like(network: Network) -> ArrayTree:
+    """Shapes of the network's weights, on this machine's first device; nothing is computed or compiled."""
+    shapes = jax.eval_shape(lambda key: initial_weights(network, key, FEATURES, CONTEXT), jax.random.key(0))
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes)
 
 
 def make_network(config: NetworkConfig) -> Network:

@@ -1,4 +1,4 @@
-"""The command line: thin functions that parse, call and print. Bad input is one line on stderr and exit code 2."""
+"""The command line: parse, call, print. Bad input is one line on stderr and exit code 2."""
 
 from __future__ import annotations
 
@@ -63,23 +63,15 @@ def _dispatch(argv: Sequence[str] | None) -> int:
 def _command(commands: Any, name: str, run: Run, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.set_defaults(run=run)
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr"
-    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr")
     return parser
 
 
 def _add_inspect(commands: Any) -> None:
-    parser = _command(
-        commands, "inspect", _inspect, "size, load, certified bounds, and whether a target can be met"
-    )
-    parser.add_argument(
-        "shop", metavar="SHOP", help="reference, reference:K, mariadb:, or a .json, .txt or .fjs file"
-    )
+    parser = _command(commands, "inspect", _inspect, "size, load, certified bounds, and whether a target can be met")
+    parser.add_argument("shop", metavar="SHOP", help="reference, reference:K, mariadb:, or a .json, .txt or .fjs file")
     parser.add_argument("--target-hours", type=_positive, metavar="H")
-    parser.add_argument(
-        "--max-lot-hours", type=_positive, metavar="H", help="cut jobs into lots of at most H hours"
-    )
+    parser.add_argument("--max-lot-hours", type=_positive, metavar="H", help="cut jobs into lots of at most H hours")
     parser.add_argument("--out", metavar="FILE", help="write the (whole) shop as a shop file")
 
 
@@ -105,9 +97,7 @@ def _add_solve(commands: Any) -> None:
     parser.add_argument("shop", metavar="SHOP")
     parser.add_argument("--max-lot-hours", type=_positive, metavar="H")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        "--checkpoint", metavar="DIR", help="a run folder; without it, the policy that ships with jaxshop"
-    )
+    how.add_argument("--checkpoint", metavar="DIR", help="a run folder; without it, the policy that ships with jaxshop")
     how.add_argument(
         "--rule", metavar="NAME", help="MWKR (non-delay), MWKR/active, SPT, LPT, LWKR, MOR, FIFO, EDD, random"
     )
@@ -156,9 +146,7 @@ def _solve(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result))
     else:
-        over = (
-            "" if gap is None else f", {gap:.2f} % over the certified bound of {span(found.bound, shop.unit)}"
-        )
+        over = "" if gap is None else f", {gap:.2f} % over the certified bound of {span(found.bound, shop.unit)}"
         print(
             f"{shop.name}: {span(found.makespan, shop.unit)}{over}, by {found.source} in {found.seconds:.1f} s; wrote {args.out}"
         )
@@ -166,9 +154,7 @@ def _solve(args: argparse.Namespace) -> int:
 
 
 def _add_verify(commands: Any) -> None:
-    parser = _command(
-        commands, "verify", _verify, "check a schedule against its shop and list each violation"
-    )
+    parser = _command(commands, "verify", _verify, "check a schedule against its shop and list each violation")
     parser.add_argument("shop", metavar="SHOP")
     parser.add_argument("schedule", metavar="schedule.json")
 
@@ -181,9 +167,7 @@ def _verify(args: argparse.Namespace) -> int:
     shop = _load(args)
     violations = verify(split_lots(shop, schedule.max_lot_hours), schedule)
     if args.json:
-        print(
-            json.dumps({"valid": not violations, "violations": violations, "fingerprint": fingerprint(shop)})
-        )
+        print(json.dumps({"valid": not violations, "violations": violations, "fingerprint": fingerprint(shop)}))
     elif violations:
         print("\n".join(violations))
         print(f"{args.schedule}: {len(violations)} violation{'s' if len(violations) > 1 else ''}")
@@ -195,9 +179,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _add_evaluate(commands: Any) -> None:
-    parser = _command(
-        commands, "evaluate", _evaluate, "makespans and gaps of a policy, and of rules, on several shops"
-    )
+    parser = _command(commands, "evaluate", _evaluate, "makespans and gaps of a policy, and of rules, on several shops")
     parser.add_argument("shops", metavar="SHOP", nargs="+")
     parser.add_argument("--max-lot-hours", type=_positive, metavar="H")
     parser.add_argument("--checkpoint", metavar="DIR")
@@ -210,9 +192,7 @@ def _add_evaluate(commands: Any) -> None:
     )
     parser.add_argument("--samples", type=_count, default=0, metavar="N")
     parser.add_argument("--seed", type=_count, default=0)
-    parser.add_argument(
-        "--best-known", metavar="CSV", help="columns instance and upper_bound, matched by file name"
-    )
+    parser.add_argument("--best-known", metavar="CSV", help="columns instance and upper_bound, matched by file name")
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -224,9 +204,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     policy = load_policy(args.checkpoint)
     known = read_best_known(args.best_known) if args.best_known else {}
     rows = [
-        assess(
-            spec, policy, args.max_lot_hours, args.rules, args.samples, args.seed, args.tuned_seconds, known
-        )
+        assess(spec, policy, args.max_lot_hours, args.rules, args.samples, args.seed, args.tuned_seconds, known)
         for spec in args.shops
     ]
     if args.json:
@@ -249,9 +227,7 @@ def _train(argv: Sequence[str] | None) -> int:
     parser.add_argument("--resume", metavar="RUN", help="a run folder to go on with")
     parser.add_argument("--seed", type=_count, help="short for run.seed=N")
     parser.add_argument("--shop", help="short for run.shop=SHOP")
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr"
-    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr")
     parser.add_argument(
         "overrides", nargs="*", metavar="section.key=value", help="overrides, such as ppo.learning_rate=1e-3"
     )

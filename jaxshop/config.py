@@ -115,12 +115,8 @@ class Config:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     pool: PoolConfig = field(default_factory=PoolConfig)
-    general: StageConfig = field(
-        default_factory=lambda: StageConfig(updates=100, shops=8, samples=16, candidates=48)
-    )
-    own: StageConfig = field(
-        default_factory=lambda: StageConfig(updates=20, shops=1, samples=32, candidates=96)
-    )
+    general: StageConfig = field(default_factory=lambda: StageConfig(updates=100, shops=8, samples=16, candidates=48))
+    own: StageConfig = field(default_factory=lambda: StageConfig(updates=20, shops=1, samples=32, candidates=96))
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     stop: StopConfig = field(default_factory=StopConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)

@@ -35,9 +35,7 @@ def inspect_shop(shop: Shop, max_lot_hours: float | None, target_hours: float | 
     answer = verdict(plan, round(target_hours * TICKS_PER_HOUR)) if target_hours is not None else None
     certificate: Certificate = answer.certificate if answer else certify(plan)
     longest = max(sum(op.setup + max(op.alternatives.values()) for op in job.operations) for job in shop.jobs)
-    bounds = {
-        k: getattr(certificate, k) / TICKS_PER_HOUR for k in ("load", "chain", "assignment", "head_tail")
-    }
+    bounds = {k: getattr(certificate, k) / TICKS_PER_HOUR for k in ("load", "chain", "assignment", "head_tail")}
     return {
         "shop": shop_facts(plan),
         "bounds": bounds,
@@ -59,8 +57,7 @@ def busiest_machines(plan: LotPlan, count: int = 5) -> list[dict[str, Any]]:
             for machine, ticks in operation.alternatives.items():
                 load[machine] += (operation.setup + ticks) / len(operation.alternatives)  # type: ignore[assignment]
     return [
-        {"machine": machine, "hours": round(ticks / TICKS_PER_HOUR, 2)}
-        for machine, ticks in load.most_common(count)
+        {"machine": machine, "hours": round(ticks / TICKS_PER_HOUR, 2)} for machine, ticks in load.most_common(count)
     ]
 
 
@@ -68,9 +65,7 @@ def inspection_lines(shop: Shop, max_lot_hours: float | None, report: Mapping[st
     """The same for people."""
     plan = split_lots(shop, max_lot_hours)
     yield from shop_summary(plan, certify(plan))
-    busiest = (
-        f"{b['machine']} {span(b['hours'] * TICKS_PER_HOUR, shop.unit)}" for b in report["busiest_machines"]
-    )
+    busiest = (f"{b['machine']} {span(b['hours'] * TICKS_PER_HOUR, shop.unit)}" for b in report["busiest_machines"])
     yield f"busiest machines, work spread evenly over alternatives: {', '.join(busiest)}"
     if report["target_hours"] is not None:
         answer = "impossible" if report["feasible"] is False else "not excluded"

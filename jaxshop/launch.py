@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import jax
 from rich.console import Console
@@ -22,7 +22,7 @@ from jaxshop.inspection import shop_facts
 from jaxshop.io import read_json, write_atomic
 from jaxshop.lots import split_lots
 from jaxshop.policies.tuning import tune_linear
-from jaxshop.ppo.callbacks import Callbacks, ConsoleProgress, JsonLines, TensorBoard
+from jaxshop.ppo.callbacks import Callback, Callbacks, ConsoleProgress, JsonLines, TensorBoard
 from jaxshop.ppo.evaluate import Evaluator, rule_makespans
 from jaxshop.ppo.problem import Problem, prepare
 from jaxshop.ppo.train import Outcome, first_learner, train
@@ -63,12 +63,13 @@ def launch(
         raise ConfigError(f"{resume}: holds no checkpoint to resume from")
     if step is not None and store.meta(step)["fingerprint"] != fingerprint(shop):
         raise ConfigError(
-            f"{resume}: was trained for shop {store.meta(step)['fingerprint'][:12]}, {config.run.shop} is now {fingerprint(shop)[:12]}"
+            f"{resume}: was trained for shop {store.meta(step)['fingerprint'][:12]}, "
+            f"{config.run.shop} is now {fingerprint(shop)[:12]}"
         )
     start = store.learner(step, like) if step is not None else None
     write_atomic(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
 
-    sinks = [JsonLines(folder / "metrics.jsonl", keep=step or 0), ConsoleProgress(console)]
+    sinks: list[Callback] = [JsonLines(folder / "metrics.jsonl", keep=step or 0), ConsoleProgress(console)]
     if config.logging.tensorboard:
         sinks.append(TensorBoard(folder / "tensorboard"))
     with Callbacks(*sinks) as callbacks:
@@ -97,7 +98,7 @@ def _load(config: Config, console: Console) -> Shop:
     if config.run.shop == "mariadb:":
         from jaxshop.data_report import read_and_report
 
-        return read_and_report(config.run.target_hours, console.file)
+        return read_and_report(config.run.target_hours, cast(TextIO, console.file))
     return load_shop(config.run.shop)
 
 
@@ -107,9 +108,7 @@ def _resolve(config_path: str | None, resume: str | None, overrides: Sequence[st
         return load_config(config_path or "configs/reference.toml", overrides)
     before = from_dict(read_json(Path(resume) / "config.json"), f"{resume}/config.json")
     after = (
-        load_config(config_path, overrides, base=before)
-        if config_path is None
-        else load_config(config_path, overrides)
+        load_config(config_path, overrides, base=before) if config_path is None else load_config(config_path, overrides)
     )
     check_resume(before, after, resume)
     return after
@@ -135,7 +134,7 @@ def _introduce(problem: Problem, config: Config, folder: Path, console: Console)
         whole = verdict(split_lots(plan.shop, None), round(target * TICKS_PER_HOUR))
         if whole.feasible is False:
             console.print(
-                f"whole jobs cannot be done in {target:g} h: {whole.reason}. Lots of at most {plan.max_lot_hours:g} h are used instead.",
+                f"{whole.reason}. Lots of at most {plan.max_lot_hours:g} h are used instead.",
                 highlight=False,
             )
     console.print(f"run folder {folder}, device {device_name()}", highlight=False)
@@ -161,9 +160,7 @@ def _final(
     greedy = evaluator.score(weights).own
     sampled = evaluator.best_of(weights, samples, config.run.seed)
     better, source = (
-        (sampled, "policy:samples")
-        if int(sampled.makespan) < int(greedy.makespan)
-        else (greedy, "policy:greedy")
+        (sampled, "policy:samples") if int(sampled.makespan) < int(greedy.makespan) else (greedy, "policy:greedy")
     )
 
     rules = rule_makespans(
@@ -207,17 +204,13 @@ def _final(
         "rules": {name: hours(ticks) for name, ticks in rules.items()},
         "baselines": {"linear_cem": hours(tuned.makespan)},
         "gap_percent": round(100 * (int(greedy.makespan) / bound - 1), 3),
-        "seconds_to_target": None
-        if outcome.seconds_to_target is None
-        else round(outcome.seconds_to_target, 1),
+        "seconds_to_target": None if outcome.seconds_to_target is None else round(outcome.seconds_to_target, 1),
         "wall_seconds": 0.0,
         "training_seconds": round(outcome.seconds, 1),
         "baseline_seconds": round(tuned.seconds, 1),
         "compile_seconds": round(outcome.compile_seconds, 1),
         "env_steps": outcome.env_steps,
-        "env_steps_per_second": round(
-            outcome.env_steps / max(outcome.seconds - outcome.compile_seconds, 1e-9)
-        ),
+        "env_steps_per_second": round(outcome.env_steps / max(outcome.seconds - outcome.compile_seconds, 1e-9)),
         "device": device_name(),
     }
     console.print(comparison_table(report))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -22,11 +22,7 @@ def shop_summary(plan: LotPlan, certificate: Certificate) -> Iterator[str]:
     shop, unit = plan.shop, plan.shop.unit
     jobs = [sum(op.setup + max(op.alternatives.values()) for op in job.operations) for job in shop.jobs]
     operations = sum(len(lot.operations) for lot in plan.lots)
-    cut = (
-        "whole jobs"
-        if plan.max_lot_hours is None
-        else f"{len(plan.lots)} lots of at most {plan.max_lot_hours:g} h"
-    )
+    cut = "whole jobs" if plan.max_lot_hours is None else f"{len(plan.lots)} lots of at most {plan.max_lot_hours:g} h"
     yield (
         f"{shop.name}: {len(shop.machines)} machines, {len(jobs)} jobs of {span(min(jobs), unit)} to {span(max(jobs), unit)}, "
         f"{span(sum(jobs), unit)} in all; {cut}, {operations} operations ({shop.provenance.kind}: {shop.provenance.detail})"
@@ -72,7 +68,7 @@ def comparison_table(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def evaluation_table(rows: list[Mapping[str, Any]]) -> Table:
+def evaluation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """`jaxshop evaluate`: a row for each shop and method."""
     table = Table(title="makespans")
     for column, justify in (

@@ -1,4 +1,4 @@
-"""Transitions: pure integer functions of state and params. The decision is Giffler and Thompson's conflict set (1960)."""
+"""Transitions, pure integer functions of state and params; the decision is Giffler and Thompson's (1960)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxshop.env.types import NEVER, EnvParams, EnvState
 
 
 def earliest_start(ready: Array, free: Array) -> Array:
-    """Earliest start of an operation that is ready at `ready` on a machine free from `free`; the only rule of timing."""
+    """Earliest start of an operation ready at `ready` on a machine free from `free`; the only rule of timing."""
     return jnp.maximum(ready, free)
 
 
@@ -37,9 +37,7 @@ def open_decision(state: EnvState, params: EnvParams, non_delay: bool = False) -
     start = earliest_start(state.lot_ready, state.machine_free[machine])
     competes = start <= soonest if non_delay else start < soonest
     eligible = params.member[:, machine][state.lot_set].any(axis=0)
-    return state._replace(
-        machine=machine, event=soonest, first=first, mask=(eligible & competes) | (lots == first)
-    )
+    return state._replace(machine=machine, event=soonest, first=first, mask=(eligible & competes) | (lots == first))
 
 
 def time_on(state: EnvState, params: EnvParams, lot: Array, machine: Array) -> Array:
@@ -75,9 +73,7 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = F
             lot_left=jnp.where(is_lot, left, state.lot_left),
             lot_ready=jnp.where(is_lot, jnp.where(more, end, NEVER), state.lot_ready),
             lot_tail=jnp.where(is_lot, tail, state.lot_tail),
-            lot_time=jnp.where(
-                is_lot, jnp.where(more, params.op_time[:, following], 0)[:, None], state.lot_time
-            ),
+            lot_time=jnp.where(is_lot, jnp.where(more, params.op_time[:, following], 0)[:, None], state.lot_time),
             lot_set=jnp.where(is_lot, params.op_set[:, following][:, None], state.lot_set),
             machine_free=jnp.where(is_machine, end, state.machine_free),
             pool_work=state.pool_work - jnp.where(here, params.op_work[op], 0.0),
@@ -102,9 +98,7 @@ def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
     n = params.op_tail.shape[0]
     tail = jnp.where(real, params.op_tail[op], 0)
     pools = params.pool_work.shape[0]
-    waiting = (
-        jnp.zeros(pools, jnp.float32).at[params.op_pools[op, 0]].add(jnp.where(real, params.op_work[op], 0.0))
-    )
+    waiting = jnp.zeros(pools, jnp.float32).at[params.op_pools[op, 0]].add(jnp.where(real, params.op_work[op], 0.0))
     free = jnp.where(params.machine_free < NEVER, params.machine_free, 0).astype(jnp.float32)
     undone = jnp.full(n, -1, jnp.int32)
     zero = jnp.int32(0)
@@ -119,9 +113,7 @@ def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
         machine_free=params.machine_free,
         pool_work=params.pool_work,
         pool_queue=waiting,
-        pool_busy=jnp.zeros(pools, jnp.float32)
-        .at[params.machine_pool]
-        .add(free / params.bound.astype(jnp.float32)),
+        pool_busy=jnp.zeros(pools, jnp.float32).at[params.machine_pool].add(free / params.bound.astype(jnp.float32)),
         op_start=undone,
         op_end=undone,
         op_machine=undone,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,26 +12,68 @@ import numpy as np
 from chex import Array, PRNGKey
 
 from jaxshop.env.dynamics import dispatch, first_state
-from jaxshop.env.observe import observe
+from jaxshop.env.observe import CONTEXT, FEATURES, observe
 from jaxshop.env.packing import pack, shape_of
+from jaxshop.env.spaces import Box, Dict, Discrete
 from jaxshop.env.types import EnvParams, EnvState, Observation, Shape
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.shop import Shop
 
+Info = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class JobShop:
+    """The flexible job shop with lots, as a pure-functional environment.
+
+    Action: `Discrete(J)`, the lot whose next operation goes to the machine in question. An action outside the mask is
+    replaced by the lot that the machine was chosen for, and `info["illegal"]` says so.
+
+    Observation: `Observation`; `action_mask` is the conflict set of Giffler and Thompson (1960): the machine that can
+    complete an operation first, and the lots whose next operation could start there before that. Dispatching within
+    it reaches exactly the active schedules of each assignment that it makes; on small shops with machine-dependent
+    times it never lost the optimum against brute force (tests/test_env_completeness.py). `non_delay` narrows it to
+    the lots that can start first anywhere: non-delay schedules, which may all miss the optimum.
+
+    Reward: float32, the negative growth of a lower estimate of the makespan (every lot's ready time plus the least
+    time of its rest) over the certified bound. An episode's sum is -(makespan - first estimate) / bound.
+
+    Episode: exactly as many steps as the shop has operations; it never truncates, and no mask is ever empty. Past the
+    end the state stays as it is, with reward 0.
+
+    State: `EnvState` holds start, end and machine of every operation, in exact int32 ticks.
+    """
+
     shape: Shape
     non_delay: bool = False
+    default_params: EnvParams | None = field(default=None, compare=False, repr=False)
+    """The shop that `make` was called with (the first of several)."""
+
+    @property
+    def name(self) -> str:
+        """The environment's name."""
+        return "JobShop-v1"
+
+    @property
+    def num_actions(self) -> int:
+        """J."""
+        return self.shape.lots
 
     def reset_env(self, key: PRNGKey, params: EnvParams) -> tuple[Observation, EnvState]:
+        """The empty schedule. Nothing here is random: `key` is there for the interface."""
         del key
         state = first_state(params, self.non_delay)
         return observe(state, params, self.shape.candidates), state
 
     def step_env(
         self, key: PRNGKey, state: EnvState, action: Array, params: EnvParams
-    ) -> tuple[Observation, EnvState, Array, Array, dict[str, Array]]:
+    ) -> tuple[Observation, EnvState, Array, Array, Info]:
+        """Dispatch one operation, without resetting at the end.
+
+        Returns:
+            observation, state, reward float32 [], terminated bool [], and info with `makespan` (the lower estimate,
+            exact at the end; int32 ticks) and `illegal` (bool).
+        """
         del key
         legal = state.mask[action]
         new = dispatch(state, params, jnp.where(legal, action, state.first), self.non_delay)
@@ -39,15 +82,79 @@ class JobShop:
         info = {"makespan": new.estimate, "illegal": ~legal}
         return observe(new, params, self.shape.candidates), new, reward, terminated, info
 
+    def reset(self, key: PRNGKey, params: EnvParams | None = None) -> tuple[Observation, EnvState]:
+        """`reset_env`, with the default shop where none is given."""
+        return self.reset_env(key, self._params(params))
 
-def make(shops: Shop | LotPlan | Sequence[Shop | LotPlan], candidates: int | None = None):
-    many = not isinstance(shops, Shop | LotPlan)
-    plans = [s if isinstance(s, LotPlan) else split_lots(s, None) for s in (shops if many else [shops])]
+    def step(
+        self, key: PRNGKey, state: EnvState, action: Array, params: EnvParams | None = None
+    ) -> tuple[Observation, EnvState, Array, Array, Array, Info]:
+        """Dispatch one operation, and start the next episode at the end.
+
+        Returns:
+            observation, state, reward, terminated, truncated (always False), info; the observation and the state are
+            the next episode's at an end, and `info["final_observation"]` is the one that ended it.
+        """
+        params = self._params(params)
+        step_key, reset_key = jax.random.split(key)
+        last, ended, reward, terminated, info = self.step_env(step_key, state, action, params)
+        obs, fresh = self.reset_env(reset_key, params)
+        truncated = jnp.zeros_like(terminated)
+
+        def pick(new: Array, old: Array) -> Array:
+            return jnp.where(terminated, new, old)
+
+        info |= {"terminated": terminated, "truncated": truncated, "final_observation": last}
+        return (
+            jax.tree.map(pick, obs, last),
+            jax.tree.map(pick, fresh, ended),
+            reward,
+            terminated,
+            truncated,
+            info,
+        )
+
+    def action_space(self, params: EnvParams | None = None) -> Discrete:
+        """Lots."""
+        del params
+        return Discrete(self.shape.lots)
+
+    def observation_space(self, params: EnvParams | None = None) -> Dict:
+        """The fields of `Observation`; features are clipped to -5 ... 5."""
+        del params
+        lots, shown = self.shape.lots, self.shape.candidates
+        return Dict(
+            {
+                "action_mask": Box(0, 1, (lots,), jnp.bool_),
+                "candidates": Box(0, lots - 1, (shown,), jnp.int32),
+                "candidate_mask": Box(0, 1, (shown,), jnp.bool_),
+                "features": Box(-5.0, 5.0, (shown, FEATURES)),
+                "context": Box(-1e6, 1e6, (CONTEXT,)),
+            }
+        )
+
+    def _params(self, params: EnvParams | None) -> EnvParams:
+        chosen = params if params is not None else self.default_params
+        if chosen is None:
+            raise ValueError("this environment has no default shop: pass params")
+        return chosen
+
+
+def make(shops: Shop | LotPlan | Sequence[Shop | LotPlan], candidates: int | None = None) -> tuple[JobShop, EnvParams]:
+    """The environment for a shop (whole jobs), a plan (its lots), or several of them, padded to one shape and stacked.
+
+    Args:
+        shops: one shop or plan, or a sequence.
+        candidates: lots that an observation describes at most; None describes all.
+
+    Returns:
+        The environment, and its params; with a leading axis where a sequence was given.
+    """
+    single = isinstance(shops, Shop | LotPlan)
+    given: list[Shop | LotPlan] = [shops] if isinstance(shops, Shop | LotPlan) else list(shops)
+    plans = [s if isinstance(s, LotPlan) else split_lots(s, None) for s in given]
     shape = shape_of(plans, candidates)
-    packed = [pack(p, shape) for p in plans]
-    params = (
-        jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *packed)
-        if many
-        else jax.tree.map(jnp.asarray, packed[0])
-    )
-    return JobShop(shape), params
+    packed = [pack(plan, shape) for plan in plans]
+    first = jax.tree.map(jnp.asarray, packed[0])
+    params = first if single else jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *packed)
+    return JobShop(shape, default_params=first), params

@@ -45,9 +45,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     free = state.machine_free[state.machine]
     start = earliest_start(ready, free)
     sets = state.lot_set[:, lots]
-    time = jnp.where(params.member[sets, state.machine], state.lot_time[:, lots], 0).sum(
-        axis=0, dtype=jnp.int32
-    )
+    time = jnp.where(params.member[sets, state.machine], state.lot_time[:, lots], 0).sum(axis=0, dtype=jnp.int32)
     end = start + time
     left = end + state.lot_tail[lots] - time
 

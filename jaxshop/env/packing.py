@@ -88,8 +88,8 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
     op_time = np.zeros((g, shape.operations), np.int32)
     op_set = np.full((g, shape.operations), s_none, np.int32)
     for i, choices in enumerate(layout.choices):
-        for k, (machines, ticks) in enumerate(choices):
-            op_set[k, i], op_time[k, i] = machines, ticks
+        for k, (index, ticks) in enumerate(choices):
+            op_set[k, i], op_time[k, i] = index, ticks
     member = np.zeros((shape.sets, shape.machines), bool)
     for machines, index in layout.sets.items():
         member[index, list(machines)] = True

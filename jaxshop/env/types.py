@@ -1,4 +1,6 @@
-"""Records of the environment. Dimensions: J lots, N operations, G choices, S machine sets, M machines, P pools, C candidates.
+"""Records of the environment.
+
+Dimensions: J lots, N operations, G choices, S machine sets, M machines, P pools, C candidates.
 
 A *choice* is a set of machines on which an operation takes the same time: an operation with equal times everywhere has
 one choice, one with unrelated times has a choice per machine. A *pool* is a group of machines linked by shared sets

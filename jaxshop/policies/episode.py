@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, EnvState, JobShop, Observation
-from jaxshop.policies.network import Network
+from jaxshop.policies.network import Network, evaluate
 from jaxshop.policies.rules import RULES, choose
 
 Act = Callable[[PRNGKey, Observation, EnvState, EnvParams], Array]
@@ -34,14 +34,14 @@ def linear(coefficients: Array) -> Act:
 
 def greedy(network: Network, weights: ArrayTree) -> Act:
     """The candidate with the highest logit, ties to the first."""
-    return lambda key, obs, state, params: obs.candidates[network.apply(weights, obs).logits.argmax()]
+    return lambda key, obs, state, params: obs.candidates[evaluate(network, weights, obs).logits.argmax()]
 
 
 def sampled(network: Network, weights: ArrayTree, temperature: float = 1.0) -> Act:
     """A candidate drawn from the policy's distribution."""
 
     def act(key: PRNGKey, obs: Observation, state: EnvState, params: EnvParams) -> Array:
-        return obs.candidates[jax.random.categorical(key, network.apply(weights, obs).logits / temperature)]
+        return obs.candidates[jax.random.categorical(key, evaluate(network, weights, obs).logits / temperature)]
 
     return act
 

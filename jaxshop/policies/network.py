@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ class Network(nn.Module):
 
     @nn.compact
     def __call__(self, obs: Observation) -> Output:
+        """Score the candidates; leading dimensions are batches."""
         mask = obs.candidate_mask[..., None]
         count = jnp.maximum(mask.sum(axis=-2), 1)
 
@@ -45,6 +46,13 @@ class Network(nn.Module):
         hidden = nn.relu(nn.Dense(self.width)(pooled(x)))
         value = nn.Dense(1, kernel_init=nn.initializers.zeros)(hidden)[..., 0]
         return Output(logits, value)
+
+
+def evaluate(network: Network, weights: ArrayTree, obs: Any) -> Output:
+    """Apply the network to anything with an observation's `candidate_mask`, `features` and `context`."""
+    output = network.apply(weights, obs)
+    assert isinstance(output, Output)
+    return output
 
 
 def initial_weights(network: Network, key: PRNGKey, features: int, context: int) -> ArrayTree:

@@ -37,9 +37,9 @@ def tune_linear(
 
     Stops after `generations`, or once `seconds` of run time, compilation apart, have passed.
     """
-    used = np.zeros(FEATURES, np.float32)
-    used[list(columns if columns is not None else range(FEATURES))] = 1.0
-    used = jnp.asarray(used)
+    wanted = np.zeros(FEATURES, np.float32)
+    wanted[list(columns if columns is not None else range(FEATURES))] = 1.0
+    used = jnp.asarray(wanted)
 
     @jax.jit
     def generation(mean: Array, spread: Array, key: PRNGKey) -> tuple[Array, Array, Array, Array]:

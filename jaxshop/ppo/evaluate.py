@@ -77,8 +77,6 @@ def rule_makespans(env: JobShop, params: EnvParams, seeds: int, with_due: bool) 
             if name == "EDD" and not with_due:
                 continue
             keys = jax.random.split(jax.random.key(0), seeds if name == "random" else 1)
-            run = jax.jit(
-                jax.vmap(lambda k, name=name, world=world: play(world, params, rule(name), k).estimate)
-            )
+            run = jax.jit(jax.vmap(lambda k, name=name, world=world: play(world, params, rule(name), k).estimate))
             results[name if non_delay else f"{name}/active"] = float(np.mean(run(keys)))
     return results

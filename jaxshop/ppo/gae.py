@@ -19,7 +19,7 @@ def generalised_advantages(
 ) -> Array:
     """Advantages of Schulman et al. (2016, eq. 16), with time limits handled.
 
-    A termination ends the return; a truncation ends the trace but still bootstraps from the value of the state it cut off.
+    A termination ends the return; a truncation ends the trace, but bootstraps from the value of the state it cut off.
 
     Args:
         rewards, values: float32 [T, ...].

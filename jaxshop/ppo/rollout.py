@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, JobShop
-from jaxshop.policies.network import Network, Output
+from jaxshop.policies.network import Network, evaluate
 
 
 class Seen(NamedTuple):
@@ -54,7 +54,7 @@ def collect(
     def body(carry, t):
         obs, state = carry
         seen = Seen(obs.candidate_mask, obs.features.astype(jnp.float16), obs.context.astype(jnp.float16))
-        output: Output = network.apply(weights, as_float32(seen))
+        output = evaluate(network, weights, as_float32(seen))
         action = draw(keys, t, output.logits)
         log_prob = jnp.take_along_axis(jax.nn.log_softmax(output.logits), action[..., None], axis=-1)[..., 0]
         lot = jnp.take_along_axis(obs.candidates, action[..., None], axis=-1)[..., 0]

@@ -100,9 +100,7 @@ def train(
                     score = evaluator.score(learner.averaged)
                     save(score.own_gap if own else score.selection_gap)
                 break
-    return Outcome(
-        done, caught[0] if caught else None, clock.total(), clock.compiling(), seconds_to_target, env_steps
-    )
+    return Outcome(done, caught[0] if caught else None, clock.total(), clock.compiling(), seconds_to_target, env_steps)
 
 
 def first_learner(config: Config, network: Network) -> Learner:
@@ -169,7 +167,7 @@ def _signals() -> Iterator[list[int]]:
         caught.append(number)
         signal.signal(number, previous[number])
 
-    previous = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
+    previous: dict[int, Any] = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         for number in previous:
             signal.signal(number, note)

@@ -11,7 +11,7 @@ from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.config import PPOConfig, StageConfig
 from jaxshop.env import EnvParams, JobShop
-from jaxshop.policies.network import Network
+from jaxshop.policies.network import Network, evaluate
 from jaxshop.ppo.gae import generalised_advantages
 from jaxshop.ppo.losses import Batch, LossMetrics, ppo_loss
 from jaxshop.ppo.rollout import Transitions, as_float32, collect
@@ -97,7 +97,7 @@ def update(
     size = transitions.action.size
 
     def loss(weights: ArrayTree, seen, batch: Batch) -> tuple[Array, LossMetrics]:
-        output = network.apply(weights, as_float32(seen))
+        output = evaluate(network, weights, as_float32(seen))
         return ppo_loss(output, seen.candidate_mask, batch, config.clip, config.entropy, config.value)
 
     def minibatch(carry, rows: Array):

@@ -1,0 +1,113 @@
+"""The environment behind other interfaces; each library is imported only when its adapter is made."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from chex import Array, PRNGKey
+
+from jaxshop.env.environment import JobShop
+from jaxshop.env.types import EnvParams, EnvState, Observation
+
+
+class KeyedState(NamedTuple):
+    """The environment's state with the key that jumanji's wrappers expect."""
+
+    inner: EnvState
+    key: PRNGKey
+
+
+def to_gymnasium(env: JobShop, params: EnvParams) -> Any:
+    """A `gymnasium.Env` over one shop: a dict observation with `action_mask`, and numpy in and out."""
+    import gymnasium
+
+    reset, step = jax.jit(env.reset_env), jax.jit(env.step_env)
+
+    class GymnasiumJobShop(gymnasium.Env):
+        """One shop, one episode at a time."""
+
+        metadata = {"render_modes": []}  # noqa: RUF012
+        action_space = gymnasium.spaces.Discrete(env.shape.lots)
+        observation_space = gymnasium.spaces.Dict(
+            {
+                name: gymnasium.spaces.Box(box.low, box.high, box.shape, np.dtype(box.dtype))
+                if np.dtype(box.dtype) != bool
+                else gymnasium.spaces.MultiBinary(box.shape[0])
+                for name, box in env.observation_space(params).spaces.items()
+            }
+        )
+        _state: EnvState | None = None
+
+        def reset(self, *, seed: int | None = None, options: dict | None = None):
+            """Start over; nothing is random, so the seed changes only what gymnasium itself draws."""
+            super().reset(seed=seed)
+            obs, self._state = reset(jax.random.key(0), params)
+            return _numpy(obs), {"action_mask": np.asarray(obs.action_mask)}
+
+        def step(self, action: Any):
+            """Dispatch the next operation of lot `action`."""
+            if self._state is None:
+                raise gymnasium.error.ResetNeeded("call reset before step")
+            obs, self._state, reward, terminated, info = step(jax.random.key(0), self._state, jnp.int32(action), params)
+            info = {name: np.asarray(value).item() for name, value in info.items()}
+            return (
+                _numpy(obs),
+                float(reward),
+                bool(terminated),
+                False,
+                info | {"action_mask": np.asarray(obs.action_mask)},
+            )
+
+    return GymnasiumJobShop()
+
+
+def _numpy(obs: Observation) -> dict[str, np.ndarray]:
+    """Masks as int8, as gymnasium's MultiBinary wants them."""
+    arrays = {name: np.asarray(value) for name, value in obs._asdict().items()}
+    return {name: a.astype(np.int8) if a.dtype == bool else a for name, a in arrays.items()}
+
+
+def to_jumanji(env: JobShop, params: EnvParams) -> Any:
+    """A `jumanji.Environment` over one shop; its state carries a key, and `TimeStep.extras` the info."""
+    from jumanji import specs
+    from jumanji.env import Environment
+    from jumanji.types import TimeStep, restart, termination, transition
+
+    class JumanjiJobShop(Environment):
+        """One shop; the action is a lot."""
+
+        def reset(self, key: PRNGKey) -> tuple[Any, TimeStep]:
+            """The empty schedule."""
+            obs, inner = env.reset_env(key, params)
+            extras = {"makespan": inner.estimate, "illegal": jnp.bool_(False)}
+            return KeyedState(inner, key), restart(obs, extras)
+
+        def step(self, state: Any, action: Array) -> tuple[Any, TimeStep]:
+            """Dispatch the next operation of lot `action`."""
+            obs, inner, reward, terminated, extras = env.step_env(state.key, state.inner, action, params)
+            timestep = jax.lax.cond(
+                terminated,
+                lambda: termination(reward, obs, extras),
+                lambda: transition(reward, obs, extras=extras),
+            )
+            return KeyedState(inner, state.key), timestep
+
+        @property
+        def observation_spec(self) -> specs.Spec:
+            """The fields of `Observation`."""
+            boxes = env.observation_space(params).spaces
+            fields = {
+                name: specs.BoundedArray(box.shape, np.dtype(box.dtype), box.low, box.high, name)
+                for name, box in boxes.items()
+            }
+            return specs.Spec(Observation, "ObservationSpec", **fields)
+
+        @property
+        def action_spec(self) -> specs.DiscreteArray:
+            """Lots."""
+            return specs.DiscreteArray(env.shape.lots, name="action")
+
+    return JumanjiJobShop()

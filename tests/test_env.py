@@ -1,0 +1,259 @@
+"""The environment against hand-computed episodes, the verifier, and its own promises."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxshop.env import JobShop, make
+from jaxshop.env.checks import check_env
+from jaxshop.env.packing import pack, shape_of
+from jaxshop.env.types import Shape
+from jaxshop.lots import split_lots
+from jaxshop.schedule import verify
+from jaxshop.search import dispatch_of, to_schedule
+from tests.oracles.brute_force import optimum
+from tests.shops import from_routes, ft06, random_shop
+
+SHAPE = Shape(lots=5, operations=15, choices=4, sets=24, machines=4, pools=5, candidates=5)
+"""Holds every small random shop, so that all of them share one compilation."""
+
+
+@cache
+def stepper(env: JobShop):
+    """The jitted reset and step of an environment."""
+    return jax.jit(env.reset_env), jax.jit(env.step_env)
+
+
+def play(env: JobShop, params, choose):
+    """An episode by a Python chooser of (mask, state) -> lot; returns the final state and the rewards."""
+    reset, step = stepper(env)
+    _, state = reset(jax.random.key(0), params)
+    rewards = []
+    for _ in range(int(params.operations)):
+        action = choose(np.asarray(state.mask), state)
+        _, state, reward, _, _ = step(jax.random.key(0), state, jnp.int32(action), params)
+        rewards.append(float(reward))
+    return state, rewards
+
+
+def padded(seed: int, **kwargs):
+    """A random shop's plan, and its params at the shared shape."""
+    plan = split_lots(random_shop(seed, **kwargs), None)
+    return plan, jax.tree.map(jnp.asarray, pack(plan, SHAPE))
+
+
+def test_golden_episode():
+    """Shows machine, conflict set, times and rewards of a hand-computed episode with a flexible operation."""
+    shop = from_routes([[{0: 3}, {1: 2}], [{0: 2, 1: 4}, {0: 1}], [{1: 6}]], 2)
+    env, params = make(shop)
+    reset, step = stepper(env)
+    _, state = reset(jax.random.key(0), params)
+    # Lot 1 completes first: at 2 on machine 0. Lot 0 could start there at 0, before 2.
+    assert (int(state.machine), int(state.event), state.mask.tolist()) == (0, 2, [True, True, False])
+    assert int(state.estimate) == 6
+    seen = []
+    # After lot 1 (0 to 2 on machine 0) its second operation is next, at 2 to 3 on machine 0; lot 0 could start at 2.
+    # Then lot 0 takes 3 to 6 on machine 0: machine 1 is first to complete, at 6, by lot 2, alone. Lot 0 ends 6 to 8.
+    for lot, mask in ((1, [1, 1, 0]), (1, [1, 1, 0]), (0, [1, 0, 0]), (2, [0, 0, 1]), (0, [1, 0, 0])):
+        assert state.mask.astype(int).tolist() == mask
+        _, state, _, terminated, info = step(jax.random.key(0), state, jnp.int32(lot), params)
+        seen.append((int(info["makespan"]), bool(terminated)))
+    assert seen == [(6, False), (6, False), (8, False), (8, False), (8, True)]
+    assert state.op_start.tolist() == [3, 6, 0, 2, 0]
+    assert state.op_end.tolist() == [6, 8, 2, 3, 6]
+    assert state.op_machine.tolist() == [0, 1, 0, 0, 1]
+
+
+def test_release_and_availability_are_obeyed():
+    """Shows that nothing starts before the lot's release or the machine's first tick."""
+    env, params = make(from_routes([[{0: 4}], [{0: 2}]], 1, release=[5, 0], free=[3]))
+    state, _ = play(env, params, lambda mask, state: int(mask.argmax()))
+    assert state.op_start.tolist() == [5, 3]
+    assert state.op_end.tolist() == [9, 5]
+
+
+def test_zero_duration_stays_in_the_conflict_set():
+    """Shows that an operation of no duration can always be dispatched, alone if need be."""
+    env, params = make(from_routes([[{0: 0}, {1: 5}], [{0: 3}, {1: 0}]], 2))
+    state, _ = play(env, params, lambda mask, state: int(mask.argmax()))
+    assert state.op_end[:4].tolist() == [0, 5, 3, 5]
+
+
+def test_schedules_of_random_play_are_valid():
+    """Shows that the independent verifier accepts every schedule of random legal play, in both decisions."""
+    for seed in range(12):
+        plan, params = padded(seed, jobs=5, machines=4)
+        rng = np.random.default_rng(seed)
+        for env in (JobShop(SHAPE), JobShop(SHAPE, non_delay=True)):
+            state, _ = play(env, params, lambda mask, state, rng=rng: rng.choice(np.flatnonzero(mask)))
+            assert verify(plan, to_schedule(plan, dispatch_of(state))) == []
+
+
+@pytest.mark.parametrize("non_delay", [False, True])
+def test_check_env(non_delay: bool):
+    """Shows that the public conformance check passes on a padded random shop and on ft06."""
+    _, params = padded(3, jobs=4, machines=4)
+    check_env(JobShop(SHAPE, non_delay), params)
+    env, params = make(ft06())
+    state = check_env(JobShop(env.shape, non_delay), params)
+    assert int(state.estimate) >= 55
+
+
+def test_check_env_notices_a_broken_environment():
+    """Shows that the conformance check can fail: a reward of the wrong sign is caught."""
+
+    class Broken(JobShop):
+        def step_env(self, key, state, action, params):
+            obs, state, reward, terminated, info = super().step_env(key, state, action, params)
+            return obs, state, -reward + 1, terminated, info
+
+    _, params = padded(3, jobs=4, machines=4)
+    with pytest.raises(AssertionError, match="reward"):
+        check_env(Broken(SHAPE), params)
+
+
+def test_non_delay_never_idles():
+    """Shows that in a non-delay schedule every operation starts at the earliest tick that any machine allowed."""
+    env = JobShop(SHAPE, non_delay=True)
+    for seed in range(6):
+        _, params = padded(seed, jobs=5, machines=4)
+        starts = []
+        reset, step = stepper(env)
+        _, state = reset(jax.random.key(0), params)
+        for _ in range(int(params.operations)):
+            lot = int(np.flatnonzero(state.mask)[-1])
+            op = int(state.lot_op[lot])
+            event = int(state.event)
+            _, state, *_ = step(jax.random.key(0), state, jnp.int32(lot), params)
+            assert int(state.op_start[op]) == event
+            starts.append(event)
+        assert starts == sorted(starts)
+
+
+def test_an_illegal_action_is_replaced_and_reported():
+    """Shows that an action outside the mask dispatches the lot that the machine was chosen for, and says so."""
+    env, params = make(from_routes([[{0: 3}, {1: 2}], [{0: 2, 1: 4}, {0: 1}], [{1: 6}]], 2))
+    reset, step = stepper(env)
+    _, state = reset(jax.random.key(0), params)
+    _, wrong, _, _, info = step(jax.random.key(0), state, jnp.int32(2), params)
+    _, right, _, _, _ = step(jax.random.key(0), state, state.first, params)
+    assert bool(info["illegal"])
+    chex.assert_trees_all_equal(wrong, right)
+
+
+def test_padding_changes_nothing():
+    """Shows that the same choices on a padded shop give the same schedule, rewards and observations."""
+    plan = split_lots(random_shop(5, jobs=4, machines=3), None)
+    tight = shape_of([plan])
+    results = []
+    for shape in (tight, SHAPE):
+        params = jax.tree.map(jnp.asarray, pack(plan, shape))
+        state, rewards = play(JobShop(shape), params, lambda mask, state: int(np.flatnonzero(mask)[-1]))
+        n = int(params.operations)
+        obs, _ = JobShop(shape).reset_env(jax.random.key(0), params)
+        features = np.asarray(obs.features)[np.asarray(obs.candidate_mask)]
+        results.append((state.op_start[:n], state.op_machine[:n], rewards, features, obs.context))
+    chex.assert_trees_all_close(*results, rtol=1e-6)
+
+
+def test_different_shops_share_one_compilation():
+    """Shows that shops of several sizes step in one vmapped call, traced once, as each does alone."""
+    shops = [random_shop(seed, jobs=2 + seed % 3, machines=2 + seed % 2) for seed in range(4)]
+    env, params = make(shops)
+
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def episode(params):
+        _, state = env.reset_env(jax.random.key(0), params)
+
+        def body(state, _):
+            _, state, reward, _, _ = env.step_env(jax.random.key(0), state, state.first, params)
+            return state, reward
+
+        return jax.lax.scan(body, state, length=env.shape.operations)
+
+    together, rewards = jax.vmap(episode)(params)
+    for i in range(len(shops)):
+        alone, reward = episode(jax.tree.map(lambda x, i=i: x[i], params))
+        chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], together), alone, rtol=1e-6)
+        np.testing.assert_allclose(rewards[i], reward, rtol=1e-6)
+
+
+def test_equal_environments_are_one_compilation_key():
+    """Shows that environments hash and compare by value, so that a fresh one does not compile again."""
+    assert JobShop(SHAPE) == JobShop(SHAPE)
+    assert hash(JobShop(SHAPE)) == hash(JobShop(SHAPE))
+    assert JobShop(SHAPE) != JobShop(SHAPE, non_delay=True)
+
+
+def test_public_step_starts_the_next_episode():
+    """Shows that `step` returns the next episode's first observation and keeps the final one in info."""
+    env, _ = make(from_routes([[{0: 3}]], 1))
+    first, state = env.reset(jax.random.key(0))
+    obs, state, _, terminated, truncated, info = env.step(jax.random.key(1), state, jnp.int32(0))
+    assert bool(terminated)
+    assert not bool(truncated)
+    chex.assert_trees_all_equal(obs, first)
+    assert int(state.step) == 0
+    assert float(info["final_observation"].context[0]) == 1.0
+
+
+def test_candidates_are_the_conflict_set_longest_first():
+    """Shows what a cut to fewer candidates keeps: the lots with the most work left."""
+    env, params = make(from_routes([[{0: 5}], [{0: 6}], [{0: 7}], [{1: 9}]], 2), candidates=2)
+    obs, _ = env.reset_env(jax.random.key(0), params)
+    assert obs.action_mask.tolist() == [True, True, True, False]
+    assert obs.candidates.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_the_decision_never_loses_the_optimum(block: int):
+    """Shows on 200 brute-forced flexible shops with machine-dependent times that some legal play is optimal."""
+    for seed in range(50 * block, 50 * (block + 1)):
+        shop = random_shop(seed, jobs=3, machines=3, most_operations=2 if seed % 3 else 3, dated=seed % 2 == 0)
+        assert _best_reachable(shop) == optimum(shop), seed
+
+
+def _best_reachable(shop) -> int:
+    """The least makespan over every sequence of legal actions of the environment, level by level."""
+    plan = split_lots(shop, None)
+    params = pack(plan, SHAPE)
+    states = jax.tree.map(lambda x: np.asarray(x)[None], _first(params))
+    for _ in range(int(params.operations)):
+        rows, lots = np.nonzero(states.mask)
+        children = _children(jax.tree.map(lambda x, rows=rows: x[rows], states), lots, params)
+        keys = np.concatenate(
+            [children.lot_left, children.lot_ready, children.machine_free, children.estimate[:, None]], axis=1
+        )
+        _, kept = np.unique(keys, axis=0, return_index=True)
+        states = jax.tree.map(lambda x, kept=kept: x[kept], children)
+    return int(states.estimate.min())
+
+
+@jax.jit
+def _first(params):
+    return JobShop(SHAPE).reset_env(jax.random.key(0), params)[1]
+
+
+@jax.jit
+def _dispatch_all(states, lots, params):
+    return jax.vmap(lambda s, a: JobShop(SHAPE).step_env(jax.random.key(0), s, a, params)[1])(states, lots)
+
+
+def _children(states, lots, params, chunk: int = 64):
+    """Dispatch `lots` in `states`, in chunks of one size so that nothing compiles twice."""
+    done = []
+    for begin in range(0, len(lots), chunk):
+        part = slice(begin, begin + chunk)
+        real = len(lots[part])
+        rows = np.minimum(np.arange(chunk), real - 1)
+        batch = jax.tree.map(lambda x, part=part, rows=rows: x[part][rows], states)
+        after = _dispatch_all(batch, jnp.asarray(lots[part][rows], jnp.int32), params)
+        done.append(jax.tree.map(lambda x, real=real: np.asarray(x)[:real], after))
+    return jax.tree.map(lambda *x: np.concatenate(x), *done)
