@@ -30,7 +30,7 @@ def jax_engine(settings: Settings, metrics: Metrics) -> Engine:
     """Make the engine that runs the policy; imports JAX."""
     from jaxshop.serving.engine import JaxEngine
 
-    return JaxEngine(settings.checkpoint, metrics.compilations.labels)
+    return JaxEngine(settings.checkpoint, lambda: metrics.compilations.labels(metrics.phase).inc())
 
 
 def create_app(

@@ -62,9 +62,7 @@ class Authentication:
             caller = self.keys.identify(key) if key is not None else None
             if caller is None and (key is not None or self.required) and not _is_open(scope["path"]):
                 detail = (
-                    "this key is not known"
-                    if key is not None
-                    else "send a key: X-API-Key or Authorization: Bearer"
+                    "this key is not known" if key is not None else "send a key: X-API-Key or Authorization: Bearer"
                 )
                 problem = Problem(
                     401, "unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="jaxshop"'}

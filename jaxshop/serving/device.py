@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, TimeoutError
+from concurrent.futures import Future, InvalidStateError, TimeoutError
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ class DeviceThread:
 
     def __init__(self, name: str = "device"):
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._awaited: set[Future[Any]] = set()
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -43,6 +45,7 @@ class DeviceThread:
             Exception: whatever the call raised.
         """
         future: Future[T] = Future()
+        self._awaited.add(future)
         self._calls.put((future, lambda: function(*args)))
         try:
             return future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
@@ -51,6 +54,8 @@ class DeviceThread:
                 raise
             future.cancel()
             raise LateError("the device did not answer by the deadline") from None
+        finally:
+            self._awaited.discard(future)
 
     @property
     def busy_seconds(self) -> float:
@@ -59,21 +64,28 @@ class DeviceThread:
         return 0.0 if since is None else time.monotonic() - since
 
     def stop(self, timeout: float) -> bool:
-        """End the thread after the present call; returns whether it ended in time."""
+        """End the thread after the present call; returns whether it ended in time.
+
+        If it did not, it is left behind, and whoever waits for it gets a LateError.
+        """
         self._calls.put(None)
         self._thread.join(timeout)
+        for future in list(self._awaited):
+            with suppress(InvalidStateError):
+                future.set_exception(LateError("the device was stopped"))
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (item := self._calls.get()) is not None:
             future, call = item
-            if not future.set_running_or_notify_cancel():
+            if future.done() or not future.set_running_or_notify_cancel():
                 continue
             self._busy_since = time.monotonic()
             try:
-                future.set_result(call())
-            except BaseException as error:  # the caller gets it; the thread must outlive every call
-                future.set_exception(error)
-            finally:
-                self._busy_since = None
-            del item, future, call  # or the last result would live until the next call
+                result, error = call(), None
+            except BaseException as raised:  # the caller gets it; the thread must outlive every call
+                result, error = None, raised
+            with suppress(InvalidStateError):  # `stop` was quicker
+                future.set_exception(error) if error else future.set_result(result)
+            self._busy_since = None
+            del item, future, call, result, error  # or the last result would live until the next call

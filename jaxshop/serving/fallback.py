@@ -24,7 +24,7 @@ RULES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 """(ready, least work left), int64 [lots] each -> priority, where the smallest goes first."""
 
-BEST_FIRST = (("MWKR", True), ("MWKR", False), ("FIFO", True))
+BEST_FIRST = (("MWKR", False), ("MWKR", True), ("FIFO", False), ("FIFO", True))
 """(rule, active), in the order of what they reach on factory-like shops; the first is always tried."""
 
 
@@ -54,14 +54,10 @@ def dispatch(plan: LotPlan, rule: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     Active (Giffler and Thompson): the machine that can complete an operation first takes, of the lots that
     could start on it before that completion, the one the rule prefers. Non-delay: of the lots that can start
-    first, the one the rule prefers, on the machine where it then completes first. Ties go to the lowest lot and
-    machine.
+    first, the one the rule prefers, on the machine where it then completes first. Ties: lowest lot, machine.
     """
     machines = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
     names = list(machines)
-    free = np.array([machine.available_from for machine in plan.shop.machines], np.int64)
-    ready = np.array([lot.release for lot in plan.lots], np.int64)
-    step = np.zeros(len(plan.lots), np.int64)
     routes = [
         [
             (op.id, [machines[m] for m in op.alternatives], [op.setup + t for t in op.alternatives.values()])
@@ -70,40 +66,57 @@ def dispatch(plan: LotPlan, rule: Callable[[np.ndarray, np.ndarray], np.ndarray]
         for lot in plan.lots
     ]
     tails = [np.cumsum([min(times) for _, _, times in reversed(route)])[::-1] for route in routes]
+    free = np.array([machine.available_from for machine in plan.shop.machines], np.int64)
+    ready = np.array([lot.release for lot in plan.lots], np.int64)
     left = np.array([tail[0] for tail in tails], np.int64)
-    takes = np.full((len(plan.lots), len(names)), NEVER, np.int64)  # the next operations' times
-    for lot, route in enumerate(routes):
-        takes[lot, route[0][1]] = route[0][2]
-    start = np.maximum(ready[:, None], free) + (takes == NEVER) * NEVER
+    step = [0] * len(routes)
 
+    # Of each lot's next operation, by machine: duration and earliest start; and over machines the earliest
+    # completion (non-delay: start) with its machine. Only what a dispatch can change is computed again.
+    takes = np.full((len(routes), len(names)), NEVER, np.int64)
+    start = np.full_like(takes, NEVER)
+    soonest = np.empty(len(routes), np.int64)
+    where = np.zeros(len(routes), np.int64)
+
+    def open_operation(lot: int) -> None:
+        takes[lot], start[lot] = NEVER, NEVER
+        if step[lot] < len(routes[lot]):
+            _, eligible, times = routes[lot][step[lot]]
+            takes[lot, eligible] = times
+            start[lot, eligible] = np.maximum(ready[lot], free[eligible])
+            left[lot] = tails[lot][step[lot]]
+
+    def refresh(lots: np.ndarray) -> None:
+        times = start[lots] + takes[lots] if active else start[lots]
+        where[lots] = times.argmin(axis=1)
+        soonest[lots] = times[np.arange(len(lots)), where[lots]]
+
+    for lot in range(len(routes)):
+        open_operation(lot)
+    refresh(np.arange(len(routes)))
     rows = []
     for _ in range(sum(map(len, routes))):
         if active:
-            completion = start + takes
-            first, machine = divmod(int(completion.argmin()), len(names))
-            rivals = start[:, machine] < completion[first, machine]
+            first = soonest.argmin()
+            machine = int(where[first])
+            rivals = start[:, machine] < soonest[first]
             rivals[first] = True  # an operation of no duration starts when it completes
         else:
-            rivals = (start == start.min()).any(axis=1)
+            rivals = soonest == soonest.min()
         lots = np.flatnonzero(rivals)
         lot = int(lots[rule(ready[lots], left[lots]).argmin()])
         if not active:
-            earliest = start[lot] == start[lot].min()
-            machine = int(np.where(earliest, takes[lot], 2 * NEVER).argmin())
-        name, *_ = routes[lot][step[lot]]
+            machine = int(np.where(start[lot] == soonest[lot], takes[lot], NEVER).argmin())
         begin = int(start[lot, machine])
         end = begin + int(takes[lot, machine])
+        name, *_ = routes[lot][step[lot]]
         rows.append(Row(plan.lots[lot].job, plan.lots[lot].index, name, names[machine], begin, end))
 
-        free[machine] = end
-        column = takes[:, machine] != NEVER
-        start[column, machine] = np.maximum(ready[column], end)
+        free[machine] = ready[lot] = end
+        waiting = np.flatnonzero(takes[:, machine] != NEVER)
+        start[waiting, machine] = np.maximum(ready[waiting], end)
         step[lot] += 1
-        takes[lot], start[lot] = NEVER, 2 * NEVER
-        ready[lot] = end
-        if step[lot] < len(routes[lot]):
-            _, where, times = routes[lot][step[lot]]
-            takes[lot, where] = times
-            start[lot, where] = np.maximum(end, free[where])
-            left[lot] = tails[lot][step[lot]]
+        open_operation(lot)
+        where[lot] = machine
+        refresh(np.flatnonzero(where == machine))
     return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))

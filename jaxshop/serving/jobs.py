@@ -103,9 +103,7 @@ class JobStore:
     def remove(self, job: Job) -> None:
         """Forget the job; one under work is cancelled."""
         job.cancelled.set()
-        job.update(
-            "cancelled", ended=time.monotonic()
-        )  # here, as a task that has not begun never runs its code
+        job.update("cancelled", ended=time.monotonic())  # here, as a task that has not begun never runs its code
         if job.task is not None:
             job.task.cancel()
         self._jobs.pop(job.id, None)

@@ -21,18 +21,14 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.phase = "warm_up"
+        """Or `serving`: after the warm-up, nothing should be compiled any more."""
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         r = self.registry
-        self.requests = Counter(
-            "jaxshop_requests", "Requests answered", ["method", "route", "status"], registry=r
-        )
-        self.latency = Histogram(
-            "jaxshop_request_seconds", "Seconds a request", ["route"], buckets=SECONDS, registry=r
-        )
-        self.in_flight = Gauge(
-            "jaxshop_requests_in_flight", "Requests that have not been answered yet", registry=r
-        )
+        self.requests = Counter("jaxshop_requests", "Requests answered", ["method", "route", "status"], registry=r)
+        self.latency = Histogram("jaxshop_request_seconds", "Seconds a request", ["route"], buckets=SECONDS, registry=r)
+        self.in_flight = Gauge("jaxshop_requests_in_flight", "Requests that have not been answered yet", registry=r)
         self.queue = Gauge("jaxshop_queue_length", "Admitted requests that wait for a thread", registry=r)
         self.working = Gauge("jaxshop_threads_busy", "Admitted requests under work", registry=r)
         self.rejected = Counter("jaxshop_rejected", "Requests refused because the queue was full", registry=r)
@@ -43,9 +39,7 @@ class Metrics:
         self.fallbacks = Counter(
             "jaxshop_fallbacks", "Answers given by a rule in the policy's place", ["reason"], registry=r
         )
-        self.unanswered = Counter(
-            "jaxshop_unverified", "Requests for which nothing verified was found", registry=r
-        )
+        self.unanswered = Counter("jaxshop_unverified", "Requests for which nothing verified was found", registry=r)
         self.compilations = Counter("jaxshop_compilations", "XLA compilations", ["phase"], registry=r)
         self.reloads = Counter("jaxshop_reloads", "Reloads of the model", ["outcome"], registry=r)
         self.model = Info("jaxshop_model", "The model in use", registry=r)

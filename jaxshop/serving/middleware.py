@@ -63,9 +63,7 @@ class Record:
         except Exception:
             logs.log.exception("unhandled exception")
             if status == 0:
-                problem = Problem(
-                    500, "internal", "something went wrong here; the log has it under this request_id"
-                )
+                problem = Problem(500, "internal", "something went wrong here; the log has it under this request_id")
                 await problem.response()(scope, receive, send_with_headers)
         finally:
             self.metrics.in_flight.dec()
@@ -74,9 +72,7 @@ class Record:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
-        method = (
-            scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
-        )
+        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
         self.metrics.requests.labels(method, route, status).inc()
         self.metrics.latency.labels(route).observe(seconds)
         logs.event(

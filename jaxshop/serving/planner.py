@@ -55,9 +55,7 @@ class Reply:
 class Planner:
     """Answers requests with the model in use; ready when the constructor returns."""
 
-    def __init__(
-        self, engine: Engine, device: DeviceThread, metrics: Metrics, *, stall_s: float, max_samples: int
-    ):
+    def __init__(self, engine: Engine, device: DeviceThread, metrics: Metrics, *, stall_s: float, max_samples: int):
         """Load the model, warm up every size, schedule the canary.
 
         Raises:
@@ -71,6 +69,7 @@ class Planner:
         model = device.call(engine.load)
         self._scheduler.warm_up(model)
         self._use(model)
+        metrics.phase = "serving"
 
     @property
     def stalled(self) -> bool:
@@ -121,23 +120,17 @@ class Planner:
                 plan = self._plan(shop, options.max_lot_hours)
                 self._refuse_short_limit(plan, options.time_limit_s)
             deadline = began + (options.time_limit_s or budget_s)
-            answer = self._scheduler.schedule(
-                model, Order(plan, samples, options.seed, deadline, report, cancelled)
-            )
+            answer = self._scheduler.schedule(model, Order(plan, samples, options.seed, deadline, report, cancelled))
         except ShopError as error:
             raise of_shop_error(error, WHERE) from None
         except UnverifiedError as error:
             self._metrics.unanswered.inc()
             log.error("no verified schedule: %s", error)
-            raise Problem(
-                500, "unverified", "no schedule passed the verifier, so there is no answer"
-            ) from None
+            raise Problem(500, "unverified", "no schedule passed the verifier, so there is no answer") from None
         self._count(answer)
         with clock("write"):
             body = _encode(_reply(plan, answer, model, options))
-        return Reply(
-            body, {"queue": waited_s} | clock.seconds | answer.seconds | {"total": time.monotonic() - began}
-        )
+        return Reply(body, {"queue": waited_s} | clock.seconds | answer.seconds | {"total": time.monotonic() - began})
 
     def verify(self, body: bytes, waited_s: float) -> Reply:
         """Answer `POST /v1/schedules:verify`."""
@@ -169,14 +162,12 @@ class Planner:
         try:
             deadline = time.monotonic() + self._scheduler.stall_s
             model = self._device.call(self._engine.load, deadline=deadline)
-            self._scheduler.check(model, self._engine.specimen(self._engine.sizes[0]))
+            self._scheduler.check(model, self._engine.specimen(self._engine.sizes[0]), samples=1)
         except Exception as error:
             self._metrics.reloads.labels("refused").inc()
             log.warning("reload refused", exc_info=error)
             told = str(error) if isinstance(error, ShopError | RejectedError) else type(error).__name__
-            raise Problem(
-                409, "reload-refused", f"the model in use stays, because of the new one: {told}"
-            ) from None
+            raise Problem(409, "reload-refused", f"the model in use stays, because of the new one: {told}") from None
         finally:
             self._reloading.release()
         self._use(model)
@@ -275,9 +266,7 @@ def _describe(model: Model) -> dict[str, Any]:
 
 
 def _refuse(name: str, message: str, kind: str = "invalid-input") -> Problem:
-    return Problem(
-        422, kind, f"query.{name}: {message}", errors=[{"path": f"query.{name}", "message": message}]
-    )
+    return Problem(422, kind, f"query.{name}: {message}", errors=[{"path": f"query.{name}", "message": message}])
 
 
 def _decode(body: bytes) -> Any:

@@ -55,8 +55,8 @@ class Engine(Protocol):
         """Read the checkpoint; raises ShopError if it is missing or damaged."""
         ...
 
-    def compile(self, size: Any) -> None:
-        """Compile everything that requests of this size need."""
+    def compile(self) -> None:
+        """Compile everything that requests of any size need."""
         ...
 
     def specimen(self, size: Any) -> LotPlan:
@@ -161,11 +161,8 @@ class SafeScheduler:
         Raises:
             RejectedError: the policy gives no valid schedule of a specimen.
         """
-        smallest = self.engine.specimen(self.engine.sizes[0])
+        self.device.call(self.engine.compile)
         for size in self.engine.sizes:
-            self.device.call(self.engine.compile, size)
-            task = self.engine.prepare(smallest, certify(smallest).value, size)
-            self._attempt(smallest, None, self.engine.samples, model, task, 0, 0, 1)
             plan = self.engine.specimen(size)
             began = time.monotonic()
             best_rule(plan, deadline=began)
@@ -174,11 +171,12 @@ class SafeScheduler:
             # Twice the time of a quiet machine, since a server is not quiet.
             self._reserve[size] = 2 * (rule_done - began)
             self.shortest[size] = round(2 * (time.monotonic() - began) + 0.02, 2)
+        self.check(model, self.engine.specimen(self.engine.sizes[0]), samples=1)
 
-    def check(self, model: Model, plan: LotPlan) -> None:
-        """Order a schedule as a canary; raises RejectedError unless it is the policy that answers."""
-        answer = self.schedule(model, Order(plan))
-        if answer.is_fallback:
+    def check(self, model: Model, plan: LotPlan, samples: int = 0) -> None:
+        """Order a schedule as a canary; raises RejectedError if the policy fails in any part of it."""
+        answer = self.schedule(model, Order(plan, samples))
+        if answer.rejections:
             raise RejectedError(*answer.rejections[-1])
 
     def schedule(self, model: Model, order: Order) -> Answer:
@@ -207,6 +205,8 @@ class SafeScheduler:
                     order.report(Progress(done, best.makespan))
         except RejectedError as error:  # what was verified before it stands
             rejections.append(error.rejection)
+        if order.cancelled.is_set():
+            raise AbandonedError
         if best is None:
             with clock("fallback"):
                 name, best = best_rule(order.plan, order.deadline)
@@ -222,8 +222,6 @@ class SafeScheduler:
             raise _failed(error) from error
 
     def _greedy(self, model: Model, order: Order, task: Any, size: Size) -> Schedule:
-        if order.cancelled.is_set():
-            raise AbandonedError
         if self.stalled:
             raise RejectedError("late", f"the device has been stuck for {self.device.busy_seconds:.0f} s")
         # What a rule needs is kept back, so that an answer comes in time even if the device gives none.

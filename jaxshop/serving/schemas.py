@@ -41,9 +41,7 @@ class Options(Strict):
     time_limit_s: float | None = Field(
         None, gt=0, le=86_400, description="answer by then with the best verified so far", examples=[10]
     )
-    target_hours: float | None = Field(
-        None, gt=0, le=MAX_HOURS, description="makespan hoped for", examples=[130]
-    )
+    target_hours: float | None = Field(None, gt=0, le=MAX_HOURS, description="makespan hoped for", examples=[130])
 
 
 class MachineEntry(Strict):
@@ -229,9 +227,7 @@ class ScheduleReply(Strict):
 
     schedule: ScheduleFile
     kpis: Kpis
-    source: str = Field(
-        description="policy:greedy, policy:samples or fallback:RULE", examples=["policy:greedy"]
-    )
+    source: str = Field(description="policy:greedy, policy:samples or fallback:RULE", examples=["policy:greedy"])
     verification: VerificationResult
     model: ModelInfo
     seed: int

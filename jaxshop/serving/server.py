@@ -7,6 +7,7 @@ import asyncio
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -50,6 +51,14 @@ class Server(uvicorn.Server):
         self.loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections, and tell where."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            cpu = round(time.process_time(), 2)
+            logs.event("listening", cpu_seconds=cpu, url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop; a second signal stops at once."""
         if self.service.draining:
@@ -80,8 +89,6 @@ def main(argv: Sequence[str] | None = None, make_engine: EngineFactory = jax_eng
     server: Server | None = None
     app = create_app(settings, make_engine, on_failure=lambda: server.stop() if server else None)
     server = Server(app, settings)
-    host, port = listener.getsockname()[:2]
-    logs.event("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
     server.run([listener])
     failure = server.service.failure
     if isinstance(failure, ShopError):
@@ -99,9 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", metavar="DIR", help="default: the one that ships with the package")
     parser.add_argument("--host", metavar="H", help="default: 127.0.0.1")
     parser.add_argument("--port", metavar="N", type=int, help="default: 8000")
-    parser.add_argument(
-        "--no-auth", action="store_true", default=None, help="no keys; on a loopback address only"
-    )
+    parser.add_argument("--no-auth", action="store_true", default=None, help="no keys; on a loopback address only")
     return parser
 
 

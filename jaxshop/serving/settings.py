@@ -32,27 +32,15 @@ class Settings(BaseSettings):
 
     max_body_mb: float = Field(16, gt=0, le=1024)
     max_samples: int = Field(4096, ge=0, le=1_000_000)
-    request_timeout_s: float = Field(
-        60, gt=0, le=3600, description="a synchronous request ends by then (504)"
-    )
+    request_timeout_s: float = Field(60, gt=0, le=3600, description="a synchronous request ends by then (504)")
     job_timeout_s: float = Field(900, gt=0, le=86_400, description="the same for `Prefer: respond-async`")
-    threads: int = Field(
-        2, ge=1, le=64, description="requests under work at once; the device serves one at a time"
-    )
-    queue: int = Field(
-        32, ge=0, le=10_000, description="requests that may wait beyond those under work (503)"
-    )
-    max_jobs: int = Field(
-        64, ge=1, le=10_000, description="asynchronous requests kept, finished ones included"
-    )
+    threads: int = Field(2, ge=1, le=64, description="requests under work at once; the device serves one at a time")
+    queue: int = Field(32, ge=0, le=10_000, description="requests that may wait beyond those under work (503)")
+    max_jobs: int = Field(64, ge=1, le=10_000, description="asynchronous requests kept, finished ones included")
     job_ttl_s: float = Field(900, gt=0, le=86_400, description="how long a finished one is kept")
-    stall_s: float = Field(
-        120, gt=0, le=3600, description="a device call longer than this: not ready any more"
-    )
+    stall_s: float = Field(120, gt=0, le=3600, description="a device call longer than this: not ready any more")
     drain_s: float = Field(30, ge=0, le=3600, description="at a stop, how long requests under work may take")
-    unready_s: float = Field(
-        0, ge=0, le=300, description="at a stop, time to serve on with readiness already off"
-    )
+    unready_s: float = Field(0, ge=0, le=300, description="at a stop, time to serve on with readiness already off")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @field_validator("cors_origins", mode="before")
@@ -83,17 +71,12 @@ def load_settings(**overrides: object) -> Settings:
         settings = Settings(_secrets_dir=credentials, **given)  # type: ignore[arg-type, call-arg]
     except ValidationError as error:
         raise ShopError(
-            [
-                f"JAXSHOP_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
-                for e in error.errors(include_input=False)
-            ]
+            [f"JAXSHOP_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
         ) from None
     if settings.no_auth and not is_loopback(settings.host):
         raise ShopError(f"--no-auth: only on a loopback address, not on {settings.host!r}")
     if not settings.no_auth and not parse_keys(settings.api_keys, "JAXSHOP_API_KEYS"):
-        raise ShopError(
-            "no API key: set JAXSHOP_API_KEYS=name:key[,name:key], or pass --no-auth on a loopback address"
-        )
+        raise ShopError("no API key: set JAXSHOP_API_KEYS=name:key[,name:key], or pass --no-auth on a loopback address")
     return settings
 
 

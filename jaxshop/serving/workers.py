@@ -7,6 +7,7 @@ import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from jaxshop.serving.metrics import Metrics
@@ -53,7 +54,7 @@ class Workers:
 
         self._count(+1)
         future = self._pool.submit(work)
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._count, -1))
+        future.add_done_callback(lambda _: _call_soon(loop, self._count, -1))
         return await asyncio.wrap_future(future)
 
     def _count(self, change: int) -> None:
@@ -64,3 +65,8 @@ class Workers:
     def stop(self) -> None:
         """Let nothing new begin."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: object) -> None:
+    with suppress(RuntimeError):  # the loop has been closed: the server stopped before the work did
+        loop.call_soon_threadsafe(function, *args)

@@ -1,0 +1,153 @@
+"""The real engine: the policy's rollouts, compiled ahead of time for a ladder of padded sizes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from chex import Array, ArrayTree
+
+from jaxshop.checkpoint import CheckpointError, load_policy
+from jaxshop.env import EnvParams, JobShop, Shape
+from jaxshop.env.packing import pack, shape_of
+from jaxshop.lots import LotPlan, split_lots
+from jaxshop.policies.network import Network
+from jaxshop.schedule import Schedule
+from jaxshop.search import CANDIDATES, SAMPLE_BATCH, Dispatch, best_sample, greedy_dispatch, to_schedule
+from jaxshop.serving.scheduler import Model
+from jaxshop.shop import Job, Machine, Operation, Shop, ShopError
+
+SHOWN = ("lots", "operations", "machines", "choices", "sets")
+"""What a refusal tells of: also `choices`, an operation's different times, and `sets`, groups of machines."""
+
+COMPILATION = "/jax/core/compile/backend_compile_duration"
+
+
+def rung(lots: int, operations: int, choices: int, sets: int, machines: int) -> Shape:
+    """A padded size; one set and one pool more than machines ask for, since padding takes one of each."""
+    return Shape(lots, operations, choices, sets + 1, machines, machines + 1, min(CANDIDATES, lots))
+
+
+LADDER = (
+    rung(lots=32, operations=128, choices=8, sets=32, machines=16),
+    rung(lots=128, operations=512, choices=16, sets=128, machines=64),
+    rung(lots=640, operations=2048, choices=1, sets=160, machines=160),
+    rung(lots=640, operations=2048, choices=32, sets=512, machines=160),
+    rung(lots=2048, operations=8192, choices=2, sets=512, machines=512),
+)
+"""Smallest first: a plan goes to the first that holds it."""
+
+
+class Task(NamedTuple):
+    """A plan as padded arrays."""
+
+    plan: LotPlan
+    shape: Shape
+    params: EnvParams
+
+
+class JaxEngine:
+    """Greedy and sampled rollouts on one device. Weights are arguments, so new ones need no compilation."""
+
+    chunk = SAMPLE_BATCH
+
+    def __init__(self, checkpoint: Path | None, on_compile: Callable[[], None], sizes: Sequence[Shape] = LADDER):
+        """Make an engine; `on_compile` is called at each XLA compilation in this process from now on."""
+        self.sizes = tuple(sizes)
+        self._checkpoint = checkpoint
+        self._network: Network | None = None
+        self._weights: ArrayTree = None
+        self._greedy: dict[Shape, Callable[..., Any]] = {}
+        self._samples: dict[Shape, Callable[..., Any]] = {}
+
+        def count(event: str, duration_secs: float, **_: str | int) -> None:
+            if event == COMPILATION:
+                on_compile()
+
+        jax.monitoring.register_event_duration_secs_listener(count)
+
+    def load(self) -> Model:
+        """Read the checkpoint.
+
+        Raises:
+            CheckpointError: it is missing or damaged, holds numbers that are not finite, or another network than
+                the one that was compiled.
+        """
+        policy = load_policy(self._checkpoint)
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(policy.weights)]
+        if not all(np.isfinite(leaf).all() for leaf in leaves):
+            raise CheckpointError(f"{policy.path}: holds weights that are not finite")
+        if self._network not in (None, policy.network):
+            raise CheckpointError(f"{policy.path}: another network than the one in use: restart the server")
+        self._network, self._weights = policy.network, policy.weights
+        digest = hashlib.sha256()
+        for leaf in leaves:
+            digest.update(f"{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes())
+        folder = Path(policy.path)
+        name = folder.parent.name if folder.name == "checkpoints" else folder.name
+        return Model(name, digest.hexdigest(), policy.meta["trained_on"], policy.weights)
+
+    def compile(self) -> None:
+        """Compile the rollouts of every size, for weights like those that were loaded last."""
+        # XLA compiles outside the interpreter's lock, so threads halve the time to readiness on two cores.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for compiled in [pool.submit(self._compile, size) for size in self.sizes]:
+                compiled.result()
+
+    def _compile(self, size: Shape) -> None:
+        assert self._network is not None
+        env, network, chunk = JobShop(size), self._network, self.chunk
+
+        def greedy(weights: ArrayTree, params: EnvParams) -> Dispatch:
+            return greedy_dispatch(env, network, weights, params)
+
+        def samples(weights: ArrayTree, params: EnvParams, seed: Array, begin: Array, limit: Array) -> Dispatch:
+            return best_sample(env, network, weights, params, jax.random.key(seed), begin, chunk, limit)[0]
+
+        params = pack(self.specimen(size), size, bound=1)
+        seed, number = np.uint32(0), np.int32(0)
+        self._greedy[size] = jax.jit(greedy).lower(self._weights, params).compile()
+        self._samples[size] = jax.jit(samples).lower(self._weights, params, seed, number, number).compile()
+
+    def specimen(self, size: Shape) -> LotPlan:
+        """Return a plan with as many lots, operations, machines and choices as the size holds."""
+        machines = [f"M{i}" for i in range(size.machines)]
+        length = size.operations // size.lots
+
+        def operation(j: int, k: int) -> Operation:
+            first, ticks = j + 7 * k, 600 + (37 * j + 59 * k) % 997
+            times = {machines[(first + i) % len(machines)]: ticks + 60 * i for i in range(size.choices)}
+            return Operation(f"{j}/{k}", times, setup=60)
+
+        jobs = tuple(Job(f"J{j}", tuple(operation(j, k) for k in range(length))) for j in range(size.lots))
+        return split_lots(Shop("specimen", tuple(map(Machine, machines)), jobs), None)
+
+    def fit(self, plan: LotPlan) -> Shape:
+        """Return the first size that holds the plan; raises ShopError, with the limit, if none does."""
+        needed = asdict(shape_of([plan], CANDIDATES)) | {"candidates": 0}
+        for size in self.sizes:
+            if all(needed[name] <= getattr(size, name) for name in needed):
+                return size
+        largest = " or ".join(", ".join(f"{getattr(size, name)} {name}" for name in SHOWN) for size in self.sizes[-2:])
+        asked = ", ".join(f"{needed[name]} {name}" for name in SHOWN)
+        raise ShopError(f"this shop has {asked}; the largest sizes here hold {largest}")
+
+    def prepare(self, plan: LotPlan, bound: int, size: Shape) -> Task:
+        """Pad the plan to the size."""
+        return Task(plan, size, pack(plan, size, bound))
+
+    def greedy(self, model: Model, task: Task) -> Schedule:
+        """Return the schedule of the policy's most probable choices."""
+        return to_schedule(task.plan, self._greedy[task.shape](model.weights, task.params))
+
+    def samples(self, model: Model, task: Task, seed: int, start: int, count: int) -> Schedule:
+        """Return the best of samples `start` to `start + count`, the first of those that are equally good."""
+        numbers = np.uint32(seed), np.int32(start), np.int32(start + count)
+        return to_schedule(task.plan, self._samples[task.shape](model.weights, task.params, *numbers))

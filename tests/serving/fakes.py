@@ -1,0 +1,136 @@
+"""Engines that need no JAX: a list scheduler that lies, raises, hangs or dawdles when it is told to."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from jaxshop.lots import LotPlan, split_lots
+from jaxshop.schedule import Row, Schedule
+from jaxshop.serving.scheduler import Model
+from jaxshop.shop import Job, Machine, Operation, Shop, ShopError, fingerprint, shop_to_json
+
+
+@dataclass(frozen=True)
+class FakeSize:
+    """A rung of a ladder without padding."""
+
+    lots: int
+    operations: int
+
+
+def small_shop(jobs: int = 6, machines: int = 3, operations: int = 3, name: str = "small") -> Shop:
+    """A shop in which every operation runs on two machines, at different times."""
+
+    def operation(j: int, k: int) -> Operation:
+        times = {
+            f"M{(j + k) % machines}": 1800 + 97 * ((3 * j + 5 * k) % 11),
+            f"M{(j + k + 1) % machines}": 2000 + 89 * ((2 * j + 7 * k) % 13),
+        }
+        return Operation(f"J{j}/{k}", times, setup=300)
+
+    return Shop(
+        name,
+        tuple(Machine(f"M{i}", f"C{i % 2}") for i in range(machines)),
+        tuple(Job(f"J{j}", tuple(operation(j, k) for k in range(operations))) for j in range(jobs)),
+    )
+
+
+def shop_body(**size: Any) -> dict[str, Any]:
+    """The shop file of a small shop."""
+    return shop_to_json(small_shop(**size))
+
+
+def list_schedule(plan: LotPlan, order: random.Random | None) -> Schedule:
+    """Dispatch lot after lot, or at random, each operation to the machine that completes it first."""
+    free = {machine.id: machine.available_from for machine in plan.shop.machines}
+    ready = [lot.release for lot in plan.lots]
+    step = [0] * len(plan.lots)
+    open_lots = list(range(len(plan.lots)))
+    rows = []
+    while open_lots:
+        i = order.choice(open_lots) if order else open_lots[-1]
+        lot = plan.lots[i]
+        op = lot.operations[step[i]]
+        starts = {m: max(ready[i], free[m]) for m in op.alternatives}
+        end, machine = min((starts[m] + op.setup + ticks, m) for m, ticks in op.alternatives.items())
+        rows.append(Row(lot.job, lot.index, op.id, machine, starts[machine], end))
+        ready[i] = free[machine] = end
+        step[i] += 1
+        open_lots.remove(i)
+        if step[i] < len(lot.operations):
+            open_lots.append(i)
+    return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))
+
+
+class FakeEngine:
+    """An engine that does as the shop's name says: `greedy:hang`, `samples:raise`, `greedy:invalid`, `samples:dawdle`.
+
+    With a checkpoint, a JSON file of `{"name": ...}`, the model is read from it.
+    """
+
+    chunk = 4
+
+    def __init__(
+        self,
+        checkpoint: Path | None = None,
+        sizes: tuple[FakeSize, ...] = (FakeSize(16, 64), FakeSize(64, 256)),
+    ):
+        self.sizes, self.checkpoint = sizes, checkpoint
+        self.release = threading.Event()
+        self.dawdle_s = 0.1
+
+    def load(self) -> Model:
+        """Read the checkpoint."""
+        if self.checkpoint is None:
+            return Model("fake", "0" * 64, [], None)
+        name = json.loads(self.checkpoint.read_text())["name"]
+        if name == "damaged":
+            raise ShopError(f"{self.checkpoint.name}: the checkpoint is damaged")
+        return Model(name, "1" * 64, [], weights=name)
+
+    def compile(self) -> None:
+        """Do nothing."""
+
+    def specimen(self, size: FakeSize) -> LotPlan:
+        """Return a plan that fills the size."""
+        return split_lots(small_shop(size.lots, 8, size.operations // size.lots), None)
+
+    def fit(self, plan: LotPlan) -> FakeSize:
+        """Return the smallest size that holds the plan."""
+        operations = sum(len(lot.operations) for lot in plan.lots)
+        for size in self.sizes:
+            if len(plan.lots) <= size.lots and operations <= size.operations:
+                return size
+        raise ShopError(f"{len(plan.lots)} lots, {operations} operations; the limit is {self.sizes[-1]}")
+
+    def prepare(self, plan: LotPlan, bound: int, size: Any) -> LotPlan:
+        """Return the plan."""
+        return plan
+
+    def greedy(self, model: Model, task: LotPlan) -> Schedule:
+        """Dispatch lot after lot; a model named `liar` gives invalid schedules."""
+        how = "greedy:invalid" if model.weights == "liar" else task.shop.name
+        return self._behave(how, "greedy", list_schedule(task, None))
+
+    def samples(self, model: Model, task: LotPlan, seed: int, start: int, count: int) -> Schedule:
+        """Return the best of random list schedules."""
+        found = [list_schedule(task, random.Random(f"{seed}/{i}")) for i in range(start, start + count)]
+        return self._behave(task.shop.name, "samples", min(found, key=lambda schedule: schedule.makespan))
+
+    def _behave(self, how: str, part: str, schedule: Schedule) -> Schedule:
+        if how == f"{part}:invalid":
+            last = schedule.rows[-1]
+            return replace(schedule, rows=(*schedule.rows[:-1], last._replace(end=last.end + 1)))
+        if how == f"{part}:raise":
+            raise RuntimeError("a text of the runtime that callers must not see")
+        if how == f"{part}:hang":
+            self.release.wait(60)
+        if how == f"{part}:dawdle":
+            time.sleep(self.dawdle_s)
+        return schedule

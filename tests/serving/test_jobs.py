@@ -1,0 +1,236 @@
+"""Asynchronous requests: the store by itself, then `Prefer: respond-async` over the API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import httpx
+import pytest
+
+from jaxshop.serving import schemas
+from jaxshop.serving.auth import Caller
+from jaxshop.serving.jobs import Job, JobStore
+from jaxshop.serving.problems import Problem
+
+from .conftest import BOSS, MES
+from .fakes import FakeEngine, shop_body
+
+Serve = Callable[..., httpx.Client]
+ASYNC = {"Prefer": "wait=5, respond-async"}
+ANN, BOB, ADMIN = Caller("ann"), Caller("bob"), Caller("boss", admin=True)
+
+
+async def at_once(job: Job) -> bytes:
+    return b'{"answer":1}'
+
+
+async def for_ever(job: Job) -> bytes:
+    await asyncio.sleep(3600)
+    return b""
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_a_job_is_seen_by_its_owner_and_administrators_only() -> None:
+    """Anyone else gets the same 404 as for a job that never was."""
+
+    async def main() -> None:
+        store = JobStore(2, 60)
+        job = store.submit(ANN, None, at_once)
+        assert store.get(job.id, ANN) is store.get(job.id, ADMIN) is job
+        for name, caller in ((job.id, BOB), ("nothing", ANN)):
+            with pytest.raises(Problem) as caught:
+                store.get(name, caller)
+            assert caught.value.status == 404
+
+    run(main)
+
+
+def test_the_store_is_bounded_and_forgets() -> None:
+    """Work under way is never evicted; the oldest finished job makes room; the others go when their time is up."""
+
+    async def main() -> None:
+        counts: list[int] = []
+        store = JobStore(2, 0.2, counts.append)
+        running, done = store.submit(ANN, None, for_ever), store.submit(ANN, None, at_once)
+        await asyncio.sleep(0.01)
+        newer = store.submit(ANN, None, for_ever)
+        with pytest.raises(Problem):
+            store.get(done.id, ANN)
+        with pytest.raises(Problem) as caught:
+            store.submit(ANN, None, at_once)
+        assert (caught.value.status, "Retry-After" in caught.value.headers) == (503, True)
+        store.remove(newer)
+        last = store.submit(ANN, None, at_once)
+        await asyncio.sleep(0.3)
+        with pytest.raises(Problem):
+            store.get(last.id, ANN)
+        assert store.get(running.id, ANN) is running
+        assert (max(counts), counts[-1]) == (2, 1)
+        await store.drain(0)
+
+    run(main)
+
+
+def test_everyone_who_watches_sees_the_end() -> None:
+    """Two watchers get progress and the end; a removed job, even one that has not begun, ends for its watchers."""
+
+    async def main() -> None:
+        store = JobStore(4, 60)
+
+        async def work(job: Job) -> bytes:
+            job.update("running", samples_done=1, makespan_hours=2.0)
+            await asyncio.sleep(0.01)
+            return b"{}"
+
+        async def names(job: Job) -> list[str]:
+            return [name async for name, _ in job.watch()]
+
+        job = store.submit(ANN, 1, work)
+        first, second = await asyncio.gather(names(job), names(job))
+        assert first == second == ["progress", "done"]
+        assert await names(job) == ["done"]
+
+        job = store.submit(ANN, 1, for_ever)
+        watcher = asyncio.create_task(names(job))
+        store.remove(job)
+        assert (await watcher)[-1] == "cancelled"
+        assert job.cancelled.is_set()
+
+        async def fail(job: Job) -> bytes:
+            raise ValueError("an inner text")
+
+        job = store.submit(ANN, 1, fail)
+        assert (await names(job))[-1] == "error"
+        assert b"inner text" not in job.document()
+
+    run(main)
+
+
+def test_a_drain_waits_then_cancels() -> None:
+    """What ends in time has its result; what does not is cancelled."""
+
+    async def main() -> None:
+        store = JobStore(4, 60)
+
+        async def soon(job: Job) -> bytes:
+            await asyncio.sleep(0.05)
+            return b"{}"
+
+        quick, slow = store.submit(ANN, None, soon), store.submit(ANN, None, for_ever)
+        await store.drain(0.2)
+        assert (quick.status, slow.status) == ("done", "cancelled")
+
+    run(main)
+
+
+def wait_for_end(client: httpx.Client, location: str) -> dict[str, Any]:
+    give_up = time.monotonic() + 10
+    while (state := client.get(location).json())["status"] in ("queued", "running"):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    return state
+
+
+def test_an_asynchronous_request_ends_like_a_synchronous_one(serve: Serve) -> None:
+    """202 with a Location; events end with `done`; the result has the bytes of a synchronous reply."""
+    client, body = serve(), shop_body(jobs=10, name="samples:dawdle")
+    accepted = client.post("/v1/schedules?samples=9&seed=1", json=body, headers=ASYNC)
+    assert accepted.status_code == 202
+    assert accepted.headers["preference-applied"] == "respond-async"
+    location = accepted.headers["location"]
+    events = client.get(f"{location}/events")
+    assert events.headers["content-type"].startswith("text/event-stream")
+    names = [line.partition(": ")[2] for line in events.text.splitlines() if line.startswith("event: ")]
+    assert (names[0], names[-1]) == ("progress", "done")
+    last = json.loads(events.text.rpartition("data: ")[2])
+    assert (last["samples_done"], last["samples"], last["status"]) == (9, 9, "done")
+    state = client.get(location)
+    schemas.JobState.model_validate(state.json())
+    direct = client.post("/v1/schedules?samples=9&seed=1", json=body)
+    assert direct.content in state.content
+    assert state.json()["makespan_hours"] == direct.json()["kpis"]["makespan_hours"]
+
+
+def test_a_refusal_comes_with_the_status(serve: Serve) -> None:
+    """What a synchronous request gets as a 422 is the error of the job, and of the stream's last event."""
+    client = serve()
+    location = client.post("/v1/schedules", json={}, headers=ASYNC).headers["location"]
+    state = wait_for_end(client, location)
+    schemas.JobState.model_validate(state)
+    assert (state["status"], state["error"]["status"], state["result"]) == ("failed", 422, None)
+    assert "event: error" in client.get(f"{location}/events").text
+
+
+def test_cancelling_frees_the_thread_and_the_place(serve: Serve) -> None:
+    """DELETE stops the work after its chunk; the resource is gone; the next request is served."""
+    client = serve(threads=1, queue=0)
+    body = shop_body(name="samples:dawdle")
+    location = client.post("/v1/schedules?samples=4000", json=body, headers=ASYNC).headers["location"]
+    while client.get(location).json()["samples_done"] == 0:
+        time.sleep(0.01)
+    assert client.post("/v1/schedules", json=shop_body()).status_code == 503
+    assert client.delete(location).status_code == 204
+    assert client.get(location).status_code == client.delete(location).status_code == 404
+    time.sleep(0.3)
+    assert client.post("/v1/schedules", json=shop_body()).status_code == 200
+
+
+def test_another_key_cannot_see_or_cancel_it(serve: Serve) -> None:
+    """Jobs belong to the key that asked; an administrator's key sees all."""
+    client = serve()
+    location = client.post("/v1/schedules", json=shop_body(), headers=ASYNC).headers["location"]
+    for method, path in (("GET", location), ("GET", f"{location}/events"), ("DELETE", location)):
+        assert client.request(method, path, headers=MES).status_code == 404
+    assert client.get(location, headers=BOSS).status_code == 200
+
+
+def test_a_full_queue_says_when_to_come_back(serve: Serve) -> None:
+    """With every place taken, the answer is a 503 with Retry-After, before the body is read, and it is counted."""
+    engine = FakeEngine()
+    client = serve(engine, threads=1, queue=1)
+    for _ in range(2):
+        client.post("/v1/schedules", json=shop_body(name="greedy:hang"), headers=ASYNC)
+    time.sleep(0.05)
+    full = client.post("/v1/schedules", json=shop_body())
+    assert (full.status_code, full.json()["type"]) == (503, "urn:jaxshop:problem:queue-full")
+    assert 1 <= int(full.headers["retry-after"]) <= 60
+    text = client.get("/metrics").text
+    assert "jaxshop_rejected_total 1.0" in text
+    assert "jaxshop_queue_length 1.0" in text
+    assert "jaxshop_threads_busy 1.0" in text
+    engine.release.set()
+    time.sleep(0.1)
+    assert client.post("/v1/schedules", json=shop_body()).status_code == 200
+
+
+def test_a_request_ends_with_its_timeout(serve: Serve) -> None:
+    """A device that hangs is answered for by a rule before the timeout; readiness goes; the rest still works."""
+    engine = FakeEngine()
+    client = serve(engine, request_timeout_s=0.5, stall_s=0.2)
+    began = time.monotonic()
+    reply = client.post("/v1/schedules", json=shop_body(name="greedy:hang"))
+    assert time.monotonic() - began < 0.5
+    assert reply.json()["source"].startswith("fallback:")
+    assert (client.get("/readyz").status_code, client.get("/readyz").json()["status"]) == (503, "stalled")
+    assert client.get("/livez").status_code == 200
+    engine.release.set()
+
+
+def test_work_that_overruns_its_timeout_gets_a_504(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If even the fallback does not come in time, the caller is told instead of kept."""
+    from jaxshop.serving import scheduler
+
+    real = scheduler.certify
+    client = serve(request_timeout_s=0.3)
+    monkeypatch.setattr(scheduler, "certify", lambda plan: (time.sleep(0.8), real(plan))[1])
+    began = time.monotonic()
+    late = client.post("/v1/schedules", json=shop_body())
+    assert (late.status_code, late.json()["type"]) == (504, "urn:jaxshop:problem:timeout")
+    assert time.monotonic() - began < 0.6

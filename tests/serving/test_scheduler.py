@@ -1,0 +1,165 @@
+"""The safe scheduler against engines that misbehave."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from jaxshop.lots import LotPlan, split_lots
+from jaxshop.schedule import Schedule, verify
+from jaxshop.serving import scheduler as module
+from jaxshop.serving.device import DeviceThread
+from jaxshop.serving.fallback import best_rule
+from jaxshop.serving.scheduler import (
+    AbandonedError,
+    Order,
+    Progress,
+    RejectedError,
+    SafeScheduler,
+    UnverifiedError,
+)
+from jaxshop.shop import ShopError
+
+from .fakes import FakeEngine, FakeSize, small_shop
+
+
+def plan_of(name: str = "small", jobs: int = 6) -> LotPlan:
+    return split_lots(small_shop(jobs, name=name), None)
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeEngine]:
+    engine = FakeEngine()
+    yield engine
+    engine.release.set()
+
+
+@pytest.fixture
+def scheduler(engine: FakeEngine) -> Iterator[SafeScheduler]:
+    device = DeviceThread()
+    yield SafeScheduler(engine, device, stall_s=0.3)
+    engine.release.set()
+    assert device.stop(5)
+
+
+def test_greedy_answers_where_nothing_else_is_asked_for(scheduler: SafeScheduler, engine: FakeEngine) -> None:
+    """An order without samples gets the greedy policy's schedule."""
+    answer = scheduler.schedule(engine.load(), Order(plan_of()))
+    assert (answer.source, answer.samples_done, answer.rejections) == ("policy:greedy", 0, ())
+    assert not answer.is_fallback
+    assert verify(plan_of(), answer.schedule) == []
+    assert answer.schedule.makespan >= answer.certificate.value
+
+
+@pytest.mark.parametrize(("how", "reason"), [("invalid", "invalid"), ("raise", "failed"), ("hang", "late")])
+def test_a_rule_answers_where_the_policy_fails(
+    scheduler: SafeScheduler, engine: FakeEngine, how: str, reason: str
+) -> None:
+    """Whatever the policy does, the answer is a verified schedule, and the source and the reason tell of it."""
+    plan = plan_of(f"greedy:{how}")
+    began = time.monotonic()
+    answer = scheduler.schedule(engine.load(), Order(plan, samples=8, deadline=began + 0.5))
+    assert time.monotonic() - began < 0.6
+    assert answer.is_fallback
+    assert answer.source in {"fallback:MWKR", f"fallback:{best_rule(plan)[0]}"}  # the first, or the best
+    assert [rejection.reason for rejection in answer.rejections] == [reason]
+    assert answer.samples_done == 0
+    assert verify(plan, answer.schedule) == []
+    assert "must not see" not in str(answer.rejections)
+
+
+def test_a_stuck_device_is_let_be(scheduler: SafeScheduler, engine: FakeEngine) -> None:
+    """Once a call has been stuck for longer than the limit, orders are answered by rules at once."""
+    model = engine.load()
+    scheduler.schedule(model, Order(plan_of("greedy:hang"), deadline=time.monotonic() + 0.4))
+    assert scheduler.stalled
+    began = time.monotonic()
+    answer = scheduler.schedule(model, Order(plan_of(), deadline=began + 30))
+    assert time.monotonic() - began < 0.3
+    assert answer.is_fallback
+    engine.release.set()
+    assert scheduler.device.call(lambda: True, deadline=time.monotonic() + 5)  # the stuck call has ended
+    assert (
+        scheduler.schedule(model, Order(plan_of(), deadline=time.monotonic() + 30)).source == "policy:greedy"
+    )
+    assert not scheduler.stalled
+
+
+@pytest.mark.parametrize(("how", "reason"), [("invalid", "invalid"), ("raise", "failed")])
+def test_samples_that_fail_leave_the_greedy_schedule(
+    scheduler: SafeScheduler, engine: FakeEngine, how: str, reason: str
+) -> None:
+    """What was verified before a chunk failed is the answer, and the caller is told of the chunk."""
+    plan = plan_of(f"samples:{how}")
+    answer = scheduler.schedule(engine.load(), Order(plan, samples=8))
+    assert (answer.source, answer.samples_done) == ("policy:greedy", 0)
+    assert [rejection.reason for rejection in answer.rejections] == [reason]
+
+
+def test_samples_beat_greedy_and_progress_never_worsens(scheduler: SafeScheduler, engine: FakeEngine) -> None:
+    """The best sample is the answer; progress reports every chunk, the last one in part."""
+    seen: list[Progress] = []
+    order = Order(plan_of(jobs=10), samples=10, seed=3, report=seen.append)
+    answer = scheduler.schedule(engine.load(), order)
+    assert answer.source == "policy:samples"
+    assert [progress.samples_done for progress in seen] == [0, 4, 8, 10]
+    makespans = [progress.makespan for progress in seen]
+    assert makespans == sorted(makespans, reverse=True)
+    assert makespans[-1] == answer.schedule.makespan < makespans[0]
+
+
+def test_a_limit_gives_what_as_many_samples_give_without_it(
+    scheduler: SafeScheduler, engine: FakeEngine
+) -> None:
+    """A time limit is kept, and asking for the samples it allowed gives the same schedule."""
+    model, plan = engine.load(), plan_of("samples:dawdle", jobs=10)
+    began = time.monotonic()
+    limited = scheduler.schedule(model, Order(plan, samples=10_000, seed=5, deadline=began + 0.55))
+    assert time.monotonic() - began < 0.6
+    assert 4 <= limited.samples_done < 10_000
+    free = scheduler.schedule(model, Order(plan, samples=limited.samples_done, seed=5))
+    assert (free.schedule, free.source) == (limited.schedule, limited.source)
+
+
+def test_an_abandoned_order_stops_between_chunks(scheduler: SafeScheduler, engine: FakeEngine) -> None:
+    """Cancelling ends the work after the chunk that is under way."""
+    order = Order(plan_of("samples:dawdle"), samples=10_000, cancelled=threading.Event())
+    threading.Timer(0.15, order.cancelled.set).start()
+    began = time.monotonic()
+    with pytest.raises(AbandonedError):
+        scheduler.schedule(engine.load(), order)
+    assert time.monotonic() - began < 1
+
+
+def test_nothing_unverified_is_handed_out(
+    scheduler: SafeScheduler, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the rule's schedule is invalid as well, there is no answer."""
+
+    def lie(plan: LotPlan, deadline: float | None = None) -> tuple[str, Schedule]:
+        return "MWKR", engine._behave("greedy:invalid", "greedy", engine.greedy(engine.load(), plan_of()))
+
+    monkeypatch.setattr(module, "best_rule", lie)
+    with pytest.raises(UnverifiedError, match="fallback:MWKR"):
+        scheduler.schedule(engine.load(), Order(plan_of("greedy:raise")))
+
+
+def test_a_plan_beyond_the_ladder_is_refused(scheduler: SafeScheduler, engine: FakeEngine) -> None:
+    """The refusal names the limit."""
+    with pytest.raises(ShopError, match="256"):
+        scheduler.schedule(engine.load(), Order(plan_of(jobs=65)))
+
+
+def test_warm_up_measures_every_size_and_refuses_a_lying_model(engine: FakeEngine) -> None:
+    """After the warm-up each size has a shortest time limit; a model that gives invalid schedules never serves."""
+    device = DeviceThread()
+    scheduler = SafeScheduler(engine, device)
+    scheduler.warm_up(engine.load())
+    assert scheduler.shortest.keys() == set(engine.sizes)
+    assert 0 < scheduler.shortest[FakeSize(16, 64)] < scheduler.shortest[FakeSize(64, 256)] < 5
+    liar = module.Model("liar", "", None, weights="liar")
+    with pytest.raises(RejectedError, match="invalid"):
+        scheduler.warm_up(liar)

@@ -1,0 +1,276 @@
+"""A real server on a real socket, in a process of its own: starts, stops, crashes, and clients that go away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from jaxshop.client import Client, ServerError
+from jaxshop.serving import schemas
+
+from .conftest import BOSS, ROOT, Process
+from .fakes import shop_body, small_shop
+
+Start = Callable[..., Process]
+ASYNC = {"Prefer": "respond-async"}
+
+
+def run_serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run serve.py, which is expected to end by itself."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("JAXSHOP_")}
+    command = [sys.executable, "serve.py", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=clean | environment, capture_output=True, text=True, timeout=20
+    )
+
+
+def test_alive_before_it_is_ready(fake_process: Start) -> None:
+    """`/livez` answers within 1 s of the start of the process, readiness follows."""
+    process = fake_process()
+    assert process.client.get("/livez").status_code == 200
+    elapsed = time.monotonic() - process.started
+    assert min(elapsed, process.listening["cpu_seconds"]) < 1  # other work on this machine does not count
+    process.await_ready()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        ([], {}, "no API key"),
+        (["--no-auth", "--host", "0.0.0.0"], {}, "loopback"),
+        ([], {"JAXSHOP_API_KEYS": "name-without-key"}, "entry 1"),
+        (["--port", "99999"], {"JAXSHOP_API_KEYS": "a:b"}, "JAXSHOP_PORT"),
+        (["--host", "192.0.2.1"], {"JAXSHOP_API_KEYS": "a:b"}, "cannot listen"),
+    ],
+)
+def test_what_cannot_work_ends_with_2_and_one_line(
+    arguments: list[str], environment: dict[str, str], message: str
+) -> None:
+    """Bad settings end the process before anything is loaded, in one clear line and without a traceback."""
+    ended = run_serve(*arguments, **environment)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert ended.stderr.startswith("error: ")
+    assert message in ended.stderr
+
+
+def test_a_port_in_use_ends_with_2() -> None:
+    """One line says that the address is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run_serve("--no-auth", "--port", str(taken.getsockname()[1]))
+    assert (ended.returncode, "in use" in ended.stderr, ended.stderr.count("\n")) == (2, True, 1)
+
+
+def test_a_bad_checkpoint_ends_with_2(tmp_path: Path) -> None:
+    """A server that can never become ready does not linger."""
+    bad = tmp_path / "model.json"
+    bad.write_text('{"name": "damaged"}')
+    command = [
+        sys.executable,
+        "-m",
+        "tests.serving.fake_server",
+        "--no-auth",
+        "--port",
+        "0",
+        "--checkpoint",
+        str(bad),
+    ]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert (ended.returncode, "damaged" in ended.stderr.splitlines()[-1]) == (2, True)
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_drains(fake_process: Start, with_signal: signal.Signals) -> None:
+    """Readiness goes first, the request under work gets its answer, new connections are refused, exit code 0."""
+    process = fake_process(JAXSHOP_UNREADY_S="0.6")
+    process.await_ready()
+    replies: list[httpx.Response] = []
+    body = shop_body(name="samples:dawdle")
+    work = threading.Thread(
+        target=lambda: replies.append(process.client.post("/v1/schedules?samples=48", json=body))
+    )
+    work.start()
+    time.sleep(0.2)
+    process.process.send_signal(with_signal)
+    process.await_event("stopping")
+    with httpx.Client(base_url=process.url) as other:
+        assert (other.get("/readyz").status_code, other.get("/livez").status_code) == (503, 200)
+    time.sleep(0.8)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{process.url}/livez")
+    work.join(10)
+    assert replies[0].status_code == 200
+    assert replies[0].json()["samples_done"] == 48
+    assert process.process.wait(10) == 0
+    assert process.await_event("stopped")["device_ended"] is True
+
+
+def test_a_stop_cuts_off_what_does_not_end(fake_process: Start) -> None:
+    """A stuck device, a request that waits for it, and a stream of events hold up the stop no longer than the drain."""
+    process = fake_process(JAXSHOP_DRAIN_S="1")
+    process.await_ready()
+    body = shop_body(name="greedy:hang")
+    location = process.client.post("/v1/schedules", json=body, headers=ASYNC).headers["location"]
+    ends: list[str] = []
+
+    def watch() -> None:
+        try:
+            with httpx.stream(
+                "GET", process.url + location + "/events", headers=process.client.headers
+            ) as stream:
+                ends.extend(line for line in stream.iter_lines() if line.startswith("event"))
+        except httpx.HTTPError:
+            ends.append("cut")
+
+    def ask() -> None:
+        try:
+            ends.append(
+                str(
+                    httpx.post(
+                        f"{process.url}/v1/schedules", json=body, headers=process.client.headers
+                    ).status_code
+                )
+            )
+        except httpx.HTTPError:
+            ends.append("cut")
+
+    threads = [threading.Thread(target=watch), threading.Thread(target=ask)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    assert process.stop(timeout=10) == 0
+    assert time.monotonic() - began < 6
+    for thread in threads:
+        thread.join(2)
+        assert not thread.is_alive()
+    assert len(ends) >= 2
+
+
+def test_a_killed_server_leaves_no_client_hanging(fake_process: Start) -> None:
+    """SIGKILL in the middle of a request: its client learns at once, and a new server takes the same port."""
+    process = fake_process()
+    process.await_ready()
+    errors: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            process.client.post("/v1/schedules", json=shop_body(name="greedy:hang"))
+        except httpx.HTTPError as error:
+            errors.append(error)
+
+    work = threading.Thread(target=ask)
+    work.start()
+    time.sleep(0.3)
+    assert process.stop(signal.SIGKILL) == -signal.SIGKILL
+    work.join(2)
+    assert len(errors) == 1
+    again = fake_process("--port", str(httpx.URL(process.url).port))
+    again.await_ready()
+
+
+def test_a_client_that_goes_away_frees_its_place(fake_process: Start) -> None:
+    """Its work is abandoned after the chunk under way, and the log has it as 499."""
+    process = fake_process(JAXSHOP_THREADS="1", JAXSHOP_QUEUE="0")
+    process.await_ready()
+    with pytest.raises(httpx.ReadTimeout):
+        process.client.post("/v1/schedules?samples=4000", json=shop_body(name="samples:dawdle"), timeout=0.3)
+    time.sleep(0.5)
+    assert process.client.post("/v1/schedules", json=shop_body()).status_code == 200
+    statuses = [json.loads(line).get("status") for line in process.lines if '"request"' in line]
+    assert 499 in statuses
+
+
+def test_a_body_that_never_comes_is_timed_out(server: Process) -> None:
+    """408 after the request timeout; meanwhile others are served."""
+    url = httpx.URL(server.url)
+    with socket.create_connection((url.host, url.port)) as slow:
+        head = "POST /v1/schedules HTTP/1.1\r\nHost: x\r\nX-API-Key: key-of-mes\r\nContent-Type: application/json\r\n"
+        slow.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        assert server.client.post("/v1/schedules", json=shop_body()).status_code == 200
+        slow.settimeout(10)
+        assert slow.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_stuck_device_is_answered_for_over_the_wire(fake_process: Start) -> None:
+    """The caller gets a rule's schedule in time, the balancer a 503, and a further caller does not wait."""
+    process = fake_process(JAXSHOP_REQUEST_TIMEOUT_S="2", JAXSHOP_STALL_S="1")
+    process.await_ready()
+    reply = process.client.post("/v1/schedules", json=shop_body(name="greedy:hang"))
+    assert reply.json()["source"].startswith("fallback:")
+    assert process.client.get("/readyz").json() == {"status": "stalled"}
+    began = time.monotonic()
+    assert process.client.post("/v1/schedules", json=shop_body()).json()["source"].startswith("fallback:")
+    assert time.monotonic() - began < 0.5
+    assert process.stop() == 0
+
+
+def test_a_damaged_checkpoint_at_reload_changes_nothing(fake_process: Start, tmp_path: Path) -> None:
+    """The reload is refused while requests go on, and the old model answers them."""
+    checkpoint = tmp_path / "model.json"
+    checkpoint.write_text('{"name": "first"}')
+    process = fake_process("--checkpoint", str(checkpoint))
+    process.await_ready()
+    checkpoint.write_text('{"name": ')
+    assert process.client.post("/v1/models:reload", headers=BOSS).status_code == 409
+    assert process.client.post("/v1/schedules", json=shop_body()).json()["model"]["name"] == "first"
+    checkpoint.write_text('{"name": "second"}')
+    assert process.client.post("/v1/models:reload", headers=BOSS).json()["name"] == "second"
+
+
+def test_logs_are_json_with_ids_and_without_secrets(fake_process: Start) -> None:
+    """Every line is an object; a request's line has its id, route, status and the key's name, never a key."""
+    process = fake_process()
+    process.await_ready()
+    headers = {"X-Request-ID": "order-17", "Authorization": "Bearer key-of-mes"}
+    process.client.post("/v1/schedules?seed=1", json=shop_body(name="greedy:raise"), headers=headers)
+    process.client.get("/version", headers={"X-API-Key": "a-wrong-secret"})
+    process.client.get("/version?key=key-of-boss")
+    assert process.stop() == 0
+    entries = [json.loads(line) for line in process.lines]
+    mine = [entry for entry in entries if entry.get("request_id") == "order-17"]
+    assert {entry["message"] for entry in mine} >= {"request", "fallback", "the policy failed"}
+    request = next(entry for entry in mine if entry["message"] == "request")
+    assert (request["status"], request["caller"], request["path"]) == (200, "planner", "/v1/schedules")
+    text = "".join(process.lines)
+    assert "key-of-" not in text
+    assert "a-wrong-secret" not in text
+
+
+def test_the_client_in_three_lines(server: Process) -> None:
+    """`Client(url, key).schedule(shop)` takes a Shop or its JSON; what the server refuses is a ServerError."""
+    with Client(server.url, "key-of-mes") as client:
+        reply = client.schedule(small_shop(), samples=4, seed=1)
+        schemas.ScheduleReply.model_validate(reply)
+        assert client.schedule(shop_body(), samples=4, seed=1) == reply
+        assert client.verify(small_shop(), reply["schedule"])["valid"]
+        assert client.models()[0]["name"] == "fake"
+        with pytest.raises(ServerError, match="sample"):
+            client.schedule(small_shop(), sample=3)
+    with pytest.raises(ServerError, match="401"):
+        Client(server.url, "wrong").models()
+
+
+def test_the_client_comes_back_when_the_server_is_busy() -> None:
+    """503 with Retry-After is tried again, for as long as the timeout; without it the error is the caller's."""
+    answers = iter(
+        [httpx.Response(503, headers={"Retry-After": "0"}), httpx.Response(200, json={"models": []})]
+    )
+    assert Client("http://x", transport=httpx.MockTransport(lambda _: next(answers))).models() == []
+    for headers in ({}, {"Retry-After": "100"}, {"Retry-After": "soon"}):
+        refusing = httpx.MockTransport(
+            lambda _, headers=headers: httpx.Response(503, headers=headers, text="busy")
+        )
+        with pytest.raises(ServerError, match="busy"):
+            Client("http://x", timeout_s=1, transport=refusing).models()

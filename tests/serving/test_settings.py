@@ -1,0 +1,72 @@
+"""Settings, keys and what stops a server from starting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from jaxshop.serving.auth import Caller, KeyRing
+from jaxshop.serving.settings import load_settings, parse_keys
+from jaxshop.shop import ShopError
+
+
+def test_the_environment_is_read_and_arguments_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`JAXSHOP_*` sets fields; an override that is not None is stronger."""
+    monkeypatch.setenv("JAXSHOP_API_KEYS", "a:1")
+    monkeypatch.setenv("JAXSHOP_PORT", "9000")
+    monkeypatch.setenv("JAXSHOP_CORS_ORIGINS", "https://a.example, https://b.example")
+    settings = load_settings(port=None, host="::1")
+    assert (settings.port, settings.host) == (9000, "::1")
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert load_settings(port=1).port == 1
+    assert "1" not in repr(settings.api_keys)
+
+
+def test_systemd_credentials_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keys may come from a credential file instead of the environment."""
+    (tmp_path / "jaxshop_api_keys").write_text("a:from-file\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert parse_keys(load_settings().api_keys, "") == {"a": "from-file"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "no API key"),
+        ({"admin_keys": "a:1"}, "no API key"),
+        ({"no_auth": True, "host": "0.0.0.0"}, "loopback"),
+        ({"api_keys": "a:1", "port": 70_000}, "JAXSHOP_PORT"),
+        ({"api_keys": "a:1", "cors_origins": "*"}, "JAXSHOP_CORS_ORIGINS"),
+        ({"api_keys": "a:1", "queue": "many"}, "JAXSHOP_QUEUE"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(given: dict[str, object], message: str) -> None:
+    """The refusal names the setting."""
+    with pytest.raises(ShopError, match=message) as caught:
+        load_settings(**given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["secret", "a:", ":secret", "a b:secret", "a:secret,a:other", "a:se\ncret"])
+def test_malformed_keys_are_refused_without_showing_them(text: str) -> None:
+    """Messages say which entry is wrong and never what stands there."""
+    with pytest.raises(ShopError, match="JAXSHOP_API_KEYS: entry") as caught:
+        parse_keys(SecretStr(text), "JAXSHOP_API_KEYS")
+    assert "secret" not in str(caught.value)
+
+
+def test_no_auth_serves_a_loopback_address() -> None:
+    """Without keys, and only for this machine."""
+    assert load_settings(no_auth=True, host="127.0.0.1").no_auth
+
+
+def test_a_key_ring_knows_names_and_holds_no_key() -> None:
+    """Callers are told apart by name; any text is a valid question; the administrator's role wins."""
+    ring = KeyRing({"a": "one", "b": "two"}, {"boss": "two"})
+    assert ring.identify("one") == Caller("a")
+    assert ring.identify("two") == Caller("boss", admin=True)
+    for wrong in ("", "on", "onee", "ONE", "\udc80", "é" * 1000):
+        assert ring.identify(wrong) is None
+    assert b"one" not in repr(vars(ring)).encode()
