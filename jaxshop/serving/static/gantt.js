@@ -271,7 +271,7 @@ class Gantt {
   fit() {
     const { x, y } = this.#middle;
     const { zoom } = this.view;
-    this.#animate((share) => this.zoomAt(zoom ** -share, x, y));
+    this.#animate((share) => this.zoomAt(zoom ** -share, x, y), () => this.moveTo({ left: 0, top: 0, zoom: 1 }));
   }
 
   get #middle() {
@@ -308,10 +308,10 @@ class Gantt {
     if (!seen) this.pan(x - plot.x - plot.width / 2, y - plot.y - plot.height / 2);
   }
 
-  /** Runs `step` over 160 ms with growing shares that add up to 1, or at once where motion is unwanted. */
-  #animate(step) {
+  /** Runs `step` over 160 ms with shares that add up to 1, then `finish`; at once where motion is unwanted. */
+  #animate(step, finish = () => {}) {
     cancelAnimationFrame(this.animation);
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return step(1);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return step(1), finish();
     let start = null;
     let before = 0;
     const frame = (now) => {
@@ -321,6 +321,7 @@ class Gantt {
       step(eased - before);
       before = eased;
       if (share < 1) this.animation = requestAnimationFrame(frame);
+      else finish();
     };
     this.animation = requestAnimationFrame(frame);
   }
