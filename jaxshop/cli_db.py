@@ -32,9 +32,7 @@ def add_db(subparsers: Any) -> None:
     )
     filled = actions.add_parser("load", parents=[parent], help="write a shop into the empty tables")
     filled.add_argument("shop", metavar="SHOP", help="reference, reference:K or a file")
-    taken = actions.add_parser(
-        "snapshot", parents=[parent], help="write the database's shop to a signed file"
-    )
+    taken = actions.add_parser("snapshot", parents=[parent], help="write the database's shop to a signed file")
     taken.add_argument("out", metavar="OUT", help="the shop file to write")
 
 
@@ -67,9 +65,7 @@ def _load(args: argparse.Namespace) -> tuple[dict, str]:
 def _snapshot(args: argparse.Namespace) -> tuple[dict, str]:
     """Write a snapshot; one without a signature would never count as real data, so none is written."""
     if snapshot_key() is None:
-        raise ShopError(
-            f"db snapshot: set {KEY}, which signs the file; `inspect mariadb: --out` needs no key"
-        )
+        raise ShopError(f"db snapshot: set {KEY}, which signs the file; `inspect mariadb: --out` needs no key")
     shop = read_and_report()
     write_atomic(args.out, json.dumps(shop_to_json(shop), ensure_ascii=False, indent=1) + "\n")
     keep_scale(data_report(shop), sys.stderr)

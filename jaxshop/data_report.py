@@ -107,9 +107,7 @@ def data_report(
         "operation_hours": _spread(operations),
         "decades": _decades(list(jobs.values()), operations),
         "work_centres": _work_centres(shop),
-        "over_target": None
-        if target_hours is None
-        else {"target_hours": target_hours, "jobs": dict(longest_first)},
+        "over_target": None if target_hours is None else {"target_hours": target_hours, "jobs": dict(longest_first)},
         "read": None if counts is None else asdict(counts),
         "comparison": None if last is None else _compare(scale, last),
     }
@@ -131,10 +129,7 @@ def _decades(jobs: list[float], operations: list[float]) -> list[dict[str, Any]]
 
     by_job, by_operation = count(jobs), count(operations)
     decades = range(min(by_job | by_operation), max(by_job | by_operation) + 1)
-    return [
-        {"from": 10.0**d, "to": 10.0 ** (d + 1), "jobs": by_job[d], "operations": by_operation[d]}
-        for d in decades
-    ]
+    return [{"from": 10.0**d, "to": 10.0 ** (d + 1), "jobs": by_job[d], "operations": by_operation[d]} for d in decades]
 
 
 def _work_centres(shop: Shop) -> list[dict[str, Any]]:
@@ -176,9 +171,7 @@ def report_text(report: dict[str, Any]) -> str:
 def refusal_text(error: RefusedRowsError) -> str:
     """Write how many rows were refused, and why."""
     counts = [f"  {count:>9,}  {reason}" for reason, count in error.reasons.most_common()]
-    return "\n".join(
-        [f"data report: {len(error.faults)} values refused, nothing is trained or solved", *counts]
-    )
+    return "\n".join([f"data report: {len(error.faults)} values refused, nothing is trained or solved", *counts])
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
@@ -226,9 +219,7 @@ def _read_lines(read: dict[str, Any]) -> Iterator[str]:
 def _target_line(target_hours: float, over: dict[str, float]) -> str:
     named = ", ".join(f"{id} {hours:.2f}" for id, hours in list(over.items())[:NAMED_JOBS])
     more = f" and {len(over) - NAMED_JOBS} more" if len(over) > NAMED_JOBS else ""
-    return f"  {len(over)} jobs are longer than the target of {target_hours:g} h" + f": {named}{more}" * bool(
-        over
-    )
+    return f"  {len(over)} jobs are longer than the target of {target_hours:g} h" + f": {named}{more}" * bool(over)
 
 
 def _comparison_lines(comparison: dict[str, Any] | None) -> Iterator[str]:

@@ -111,9 +111,7 @@ class _Reader:
         return Shop(
             name=self.settings.name,
             machines=tuple(machine for _, machine in sorted(machines.items()) if machine),
-            jobs=tuple(
-                replace(job, operations=_route(routes[id], alternatives)) for id, job in sorted(jobs.items())
-            ),
+            jobs=tuple(replace(job, operations=_route(routes[id], alternatives)) for id, job in sorted(jobs.items())),
             plan_start=iso(self.plan_start),
             provenance=Provenance("mariadb", self.settings.where, iso(parse_moment(taken_at))),
         )
@@ -251,9 +249,7 @@ class _Reader:
         # Read as text: as a datetime, the connector turns '0000-00-00', a lost date, into None.
         return self.refusals.moment(table, id, column, value, self.plan_start)
 
-    def rows(
-        self, table: str, columns: str, source: str, values: tuple[str, ...] = ()
-    ) -> Iterator[tuple[Any, ...]]:
+    def rows(self, table: str, columns: str, source: str, values: tuple[str, ...] = ()) -> Iterator[tuple[Any, ...]]:
         self.counts.rows[table] = 0
         for row in self.database.stream(table, columns, source, values):
             self.counts.rows[table] += 1
@@ -262,6 +258,4 @@ class _Reader:
 
 def _route(route: dict[int, Operation], alternatives: Alternatives) -> tuple[Operation, ...]:
     """Return a job's operations with their alternatives, in an order that the server has no say in."""
-    return tuple(
-        replace(op, alternatives=dict(sorted(alternatives[op.id].items()))) for _, op in sorted(route.items())
-    )
+    return tuple(replace(op, alternatives=dict(sorted(alternatives[op.id].items()))) for _, op in sorted(route.items()))

@@ -17,16 +17,22 @@ INSERT_ROWS = 10_000
 LOST = {1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055}
 """The server or its locks went away, which another attempt may cure."""
 
+RIGHTS = "the account lacks a right (README, MariaDB, lists the GRANTs)"
+ACCOUNT = f"check {PREFIX}USER and _PASSWORD, or for the writer {PREFIX}WRITER_USER and _PASSWORD"
+ADDRESS = f"is the server up? check {PREFIX}HOST and _PORT, or _SOCKET"
 HINTS = {
-    **dict.fromkeys((1044, 1142, 1143), "the account lacks a right (README, MariaDB, lists the GRANTs)"),
-    **dict.fromkeys(
-        (1045, 1698), f"check {PREFIX}USER and {PREFIX}PASSWORD (the writer's: {PREFIX}WRITER_...)"
-    ),
+    1044: f"check {PREFIX}NAME; or {RIGHTS}",
+    1045: ACCOUNT,
     1049: f"check {PREFIX}NAME",
     1054: "a table or view must have every column that `jaxshop db init` makes",
+    1142: RIGHTS,
+    1143: RIGHTS,
     1146: "make the tables with `jaxshop db init`, or views of these names",
     1356: "the view names something that is gone or forbidden",
-    **dict.fromkeys((2002, 2003, 2005), f"is the server up? check {PREFIX}HOST and _PORT, or _SOCKET"),
+    1698: ACCOUNT,
+    2002: ADDRESS,
+    2003: ADDRESS,
+    2005: ADDRESS,
     2026: f"TLS is required unless the server is on this machine; check {PREFIX}SSL_CA",
 }
 TIMEOUT = 1969

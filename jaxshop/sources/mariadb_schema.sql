@@ -49,7 +49,7 @@ CREATE TABLE `plan` (
 CREATE TABLE `schedules` (
   `schedule_id`      CHAR(64) NOT NULL PRIMARY KEY COMMENT 'sha256 of everything stored about it',
   `shop_fingerprint` CHAR(64) NOT NULL,
-  `checkpoint_id`    VARCHAR(255) NULL COMMENT 'NULL: no policy took part',
+  `checkpoint_id`    VARCHAR(255) NULL COMMENT 'or the rule that made it',
   `max_lot_hours`    DOUBLE NULL COMMENT 'NULL: whole jobs',
   `plan_start`       DATETIME NOT NULL,
   `makespan_h`       DECIMAL(12,6) NOT NULL,

@@ -36,9 +36,7 @@ OPTIONS = {
 class DbSettings(BaseSettings):
     """What an operator may set; each field is the environment variable `JAXSHOP_DB_<FIELD>`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
     name: str = Field("", description="the database")
     host: str = Field("localhost", description="reached by TCP, `localhost` too")
@@ -112,9 +110,7 @@ def load_settings() -> DbSettings:
         settings = DbSettings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         faults = error.errors(include_input=False)
-        raise ShopError(
-            [f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in faults]
-        ) from None
+        raise ShopError([f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in faults]) from None
     if not settings.name:
         raise ShopError(f"mariadb: set {PREFIX}NAME to the database to use (README, MariaDB)")
     if settings.ssl_ca and not Path(settings.ssl_ca).is_file():

@@ -29,9 +29,7 @@ class Refusals:
         self.faults: list[str] = []
         self.reasons: Counter[str] = Counter()
 
-    def add(
-        self, table: str, key: tuple[object, ...], column: str, value: object, reason: str, kind: str = ""
-    ) -> None:
+    def add(self, table: str, key: tuple[object, ...], column: str, value: object, reason: str, kind: str = "") -> None:
         """Note a faulty value; `kind` is the reason without names, to count by."""
         row = ", ".join(map(show, key)) or "no row"
         self.faults.append(f"mariadb: {table}: {row}: {column} {show(value)}: {reason}")
@@ -51,11 +49,12 @@ class Refusals:
         if not id or not id.isprintable():
             self.add(table, (value,), column, value, "must be a printable text that is not empty")
             return None
-        earlier = folded.setdefault(id.rstrip().casefold(), id)
-        if earlier is not id:
+        alike = id.rstrip().casefold()
+        if earlier := folded.get(alike):
             difference = "a repeat" if earlier == id else "they differ only in case or trailing blanks"
             self.add(table, (id,), column, value, f"duplicate of {show(earlier)}: {difference}", "duplicate")
             return None
+        folded[alike] = id
         return id
 
     def ticks(self, table: str, key: tuple[object, ...], column: str, hours: Any, least: int) -> int:

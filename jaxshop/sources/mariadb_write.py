@@ -19,9 +19,7 @@ from jaxshop.sources.mariadb_values import show, to_hours
 
 SHOP_TABLES = ("machines", "jobs", "operations", "operation_machines", "plan")
 RESULT_TABLES = ("schedules", "scheduled_operations")
-SCHEDULE_COLUMNS = (
-    "schedule_id, shop_fingerprint, checkpoint_id, max_lot_hours, plan_start, makespan_h, created_at"
-)
+SCHEDULE_COLUMNS = "schedule_id, shop_fingerprint, checkpoint_id, max_lot_hours, plan_start, makespan_h, created_at"
 SCHEDULED_COLUMNS = "schedule_id, job_id, lot, operation_id, machine_id, start_at, end_at"
 
 LONGEST = {"machine_id": 64, "work_centre": 64, "job_id": 64, "operation_id": 96}
@@ -53,10 +51,7 @@ def init(settings: DbSettings | None = None, results_only: bool = False) -> list
         )
         if found:
             raise ShopError(
-                [
-                    f"mariadb: {name}: exists already in {settings.where}; init touches nothing"
-                    for (name,) in found
-                ]
+                [f"mariadb: {name}: exists already in {settings.where}; init touches nothing" for (name,) in found]
             )
         for name in names:
             database.query(name, schema()[name])
@@ -66,9 +61,7 @@ def init(settings: DbSettings | None = None, results_only: bool = False) -> list
 def schema() -> dict[str, str]:
     """Return the statement that makes each table, in the order in which they can be made."""
     sql = files("jaxshop.sources").joinpath("mariadb_schema.sql").read_text(encoding="utf-8")
-    return {
-        name: statement for statement, name in re.findall(r"^(CREATE TABLE `(\w+)`.*?);$", sql, re.M | re.S)
-    }
+    return {name: statement for statement, name in re.findall(r"^(CREATE TABLE `(\w+)`.*?);$", sql, re.M | re.S)}
 
 
 def load(shop: Shop, settings: DbSettings | None = None) -> datetime:
@@ -107,7 +100,7 @@ def write_back(
     Args:
         plan: the lots that the schedule is of; its shop must have a plan start.
         schedule: it must be valid.
-        checkpoint_id: the checkpoint whose policy made it; None if none did.
+        checkpoint_id: the checkpoint whose policy made it, or the rule that did; None if neither.
         settings: None reads them from the environment.
 
     Returns:
@@ -158,9 +151,7 @@ def _insert_shop(database: Database, shop: Shop, start: datetime, status: str) -
     ]
     database.insert("jobs", "job_id, quantity, release_at, due_at, weight, status", jobs)
     operations = [
-        (op.id, job.id, seq, to_hours(op.setup))
-        for job in shop.jobs
-        for seq, op in enumerate(job.operations, 1)
+        (op.id, job.id, seq, to_hours(op.setup)) for job in shop.jobs for seq, op in enumerate(job.operations, 1)
     ]
     database.insert("operations", "operation_id, job_id, seq, setup_h", operations)
     alternatives = [

@@ -31,9 +31,7 @@ def snapshot_key() -> bytes | None:
     """
     key = os.environ.get(KEY, "").encode("utf-8", "surrogateescape")
     if key and len(key) < SHORTEST_KEY:
-        raise ShopError(
-            f"{KEY}: must have at least {SHORTEST_KEY} characters; `openssl rand -hex 32` makes one"
-        )
+        raise ShopError(f"{KEY}: must have at least {SHORTEST_KEY} characters; `openssl rand -hex 32` makes one")
     return key or None
 
 
