@@ -77,11 +77,7 @@ def test_nothing_is_fetched(drawn: Drawn) -> None:
     *_, page = drawn
     assert not any({"src", "href", "srcset"} & attributes.keys() for _, attributes in page.elements)
     policy = next(a["content"] for t, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
-    inside = [
-        text
-        for text in page.texts["script"] + page.texts["style"]
-        if '"use strict"' in text or ":root" in text
-    ]
+    inside = [text for text in page.texts["script"] + page.texts["style"] if '"use strict"' in text or ":root" in text]
     hashes = {base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in inside}
     assert set(re.findall(r"'sha256-(.*?)'", policy)) == hashes
     assert policy.startswith("default-src 'none'; ")

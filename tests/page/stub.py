@@ -89,9 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         path = self._note()
         if path == "/" or path.startswith("/static/"):
             file = STATIC / (path.removeprefix("/static/") if path != "/" else "index.html")
-            return self._send(
-                file.read_bytes(), TYPES[file.suffix], headers={"Content-Security-Policy": PAGE_POLICY}
-            )
+            return self._send(file.read_bytes(), TYPES[file.suffix], headers={"Content-Security-Policy": PAGE_POLICY})
         if self._refused():
             return None
         if path == "/v1/demo-shop":

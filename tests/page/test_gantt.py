@@ -86,9 +86,7 @@ def test_pointer_and_keys(report: tuple[Path, dict], open_page: OpenPage) -> Non
     assert "Mon 23 Nov 06:00" in tip
     assert "Due 4.0 h" in tip
     page.mouse.click(x, y)
-    assert page.evaluate(
-        "plan.bars.filter((bar) => viewer.gantt.lit(bar)).every((bar) => bar.job.id === 'J000')"
-    )
+    assert page.evaluate("plan.bars.filter((bar) => viewer.gantt.lit(bar)).every((bar) => bar.job.id === 'J000')")
     assert page.inner_text(".summary").startswith("J000 · ")
     page.keyboard.press("n")
     assert page.evaluate("viewer.gantt.focused === plan.jobs[0].bars[1]")
@@ -108,9 +106,7 @@ def test_pointer_and_keys(report: tuple[Path, dict], open_page: OpenPage) -> Non
     assert page.evaluate("viewer.gantt.rows.length") == 6
 
 
-def test_table_and_csv_hold_every_operation(
-    report: tuple[Path, dict], open_page: OpenPage, tmp_path: Path
-) -> None:
+def test_table_and_csv_hold_every_operation(report: tuple[Path, dict], open_page: OpenPage, tmp_path: Path) -> None:
     """The table sorts; the CSV has each row of the schedule, and no cell that a spreadsheet would run."""
     path, schedule = report
     page = open_page(path.as_uri())
@@ -125,13 +121,9 @@ def test_table_and_csv_hold_every_operation(
         page.click("#csv")
     download.value.save_as(tmp_path / "plan.csv")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "plan.csv").read_text(encoding="utf-8"), newline="")))
-    read = {
-        (r["job"].lstrip("'"), int(r["lot"]) - 1, r["operation"], r["machine"], float(r["start h"]))
-        for r in rows
-    }
+    read = {(r["job"].lstrip("'"), int(r["lot"]) - 1, r["operation"], r["machine"], float(r["start h"])) for r in rows}
     assert read == {
-        (r["job"], r["lot"], r["operation"], r["machine"], round(r["start"] / 3600, 4))
-        for r in schedule["operations"]
+        (r["job"], r["lot"], r["operation"], r["machine"], round(r["start"] / 3600, 4)) for r in schedule["operations"]
     }
     assert not any(cell.startswith(("=", "@", "+")) for row in rows for cell in row.values())
 
@@ -141,9 +133,7 @@ def test_colours_follow_the_scheme(report: tuple[Path, dict], open_page: OpenPag
     """The canvas is painted in the panel colour of the light or the dark scheme."""
     page = open_page(report[0].as_uri(), color_scheme=scheme)
     page.wait_for_timeout(100)
-    corner = page.evaluate(
-        "[...viewer.gantt.layers[0].getContext('2d').getImageData(3, 30, 1, 1).data].slice(0, 3)"
-    )
+    corner = page.evaluate("[...viewer.gantt.layers[0].getContext('2d').getImageData(3, 30, 1, 1).data].slice(0, 3)")
     assert (statistics.mean(corner) > 128) == (scheme == "light")
 
 

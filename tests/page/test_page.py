@@ -108,9 +108,7 @@ def test_two_schedules_are_compared(server: StubServer, open_page: OpenPage) -> 
     )
     assert len(lanes) == 2
     first, second = (r["schedule"]["operations"] for r in server.results)
-    machines = [
-        {(r["job"], r["lot"], r["operation"]): r["machine"] for r in rows} for rows in (first, second)
-    ]
+    machines = [{(r["job"], r["lot"], r["operation"]): r["machine"] for r in rows} for rows in (first, second)]
     moved = sum(machines[0][key] != machines[1][key] for key in machines[0])
     assert moved
     assert f"{moved} operations run on another machine" in page.inner_text("#compare")
