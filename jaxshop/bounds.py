@@ -294,9 +294,7 @@ def _head_tail(plan: LotPlan, groups: list[_Group], available: np.ndarray) -> tu
     return best, blame
 
 
-def _intervals(
-    heads: np.ndarray, tails: np.ndarray, work: np.ndarray, machines: int
-) -> list[tuple[int, int]]:
+def _intervals(heads: np.ndarray, tails: np.ndarray, work: np.ndarray, machines: int) -> list[tuple[int, int]]:
     """The pairs of least head and least tail worth an exact look: of all operations, and the best pair found."""
     order = np.argsort(-tails, kind="stable")
     least_heads = np.unique(heads)
@@ -328,7 +326,8 @@ def _largest_lot_hours(plan: LotPlan, target_ticks: int) -> float | None:
         return None
     digits = max(0, 2 - int(np.floor(np.log10(target_hours))))
     step = 10.0**-digits
-    low, high = 0, int(np.ceil(certify(split_lots(shop, None)).chain / TICKS_PER_HOUR / step)) + 1
+    # A lot larger than the target cannot end in time: with nothing larger than it, nothing is proposed above it.
+    low, high = 0, int(target_hours / step + 1e-9) + 1
     while high - low > 1:
         middle = (low + high) // 2
         cut = split(middle)

@@ -23,19 +23,21 @@ _SHORTEST_OPERATION = 30
 
 @dataclass(frozen=True)
 class ShopSpec:
-    """What a generated shop is like; the defaults are the reference's. Hours are exact to the tick, set-ups included.
+    """What a generated shop is like; the defaults are the reference's.
 
     Attributes:
         machines, jobs: how many.
-        total_hours, min_job_hours, max_job_hours: met exactly by the whole jobs.
+        total_hours, min_job_hours, max_job_hours: met by the whole jobs to the tick, set-ups included.
         shape: of the Gamma distribution that job hours are drawn from (before the figures above are met).
         centres, min_centre, max_centre: number of work centres, and machines in each.
         route_lengths: relative chance of a route of 1, 2, ... operations.
-        flexibility: relative chance that an operation runs on all, half or a quarter of its centre's machines.
+        flexibility: relative chance of running on all, half or a quarter of a centre's machines.
+        min_part: the fewest machines in a half or quarter; an operation for whose part the centre is too small, or
+            too busy, may run on the next larger part.
         revisit: chance, relative to any other centre, of a second operation in a row at the same centre.
         evenness: of a job's hours over its operations (concentration of a Dirichlet distribution).
         imbalance: spread of the centres' loads; 0 loads every machine alike as far as possible.
-        setup_hours, setup_share: a set-up lasts `setup_hours`, or this share of its operation where that is less.
+        setup_hours, setup_share: a set-up lasts `setup_hours`, or this share of its operation if less.
     """
 
     machines: int = 149
@@ -48,10 +50,11 @@ class ShopSpec:
     min_centre: int = 2
     max_centre: int = 30
     route_lengths: tuple[float, ...] = (0.10, 0.25, 0.31, 0.20, 0.10, 0.04)
-    flexibility: tuple[float, float, float] = (0.40, 0.35, 0.25)
+    flexibility: tuple[float, float, float] = (0.3, 0.4, 0.3)
+    min_part: int = 3
     revisit: float = 0.05
-    evenness: float = 2.0
-    imbalance: float = 0.03
+    evenness: float = 4.0
+    imbalance: float = 0.02
     setup_hours: float = 0.25
     setup_share: float = 0.2
 
@@ -70,8 +73,13 @@ class ShopSpec:
 
 
 _REFERENCE = ShopSpec()
-_SEEDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
-"""Seeds of the reference shop and of its siblings 1 to 9."""
+_SEEDS = (59, 7, 16, 28, 30, 49, 54, 61, 62, 76)
+"""Seeds of the reference shop and of its siblings 1 to 9: the ones up to 76 that are neither easy nor hopeless.
+
+With lots of at most 60 h the certified bound lies between 100.3 and 104 h; every classic rule, non-delay and
+active, is at least 10 % over it, random non-delay dispatching at least 35 %; and a schedule at most 4 % over it
+is known (`tests/test_reference.py` checks all of this).
+"""
 
 
 def reference_shop(k: int = 0) -> Shop:
@@ -86,13 +94,11 @@ def reference_shop(k: int = 0) -> Shop:
     )
 
 
-def random_spec(
-    rng: np.random.Generator, machines: int = 16, jobs: int = 44, longest: float = 0.6
-) -> ShopSpec:
-    """Draw the spec of a small shop of the reference's make: every other figure varies around the reference's.
+def random_spec(rng: np.random.Generator, machines: int = 16, jobs: int = 44, longest: float = 0.6) -> ShopSpec:
+    """Draw the spec of a small shop of the reference's make: what is not given varies around the reference.
 
-    `longest` is the longest job over the load bound. 60 h lots of the reference are at 0.6, so at that value the
-    jobs stand for lots already; above it (the reference's whole jobs are at 3.3) cut them with `split_lots`.
+    `longest` is the longest job over the load bound. The reference's 60 h lots are at 0.6, so that at this value
+    the jobs stand for lots already; above it (the reference's whole jobs are at 3.3) cut them with `split_lots`.
     """
     load = _REFERENCE.load_hours
     lengths = np.asarray(_REFERENCE.route_lengths) * rng.lognormal(0.0, 0.4, len(_REFERENCE.route_lengths))
@@ -110,8 +116,9 @@ def random_spec(
         max_centre=machines,
         route_lengths=tuple((lengths / lengths.sum()).tolist()),
         flexibility=tuple(flexibility.tolist()),
-        evenness=rng.uniform(1.0, 4.0),
-        imbalance=rng.uniform(0.0, 0.08),
+        min_part=int(rng.integers(1, 4)),
+        evenness=rng.uniform(2.0, 6.0),
+        imbalance=rng.uniform(0.0, 0.06),
     )
 
 
@@ -145,9 +152,7 @@ def generate_shop(
         processing = int(ticks[o] - setup[o])
         route = operations[job]
         route.append(
-            Operation(
-                f"JOST{job + 1:04d}/{len(route) + 1}", {m.id: processing for m in eligible}, int(setup[o])
-            )
+            Operation(f"JOST{job + 1:04d}/{len(route) + 1}", {m.id: processing for m in eligible}, int(setup[o]))
         )
     jobs = tuple(Job(f"JOST{j + 1:04d}", tuple(route)) for j, route in enumerate(operations))
     origin = f"generator {GENERATOR_VERSION}" + (f", {detail}" if detail else "")
@@ -171,9 +176,7 @@ def _centre_sizes(rng: np.random.Generator, spec: ShopSpec) -> list[int]:
 
 def _job_ticks(rng: np.random.Generator, spec: ShopSpec) -> np.ndarray:
     """Ticks of each job, int64 [jobs]: Gamma-like, with the exact minimum, maximum and total of `spec`."""
-    low, high, total = (
-        round(h * TICKS_PER_HOUR) for h in (spec.min_job_hours, spec.max_job_hours, spec.total_hours)
-    )
+    low, high, total = (round(h * TICKS_PER_HOUR) for h in (spec.min_job_hours, spec.max_job_hours, spec.total_hours))
     rest = total - low - high
     draws = np.sort(rng.gamma(spec.shape, size=spec.jobs))[1:-1]
     # The total of the clipped draws grows with their scale: bisect for the scale that meets it.
@@ -190,10 +193,8 @@ def _job_ticks(rng: np.random.Generator, spec: ShopSpec) -> np.ndarray:
     return rng.permutation(np.concatenate(([low, high], ticks)))
 
 
-def _operations(
-    rng: np.random.Generator, spec: ShopSpec, job_ticks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut jobs into operations: job and ticks of each, int64 [operations], in route order, adding up exactly."""
+def _operations(rng: np.random.Generator, spec: ShopSpec, job_ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut jobs into operations, in route order: job and ticks of each, int64 [operations]; they add up."""
     chance = np.asarray(spec.route_lengths) / np.sum(spec.route_lengths)
     lengths = 1 + rng.choice(len(chance), size=spec.jobs, p=chance)
     lengths = np.clip(job_ticks // _SHORTEST_OPERATION, 1, lengths)
@@ -217,12 +218,13 @@ def _place(
 ) -> tuple[list[int], list[int], list[int]]:
     """Give each operation a centre and the part of the centre it may run on, the longest operations first.
 
-    Centres are drawn in proportion to the load that they still want, so that they end balanced; within a centre the
-    operation gets its least loaded part. Returns the centre, the part and the number of parts of each operation.
+    Centres are drawn in proportion to the load that they still want, so that they end balanced; within a centre
+    the operation gets the least loaded part. Returns each operation's centre, part, and number of parts.
     """
     chance = np.cumsum(spec.flexibility) / np.sum(spec.flexibility)
     wanted = np.asarray(sizes) * (1 + spec.imbalance * rng.uniform(-1.0, 1.0, len(sizes)))
     wanted = (wanted * (ticks.sum() / wanted.sum())).tolist()
+    limit = [w / size for w, size in zip(wanted, sizes, strict=True)]
     halvings = np.searchsorted(chance, rng.random(len(ticks))).clip(0, 2).tolist()
     draws = rng.random(len(ticks)).tolist()
     loads = [[0.0] * size for size in sizes]
@@ -235,11 +237,15 @@ def _place(
             if 0 <= n < len(jobs) and jobs[n] == jobs[o] and centre[n] >= 0:
                 appeal[centre[n]] *= spec.revisit
         c = _draw(appeal, draws[o])
-        size, load = sizes[c], loads[c]
-        n = min(size, 2 ** halvings[o])
-        cuts = [k * size // n for k in range(n + 1)]
-        means = [sum(load[a:b]) / (b - a) for a, b in pairwise(cuts)]
-        k = means.index(min(means))
+        load = loads[c]
+        for n in (4, 2, 1)[2 - halvings[o] :]:
+            if n > 1 and sizes[c] < n * spec.min_part:
+                continue
+            cuts = [k * sizes[c] // n for k in range(n + 1)]
+            means = [(sum(load[a:b]) + work) / (b - a) for a, b in pairwise(cuts)]
+            k = means.index(min(means))
+            if means[k] <= limit[c]:  # the part has room; if none has, the parts must be larger
+                break
         for m in range(cuts[k], cuts[k + 1]):
             load[m] += work / (cuts[k + 1] - cuts[k])
         wanted[c] -= work
