@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -82,9 +82,9 @@ def best_sample(
     return jax.tree.map(lambda x: x[best], played), played.makespan
 
 
-def rule_dispatch(env: JobShop, name: str, params: EnvParams, key: PRNGKey) -> Dispatch:
+def rule_dispatch(env: JobShop, params: EnvParams, key: PRNGKey, number: Array) -> Dispatch:
     """The schedule of a dispatching rule; the decision is the environment's, active or non-delay."""
-    return dispatch_of(play(env, params, rule(name), key))
+    return dispatch_of(play(env, params, rule(number), key))
 
 
 def to_schedule(plan: LotPlan, dispatch: Dispatch) -> Schedule:
@@ -99,19 +99,19 @@ def to_schedule(plan: LotPlan, dispatch: Dispatch) -> Schedule:
     return Schedule(fingerprint(plan.shop), plan.max_lot_hours, rows)
 
 
-def rule_environment(shape: Shape, name: str) -> tuple[JobShop, str]:
-    """The environment and the bare rule of a name such as `MWKR` (non-delay) or `MWKR/active`."""
+def rule_environment(shape: Shape, name: str) -> tuple[JobShop, int]:
+    """The environment and the number of a rule such as `MWKR` (non-delay) or `MWKR/active`."""
     bare, slash, decision = name.partition("/")
-    known = {r.upper(): r for r in RULES}
+    known = [r.upper() for r in RULES]
     if bare.upper() not in known or (slash and decision != "active"):
         raise ShopError(f"rule {name!r}: known are {', '.join(f'{r}, {r}/active' for r in RULES)}")
-    return JobShop(shape, non_delay=not slash), known[bare.upper()]
+    return JobShop(shape, non_delay=not slash), known.index(bare.upper())
 
 
 @lru_cache(maxsize=32)
-def _compiled(kind: str, env: JobShop, network: Network | None, name: str) -> Callable:
+def _compiled(kind: str, env: JobShop, network: Network | None = None) -> Callable:
     if kind == "rule":
-        return jax.jit(lambda params, key: rule_dispatch(env, name, params, key))
+        return jax.jit(partial(rule_dispatch, env))
     assert network is not None
     if kind == "greedy":
         return jax.jit(lambda weights, params: greedy_dispatch(env, network, weights, params))
@@ -144,13 +144,13 @@ def solve(
     key = jax.random.key(seed)
     done = 0
     if rule_name is not None:
-        env, bare = rule_environment(shape, rule_name)
-        best, source = _compiled("rule", env, None, bare)(params, key), f"rule:{rule_name}"
+        env, number = rule_environment(shape, rule_name)
+        best, source = _compiled("rule", env)(params, key, jnp.int32(number)), f"rule:{rule_name}"
     else:
         policy = policy or load_policy()
         env = JobShop(shape)
-        best, source = _compiled("greedy", env, policy.network, "")(policy.weights, params), "policy:greedy"
-        sample = _compiled("sample", env, policy.network, "")
+        best, source = _compiled("greedy", env, policy.network)(policy.weights, params), "policy:greedy"
+        sample = _compiled("sample", env, policy.network)
         while done < samples and (time_limit is None or time.monotonic() - begun < time_limit):
             found, _ = sample(policy.weights, params, key, jnp.int32(done), jnp.int32(samples))
             done += SAMPLE_BATCH

@@ -16,10 +16,13 @@ Act = Callable[[PRNGKey, Observation, EnvState, EnvParams], Array]
 """(key, observation, state, params) -> lot, int32 []; the key is consumed."""
 
 
-def rule(name: str) -> Act:
-    """The dispatching rule of that name as a policy."""
-    priority = RULES[name]
-    return lambda key, obs, state, params: choose(priority(key, state, params), state.mask)
+def rule(number: int | Array) -> Act:
+    """The dispatching rule of that number, in the order of `RULES`, as a policy; traced, so all share a compilation."""
+
+    def act(key: PRNGKey, obs: Observation, state: EnvState, params: EnvParams) -> Array:
+        return choose(jax.lax.switch(number, list(RULES.values()), key, state, params), state.mask)
+
+    return act
 
 
 def linear(coefficients: Array) -> Act:

@@ -8,7 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from chex import Array, ArrayTree
+from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.policies.episode import greedy, play, rule
@@ -35,12 +35,12 @@ class Evaluator:
         self._batch = batch
         self._greedy = jax.jit(partial(greedy_dispatch, problem.own_env, network))
         self._sample = jax.jit(partial(best_sample, problem.own_env, network), static_argnums=4)
-        self._gaps = jax.jit(partial(_greedy_gaps, problem.selection_env, network))
+        self._gaps = jax.jit(partial(_greedy_gaps, problem.selection.env, network))
 
     def score(self, weights: ArrayTree) -> Score:
         """The greedy policy on the shop itself, and its mean gap on the selection shops."""
         own = self._greedy(weights, self._problem.own)
-        gaps = self._gaps(weights, self._problem.selection)
+        gaps = self._gaps(weights, self._problem.selection.shops)
         return Score(own, int(own.makespan) / int(self._problem.own.bound) - 1.0, float(gaps.mean()))
 
     def best_of(self, weights: ArrayTree, samples: int, seed: int) -> Dispatch:
@@ -68,15 +68,18 @@ def _greedy_gaps(env: JobShop, network: Network, weights: ArrayTree, shops: EnvP
     return jax.vmap(gap)(shops)
 
 
+def _rule_makespans(env: JobShop, params: EnvParams, number: Array, keys: PRNGKey) -> Array:
+    return jax.vmap(lambda key: play(env, params, rule(number), key).estimate)(keys)
+
+
 def rule_makespans(env: JobShop, params: EnvParams, seeds: int, with_due: bool) -> dict[str, float]:
     """Ticks of every rule, non-delay (`MWKR`) and active (`MWKR/active`); random is the mean of `seeds` runs."""
     results = {}
     for non_delay in (True, False):
-        world = JobShop(env.shape, non_delay)
-        for name in RULES:
+        run = jax.jit(partial(_rule_makespans, JobShop(env.shape, non_delay), params))
+        for number, name in enumerate(RULES):
             if name == "EDD" and not with_due:
                 continue
             keys = jax.random.split(jax.random.key(0), seeds if name == "random" else 1)
-            run = jax.jit(jax.vmap(lambda k, name=name, world=world: play(world, params, rule(name), k).estimate))
-            results[name if non_delay else f"{name}/active"] = float(np.mean(run(keys)))
+            results[name if non_delay else f"{name}/active"] = float(np.mean(run(jnp.int32(number), keys)))
     return results
