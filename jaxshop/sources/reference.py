@@ -74,7 +74,7 @@ class ShopSpec:
 
 _REFERENCE = ShopSpec()
 _SEEDS = (59, 7, 16, 28, 30, 49, 54, 61, 62, 76)
-"""Seeds of the reference shop and of its siblings 1 to 9: the ones up to 76 that are neither easy nor hopeless.
+"""Seeds of the reference shop and of its siblings 1 to 9, whose shops are neither easy nor hopeless.
 
 With lots of at most 60 h the certified bound lies between 100.3 and 104 h; every classic rule, non-delay and
 active, is at least 10 % over it, random non-delay dispatching at least 35 %; and a schedule at most 4 % over it
@@ -104,6 +104,7 @@ def random_spec(rng: np.random.Generator, machines: int = 16, jobs: int = 44, lo
     lengths = np.asarray(_REFERENCE.route_lengths) * rng.lognormal(0.0, 0.4, len(_REFERENCE.route_lengths))
     flexibility = rng.dirichlet(5 * np.asarray(_REFERENCE.flexibility))
     total = machines * load
+    fewest = min(machines, max(2, machines // 12))
     longest_hours = min(longest * load * rng.uniform(0.85, 1.05), 0.5 * total)
     return ShopSpec(
         machines=machines,
@@ -111,7 +112,7 @@ def random_spec(rng: np.random.Generator, machines: int = 16, jobs: int = 44, lo
         total_hours=total,
         max_job_hours=max(longest_hours, 1.3 * total / jobs),
         shape=rng.uniform(0.6, 1.4),
-        centres=int(rng.integers(max(1, machines // 16), max(1, machines // 4) + 1)),
+        centres=int(rng.integers(fewest, max(fewest, machines // 4) + 1)),
         min_centre=1,
         max_centre=machines,
         route_lengths=tuple((lengths / lengths.sum()).tolist()),
