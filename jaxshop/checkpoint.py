@@ -94,6 +94,11 @@ class Store:
         """Step of the checkpoint with the lowest score."""
         return self._manager.best_step()
 
+    def best_score(self) -> float:
+        """The lowest score so far, infinite where there is none."""
+        step = self.best()
+        return float("inf") if step is None else float(self.meta(step)["score"])
+
     def meta(self, step: int) -> dict[str, Any]:
         """What was written beside the weights."""
         return self._restore(step, meta=ocp.args.JsonRestore()).meta
@@ -176,14 +181,17 @@ def describe(config: Config, plan: LotPlan, update: int, initialised_from: str |
 
 def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any]]:
     """The shops that weights after `update` updates have seen."""
-    general = min(update, config.general.updates)
-    own = update - general
-    pool = config.pool
+    pools = {"general": config.pool, "full": config.full_pool}
+    shop = {"kind": "shop", "name": plan.shop.name, "fingerprint": fingerprint(plan.shop)}
     seen: list[dict[str, Any]] = []
-    if general:
-        about = {"shops": pool.count, "machines": pool.machines, "seed": config.run.seed, "updates": general}
-        seen.append({"kind": "generated", **about})
-    if own:
-        shop = {"name": plan.shop.name, "fingerprint": fingerprint(plan.shop)}
-        seen.append({"kind": "shop", **shop, "max_lot_hours": plan.max_lot_hours, "updates": own})
+    for name, stage in config.stages():
+        updates = min(update, stage.updates)
+        update -= updates
+        if updates and name in pools:
+            about = {"shops": pools[name].count, "machines": pools[name].machines, "seed": config.run.seed}
+            seen.append({"kind": "generated", **about, "updates": updates})
+        elif updates:
+            seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "updates": updates})
+    if config.own.updates:
+        seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "use": "choice of the checkpoint"})
     return seen

@@ -46,17 +46,17 @@ class NetworkConfig:
 class PPOConfig:
     """Proximal policy optimisation."""
 
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     final_rate: float = 0.1
     epochs: int = 2
-    minibatches: int = 16
-    clip: float = 0.2
-    entropy: float = 0.001
+    minibatches: int = 8
+    clip: float = 0.3
+    entropy: float = 0.0
     value: float = 0.5
     discount: float = 1.0
     trace: float = 1.0
     max_grad_norm: float = 0.5
-    averaging: float = 0.98
+    averaging: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,21 @@ class StageConfig:
 
 @dataclass(frozen=True)
 class PoolConfig:
-    """The training distribution: generated shops of the same make, smaller than the factory."""
+    """Generated shops of the same make: how many, and of what size."""
 
     count: int = 128
-    machines: int = 48
-    jobs: int = 132
+    machines: int = 20
+    jobs: int = 55
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
     """How the policy is judged while it trains, and at the end."""
 
-    every: int = 10
+    every: int = 1
     samples: int = 64
     batch: int = 32
-    selection_shops: int = 16
+    selection_shops: int = 4
     rule_seeds: int = 32
     baseline_seconds: float | None = None
 
@@ -104,7 +104,7 @@ class LoggingConfig:
     """What is written besides metrics.jsonl."""
 
     tensorboard: bool = False
-    checkpoint_every: int = 50
+    checkpoint_every: int = 10
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,23 @@ class Config:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     pool: PoolConfig = field(default_factory=PoolConfig)
-    general: StageConfig = field(default_factory=lambda: StageConfig(updates=100, shops=8, samples=16, candidates=48))
-    own: StageConfig = field(default_factory=lambda: StageConfig(updates=20, shops=1, samples=32, candidates=96))
+    full_pool: PoolConfig = field(default_factory=lambda: PoolConfig(16, 149, 520))
+    general: StageConfig = field(default_factory=lambda: StageConfig(updates=60, shops=8, samples=16, candidates=16))
+    full: StageConfig = field(default_factory=lambda: StageConfig(updates=0, shops=2, samples=8, candidates=48))
+    own: StageConfig = field(default_factory=lambda: StageConfig(80, 1, 16, 48, 5e-3))
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     stop: StopConfig = field(default_factory=StopConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
+
+    def stages(self) -> list[tuple[str, StageConfig]]:
+        """The stages that have updates, in order: small generated shops, some of full size, the shop itself."""
+        named = (("general", self.general), ("full", self.full), ("own", self.own))
+        return [(name, stage) for name, stage in named if stage.updates]
+
+    @property
+    def updates(self) -> int:
+        """Updates of all stages."""
+        return sum(stage.updates for _, stage in self.stages())
 
     def __post_init__(self) -> None:
         for fault in _faults(self):
@@ -130,9 +142,11 @@ _POSITIVE = {
     "network": ("width", "depth"),
     "ppo": ("learning_rate", "epochs", "minibatches", "clip", "max_grad_norm"),
     "pool": ("count", "machines", "jobs"),
+    "full_pool": ("count", "machines", "jobs"),
     "general": ("shops", "samples", "candidates"),
+    "full": ("shops", "samples", "candidates"),
     "own": ("shops", "samples", "candidates"),
-    "evaluation": ("every", "samples", "batch", "rule_seeds"),
+    "evaluation": ("every", "samples", "batch", "selection_shops", "rule_seeds"),
     "logging": ("checkpoint_every",),
 }
 _SHARES = {"ppo": ("final_rate", "entropy", "value", "discount", "trace", "averaging")}
@@ -153,13 +167,13 @@ def _faults(config: Config) -> list[str]:
         value = getattr(getattr(config, section), key)
         if value is not None and not value > 0:
             found.append(f"{section}.{key}: must be > 0")
-    for stage in ("general", "own"):
+    for stage in ("general", "full", "own"):
         if getattr(config, stage).updates < 0:
             found.append(f"{stage}.updates: must be >= 0")
     if config.own.shops != 1:
         found.append("own.shops: must be 1, the shop itself")
-    if config.general.updates + config.own.updates == 0:
-        found.append("general.updates: there must be an update in general or own")
+    if not found and config.updates == 0:
+        found.append("general.updates: there must be an update in general, full or own")
     return found
 
 
@@ -190,7 +204,7 @@ def from_dict(data: object, where: str, base: Config | None = None) -> Config:
         raise ConfigError(f"{where}: {error}") from None
 
 
-_MAY_CHANGE = ("general.updates", "own.updates", "run.target_hours", "evaluation.", "logging.", "stop.")
+_MAY_CHANGE = ("general.updates", "full.updates", "own.updates", "run.target_hours", "evaluation.", "logging.", "stop.")
 """What a resumed run may set anew: how long it goes on, and how it is judged and logged."""
 
 

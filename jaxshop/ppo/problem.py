@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jaxshop.bounds import Certificate, certify, verdict
-from jaxshop.config import Config
+from jaxshop.config import Config, PoolConfig
 from jaxshop.env import EnvParams, JobShop, make
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.shop import TICKS_PER_HOUR, Shop, ShopError
 from jaxshop.sources.reference import generate_shop, random_spec
 
-_TRAINING, _SELECTION = 1, 2
-"""Spawn keys that keep the two kinds of generated shops, and the reference's seeds, apart."""
+_SMALL, _SELECTION, _FULL = 1, 2, 3
+"""First words of the seeds: they keep the kinds of generated shops, and the reference's seeds, apart."""
+
+
+class Bank(NamedTuple):
+    """Shops of one shape: an environment and their params, stacked [count, ...]."""
+
+    env: JobShop
+    shops: EnvParams
 
 
 @dataclass(frozen=True)
@@ -27,15 +36,8 @@ class Problem:
     certificate: Certificate
     own_env: JobShop
     own: EnvParams  # one shop
-    pool_env: JobShop
-    pool: EnvParams  # stacked [count, ...]
-    selection_env: JobShop
-    selection: EnvParams  # stacked [selection_shops, ...]
-
-    @property
-    def own_bank(self) -> EnvParams:
-        """The shop itself, stacked as a bank of one."""
-        return jax.tree.map(lambda x: x[None], self.own)
+    banks: Mapping[str, Bank]  # for each stage that has updates
+    selection: Bank
 
 
 def check_target(plan: LotPlan, target_hours: float | None) -> None:
@@ -54,20 +56,28 @@ def prepare(shop: Shop, config: Config) -> Problem:
     certificate = certify(plan)
     shape = shape_of([plan], config.own.candidates)
     own = jax.tree.map(jax.numpy.asarray, pack(plan, shape, certificate.value))
-    pool = [_generated(config, _TRAINING, i) for i in range(config.pool.count)]
-    kept = [_generated(config, _SELECTION, i) for i in range(config.evaluation.selection_shops)]
+    banks = {"own": Bank(JobShop(shape), jax.tree.map(lambda x: x[None], own))}
+    pools = {"general": (config.pool, _SMALL), "full": (config.full_pool, _FULL)}
+    for name, stage in config.stages():
+        if name in pools:
+            banks[name] = _bank(*pools[name], config.run.seed, stage.candidates)
+    kept = PoolConfig(config.evaluation.selection_shops, len(shop.machines), len(plan.lots))
     return Problem(
         plan,
         certificate,
         JobShop(shape),
         own,
-        *make(pool, config.general.candidates),
-        *make(kept, config.general.candidates),
+        {name: banks[name] for name, _ in config.stages()},
+        _bank(kept, _SELECTION, config.run.seed, config.own.candidates),
     )
 
 
-def _generated(config: Config, purpose: int, index: int) -> LotPlan:
-    """A shop of the reference's make; its seed depends on the run's seed, the purpose and the index alone."""
-    rng = np.random.default_rng([purpose, config.run.seed, index])
-    jobs = max(2, round(config.pool.jobs * rng.uniform(0.85, 1.1)))
-    return split_lots(generate_shop(rng, random_spec(rng, config.pool.machines, jobs)), None)
+def _bank(pool: PoolConfig, purpose: int, seed: int, candidates: int) -> Bank:
+    """Shops of the reference's make; the seed of each depends on the run's seed, the purpose and its index alone."""
+    return Bank(*make([_generated(pool, [purpose, seed, i]) for i in range(pool.count)], candidates))
+
+
+def _generated(pool: PoolConfig, seed: list[int]) -> LotPlan:
+    rng = np.random.default_rng(seed)
+    jobs = max(2, round(pool.jobs * rng.uniform(0.85, 1.1)))
+    return split_lots(generate_shop(rng, random_spec(rng, pool.machines, jobs)), None)

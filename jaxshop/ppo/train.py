@@ -13,10 +13,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from jaxshop.checkpoint import Store, describe, make_network
 from jaxshop.config import Config, StageConfig
-from jaxshop.env import JobShop
+from jaxshop.env import EnvParams, JobShop
 from jaxshop.env.observe import CONTEXT, FEATURES
 from jaxshop.policies.network import Network, initial_weights
 from jaxshop.ppo.callbacks import Callback
@@ -49,38 +50,33 @@ def train(
 ) -> Outcome:
     """Run every update that is still to do, from `start` (None: random weights).
 
-    A checkpoint is written at every evaluation, every `logging.checkpoint_every` updates, and on SIGTERM or SIGINT.
+    A checkpoint is written whenever an evaluation is the best so far, at every evaluation whose update
+    `logging.checkpoint_every` divides, at the end, and on SIGTERM or SIGINT.
     """
     network = make_network(config.network)
-    general, own = config.general.updates, config.own.updates
-    total = general + own
+    stages = _stages(problem, config, network)
+    total = config.updates
     learner = jax.tree.map(jnp.copy, start if start is not None else first_learner(config, network))
     clock = _Clock()
-    stages = {
-        False: _compile_stage(config, config.general, problem.pool_env, network),
-        True: _compile_stage(config, config.own, problem.own_env, network),
-    }
     done, met, seconds_to_target, env_steps = int(learner.update), 0, None, 0
-
-    def save(score: float) -> None:
-        meta = describe(config, problem.plan, done, initialised_from)
-        store.save(done, learner, learner.averaged, meta, score)
+    best = store.best_score()
 
     with _signals() as caught:
-        while done < total and not caught:
-            on_own = done >= general
-            if on_own and done == general:
-                learner = _begin_own(learner, config)
-            bank = problem.own_bank if on_own else problem.pool
+        while done < total:
+            stage = next(s for s in stages if done < s.end)
+            if done == stage.begin > 0:
+                learner = _begin(stage, learner)
             began = time.monotonic()
-            learner, metrics = stages[on_own](learner, bank)
+            learner, metrics = stage.step(learner, stage.bank)
             metrics = jax.device_get(metrics)
-            clock.add(on_own, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            clock.add(stage.name, seconds)
             done += 1
             env_steps += int(metrics.steps)
-            numbers = _numbers(metrics, time.monotonic() - began, clock.total())
-            last = done == total or bool(caught)
-            if done % config.evaluation.every == 0 or done == general or last:
+            numbers = _numbers(metrics, seconds, clock.total())
+            late = config.stop.max_seconds is not None and clock.total() >= config.stop.max_seconds
+            last = done == total or bool(caught) or late
+            if done % config.evaluation.every == 0 or done == stage.end or last:
                 began = time.monotonic()
                 score = evaluator.score(learner.averaged)
                 clock.add("evaluation", time.monotonic() - began)
@@ -89,16 +85,14 @@ def train(
                 met = met + 1 if hit else 0
                 if hit and seconds_to_target is None:
                     seconds_to_target = clock.total()
-                save(score.own_gap if own else score.selection_gap)
-            elif done % config.logging.checkpoint_every == 0:
-                save(float("inf"))
+                last = last or (config.stop.when == "target" and met >= 2)
+                deciding = score.own_gap if config.own.updates else score.selection_gap
+                if deciding < best or last or done % config.logging.checkpoint_every == 0:
+                    meta = describe(config, problem.plan, done, initialised_from)
+                    store.save(done, learner, learner.averaged, meta, deciding)
+                    best = min(best, deciding)
             callback.on_update(done, total, numbers)
-            if config.stop.when == "target" and met >= 2:
-                break
-            if config.stop.max_seconds is not None and clock.total() >= config.stop.max_seconds:
-                if "own_hours" not in numbers:
-                    score = evaluator.score(learner.averaged)
-                    save(score.own_gap if own else score.selection_gap)
+            if last:
                 break
     return Outcome(done, caught[0] if caught else None, clock.total(), clock.compiling(), seconds_to_target, env_steps)
 
@@ -107,18 +101,44 @@ def first_learner(config: Config, network: Network) -> Learner:
     """Random weights and a fresh optimiser, all from the seed."""
     init_key, key = jax.random.split(jax.random.key(config.run.seed))
     weights = initial_weights(network, init_key, FEATURES, CONTEXT)
-    optimiser = make_optimiser(config.ppo, config.general)
+    optimiser = make_optimiser(config.ppo, next(stage for _, stage in config.stages()))
     return Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0))
 
 
-def _begin_own(learner: Learner, config: Config) -> Learner:
-    """The second stage starts from the averaged weights of the first, with a fresh optimiser."""
-    fresh = make_optimiser(config.ppo, config.own).init(learner.averaged)
+@dataclass(frozen=True)
+class _Stage:
+    """Updates `begin` to `end - 1`: a jitted step and the shops that it draws from."""
+
+    name: str
+    begin: int
+    end: int
+    step: Any
+    bank: EnvParams
+    optimiser: optax.GradientTransformation
+
+
+def _stages(problem: Problem, config: Config, network: Network) -> list[_Stage]:
+    """The stages that have updates, in order; compilation waits until the first call."""
+    found: list[_Stage] = []
+    begin = 0
+    for name, stage in config.stages():
+        env, bank = problem.banks[name]
+        optimiser = make_optimiser(config.ppo, stage)
+        step = _jitted(env, network, optimiser, config, stage)
+        found.append(_Stage(name, begin, begin + stage.updates, step, bank, optimiser))
+        begin += stage.updates
+    return found
+
+
+def _begin(stage: _Stage, learner: Learner) -> Learner:
+    """A later stage starts from the averaged weights of the one before, with a fresh optimiser."""
+    fresh = stage.optimiser.init(learner.averaged)
     return jax.tree.map(jnp.copy, learner._replace(weights=learner.averaged, optimiser=fresh))
 
 
-def _compile_stage(config: Config, stage: StageConfig, env: JobShop, network: Network) -> Any:
-    optimiser = make_optimiser(config.ppo, stage)
+def _jitted(
+    env: JobShop, network: Network, optimiser: optax.GradientTransformation, config: Config, stage: StageConfig
+) -> Any:
     step = partial(
         update,
         env=env,
