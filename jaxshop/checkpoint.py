@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -161,6 +162,20 @@ def _weights_like(network: Network) -> ArrayTree:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes)
 
 
+def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> None:
+    """Write the bare policy, nothing to resume from, so that `load_policy(folder)` reads it; replaces what is there."""
+    with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=f".{folder.name}-") as scratch:
+        fresh = Path(scratch) / "policy"
+        with ocp.CheckpointManager(
+            fresh, options=ocp.CheckpointManagerOptions(enable_async_checkpointing=False)
+        ) as manager:
+            items = ocp.args.Composite(policy=ocp.args.StandardSave(weights), meta=ocp.args.JsonSave(dict(meta)))
+            manager.save(int(meta["step"]), args=items, metrics={"score": meta["score"]})
+        if folder.exists():
+            folder.rename(Path(scratch) / "old")
+        fresh.rename(folder)
+
+
 def make_network(config: NetworkConfig) -> Network:
     """The network that a config describes."""
     return Network(width=config.width, depth=config.depth)
@@ -192,6 +207,6 @@ def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any
             seen.append({"kind": "generated", **about, "updates": updates})
         elif updates:
             seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "updates": updates})
-    if config.own.updates:
+    if config.evaluation.choose_by == "own":
         seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "use": "choice of the checkpoint"})
     return seen

@@ -32,6 +32,7 @@ class RunConfig:
     require_real_data: bool = False
     seed: int = 0
     runs_dir: str = "runs"
+    export_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class EvaluationConfig:
     selection_shops: int = 4
     rule_seeds: int = 32
     baseline_seconds: float | None = None
+    choose_by: Literal["own", "kept"] = "own"
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,16 @@ def from_dict(data: object, where: str, base: Config | None = None) -> Config:
         raise ConfigError(f"{where}: {error}") from None
 
 
-_MAY_CHANGE = ("general.updates", "full.updates", "own.updates", "run.target_hours", "evaluation.", "logging.", "stop.")
+_MAY_CHANGE = (
+    "run.export_to",
+    "general.updates",
+    "full.updates",
+    "own.updates",
+    "run.target_hours",
+    "evaluation.",
+    "logging.",
+    "stop.",
+)
 """What a resumed run may set anew: how long it goes on, and how it is judged and logged."""
 
 

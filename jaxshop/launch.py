@@ -16,7 +16,7 @@ import jax
 from rich.console import Console
 
 from jaxshop.bounds import verdict
-from jaxshop.checkpoint import Store, make_network, trained_on
+from jaxshop.checkpoint import Store, export_policy, make_network, trained_on
 from jaxshop.config import Config, ConfigError, check_resume, from_dict, load_config, to_dict
 from jaxshop.inspection import shop_facts
 from jaxshop.io import read_json, write_atomic
@@ -180,6 +180,8 @@ def _final(
     violations = verify(plan, schedule)
     if violations:
         raise ShopError(f"{folder}: the schedule of {source} is invalid: {violations[0]}")
+    if config.run.export_to is not None:
+        export_policy(weights, store.meta(step), Path(config.run.export_to))
     target = None if config.run.target_hours is None else round(config.run.target_hours * TICKS_PER_HOUR)
     write_schedule(folder / "schedule.json", schedule)
     write_gantt(folder / "gantt.html", plan, schedule, bound, target)

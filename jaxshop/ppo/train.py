@@ -86,7 +86,7 @@ def train(
                 if hit and seconds_to_target is None:
                     seconds_to_target = clock.total()
                 last = last or (config.stop.when == "target" and met >= 2)
-                deciding = score.own_gap if config.own.updates else score.selection_gap
+                deciding = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
                 if deciding < best or last or done % config.logging.checkpoint_every == 0:
                     meta = describe(config, problem.plan, done, initialised_from)
                     store.save(done, learner, learner.averaged, meta, deciding)
