@@ -22,9 +22,10 @@ def open_decision(state: EnvState, params: EnvParams, non_delay: bool = False) -
     Ties: the lowest lot comes first; of its machines, the one that became free last, then the lowest. The first lot
     always competes, even with an operation of no duration.
     """
-    set_free = jnp.where(params.member, state.machine_free, NEVER).min(axis=1)
     times = jnp.zeros_like(state.lot_time) if non_delay else state.lot_time
-    event = earliest_start(state.lot_ready, set_free[state.lot_set]) + times
+    # Sets are within bounds; without JAX's check of that, XLA fuses this gather into the comparison that follows.
+    set_free = state.set_free.at[state.lot_set].get(mode="promise_in_bounds")
+    event = earliest_start(state.lot_ready, set_free) + times
     soonest = event.min()
     lots = jnp.arange(state.lot_op.shape[0], dtype=jnp.int32)
     first = jnp.where((event == soonest).any(axis=0), lots, lots.shape[0] - 1).min()
@@ -38,6 +39,21 @@ def open_decision(state: EnvState, params: EnvParams, non_delay: bool = False) -
     competes = start <= soonest if non_delay else start < soonest
     eligible = params.member[:, machine][state.lot_set].any(axis=0)
     return state._replace(machine=machine, event=soonest, first=first, mask=(eligible & competes) | (lots == first))
+
+
+def free_sets(member: Array, machine_free: Array) -> Array:
+    """Tick from which a machine of each set, bool [..., M], is free, int32 [...]; NEVER for an empty set."""
+    return jnp.where(member, machine_free, NEVER).min(axis=-1)
+
+
+def refresh_sets(state: EnvState, params: EnvParams, machine: Array, machine_free: Array) -> Array:
+    """`free_sets` of every set after a change to one machine, int32 [S]: only the sets around it are looked at."""
+    around = params.machine_sets[machine]
+    if around.size == 0:
+        return free_sets(params.member, machine_free)
+    fresh = free_sets(params.member[around], machine_free)
+    touched = around[:, None] == jnp.arange(state.set_free.shape[0])
+    return jnp.where(touched.any(axis=0), jnp.where(touched, fresh[:, None], 0).max(axis=0), state.set_free)
 
 
 def time_on(state: EnvState, params: EnvParams, lot: Array, machine: Array) -> Array:
@@ -63,6 +79,7 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = F
     pools = jnp.arange(state.pool_work.shape[0])
     here = (pools == params.op_pools[op, 0]) & active
     there = (pools == params.op_pools[op, 1]) & active
+    machine_free = jnp.where(is_machine, end, state.machine_free)
     grown = (end - state.machine_free[machine]).astype(jnp.float32) / params.bound.astype(jnp.float32)
     slot = jnp.where(active, op, state.op_start.shape[0])
 
@@ -75,7 +92,8 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = F
             lot_tail=jnp.where(is_lot, tail, state.lot_tail),
             lot_time=jnp.where(is_lot, jnp.where(more, params.op_time[:, following], 0)[:, None], state.lot_time),
             lot_set=jnp.where(is_lot, params.op_set[:, following][:, None], state.lot_set),
-            machine_free=jnp.where(is_machine, end, state.machine_free),
+            machine_free=machine_free,
+            set_free=refresh_sets(state, params, machine, machine_free),
             pool_work=state.pool_work - jnp.where(here, params.op_work[op], 0.0),
             pool_queue=state.pool_queue
             - jnp.where(here, params.op_work[op], 0.0)
@@ -111,6 +129,7 @@ def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
         lot_time=jnp.where(real, params.op_time[:, op], 0),
         lot_set=params.op_set[:, op],
         machine_free=params.machine_free,
+        set_free=free_sets(params.member, params.machine_free),
         pool_work=params.pool_work,
         pool_queue=waiting,
         pool_busy=jnp.zeros(pools, jnp.float32).at[params.machine_pool].add(free / params.bound.astype(jnp.float32)),

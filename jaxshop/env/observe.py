@@ -58,8 +58,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     here, there, beyond = (pools[params.op_pools[ops, i]] for i in range(3))
     now = bounds(start)
 
-    set_free = jnp.where(params.member, state.machine_free, NEVER).min(axis=1)
-    next_free = bounds(set_free[params.op_next_sets[:, ops]].min(axis=0))
+    next_free = bounds(state.set_free[params.op_next_sets[:, ops]].min(axis=0))
     arrival = bounds(end)
     has_next = traits[:, 3]
     gap = jnp.clip((next_free - arrival) * has_next, -0.3, 0.3)

@@ -10,6 +10,9 @@ from jaxshop.bounds import certify
 from jaxshop.env.types import NEVER, EnvParams, Shape
 from jaxshop.lots import LotPlan
 
+OVERLAP = 16
+"""Up to so many sets around a machine, following those is cheaper than looking at every set."""
+
 TRAITS = 8
 """Columns of `EnvParams.op_traits`; see `_traits`."""
 
@@ -32,6 +35,10 @@ class _Layout:
                 ]
                 self.choices.append(choices)
         self.pool_of_machine = self._pools(len(plan.shop.machines))
+        self.sets_of_machine: list[list[int]] = [[] for _ in plan.shop.machines]
+        for held, index in self.sets.items():
+            for i in held:
+                self.sets_of_machine[i].append(index)
 
     def _pools(self, machines: int) -> np.ndarray:
         """Machines linked through an operation's alternatives share a pool, int32 [machines]."""
@@ -57,6 +64,7 @@ def shape_of(plans: Sequence[LotPlan], candidates: int | None = None) -> Shape:
     """The least shape that holds every plan; `candidates` None shows a policy every lot."""
     layouts = [_Layout(p) for p in plans]
     lots = max(len(p.lots) for p in plans)
+    overlap = max(max(len(sets) for sets in x.sets_of_machine) for x in layouts)
     return Shape(
         lots=lots,
         operations=max(len(x.choices) for x in layouts),
@@ -65,6 +73,7 @@ def shape_of(plans: Sequence[LotPlan], candidates: int | None = None) -> Shape:
         machines=max(len(p.shop.machines) for p in plans),
         pools=max(int(x.pool_of_machine.max()) + 1 for x in layouts) + 1,
         candidates=lots if candidates is None else min(candidates, lots),
+        overlap=overlap if overlap <= OVERLAP else 0,
     )
 
 
@@ -95,6 +104,11 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
         member[index, list(machines)] = True
     free = np.full(shape.machines, NEVER, np.int32)
     free[: len(plan.shop.machines)] = [m.available_from for m in plan.shop.machines]
+
+    around = np.full((shape.machines, shape.overlap), -1, np.int32)
+    if shape.overlap:
+        for machine, sets in enumerate(layout.sets_of_machine):
+            around[machine, : len(sets)] = sets
 
     least = op_time[0].copy()
     last = (np.cumsum(count) - 1)[:j]
@@ -135,6 +149,7 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
         op_next_sets=np.where(ahead >= 0, op_set[:, ahead], s_none).astype(np.int32),
         member=member,
         machine_free=free,
+        machine_sets=around,
         machine_pool=machine_pool,
         pool_size=np.maximum(size, 1),
         pool_work=np.bincount(pool[:n], weights=work[:n], minlength=shape.pools).astype(np.float32),

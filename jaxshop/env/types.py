@@ -29,6 +29,8 @@ class Shape:
     machines: int
     pools: int
     candidates: int
+    overlap: int = 0
+    """Sets that a machine is in, at most; 0 for any number, which makes every step look at every set."""
 
 
 class EnvParams(NamedTuple):
@@ -49,6 +51,7 @@ class EnvParams(NamedTuple):
     op_next_sets: chex.Array  # int32 [G, N] sets of the operation after it, S - 1 for none
     member: chex.Array  # bool [S, M] which machines a set holds
     machine_free: chex.Array  # int32 [M] tick from which the machine may work
+    machine_sets: chex.Array  # int32 [M, K] the sets that hold the machine, -1 for none
     machine_pool: chex.Array  # int32 [M]
     pool_size: chex.Array  # float32 [P] machines of the pool, at least 1
     pool_work: chex.Array  # float32 [P] least work of the pool's operations, in bounds
@@ -65,6 +68,7 @@ class EnvState(NamedTuple):
     lot_time: chex.Array  # int32 [G, J] times of the next operation
     lot_set: chex.Array  # int32 [G, J] sets of the next operation
     machine_free: chex.Array  # int32 [M]
+    set_free: chex.Array  # int32 [S] the least of the set's machines
     pool_work: chex.Array  # float32 [P] work not yet dispatched, in bounds
     pool_queue: chex.Array  # float32 [P] work of the lots' next operations, in bounds
     pool_busy: chex.Array  # float32 [P] sum of the machines' free times, in bounds
