@@ -112,7 +112,7 @@ class Planner:
             Problem: the input is refused, or nothing could be verified.
             AbandonedError: the order was cancelled.
         """
-        began, clock, model = time.monotonic(), Stopwatch(), self._model
+        began, clock, model = time.monotonic(), Stopwatch(queue=waited_s), self._model
         samples = self._samples(options, budget_s)
         try:
             with clock("read"):
@@ -128,9 +128,10 @@ class Planner:
             log.error("no verified schedule: %s", error)
             raise Problem(500, "unverified", "no schedule passed the verifier, so there is no answer") from None
         self._count(answer)
+        clock.seconds |= answer.seconds
         with clock("write"):
             body = _encode(_reply(plan, answer, model, options))
-        return Reply(body, {"queue": waited_s} | clock.seconds | answer.seconds | {"total": time.monotonic() - began})
+        return Reply(body, clock.seconds | {"total": time.monotonic() - began})
 
     def verify(self, body: bytes, waited_s: float) -> Reply:
         """Answer `POST /v1/schedules:verify`."""

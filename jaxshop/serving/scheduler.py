@@ -274,8 +274,8 @@ def _failed(error: Exception) -> RejectedError:
 class Stopwatch:
     """Seconds by name."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, **seconds: float) -> None:
+        self.seconds = seconds
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:

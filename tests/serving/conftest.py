@@ -32,7 +32,7 @@ PLANNER, MES, BOSS = ({"X-API-Key": f"key-of-{name}"} for name in ("planner", "m
 ROOT = Path(__file__).parents[2]
 
 
-def await_ready(ask: Callable[[], httpx.Response], timeout: float = 60) -> None:
+def await_ready(ask: Callable[[], httpx.Response], timeout: float = 240) -> None:
     """Ask `/readyz` until it says 200."""
     give_up = time.monotonic() + timeout
     while ask().status_code != 200:
@@ -85,7 +85,7 @@ class Process:
         self._reader.start()
         self.listening = self.await_event("listening")
         self.url = self.listening["url"]
-        self.client = httpx.Client(base_url=self.url, headers=PLANNER, timeout=60)
+        self.client = httpx.Client(base_url=self.url, headers=PLANNER, timeout=240)
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -93,7 +93,7 @@ class Process:
             self.lines.append(line)
             self._new.put(line)
 
-    def await_event(self, message: str, timeout: float = 60) -> dict[str, Any]:
+    def await_event(self, message: str, timeout: float = 240) -> dict[str, Any]:
         """Return the next log entry with that message."""
         give_up = time.monotonic() + timeout
         while True:
@@ -105,7 +105,7 @@ class Process:
         """Wait until `/readyz` says 200."""
         await_ready(lambda: self.client.get("/readyz"))
 
-    def stop(self, with_signal: int = signal.SIGTERM, timeout: float = 20) -> int:
+    def stop(self, with_signal: int = signal.SIGTERM, timeout: float = 60) -> int:
         """Send a signal and return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(with_signal)

@@ -130,7 +130,7 @@ class FakeEngine:
         if how == f"{part}:raise":
             raise RuntimeError("a text of the runtime that callers must not see")
         if how == f"{part}:hang":
-            self.release.wait(60)
+            self.release.wait(600)
         if how == f"{part}:dawdle":
             time.sleep(self.dawdle_s)
         return schedule

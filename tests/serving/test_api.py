@@ -50,12 +50,7 @@ def test_a_schedule_is_complete_verified_and_as_documented(serve: Serve) -> None
     assert verify(plan, from_json(reply["schedule"], "reply")) == []
     assert len(reply["schedule"]["operations"]) == sum(len(lot.operations) for lot in plan.lots)
     assert reply["kpis"]["completion"] == 1.0
-    assert (
-        reply["kpis"]["makespan_hours"]
-        == reply["schedule"]["makespan"]
-        >= reply["kpis"]["lower_bound_hours"]
-        > 1
-    )
+    assert reply["kpis"]["makespan_hours"] == reply["schedule"]["makespan"] >= reply["kpis"]["lower_bound_hours"] > 1
     assert reply["source"] in ("policy:greedy", "policy:samples")
     assert reply["verification"] == {"valid": True, "violations": [], "rejected_attempts": []}
     assert (reply["seed"], reply["samples_done"]) == (2, 6)
@@ -75,11 +70,7 @@ def test_the_same_request_gets_the_same_bytes(serve: Serve) -> None:
     ask = "/v1/schedules?samples=9&seed=4"
     first = serve().post(ask, json=body).content
     shuffled = json.dumps(dict(reversed(body.items())), indent=2)
-    second = (
-        serve()
-        .post(ask, content=shuffled, headers={"Content-Type": "application/json; charset=utf-8"})
-        .content
-    )
+    second = serve().post(ask, content=shuffled, headers={"Content-Type": "application/json; charset=utf-8"}).content
     assert first == second
     assert first != serve().post("/v1/schedules?samples=9&seed=5", json=body).content
 
@@ -88,9 +79,7 @@ def test_the_same_request_gets_the_same_bytes(serve: Serve) -> None:
 def test_a_fallback_is_visible_to_caller_and_operator(serve: Serve, how: str, reason: str) -> None:
     """A rule's answer says so, and is counted."""
     client = serve()
-    reply = conforms(
-        client.post("/v1/schedules", json=shop_body(name=f"greedy:{how}")), schemas.ScheduleReply
-    )
+    reply = conforms(client.post("/v1/schedules", json=shop_body(name=f"greedy:{how}")), schemas.ScheduleReply)
     assert reply["source"].startswith("fallback:")
     assert [attempt["reason"] for attempt in reply["verification"]["rejected_attempts"]] == [reason]
     assert f'jaxshop_fallbacks_total{{reason="{reason}"}} 1.0' in client.get("/metrics").text
@@ -115,10 +104,7 @@ def test_every_route_but_the_open_ones_needs_a_key(serve: Serve) -> None:
             assert refused.headers["www-authenticate"].startswith("Bearer")
     for path in ("/livez", "/readyz", "/", "/static/style.css"):
         assert client.get(path, headers={"X-API-Key": "wrong"}).status_code in (200, 404)
-    assert (
-        client.get("/version", headers={"Authorization": "bearer key-of-mes", "X-API-Key": ""}).status_code
-        == 401
-    )
+    assert client.get("/version", headers={"Authorization": "bearer key-of-mes", "X-API-Key": ""}).status_code == 401
     del client.headers["X-API-Key"]
     assert client.get("/version").status_code == 401
     assert client.get("/version", headers={"Authorization": "bearer key-of-mes"}).status_code == 200
@@ -163,9 +149,7 @@ def test_reload_needs_an_administrator_and_a_good_model(serve: Serve, tmp_path: 
         (lambda shop: shop.pop("name"), "name"),
     ],
 )
-def test_a_fault_in_the_shop_comes_with_its_path(
-    serve: Serve, change: Callable[[Any], Any], path: str
-) -> None:
+def test_a_fault_in_the_shop_comes_with_its_path(serve: Serve, change: Callable[[Any], Any], path: str) -> None:
     """A 422 lists path and message of what is wrong."""
     body = copy.deepcopy(shop_body())
     change(body)
@@ -206,9 +190,7 @@ def test_what_is_no_shop_file_is_refused(serve: Serve, text: str) -> None:
     assert problem(response, 422)["errors"]
 
 
-@pytest.mark.parametrize(
-    "number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e308", '"2"', "true", "null"]
-)
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e308", '"2"', "true", "null"])
 def test_numbers_that_are_none_are_refused_where_they_stand(serve: Serve, number: str) -> None:
     """NaN, infinities, numbers beyond any plan, texts and booleans are no hours."""
     body = shop_body()
@@ -251,9 +233,7 @@ def test_limits_are_named(serve: Serve) -> None:
     assert short["type"].endswith("time-limit-too-short")
     shortest = client.get("/v1/models").json()["models"][0]["sizes"][0]["shortest_time_limit_s"]
     assert f"at least {shortest:g}" in short["detail"]
-    assert (
-        client.post(f"/v1/schedules?time_limit_s={shortest}&samples=1", json=shop_body()).status_code == 200
-    )
+    assert client.post(f"/v1/schedules?time_limit_s={shortest}&samples=1", json=shop_body()).status_code == 200
 
 
 def test_a_long_body_is_refused(serve: Serve) -> None:

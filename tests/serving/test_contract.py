@@ -31,7 +31,7 @@ def test_no_answer_is_a_surprise(server: Process) -> None:
     assert len(operations) == 12
     for operation in operations:
 
-        @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def send(case: Case) -> None:
             case.call_and_validate(headers=BOSS, checks=CHECKS)

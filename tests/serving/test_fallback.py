@@ -19,9 +19,7 @@ from .fakes import small_shop
 @st.composite
 def shops(draw: st.DrawFn) -> Shop:
     """Small flexible shops with releases, late machines, and operations of no duration."""
-    machines = [
-        Machine(f"M{i}", available_from=draw(st.integers(0, 9))) for i in range(draw(st.integers(1, 4)))
-    ]
+    machines = [Machine(f"M{i}", available_from=draw(st.integers(0, 9))) for i in range(draw(st.integers(1, 4)))]
     ids = [machine.id for machine in machines]
     times = st.dictionaries(st.sampled_from(ids), st.integers(0, 9), min_size=1)
     routes = draw(st.lists(st.lists(times, min_size=1, max_size=4), min_size=1, max_size=6))

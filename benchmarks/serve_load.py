@@ -1,0 +1,265 @@
+"""Puts the server under load and checks what it promises; ends with 1 if a promise is broken.
+
+    uv run benchmarks/serve_load.py                      # starts serve.py itself, in front of the shipped policy
+    uv run benchmarks/serve_load.py --checkpoint DIR --scale 0.1 --json
+
+Measured: the time to `/livez` and `/readyz`; the reference shop in lots and a 10 x 10 shop, one at a time; a mixed
+load from 16 clients, every 200 verified here; memory over many requests; compilations after readiness.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import secrets
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from jaxshop.lots import split_lots
+from jaxshop.schedule import from_json, verify
+from jaxshop.shop import Job, Machine, Operation, Shop, parse_shop, shop_to_json
+from jaxshop.sources import load_shop
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request, encoded once, so that the client's work stays out of the server's times."""
+
+    name: str
+    body: bytes
+    query: dict[str, Any]
+
+    @classmethod
+    def of(cls, name: str, shop: Shop, **query: Any) -> Question:
+        """Encode a shop."""
+        return cls(name, json.dumps(shop_to_json(shop)).encode(), query)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A figure, and the limit that it must keep."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str = "s"
+
+    @property
+    def kept(self) -> bool:
+        """Whether the figure keeps its limit."""
+        return self.value <= self.limit
+
+
+class Server:
+    """serve.py in a process of its own."""
+
+    def __init__(self, checkpoint: str | None):
+        key = secrets.token_urlsafe(24)
+        arguments = ["--port", "0"] + (["--checkpoint", checkpoint] if checkpoint else [])
+        self.log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115 - closed by `stop`
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "serve.py", *arguments],
+            cwd=ROOT,
+            env=os.environ | {"JAXSHOP_API_KEYS": f"load:{key}"},
+            stderr=self.log,
+        )
+        self.url = self._await_url()
+        self.http = self.client(key)
+        self.http.get("/livez").raise_for_status()
+        self.livez = time.monotonic() - began
+        while self.http.get("/readyz").status_code != 200:
+            if self.process.poll() is not None:
+                raise SystemExit(f"the server ended: {Path(self.log.name).read_text()[-2000:]}")
+            time.sleep(0.05)
+        self.readyz = time.monotonic() - began
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """Return a client of the server."""
+        headers = {"X-API-Key": key} if key else self.http.headers
+        return httpx.Client(base_url=self.url, headers=headers, timeout=120)
+
+    def ask(self, question: Question, http: httpx.Client | None = None) -> httpx.Response:
+        """Post a question."""
+        headers = {"Content-Type": "application/json"}
+        http = http or self.http
+        return http.post("/v1/schedules", content=question.body, params=question.query, headers=headers)
+
+    def metric(self, pattern: str) -> float:
+        """Return the sum of the metrics whose name with labels matches."""
+        lines = self.http.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(pattern, line))
+
+    def stop(self) -> int:
+        """Return the exit code of a graceful stop."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(60)
+        finally:
+            self.log.close()
+
+    def _await_url(self) -> str:
+        while self.process.poll() is None:
+            for line in Path(self.log.name).read_text().splitlines():
+                if line.startswith("{") and (url := json.loads(line).get("url")):
+                    return url
+            time.sleep(0.01)
+        raise SystemExit(Path(self.log.name).read_text().strip())
+
+
+def job_shop(jobs: int, machines: int, seed: int) -> Shop:
+    """A job shop in which every job visits every machine once, for 0.1 to 10 h."""
+    rng = np.random.default_rng(seed)
+
+    def job(j: int) -> Job:
+        times = rng.integers(360, 36_000, machines).tolist()
+        route = rng.permutation(machines).tolist()
+        return Job(f"J{j}", tuple(Operation(f"J{j}/{k}", {f"M{m}": times[k]}) for k, m in enumerate(route)))
+
+    return Shop(f"{jobs}x{machines}", tuple(Machine(f"M{i}") for i in range(machines)), tuple(map(job, range(jobs))))
+
+
+def one_at_a_time(server: Server, question: Question, count: int) -> list[float]:
+    """Return the seconds of each of `count` requests, after one that does not count."""
+    seconds = []
+    for _ in range(count + 1):
+        began = time.monotonic()
+        server.ask(question).raise_for_status()
+        seconds.append(time.monotonic() - began)
+    return seconds[1:]
+
+
+def check(question: Question, response: httpx.Response) -> list[str]:
+    """Verify a reply here, with nothing taken on trust."""
+    reply = response.json()
+    plan = split_lots(parse_shop(json.loads(question.body), question.name), question.query.get("max_lot_hours"))
+    found = verify(plan, from_json(reply["schedule"], question.name))
+    if reply["kpis"]["completion"] != 1:
+        found.append(f"completion {reply['kpis']['completion']}")
+    if reply["source"].startswith("fallback"):
+        found.append(f"answered by {reply['source']}")
+    return found
+
+
+def mixed_load(server: Server, questions: list[Question], clients: int, count: int) -> tuple[Counter[int], list[str]]:
+    """Ask `count` questions from `clients` threads; returns statuses and what was wrong with 200s."""
+
+    def work(client: int) -> tuple[Counter[int], list[str]]:
+        statuses: Counter[int] = Counter()
+        wrong: list[str] = []
+        with server.client() as http:
+            for i in range(client, count, clients):
+                question = questions[i % len(questions)]
+                response = server.ask(question, http)
+                statuses[response.status_code] += 1
+                if response.status_code == 200:
+                    wrong += check(question, response)
+        return statuses, wrong
+
+    with ThreadPoolExecutor(clients) as pool:
+        results = list(pool.map(work, range(clients)))
+    return sum((statuses for statuses, _ in results), Counter()), [fault for _, wrong in results for fault in wrong]
+
+
+def memory_growth(server: Server, questions: list[Question], count: int) -> float:
+    """Return the growth of resident memory in percent over `count` requests, after as many for warming up / 5."""
+
+    def ask(times: int) -> float:
+        for i in range(times):
+            server.ask(questions[i % len(questions)]).raise_for_status()
+        return server.metric("process_resident_memory_bytes")
+
+    before = ask(count // 5)
+    return 100 * (ask(count) / before - 1)
+
+
+def measure(server: Server, scale: float, say: Callable[[str], None]) -> tuple[list[Promise], dict[str, Any]]:
+    """Run every part and return the promises, and what else is worth knowing."""
+
+    def scaled(count: int) -> int:
+        return max(4, round(count * scale))
+
+    factory = Question.of("reference, 60 h lots", load_shop("reference"), max_lot_hours=60)
+    small = Question.of("10 x 10", job_shop(10, 10, 0))
+    mixed = [
+        small,
+        Question.of("20 x 5", job_shop(20, 5, 1), samples=16, seed=1),
+        factory,
+        Question.of("6 x 6", job_shop(6, 6, 2)),
+        Question.of("50 x 10", job_shop(50, 10, 3), max_lot_hours=48),
+        Question.of("30 x 10", job_shop(30, 10, 4), time_limit_s=5, samples=32),
+    ]
+    say("one at a time ...")
+    big_seconds, small_seconds = one_at_a_time(server, factory, scaled(100)), one_at_a_time(server, small, scaled(200))
+    say("16 clients ...")
+    statuses, wrong = mixed_load(server, mixed, clients=16, count=scaled(200))
+    say("memory ...")
+    growth = memory_growth(server, [small, mixed[1], mixed[3]], scaled(1000))
+    promises = [
+        Promise("/livez", server.livez, 1),
+        Promise("/readyz", server.readyz, 60),
+        Promise("reference with lots, median", statistics.median(big_seconds), 1),
+        Promise("reference with lots, p99", float(np.quantile(big_seconds, 0.99)), 2),
+        Promise("10 x 10, median", statistics.median(small_seconds), 0.020),
+        Promise(
+            "mixed: statuses but 200, 429, 503",
+            sum(statuses.values()) - sum(statuses[s] for s in (200, 429, 503)),
+            0,
+            "",
+        ),
+        Promise("mixed: faults in 200s", len(wrong), 0, ""),
+        Promise("memory growth", growth, 5, "%"),
+        Promise("compilations after readiness", server.metric('jaxshop_compilations_total{phase="serving"'), 0, ""),
+        Promise("fallbacks", server.metric("jaxshop_fallbacks_total"), 0, ""),
+    ]
+    return promises, {"mixed_statuses": dict(statuses), "faults": wrong[:10], "cpus": len(os.sched_getaffinity(0))}
+
+
+def main() -> int:
+    """Measure; 0 if every promise was kept, else 1."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", metavar="DIR", help="default: the policy that ships with the package")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the requests, for a quick look")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    options = parser.parse_args()
+    console = Console(stderr=options.json)
+    server = Server(options.checkpoint)
+    try:
+        promises, more = measure(server, options.scale, lambda text: console.print(text, style="dim"))
+    finally:
+        exit_code = server.stop()
+    promises.append(Promise("exit code of a graceful stop", exit_code, 0, ""))
+    table = Table("figure", "measured", "limit", "")
+    for promise in promises:
+        mark = "kept" if promise.kept else "[bold red]BROKEN"
+        table.add_row(promise.name, f"{promise.value:.3f} {promise.unit}", f"{promise.limit:g} {promise.unit}", mark)
+    console.print(table)
+    console.print(f"mixed load: {more['mixed_statuses']}; {more['cpus']} CPU cores", *more["faults"], sep="\n")
+    if options.json:
+        print(
+            json.dumps({"figures": {p.name: p.value for p in promises}, **more, "kept": all(p.kept for p in promises)})
+        )
+    return 0 if all(promise.kept for promise in promises) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

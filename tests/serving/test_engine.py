@@ -1,0 +1,150 @@
+"""The real engine behind a real socket: compiled once, the same bytes for the same request, weights swapped."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxshop.checkpoint import Store, describe, make_network
+from jaxshop.config import Config
+from jaxshop.env.observe import CONTEXT, FEATURES
+from jaxshop.lots import split_lots
+from jaxshop.policies.network import initial_weights
+from jaxshop.schedule import from_json, verify
+from jaxshop.serving.engine import LADDER, JaxEngine
+from jaxshop.shop import ShopError, fingerprint, parse_shop
+
+from .conftest import BOSS, Process
+from .fakes import shop_body, small_shop
+
+
+def write_checkpoint(folder: Path, seed: int, step: int, poison: float | None = None) -> None:
+    """Write a policy that has learned nothing; `poison` goes into one of its weights."""
+    config, plan = Config(), split_lots(small_shop(), None)
+    weights = initial_weights(make_network(config.network), jax.random.key(seed), FEATURES, CONTEXT)
+    if poison is not None:
+        weights = jax.tree.map(lambda x: x + poison, weights)
+    store = Store(folder / "checkpoints")
+    store.save(step, {"x": np.zeros(1)}, weights, describe(config, plan, step, None), score=-float(step))
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder."""
+    folder = tmp_path_factory.mktemp("run")
+    write_checkpoint(folder, seed=0, step=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def real(checkpoint: Path) -> Iterator[Process]:
+    """A ready server with the real engine."""
+    process = Process(["-m", "tests.serving.real_server", "--port", "0", "--checkpoint", str(checkpoint)])
+    process.await_ready()
+    yield process
+    assert process.stop() == 0
+
+
+def compilations(real: Process) -> dict[str, float]:
+    """Compilations by phase."""
+    text = real.client.get("/metrics").text
+    found = re.findall(r'jaxshop_compilations_total\{phase="(\w+)"\} ([\d.]+)', text)
+    return {phase: float(count) for phase, count in found}
+
+
+def test_shops_of_any_fitting_size_get_valid_schedules(real: Process) -> None:
+    """Whatever fits the padded size is answered by the policy, with a schedule that the verifier accepts."""
+    for size in ({"jobs": 1, "machines": 2, "operations": 1}, {"jobs": 10, "machines": 10, "operations": 10}, {}):
+        for options in ("", "?samples=20&seed=3", "?max_lot_hours=4"):
+            body = shop_body(**size)
+            reply = real.client.post(f"/v1/schedules{options}", json=body).json()
+            plan = split_lots(parse_shop(body, "body"), reply["schedule"]["max_lot_hours"])
+            assert verify(plan, from_json(reply["schedule"], "reply")) == []
+            assert reply["source"] in ("policy:greedy", "policy:samples")
+
+
+def test_the_same_request_gets_the_same_bytes(real: Process) -> None:
+    """Asked alone or beside others, with a seed: one reply; samples do not make it worse."""
+    body = shop_body(jobs=30, machines=4, operations=4)
+    first, second = (real.client.post("/v1/schedules?samples=40&seed=7", json=body).content for _ in range(2))
+    assert first == second
+    greedy = real.client.post("/v1/schedules", json=body).json()
+    sampled = real.client.post("/v1/schedules?samples=40&seed=7", json=body).json()
+    assert sampled["kpis"]["makespan_hours"] < greedy["kpis"]["makespan_hours"]
+    assert (sampled["source"], sampled["samples_done"]) == ("policy:samples", 40)
+
+
+def test_a_time_limit_gives_what_as_many_samples_give(real: Process) -> None:
+    """The reply to a limited request is that to an unlimited one with its `samples_done`."""
+    body = shop_body(jobs=8, machines=5, operations=5)
+    limited = real.client.post("/v1/schedules?time_limit_s=1.5&seed=2", json=body)
+    assert limited.elapsed.total_seconds() < 2.5
+    done = limited.json()["samples_done"]
+    assert done >= 16
+    free = real.client.post(f"/v1/schedules?samples={done}&seed=2", json=body)
+    assert free.json()["schedule"] == limited.json()["schedule"]
+
+
+def test_a_shop_beyond_the_ladder_is_refused_with_the_limit(real: Process) -> None:
+    """422, and nothing is compiled for it."""
+    refused = real.client.post("/v1/schedules", json=shop_body(jobs=33))
+    assert (refused.status_code, "32 lots" in refused.json()["detail"]) == (422, True)
+
+
+def test_weights_are_swapped_and_bad_ones_refused(real: Process, checkpoint: Path) -> None:
+    """A newer checkpoint is taken up; damaged files, NaN and a missing folder change nothing; nothing compiles."""
+
+    def model() -> str:
+        return real.client.get("/v1/models").json()["models"][0]["fingerprint"]
+
+    def reload() -> int:
+        return real.client.post("/v1/models:reload", headers=BOSS).status_code
+
+    first, body = model(), shop_body(jobs=10, machines=6, operations=6)
+    before = real.client.post("/v1/schedules", json=body).json()
+    write_checkpoint(checkpoint, seed=1, step=1)
+    assert reload() == 200
+    second = model()
+    assert second != first
+    assert real.client.post("/v1/schedules", json=body).json()["model"]["fingerprint"] == second
+
+    write_checkpoint(checkpoint, seed=2, step=2, poison=np.nan)
+    assert (reload(), model()) == (409, second)
+    shutil.rmtree(checkpoint / "checkpoints" / "2")
+    files = [path for path in (checkpoint / "checkpoints" / "1").rglob("*") if path.is_file()]
+    for path in files:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert (reload(), model()) == (409, second)
+    shutil.rmtree(checkpoint / "checkpoints")
+    assert (reload(), model()) == (409, second)
+
+    write_checkpoint(checkpoint, seed=0, step=0)
+    assert (reload(), model()) == (200, first)
+    after = real.client.post("/v1/schedules", json=body).json()
+    assert (after["schedule"], after["kpis"], after["source"]) == (before["schedule"], before["kpis"], before["source"])
+
+
+def test_nothing_was_compiled_after_the_warm_up(real: Process) -> None:
+    """After all of the above, the counter of compilations while serving still stands at 0."""
+    counts = compilations(real)
+    assert counts["warm_up"] >= 2
+    assert counts["serving"] == 0
+
+
+def test_every_rung_holds_its_own_specimen() -> None:
+    """The ladder rises, specimens fill it, and the factory's shop in lots goes to a rung of its own kind."""
+    engine = JaxEngine(None, lambda: None)
+    for size in LADDER:
+        plan = engine.specimen(size)
+        assert engine.fit(plan) == size
+        assert len(plan.lots) == size.lots
+        assert fingerprint(plan.shop) == fingerprint(engine.specimen(size).shop)
+    with pytest.raises(ShopError, match="2048 lots"):
+        engine.fit(split_lots(small_shop(2049, 3, 1), None))
