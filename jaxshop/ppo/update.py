@@ -106,7 +106,7 @@ def update(
         (_, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(weights, seen, batch)
         steps, state = optimiser.update(gradients, state, weights)
         weights = optax.apply_updates(weights, steps)
-        return (weights, averaged, state), (metrics, optax.global_norm(gradients))
+        return (weights, averaged, state), (metrics, optax.tree.norm(gradients))
 
     def epoch(carry, key: PRNGKey):
         rows = jax.random.permutation(key, size)
