@@ -53,7 +53,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     def open_at(url: str, **options: object) -> Page:
         contexts.append(browser.new_context(viewport={"width": 1366, "height": 768}, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
         page.on("console", note)

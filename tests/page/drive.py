@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -43,10 +44,13 @@ def status(page: Page, text: str) -> None:
     eventually(page, f"document.getElementById('status').textContent.includes({json.dumps(text)})")
 
 
-def eventually(page: Page, condition: str) -> None:
-    """Wait until an expression holds; Playwright's own wait calls eval, which the page's policy forbids."""
-    deadline = time.monotonic() + 5
-    while not page.evaluate(condition):
+def eventually(page: Page, condition: str | Callable[[], bool]) -> None:
+    """Wait until a JavaScript expression, or a Python condition, holds.
+
+    Playwright's own wait calls eval, which the page's policy forbids.
+    """
+    deadline = time.monotonic() + 20
+    while not (page.evaluate(condition) if isinstance(condition, str) else condition()):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(20)
 

@@ -143,7 +143,7 @@ class Handler(BaseHTTPRequestHandler):
             data = json.dumps({"samples": 4, "samples_done": done, "makespan_hours": 20.0 - done})
             self.wfile.write(f"event: progress\r\ndata: {data}\r\n\r\n".encode())
             if done == 2:
-                self.server.go.wait(10)
+                self.server.go.wait(60)
         self.wfile.write(b": ping\n\nevent: done\ndata: {}\n\n")
 
     def _note(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxshop.lots import split_lots
 from jaxshop.schedule import to_json
 from jaxshop.shop import shop_to_json
-from tests.page.drive import OpenPage, drop, figure, run, status
+from tests.page.drive import OpenPage, drop, eventually, figure, run, status
 from tests.page.stub import KEY, StubServer, make_schedule, make_shop
 
 
@@ -45,8 +45,7 @@ def test_progress_is_shown_and_cancelling_reaches_the_server(server: StubServer,
     page.click("#cancel")
     status(page, "Cancelled.")
     server.go.set()
-    page.wait_for_timeout(100)
-    assert ("DELETE", "/v1/schedules/0", KEY) in server.requests
+    eventually(page, lambda: ("DELETE", "/v1/schedules/0", KEY) in server.requests)
     assert page.is_enabled("#run")
 
 
