@@ -50,10 +50,20 @@ class DuplicateKeyError(ShopError):
 class Database:
     """One open connection; every statement names the table that it is about, for the message if it fails."""
 
-    def __init__(self, connection: Any, driver: ModuleType, settings: DbSettings):
+    def __init__(self, connection: Any, driver: ModuleType):
         self._connection = connection
         self._driver = driver
-        self._settings = settings
+        self._statement_timeout_s = 0.0
+
+    def limit_statements(self, seconds: float) -> None:
+        """Let the server end a statement after so long; a stricter limit of account or server stays."""
+        limit = float(self.query("session", "SELECT @@max_statement_time")[0][0])
+        self._statement_timeout_s = min(limit or seconds, seconds)
+        self.query("session", "SET SESSION max_statement_time = ?", (self._statement_timeout_s,))
+
+    def is_encrypted(self) -> bool:
+        """Say whether the connection has a cipher."""
+        return any(cipher for _, cipher in self.query("session", "SHOW SESSION STATUS LIKE 'Ssl_cipher'"))
 
     def query(self, table: str, sql: str, values: Sequence[object] = ()) -> list[tuple]:
         """Execute a statement and return its rows, few enough to hold; empty if it has none."""
@@ -65,23 +75,27 @@ class Database:
         """Yield every row of `SELECT columns FROM source`, holding a few thousand at a time.
 
         When the server breaks a result off (a timeout, a killed query, a killed server), the connector ends
-        the stream as if it were complete. So the rows are counted against COUNT(*) of the same snapshot.
+        the stream as if it were complete. So the server is asked how the statement ended.
 
         Raises:
-            ShopError: fewer or more rows came than there are.
+            ShopError: the rows are not all there are.
         """
-        expected = self.query(table, f"SELECT COUNT(*) FROM {source}", values)[0][0]
         count = 0
         with self._clear(table), self._connection.cursor(buffered=False) as cursor:
             cursor.execute(f"SELECT {columns} FROM {source}", tuple(values))
             while rows := cursor.fetchmany(FETCH_ROWS):
                 count += len(rows)
                 yield from rows
-        if count != expected:
-            timeouts = self.query(table, "SHOW SESSION STATUS LIKE 'Max_statement_time_exceeded'")
-            if timeouts and int(timeouts[0][1]):
-                raise self._timeout(table)
-            raise ShopError(f"mariadb: {table}: the server sent {count} rows of {expected} and stopped")
+        # The count of errors is right even where the list of them is full of a view's warnings.
+        errors, found = self.query(table, "SELECT @@error_count, FOUND_ROWS()")[0]
+        if errors or found != count:
+            raise self._broken_off(table, count)
+
+    def _broken_off(self, table: str, count: int) -> ShopError:
+        reasons = [message for _, _, message in self.query(table, "SHOW ERRORS")] or ["no reason given"]
+        if int(self.query(table, "SHOW SESSION STATUS LIKE 'Max_statement_time_exceeded'")[0][1]):
+            return self._timeout(table)
+        return ShopError(f"mariadb: {table}: the server stopped after {count} rows: {'; '.join(reasons)}")
 
     def insert(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
         """Insert rows into one of our own tables, in bulk."""
@@ -112,8 +126,8 @@ class Database:
             raise self._timeout(table) if error.errno == TIMEOUT else _refusal(error, table) from None
 
     def _timeout(self, table: str) -> ShopError:
-        seconds, name = self._settings.statement_timeout_s, f"{PREFIX}STATEMENT_TIMEOUT_S"
-        return ShopError(f"mariadb: {table}: statement timeout: not done within {seconds:g} s ({name})")
+        limits = f"{PREFIX}STATEMENT_TIMEOUT_S, or a limit of the account or the server"
+        return ShopError(f"mariadb: {table}: statement timeout: not done in {self._statement_timeout_s:g} s ({limits})")
 
 
 @contextmanager
@@ -135,12 +149,12 @@ def connect(settings: DbSettings, writer: bool = False) -> Iterator[Database]:
     except driver.Error as error:
         raise _refusal(error, settings.where) from None
     try:
-        database = Database(connection, driver, settings)
-        if (settings.ssl_ca or not settings.is_local) and not _is_encrypted(database):
+        database = Database(connection, driver)
+        if settings.wants_tls and not database.is_encrypted():
             raise ShopError(f"mariadb: {settings.where}: the connection is not encrypted")
         # UTC also where the server converts; strict, so that no value is stored as another.
         database.query("session", "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'")
-        database.query("session", "SET SESSION max_statement_time = ?", (settings.statement_timeout_s,))
+        database.limit_statements(settings.statement_timeout_s)
         database.query("session", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         if not writer:
             database.query("session", "SET SESSION TRANSACTION READ ONLY")
@@ -166,17 +180,11 @@ def _address(settings: DbSettings) -> dict[str, object]:
     # The C library takes `localhost` to mean its default socket, and forgets the port.
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
     options |= {"host": host, "port": settings.port}
-    if settings.ssl_ca or not settings.is_local:
+    if settings.wants_tls:
         options |= {"ssl": True, "ssl_verify_cert": True}
     if settings.ssl_ca:
         options["ssl_ca"] = settings.ssl_ca
     return options
-
-
-def _is_encrypted(database: Database) -> bool:
-    if database._settings.socket:
-        return True
-    return any(cipher for _, cipher in database.query("session", "SHOW SESSION STATUS LIKE 'Ssl_cipher'"))
 
 
 def _load_driver() -> ModuleType:

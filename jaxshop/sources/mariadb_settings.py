@@ -53,7 +53,7 @@ class DbSettings(BaseSettings):
     open_states: Annotated[tuple[str, ...], NoDecode] = Field(
         ("open",), min_length=1, description="values of jobs.status that count as open, comma-separated"
     )
-    statement_timeout_s: float = Field(60, gt=0, le=86_400, description="enforced by the server")
+    statement_timeout_s: float = Field(120, gt=0, le=86_400, description="enforced by the server")
     connect_timeout_s: int = Field(10, ge=1, le=600)
     retries: int = Field(2, ge=0, le=10, description="of the whole read, when the connection is lost")
 
@@ -82,6 +82,11 @@ class DbSettings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def wants_tls(self) -> bool:
+        """Say whether the connection must be encrypted, to a server whose certificate is good."""
+        return not self.socket and (bool(self.ssl_ca) or not self.is_local)
 
     def account(self, writer: bool) -> tuple[str, str]:
         """Return user and password; the reader's never write, so neither stands in for the other.
