@@ -9,7 +9,7 @@ from chex import Array
 from jaxshop.env.dynamics import earliest_start
 from jaxshop.env.types import NEVER, EnvParams, EnvState, Observation
 
-FEATURES = 28
+FEATURES = 32
 CONTEXT = 8
 FEATURES_VERSION = 1
 """Changes whenever a feature does."""
@@ -62,6 +62,8 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     arrival = bounds(end)
     has_next = traits[:, 3]
     gap = jnp.clip((next_free - arrival) * has_next, -0.3, 0.3)
+    # What remains after this operation decides who may wait: alone on a machine, the longest tail goes first (Schrage).
+    after = bounds(state.lot_tail[lots] - time)
     latest = jnp.where(params.machine_free < NEVER, state.machine_free, 0).max()
     estimate = bounds(state.estimate)
     columns = [
@@ -93,6 +95,10 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
         4 * (here[:, 2] - now),
         3 * here[:, 3],
         (lots == state.first).astype(jnp.float32),
+        4 * after,
+        4 * jnp.maximum(here[:, 0] + after - 1.0, -0.5),
+        4 * (after - jnp.where(mask, after, 0.0).max()),
+        4 * (bounds(left) - jnp.where(mask, bounds(left), 0.0).max()),
     ]
     features = jnp.where(mask[:, None], jnp.clip(jnp.stack(columns, axis=1), -5.0, 5.0), 0.0)
     progress = state.step.astype(jnp.float32) / params.operations.astype(jnp.float32)

@@ -16,6 +16,10 @@ Act = Callable[[PRNGKey, Observation, EnvState, EnvParams], Array]
 """(key, observation, state, params) -> lot, int32 []; the key is consumed."""
 
 
+TEMPERATURE = 0.5
+"""Of the samples that are drawn when scheduling: their best of 32 was 4.6 % over the bound, at 1.0 5.6 %, at 0.25 5.3 %."""
+
+
 def rule(number: int | Array) -> Act:
     """The dispatching rule of that number, in the order of `RULES`, as a policy; traced, so all share a compilation."""
 
@@ -40,7 +44,7 @@ def greedy(network: Network, weights: ArrayTree) -> Act:
     return lambda key, obs, state, params: obs.candidates[evaluate(network, weights, obs).logits.argmax()]
 
 
-def sampled(network: Network, weights: ArrayTree, temperature: float = 1.0) -> Act:
+def sampled(network: Network, weights: ArrayTree, temperature: float = TEMPERATURE) -> Act:
     """A candidate drawn from the policy's distribution."""
 
     def act(key: PRNGKey, obs: Observation, state: EnvState, params: EnvParams) -> Array:
