@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import orbax.checkpoint as ocp
 from chex import ArrayTree
 from orbax.checkpoint import checkpoint_managers
 
-from jaxshop.config import Config, NetworkConfig, to_dict
+from jaxshop.config import Config, NetworkConfig, from_dict, to_dict
 from jaxshop.env.observe import CONTEXT, FEATURES, FEATURES_VERSION
 from jaxshop.lots import LotPlan
 from jaxshop.policies.network import Network, initial_weights
@@ -71,9 +72,11 @@ class Store:
             enable_async_checkpointing=False,
         )
         self._folder = folder
-        self._manager = ocp.CheckpointManager(
-            folder.absolute(), options=options, item_names=("learner", "policy", "meta")
-        )
+        with self._clean_errors("cannot be read"):
+            self._manager = ocp.CheckpointManager(
+                folder.absolute(), options=options, item_names=("learner", "policy", "meta")
+            )
+            self._manager.best_step()  # reads the scores
 
     def save(self, step: int, learner: ArrayTree, weights: ArrayTree, meta: Mapping[str, Any], score: float) -> None:
         """Write a checkpoint; one of the same step is replaced."""
@@ -101,8 +104,14 @@ class Store:
         return float("inf") if step is None else float(self.meta(step)["score"])
 
     def meta(self, step: int) -> dict[str, Any]:
-        """What was written beside the weights."""
-        return self._restore(step, meta=ocp.args.JsonRestore()).meta
+        """What was written beside the weights; refused if it is of another version."""
+        meta = self._restore(step, meta=ocp.args.JsonRestore()).meta
+        found = meta.get("versions") if isinstance(meta, dict) else None
+        if found != versions():
+            raise CheckpointError(
+                f"{self._folder}: made for versions {found}, this jaxshop has {versions()}: train anew"
+            )
+        return meta
 
     def learner(self, step: int, like: ArrayTree) -> ArrayTree:
         """The whole learner, with the structure and shardings of `like`."""
@@ -121,11 +130,16 @@ class Store:
         self._manager.close()
 
     def _restore(self, step: int, **items: Any) -> Any:
-        try:
+        with self._clean_errors(f"checkpoint {step} cannot be read"):
             return self._manager.restore(step, args=ocp.args.Composite(**items))
+
+    @contextmanager
+    def _clean_errors(self, problem: str) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:  # orbax, tensorstore and json each raise their own kinds
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise CheckpointError(f"{self._folder}: checkpoint {step} cannot be read: {reason[:200]}") from None
+            raise CheckpointError(f"{self._folder}: {problem}: {reason[:200]}") from None
 
 
 def load_policy(folder: str | Path | None = None) -> Policy:
@@ -145,10 +159,9 @@ def load_policy(folder: str | Path | None = None) -> Policy:
         if step is None:
             raise CheckpointError(f"{path}: holds no checkpoint")
         meta = store.meta(step)
-        if not isinstance(meta, dict) or meta.get("versions") != versions():
-            found = meta.get("versions") if isinstance(meta, dict) else None
-            raise CheckpointError(f"{path}: made for versions {found}, this jaxshop has {versions()}: train it again")
-        network = make_network(NetworkConfig(**meta["config"]["network"]))
+        config = meta.get("config")
+        described = {"network": config.get("network") if isinstance(config, dict) else None}
+        network = make_network(from_dict(described, str(path)).network)
         weights = store.weights(step, _weights_like(network))
         return Policy(network, weights, meta, str(path))
     finally:

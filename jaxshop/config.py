@@ -151,6 +151,14 @@ _POSITIVE = {
     "evaluation": ("every", "samples", "batch", "selection_shops", "rule_seeds"),
     "logging": ("checkpoint_every",),
 }
+_POSITIVE_OR_NONE = {
+    "run": ("max_lot_hours", "target_hours"),
+    "general": ("learning_rate",),
+    "full": ("learning_rate",),
+    "own": ("learning_rate",),
+    "evaluation": ("baseline_seconds",),
+    "stop": ("max_seconds",),
+}
 _SHARES = {"ppo": ("final_rate", "entropy", "value", "discount", "trace", "averaging")}
 
 
@@ -165,13 +173,18 @@ def _faults(config: Config) -> list[str]:
         for key in keys:
             if not 0 <= getattr(getattr(config, section), key) <= 1:
                 found.append(f"{section}.{key}: must be from 0 to 1")
-    for section, key in (("run", "max_lot_hours"), ("run", "target_hours"), ("stop", "max_seconds")):
-        value = getattr(getattr(config, section), key)
-        if value is not None and not value > 0:
-            found.append(f"{section}.{key}: must be > 0")
+    for section, keys in _POSITIVE_OR_NONE.items():
+        for key in keys:
+            value = getattr(getattr(config, section), key)
+            if value is not None and not value > 0:
+                found.append(f"{section}.{key}: must be > 0")
     for stage in ("general", "full", "own"):
         if getattr(config, stage).updates < 0:
             found.append(f"{stage}.updates: must be >= 0")
+        if getattr(config, stage).samples == 1:
+            found.append(f"{stage}.samples: must be at least 2, as a sample is judged by the others of its shop")
+    if not 0 <= config.run.seed < 2**31:
+        found.append("run.seed: must be from 0 to 2147483647")
     if config.own.shops != 1:
         found.append("own.shops: must be 1, the shop itself")
     if not found and config.updates == 0:
@@ -232,6 +245,16 @@ def check_resume(before: Config, after: Config, where: str) -> None:
     ]
     if differences:
         raise ConfigError(f"{where}: cannot resume with another config: {'; '.join(differences)}")
+
+
+def check_progress(before: Config, after: Config, done: int, where: str) -> None:
+    """Refuse other lengths for stages that are over, or less than was done: weights would not say what made them."""
+    begin = 0
+    for name in ("general", "full", "own"):
+        old, new = getattr(before, name).updates, getattr(after, name).updates
+        if old != new and done > begin + min(old, new):
+            raise ConfigError(f"{where}: {name}.updates was {old}, now {new}; the run is at update {done} already")
+        begin += old
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -19,13 +19,8 @@ def write_atomic(path: str | Path, text: str) -> None:
     Raises:
         ShopError: the folder is missing or `path` cannot be written; nothing is left behind.
     """
-    path = Path(path)
+    target = check_writable(path)
     with _clean_errors(str(path)):
-        target = path.resolve()  # a link stays a link
-        if not target.parent.is_dir():
-            raise ValueError(f"the folder {path.parent} does not exist")
-        if target.exists() and not target.is_file():
-            raise ValueError("is not a regular file")
         # In the same folder, since only a rename within one file system is atomic.
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
         try:
@@ -37,6 +32,21 @@ def write_atomic(path: str | Path, text: str) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def check_writable(path: str | Path) -> Path:
+    """Return the file that `write_atomic` would write, a link followed; refuse early what it would refuse.
+
+    Raises:
+        ShopError: the folder is missing, or something other than a file is in the way.
+    """
+    with _clean_errors(str(path)):
+        target = Path(path).resolve()  # a link stays a link
+        if not target.parent.is_dir():
+            raise ValueError(f"the folder {Path(path).parent} does not exist")
+        if target.exists() and not target.is_file():
+            raise ValueError("is not a regular file")
+        return target
 
 
 def read_text(path: str | Path) -> str:

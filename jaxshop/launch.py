@@ -17,7 +17,7 @@ from rich.console import Console
 
 from jaxshop.bounds import verdict
 from jaxshop.checkpoint import Store, export_policy, make_network, trained_on
-from jaxshop.config import Config, ConfigError, check_resume, from_dict, load_config, to_dict
+from jaxshop.config import Config, ConfigError, check_progress, check_resume, from_dict, load_config, to_dict
 from jaxshop.inspection import shop_facts
 from jaxshop.io import read_json, write_atomic
 from jaxshop.lots import split_lots
@@ -26,6 +26,7 @@ from jaxshop.ppo.callbacks import Callback, Callbacks, ConsoleProgress, JsonLine
 from jaxshop.ppo.evaluate import Evaluator, rule_makespans
 from jaxshop.ppo.problem import Problem, prepare
 from jaxshop.ppo.train import Outcome, first_learner, train
+from jaxshop.ppo.update import Learner
 from jaxshop.report import write_gantt
 from jaxshop.schedule import verify
 from jaxshop.schedule import write as write_schedule
@@ -51,22 +52,18 @@ def launch(
 
         require_real_data(shop)
     problem = prepare(shop, config)
+    _check_outputs(config)
     folder = Path(resume) if resume else _new_folder(config)
     _introduce(problem, config, folder, console)
 
     network = make_network(config.network)
     evaluator = Evaluator(problem, network, config.evaluation.batch)
-    store = Store(folder / "checkpoints")
     like = first_learner(config, network)
-    step = store.latest() if resume else None
-    if resume and step is None:
+    if resume and not (folder / "checkpoints").is_dir():
         raise ConfigError(f"{resume}: holds no checkpoint to resume from")
-    if step is not None and store.meta(step)["fingerprint"] != fingerprint(shop):
-        raise ConfigError(
-            f"{resume}: was trained for shop {store.meta(step)['fingerprint'][:12]}, "
-            f"{config.run.shop} is now {fingerprint(shop)[:12]}"
-        )
-    start = store.learner(step, like) if step is not None else None
+    store = Store(folder / "checkpoints")
+    step = store.latest() if resume else None
+    start = _start(store, step, like, config, shop, resume) if resume else None
     write_atomic(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
 
     sinks: list[Callback] = [JsonLines(folder / "metrics.jsonl", keep=step or 0), ConsoleProgress(console)]
@@ -91,6 +88,26 @@ def launch(
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
     store.close()
     return report, 3 if report["target_met"] is False else 0
+
+
+def _start(store: Store, step: int | None, like: Learner, config: Config, shop: Shop, resume: str) -> Learner:
+    """The learner to go on from, of the same shop and of a config that may follow."""
+    if step is None:
+        raise ConfigError(f"{resume}: holds no checkpoint to resume from")
+    meta = store.meta(step)
+    if meta.get("fingerprint") != fingerprint(shop):
+        was, now = str(meta.get("fingerprint"))[:12], fingerprint(shop)[:12]
+        raise ConfigError(f"{resume}: was trained for shop {was}, {config.run.shop} is now {now}")
+    check_progress(from_dict(meta.get("config"), resume), config, step, resume)
+    return store.learner(step, like)
+
+
+def _check_outputs(config: Config) -> None:
+    """Find out before anything is written what would fail only at the end."""
+    if config.logging.tensorboard:
+        TensorBoard.writer()
+    if config.run.export_to is not None and not Path(config.run.export_to).absolute().parent.is_dir():
+        raise ConfigError(f"run.export_to: the folder around {config.run.export_to} does not exist")
 
 
 def _load(config: Config, console: Console) -> Shop:
@@ -187,7 +204,7 @@ def _final(
     write_gantt(folder / "gantt.html", plan, schedule, bound, target)
 
     def hours(ticks: float) -> float:
-        return round(float(ticks) / TICKS_PER_HOUR, 4)
+        return round(float(ticks) / TICKS_PER_HOUR, 6)  # finer than a tick
 
     report = {
         "run_dir": str(folder),

@@ -35,7 +35,7 @@ def tune_linear(
 ) -> Tuned:
     """Cross-entropy method (Rubinstein 1999) over the coefficients of a linear priority; `key` is consumed.
 
-    Stops after `generations`, or once `seconds` of run time, compilation apart, have passed.
+    Stops after `generations`, or once `seconds` of run time, compilation apart, have passed; one is always done.
     """
     wanted = np.zeros(FEATURES, np.float32)
     wanted[list(columns if columns is not None else range(FEATURES))] = 1.0
@@ -58,7 +58,7 @@ def tune_linear(
         time.monotonic(),
         0,
     )
-    while done < generations and time.monotonic() - begun < seconds:
+    while done == 0 or (done < generations and time.monotonic() - begun < seconds):
         mean, spread, top, makespan = generation(mean, spread, jax.random.fold_in(key, done))
         done += 1
         if int(makespan) < best:

@@ -62,11 +62,16 @@ class TensorBoard:
     """Scalars for TensorBoard; needs the extra `tensorboard`."""
 
     def __init__(self, folder: Path):
+        self._writer = self.writer()(str(folder))
+
+    @staticmethod
+    def writer() -> Any:
+        """The class that writes; raises ShopError where the extra is missing."""
         try:
             from tensorboardX import SummaryWriter
         except ImportError:
             raise ShopError("logging.tensorboard: install the extra: uv sync --extra tensorboard") from None
-        self._writer = SummaryWriter(str(folder))
+        return SummaryWriter
 
     def on_update(self, update: int, total: int, metrics: Mapping[str, float]) -> None:
         """Write every number as a scalar."""

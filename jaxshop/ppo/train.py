@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -50,8 +51,9 @@ def train(
 ) -> Outcome:
     """Run every update that is still to do, from `start` (None: random weights).
 
-    A checkpoint is written whenever an evaluation is the best so far, at every evaluation whose update
-    `logging.checkpoint_every` divides, at the end, and on SIGTERM or SIGINT.
+    A checkpoint is written whenever an evaluation is the best so far, every `logging.checkpoint_every` updates, at the
+    end, and on SIGTERM or SIGINT. A signal brings no evaluation with it, so that the resumed run chooses as if there
+    had been none.
     """
     network = make_network(config.network)
     stages = _stages(problem, config, network)
@@ -75,7 +77,7 @@ def train(
             env_steps += int(metrics.steps)
             numbers = _numbers(metrics, seconds, clock.total())
             late = config.stop.max_seconds is not None and clock.total() >= config.stop.max_seconds
-            last = done == total or bool(caught) or late
+            last, interrupted, deciding = done == total or late, bool(caught), math.inf
             if done % config.evaluation.every == 0 or done == stage.end or last:
                 began = time.monotonic()
                 score = evaluator.score(learner.averaged)
@@ -87,12 +89,12 @@ def train(
                     seconds_to_target = clock.total()
                 last = last or (config.stop.when == "target" and met >= 2)
                 deciding = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
-                if deciding < best or last or done % config.logging.checkpoint_every == 0:
-                    meta = describe(config, problem.plan, done, initialised_from)
-                    store.save(done, learner, learner.averaged, meta, deciding)
-                    best = min(best, deciding)
+            if deciding < best or last or interrupted or done % config.logging.checkpoint_every == 0:
+                meta = describe(config, problem.plan, done, initialised_from)
+                store.save(done, learner, learner.averaged, meta, deciding)
+                best = min(best, deciding)
             callback.on_update(done, total, numbers)
-            if last:
+            if last or interrupted:
                 break
     return Outcome(done, caught[0] if caught else None, clock.total(), clock.compiling(), seconds_to_target, env_steps)
 
