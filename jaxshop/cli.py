@@ -38,6 +38,9 @@ def _guarded(run: Callable[[], int]) -> int:
     except ShopError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         # The reader of our output went away; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,12 +49,14 @@ def _guarded(run: Callable[[], int]) -> int:
 
 def _dispatch(argv: Sequence[str] | None) -> int:
     from jaxshop.cli_db import add_db, run_db
+    from jaxshop.cli_profile import add_profile
 
     parser = _Parser(prog="jaxshop", description="A learned scheduler for flexible job shops.")
     parser.add_argument("--version", action="version", version=f"jaxshop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_inspect, _add_solve, _add_verify, _add_evaluate):
         add(commands)
+    add_profile(commands)
     add_db(commands)
     args = parser.parse_args(argv)
     if args.command == "db":
@@ -113,6 +118,7 @@ def _add_solve(commands: Any) -> None:
 
 def _solve(args: argparse.Namespace) -> int:
     from jaxshop.checkpoint import load_policy
+    from jaxshop.io import check_writable
     from jaxshop.lots import split_lots
     from jaxshop.report import write_gantt
     from jaxshop.schedule import write
@@ -121,6 +127,8 @@ def _solve(args: argparse.Namespace) -> int:
 
     if args.write_back and args.shop != "mariadb:":
         raise ShopError(f"--write-back: the shop must be mariadb:, not {args.shop}")
+    for path in filter(None, (args.out, args.gantt)):
+        check_writable(path)  # rather now than after the search, with one of two files written
     policy = None if args.rule else load_policy(args.checkpoint)
     shop = _load(args)
     plan = split_lots(shop, args.max_lot_hours)
@@ -148,7 +156,8 @@ def _solve(args: argparse.Namespace) -> int:
     else:
         over = "" if gap is None else f", {gap:.2f} % over the certified bound of {span(found.bound, shop.unit)}"
         print(
-            f"{shop.name}: {span(found.makespan, shop.unit)}{over}, by {found.source} in {found.seconds:.1f} s; wrote {args.out}"
+            f"{shop.name}: {span(found.makespan, shop.unit)}{over}, by {found.source} in {found.seconds:.1f} s; "
+            f"wrote {args.out}"
         )
     return 0
 
@@ -162,6 +171,7 @@ def _add_verify(commands: Any) -> None:
 def _verify(args: argparse.Namespace) -> int:
     from jaxshop.lots import split_lots
     from jaxshop.schedule import read, verify
+    from jaxshop.tables import span
 
     schedule = read(args.schedule)
     shop = _load(args)
@@ -172,9 +182,7 @@ def _verify(args: argparse.Namespace) -> int:
         print("\n".join(violations))
         print(f"{args.schedule}: {len(violations)} violation{'s' if len(violations) > 1 else ''}")
     else:
-        print(
-            f"{args.schedule}: valid, {len(schedule.rows)} operations, makespan {schedule.makespan / TICKS_PER_HOUR:.2f} h"
-        )
+        print(f"{args.schedule}: valid, {len(schedule.rows)} operations, makespan {span(schedule.makespan, shop.unit)}")
     return 1 if violations else 0
 
 
@@ -231,7 +239,7 @@ def _train(argv: Sequence[str] | None) -> int:
     parser.add_argument(
         "overrides", nargs="*", metavar="section.key=value", help="overrides, such as ppo.learning_rate=1e-3"
     )
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     overrides = list(args.overrides)
     if args.seed is not None:
         overrides.append(f"run.seed={args.seed}")

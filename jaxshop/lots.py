@@ -64,9 +64,7 @@ def split_lots(shop: Shop, max_lot_hours: float | None, most: int = MAX_LOTS) ->
         raise ShopError(f"max_lot_hours {max_lot_hours:g}: {count} lots are more than {most}: {LARGER}")
     lots = tuple(lot for job, n in zip(shop.jobs, counts, strict=True) for lot in _cut(job, n))
     if (end := horizon(shop, (lot.operations for lot in lots))) >= MAX_HORIZON:
-        raise ShopError(
-            f"max_lot_hours {max_lot_hours:g}: the plan would last {end} ticks, past 2^30: {LARGER}"
-        )
+        raise ShopError(f"max_lot_hours {max_lot_hours:g}: the plan would last {end} ticks, past 2^30: {LARGER}")
     return LotPlan(shop, lots, max_lot_hours)
 
 

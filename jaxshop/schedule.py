@@ -158,9 +158,7 @@ def kpis(plan: LotPlan, schedule: Schedule, bound: int) -> dict:
     """
     makespan = schedule.makespan
     done = {row[:3] for row in schedule.rows}
-    unfinished = {
-        lot.job for lot in plan.lots for op in lot.operations if (lot.job, lot.index, op.id) not in done
-    }
+    unfinished = {lot.job for lot in plan.lots for op in lot.operations if (lot.job, lot.index, op.id) not in done}
     return {
         "makespan_hours": makespan / TICKS_PER_HOUR,
         "lower_bound_hours": bound / TICKS_PER_HOUR,

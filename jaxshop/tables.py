@@ -24,8 +24,9 @@ def shop_summary(plan: LotPlan, certificate: Certificate) -> Iterator[str]:
     operations = sum(len(lot.operations) for lot in plan.lots)
     cut = "whole jobs" if plan.max_lot_hours is None else f"{len(plan.lots)} lots of at most {plan.max_lot_hours:g} h"
     yield (
-        f"{shop.name}: {len(shop.machines)} machines, {len(jobs)} jobs of {span(min(jobs), unit)} to {span(max(jobs), unit)}, "
-        f"{span(sum(jobs), unit)} in all; {cut}, {operations} operations ({shop.provenance.kind}: {shop.provenance.detail})"
+        f"{shop.name}: {len(shop.machines)} machines, {len(jobs)} jobs of {span(min(jobs), unit)} "
+        f"to {span(max(jobs), unit)}, {span(sum(jobs), unit)} in all; {cut}, {operations} operations "
+        f"({shop.provenance.kind}: {shop.provenance.detail})"
     )
     yield (
         f"certified bounds: load {span(certificate.load, unit)}, chain {span(certificate.chain, unit)}, "
