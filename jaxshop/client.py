@@ -46,9 +46,7 @@ class Client:
         headers = {} if key is None else {"X-API-Key": key}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, transport=transport)
 
-    def schedule(
-        self, shop: Shop | Mapping[str, Any] | str | os.PathLike[str], **options: Any
-    ) -> dict[str, Any]:
+    def schedule(self, shop: Shop | Mapping[str, Any] | str | os.PathLike[str], **options: Any) -> dict[str, Any]:
         """Return the server's reply: schedule, kpis, source, verification, model, seed, samples_done.
 
         Args:
@@ -113,8 +111,4 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
         problem = response.json()
     except ValueError:
         problem = None
-    return (
-        problem
-        if isinstance(problem, dict)
-        else {"title": response.reason_phrase, "detail": response.text[:500]}
-    )
+    return problem if isinstance(problem, dict) else {"title": response.reason_phrase, "detail": response.text[:500]}

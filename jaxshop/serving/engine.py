@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,19 +29,25 @@ SHOWN = ("lots", "operations", "machines", "choices", "sets")
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 
-def rung(lots: int, operations: int, choices: int, sets: int, machines: int) -> Shape:
+def rung(lots: int, operations: int, choices: int, sets: int, machines: int, overlap: int = 0) -> Shape:
     """A padded size; one set and one pool more than machines ask for, since padding takes one of each."""
-    return Shape(lots, operations, choices, sets + 1, machines, machines + 1, min(CANDIDATES, lots))
+    return Shape(lots, operations, choices, sets + 1, machines, machines + 1, min(CANDIDATES, lots), overlap)
 
 
 LADDER = (
     rung(lots=32, operations=128, choices=8, sets=32, machines=16),
     rung(lots=128, operations=512, choices=16, sets=128, machines=64),
-    rung(lots=640, operations=2048, choices=1, sets=160, machines=160),
+    rung(lots=640, operations=2048, choices=1, sets=160, machines=160, overlap=8),
     rung(lots=640, operations=2048, choices=32, sets=512, machines=160),
     rung(lots=2048, operations=8192, choices=2, sets=512, machines=512),
 )
 """Smallest first: a plan goes to the first that holds it."""
+
+
+def holds(size: Shape, needed: Shape) -> bool:
+    """Say whether a plan of the least shape `needed` can be padded to `size`."""
+    fits = all(getattr(needed, name) <= getattr(size, name) for name in (*SHOWN, "pools"))
+    return fits and (size.overlap == 0 or 0 < needed.overlap <= size.overlap)
 
 
 class Task(NamedTuple):
@@ -131,12 +136,12 @@ class JaxEngine:
 
     def fit(self, plan: LotPlan) -> Shape:
         """Return the first size that holds the plan; raises ShopError, with the limit, if none does."""
-        needed = asdict(shape_of([plan], CANDIDATES)) | {"candidates": 0}
+        needed = shape_of([plan], CANDIDATES)
         for size in self.sizes:
-            if all(needed[name] <= getattr(size, name) for name in needed):
+            if holds(size, needed):
                 return size
         largest = " or ".join(", ".join(f"{getattr(size, name)} {name}" for name in SHOWN) for size in self.sizes[-2:])
-        asked = ", ".join(f"{needed[name]} {name}" for name in SHOWN)
+        asked = ", ".join(f"{getattr(needed, name)} {name}" for name in SHOWN)
         raise ShopError(f"this shop has {asked}; the largest sizes here hold {largest}")
 
     def prepare(self, plan: LotPlan, bound: int, size: Shape) -> Task:

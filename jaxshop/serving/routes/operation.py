@@ -22,9 +22,7 @@ async def livez() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@open_routes.get(
-    "/readyz", response_model=Status, responses={503: {"model": Status, "description": "Not ready"}}
-)
+@open_routes.get("/readyz", response_model=Status, responses={503: {"model": Status, "description": "Not ready"}})
 async def readyz(service: Annotated[Service, Depends(service_of)]) -> JSONResponse:
     """Say whether to send requests: 200 `ready`, or 503 `starting`, `draining`, `stalled`, `failed`."""
     return JSONResponse({"status": service.status}, 200 if service.status == "ready" else 503)

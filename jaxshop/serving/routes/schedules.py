@@ -68,16 +68,12 @@ async def schedule(
     """Schedule the shop in the body; with `Prefer: respond-async`, in the background."""
     planner, settings = service.planner, service.settings
     if "respond-async" in (wish.partition(";")[0].strip().lower() for wish in prefer.split(",")):
-        job = service.jobs.submit(
-            request.scope["caller"], options.samples, partial(_work, service, body, options)
-        )
+        job = service.jobs.submit(request.scope["caller"], options.samples, partial(_work, service, body, options))
         headers = {"Location": f"/v1/schedules/{job.id}", "Preference-Applied": "respond-async"}
         return Response(job.document(), 202, headers, "application/json")
 
     cancelled = threading.Event()
-    work = partial(
-        planner.schedule, body, options, budget_s=BUDGET * settings.request_timeout_s, cancelled=cancelled
-    )
+    work = partial(planner.schedule, body, options, budget_s=BUDGET * settings.request_timeout_s, cancelled=cancelled)
     reply = await _while_connected(request, service, work, cancelled)
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
