@@ -105,8 +105,7 @@ class ConsoleProgress:
 
     def on_update(self, update: int, total: int, metrics: Mapping[str, float]) -> None:
         """Show where training stands."""
-        note = f"gap {100 * metrics['gap']:.1f} %  "
-                f"kl {metrics['kl']:.4f}"
+        note = f"gap {100 * metrics['gap']:.1f} %  kl {metrics['kl']:.4f}"
         if self._bar is not None:
             self._bar.update(self._task, completed=update, total=total, note=note)
         if "own_hours" in metrics:
