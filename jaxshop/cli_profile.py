@@ -1,0 +1,83 @@
+"""`jaxshop profile`: throughput, compile time, memory, roofline, growth, and comparisons."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from typing import Any
+
+
+def add_profile(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand's parser."""
+    text = "throughput, compile time, memory, roofline"
+    parser: argparse.ArgumentParser = commands.add_parser("profile", help=text, description=text)
+    parser.set_defaults(run=run_profile)
+    parser.add_argument("shop", metavar="SHOP", nargs="?", default="reference")
+    parser.add_argument("--max-lot-hours", type=float, metavar="H", help="cut jobs into lots of at most H hours")
+    parser.add_argument("--config", metavar="FILE", help="whose network and first stage the update is measured with")
+    parser.add_argument("--environments", type=int, default=64, metavar="N", help="in the first two phases")
+    parser.add_argument("--steps", type=int, default=256, metavar="N", help="of each of those, at most the episode")
+    parser.add_argument("--no-sweep", dest="sweep", action="store_false", help="leave out environments x shop sizes")
+    parser.add_argument("--plot", metavar="FILE", help="draw the sweep as PNG")
+    parser.add_argument("--versus", choices=("jumanji", "numba"), help="only compare, on equal work, in this process")
+    parser.add_argument("--trace", metavar="DIR", help="write a profiler trace of the phases")
+    parser.add_argument("--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr")
+    return parser
+
+
+def run_profile(args: argparse.Namespace) -> int:
+    """Measure and print; returns the exit code."""
+    import jax
+    from rich.console import Console
+
+    from jaxshop.config import load_config
+    from jaxshop.env import make
+    from jaxshop.launch import device_name
+    from jaxshop.lots import split_lots
+    from jaxshop.profiling import measure_roofline
+    from jaxshop.profiling.phases import measure_phases
+    from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table, versus_table
+    from jaxshop.profiling.sweep import sweep
+    from jaxshop.profiling.versus import require, versus_jumanji, versus_numba
+    from jaxshop.shop import ShopError
+    from jaxshop.sources import load_shop
+
+    if args.environments < 1 or args.steps < 1 or (args.max_lot_hours is not None and not args.max_lot_hours > 0):
+        raise ShopError("profile: --environments, --steps and --max-lot-hours must be > 0")
+    if args.plot and (args.versus or not args.sweep):
+        raise ShopError("profile: --plot draws the sweep, so leave out --no-sweep and --versus")
+    if args.plot:
+        require("matplotlib")  # before the minutes that the sweep takes, not after
+    console = Console(file=sys.stderr if args.json else sys.stdout)
+    report: dict[str, Any] = {"device": device_name()}
+    if args.versus == "jumanji":
+        report["versus"] = versus_jumanji()
+        console.print(versus_table(report["versus"]))
+    else:
+        plan = split_lots(load_shop(args.shop), args.max_lot_hours)
+        config = load_config(args.config)
+        env, params = make(plan, config.own.candidates)
+        steps = min(args.steps, env.shape.operations)
+        report["shop"] = {"name": plan.shop.name, "lots": env.shape.lots, "operations": env.shape.operations}
+        if args.versus == "numba":
+            work = f"{plan.shop.name}, {len(plan.lots)} lots"
+            report["versus"] = versus_numba(env, params, work, args.environments, steps)
+            console.print(versus_table(report["versus"]))
+        else:
+            trace = jax.profiler.trace(args.trace) if args.trace else contextlib.nullcontext()
+            with trace:
+                roofline = measure_roofline()
+                phases = measure_phases(env, params, config, roofline, args.environments, steps)
+            report |= {"roofline": roofline._asdict(), "phases": phases}
+            console.print(phase_table(phases, report["roofline"]))
+            console.print(f"update / network's own passes: {phases[-1]['network_ratio']:.2f}", highlight=False)
+            if args.sweep:
+                report["sweep"] = sweep()
+                console.print(sweep_table(report["sweep"]))
+            if args.plot:
+                draw_sweep(report["sweep"], args.plot)
+    if args.json:
+        print(json.dumps(report))
+    return 0

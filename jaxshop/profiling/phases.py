@@ -1,0 +1,83 @@
+"""The three phases of `jaxshop profile`, each beside the roofline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from jaxshop.config import Config, StageConfig
+from jaxshop.env import EnvParams, JobShop
+from jaxshop.env.observe import CONTEXT, FEATURES
+from jaxshop.policies.network import Network, initial_weights
+from jaxshop.ppo.rollout import collect
+from jaxshop.ppo.update import Learner, make_optimiser, update
+from jaxshop.profiling.cost import cost_of
+from jaxshop.profiling.measure import Measured, measure
+from jaxshop.profiling.roofline import Roofline
+from jaxshop.profiling.workloads import network_passes, policy_rollout, random_rollout, training_bank
+
+Phase = dict[str, Any]
+"""One row of the report; see `_phase`."""
+
+
+def measure_phases(
+    env: JobShop, params: EnvParams, config: Config, roofline: Roofline, count: int, steps: int
+) -> list[Phase]:
+    """Environment alone and with the network on the given shop, then a PPO update on the training distribution."""
+    network = Network(config.network.width, config.network.depth)
+    weights = initial_weights(network, jax.random.key(0), FEATURES, CONTEXT)
+    key = jax.random.key(1)
+    alone, arguments = random_rollout(env, count, steps), (key, params)
+    phases = [_rollout_phase("environment", alone, arguments, roofline, count, steps)]
+    acting, arguments = policy_rollout(env, network, count, steps), (key, params, weights)
+    phases.append(_rollout_phase("environment + network", acting, arguments, roofline, count, steps))
+    return [*phases, update_phase(config, config.stages()[0][1], network, weights, roofline)]
+
+
+def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, count: int, steps: int) -> Phase:
+    measured = measure(run, *arguments, name=name)
+    assert measured is not None
+    return _phase(name, measured, cost_of(run, *arguments), roofline, count, count * steps, count * steps)
+
+
+def update_phase(config: Config, stage: StageConfig, network: Network, weights: Any, roofline: Roofline) -> Phase:
+    """A whole update, and `network_ratio`: its wall time over that of the network's own passes on the same arrays."""
+    env, bank = training_bank(config, stage)
+    optimiser = make_optimiser(config.ppo, stage)
+    learner = Learner(weights, weights, optimiser.init(weights), jax.random.key(2), jax.numpy.int32(0))
+    count, steps = stage.shops * stage.samples, env.shape.operations
+
+    def step(learner: Learner, bank: EnvParams):
+        return update(learner, bank, env, network, optimiser, config.ppo, stage.shops, stage.samples)
+
+    measured = measure(step, learner, bank, name="PPO update")
+    transitions, _ = jax.jit(lambda k: collect(env, network, weights, bank, stage.samples, k))(learner.key)
+    passes = measure(network_passes(network, config), weights, transitions, name="network's own passes")
+    assert measured is not None
+    assert passes is not None
+    operations = int(measured.result[1].steps)
+    phase = _phase("PPO update", measured, cost_of(step, learner, bank), roofline, count, operations, count * steps)
+    return phase | {
+        "network_seconds": passes.seconds,
+        "network_ratio": measured.seconds / passes.seconds,
+    }
+
+
+def _phase(
+    name: str, measured: Measured, cost: Any, roofline: Roofline, count: int, operations: int, steps: int
+) -> Phase:
+    """Rates count run time alone; `operations` leaves out steps of episodes that are over, `steps` does not."""
+    return {
+        "phase": name,
+        "environments": count,
+        "operations_per_second": operations / measured.seconds,
+        "steps_per_second": steps / measured.seconds,
+        "seconds": measured.seconds,
+        "compile_seconds": measured.compile_seconds,
+        "peak_bytes": measured.peak_bytes,
+        "flop_per_step": cost.flop / steps,
+        "bytes_per_step": cost.bytes / steps,
+        "roofline_share": roofline.least_seconds(cost) / measured.seconds,
+        "bound_by": roofline.binding(cost),
+    }

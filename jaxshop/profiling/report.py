@@ -1,0 +1,88 @@
+"""Tables and the picture of a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from jaxshop.profiling.versus import require
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    return table
+
+
+def phase_table(phases: Sequence[Mapping[str, Any]], roofline: Mapping[str, float]) -> Table:
+    """A row per phase, below the device's limits."""
+    table = _table(
+        f"this device: {roofline['flop_per_second'] / 1e9:,.0f} GFLOP/s (matrix product), "
+        f"{roofline['bytes_per_second'] / 1e9:,.1f} GB/s (copy)",
+        *("phase", "environments", "M operations/s", "M steps/s", "compile s", "peak MB"),
+        *("FLOP/step", "bytes/step", "of roofline", "bound by"),
+    )
+    for p in phases:
+        table.add_row(
+            p["phase"],
+            f"{p['environments']:,}",
+            f"{p['operations_per_second'] / 1e6:.3f}",
+            f"{p['steps_per_second'] / 1e6:.3f}",
+            f"{p['compile_seconds']:.1f}",
+            f"{p['peak_bytes'] / 1e6:,.1f}",
+            f"{p['flop_per_step']:,.0f}",
+            f"{p['bytes_per_step']:,.0f}",
+            f"{100 * p['roofline_share']:.1f} %",
+            p["bound_by"],
+        )
+    return table
+
+
+def sweep_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A row per shop and number of environments; the last column is flat where cost grows with the lots alone."""
+    columns = ("shop", "lots", "environments", "M operations/s", "ns/operation/lot", "kB/environment")
+    table = _table("random legal rollouts", *columns)
+    for row in rows:
+        rate = row["operations_per_second"]
+        table.add_row(
+            row["shop"],
+            str(row["lots"]),
+            f"{row['environments']:,}",
+            f"{rate / 1e6:.3f}",
+            f"{1e9 / rate / row['lots']:.2f}",
+            f"{row['bytes_per_environment'] / 1e3:.1f}",
+        )
+    return table
+
+
+def versus_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Ours, the other's, and how many times as fast ours is."""
+    table = _table("side by side", "work", "jaxshop, M operations/s", "other", "M operations/s", "ratio")
+    for row in rows:
+        ours, theirs = row["operations_per_second"] / 1e6, row["other_operations_per_second"] / 1e6
+        table.add_row(row["work"], f"{ours:.3f}", row["other"], f"{theirs:.3f}", f"{row['ratio']:.2f}")
+    return table
+
+
+def draw_sweep(rows: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+    """Operations per second over environments, a line per shop, as PNG.
+
+    Raises:
+        ShopError: matplotlib is missing; the message names the extra.
+    """
+    require("matplotlib").use("agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for shop in dict.fromkeys(row["shop"] for row in rows):
+        points = [(r["environments"], r["operations_per_second"]) for r in rows if r["shop"] == shop]
+        axes.loglog(*zip(*points, strict=True), marker="o", label=shop)
+    axes.set(xlabel="environments", ylabel="operations per second", title="random legal rollouts")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,202 @@
+"""Side by side on equal work, in one process: Jumanji's job shop, and a loop written by hand for Numba."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxshop.env import EnvParams, JobShop, make
+from jaxshop.profiling.measure import measure
+from jaxshop.profiling.sweep import shop_of
+from jaxshop.profiling.workloads import pick, random_rollout, random_words
+from jaxshop.shop import ShopError
+
+JOBS, MACHINES, OPERATIONS = 20, 10, 8
+SHOPS = 16
+"""Different shops in a batch: enough for variety, few enough to be certified quickly."""
+
+
+def require(module: str) -> Any:
+    """The module, or the one line that names the extra that brings it."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise ShopError(f"{module} is not installed: uv sync --extra bench") from None
+
+
+def versus_jumanji(count: int = 1024, durations: tuple[int, ...] = (6, 99)) -> list[dict[str, Any]]:
+    """Scheduled operations per second of both, on the same drawn shops, for each longest duration.
+
+    Jumanji steps through time, so only operations can be compared. It gets the benefit of every doubt: its random
+    policy never idles a machine that has a choice, and its clock stops before any of its episodes is over.
+    """
+    require("jumanji")
+    from jumanji.environments import JobShop as JumanjiJobShop
+    from jumanji.environments.packing.job_shop.generator import RandomGenerator
+
+    rows = []
+    for longest in durations:
+        other = JumanjiJobShop(RandomGenerator(JOBS, MACHINES, OPERATIONS, longest))
+        keys = jnp.tile(jax.random.split(jax.random.PRNGKey(0), SHOPS), (count // SHOPS, 1))
+        theirs = measure(_jumanji_rollout(other), keys, name="jumanji")
+        start, _ = jax.vmap(other.reset)(keys[:SHOPS])
+        drawn = zip(np.asarray(start.ops_machine_ids), np.asarray(start.ops_durations), strict=True)
+        env, params = make([shop_of(on, ticks, MACHINES) for on, ticks in drawn])
+        params = jax.tree.map(lambda x, n=count // SHOPS: jnp.tile(x, (n,) + (1,) * (x.ndim - 1)), params)
+        steps = int(params.operations.min())
+        ours = measure(random_rollout(env, count, steps, stacked=True), jax.random.key(0), params, name="jaxshop")
+        assert theirs is not None
+        assert ours is not None
+        their_rate = int(theirs.result) / theirs.seconds
+        our_rate = count * steps / ours.seconds
+        rows.append(
+            {
+                "work": f"{JOBS} x {MACHINES} x {OPERATIONS}, durations 1 to {longest}",
+                "other": "jumanji",
+                "environments": count,
+                "operations_per_second": our_rate,
+                "other_operations_per_second": their_rate,
+                "ratio": our_rate / their_rate,
+            }
+        )
+    return rows
+
+
+def _jumanji_rollout(env: Any) -> Callable[..., Any]:
+    """keys [B] -> operations scheduled by random legal actions until the first episode ends."""
+
+    def run(keys: Any) -> Any:
+        def cond(carry):
+            return ~carry[2]
+
+        def body(carry):
+            state, mask, _, t = carry
+            words = random_words(jax.random.key(0), t, keys.shape[0])
+            # The last action of a machine is to wait: taken only where nothing else is legal.
+            job = jax.vmap(lambda w, m: jax.vmap(pick, (None, 0))(w, m))(words, mask[..., :-1])
+            action = jnp.where(mask[..., :-1].any(axis=-1), job, mask.shape[-1] - 1)
+            state, step = jax.vmap(env.step)(state, action)
+            return state, step.observation.action_mask, step.last().any(), t + 1
+
+        state, step = jax.vmap(env.reset)(keys)
+        start = (state, step.observation.action_mask, jnp.bool_(False), jnp.int32(0))
+        state, *_ = jax.lax.while_loop(cond, body, start)
+        return (state.scheduled_times >= 0).sum()
+
+    return run
+
+
+def versus_numba(env: JobShop, params: EnvParams, work: str, count: int, steps: int) -> list[dict[str, Any]]:
+    """Operations per second beside a Numba loop that makes the very same decisions, from the same random words.
+
+    Raises:
+        ShopError: the two end with different schedules, so that the comparison would mean nothing.
+    """
+    loop = numba_loop()
+    key = jax.random.key(0)
+    words = np.asarray(jax.vmap(lambda t: random_words(key, t, count))(jnp.arange(steps)))
+    arguments = (words, *numba_arguments(params))
+    loop(*arguments)  # compiles
+    seconds, estimates = float("inf"), None
+    for _ in range(3):
+        begun = time.perf_counter()
+        estimates = loop(*arguments)
+        seconds = min(seconds, time.perf_counter() - begun)
+    ours = measure(random_rollout(env, count, steps), key, params, name="jaxshop")
+    assert ours is not None
+    if not np.array_equal(estimates, ours.result):
+        raise ShopError("--versus numba: the loop and the environment disagree on a schedule")
+    rate, other = count * steps / ours.seconds, count * steps / seconds
+    return [
+        {
+            "work": work,
+            "other": "numba",
+            "environments": count,
+            "operations_per_second": rate,
+            "other_operations_per_second": other,
+            "ratio": rate / other,
+        }
+    ]
+
+
+def numba_arguments(params: EnvParams) -> tuple[np.ndarray, ...]:
+    """The shop as the loop wants it; operations with one time everywhere only."""
+    if params.op_set.shape[0] > 1:
+        raise ShopError("--versus numba: wants operations that take the same time on each of their machines")
+    names = ("lot_first", "lot_count", "lot_release", "op_tail", "machine_free", "member")
+    first, count, release, tail, free, member = (np.asarray(getattr(params, n)) for n in names)
+    return first, count, release, np.asarray(params.op_time[0]), np.asarray(params.op_set[0]), tail, free, member
+
+
+def numba_loop() -> Callable[..., np.ndarray]:
+    """Random active schedules by a plain loop over lots: (words [T, B], shop arrays) -> estimates int32 [B]."""
+    numba = require("numba")
+
+    @numba.njit(parallel=True, cache=False)
+    def rollouts(words, lot_first, lot_count, release, time, sets, tail, available, member):
+        steps, count = words.shape
+        lots, machines, groups = lot_first.size, available.size, member.shape[0]
+        low = 1
+        while low < lots:
+            low *= 2
+        low -= 1
+        estimates = np.zeros(count, np.int32)
+        for b in numba.prange(count):
+            ready, free, op = release.copy(), available.copy(), lot_first.copy()
+            left, group_free = lot_count.copy(), np.full(groups, 1 << 30, np.int32)
+            estimate = 0
+            for g in range(groups):
+                for m in range(machines):
+                    if member[g, m]:
+                        group_free[g] = min(group_free[g], free[m])
+            for j in range(lots):
+                if left[j]:
+                    estimate = max(estimate, ready[j] + tail[op[j]])
+            for t in range(steps):
+                soonest, first = 1 << 30, -1
+                for j in range(lots):
+                    if left[j]:
+                        end = max(ready[j], group_free[sets[op[j]]]) + time[op[j]]
+                        if end < soonest:
+                            soonest, first = end, j
+                machine, latest = -1, -1
+                for m in range(machines):
+                    reaches = max(ready[first], free[m]) + time[op[first]] == soonest
+                    if member[sets[op[first]], m] and reaches and free[m] > latest:
+                        machine, latest = m, free[m]
+                chosen, best = first, np.int64(-1)
+                for j in range(lots):
+                    if j == first or (
+                        left[j] and member[sets[op[j]], machine] and max(ready[j], free[machine]) < soonest
+                    ):
+                        hashed = np.uint32(np.uint32(j) + words[t, b]) * np.uint32(0x9E3779B1)
+                        hashed = np.uint32(hashed)
+                        hashed = np.uint32((hashed ^ (hashed >> np.uint32(15))) * np.uint32(0x85EBCA77))
+                        rank = np.int64(hashed) & ~np.int64(low) | j
+                        if rank > best:
+                            chosen, best = j, rank
+                end = max(ready[chosen], free[machine]) + time[op[chosen]]
+                free[machine], ready[chosen] = end, end
+                left[chosen] -= 1
+                if left[chosen]:
+                    op[chosen] += 1
+                    estimate = max(estimate, end + tail[op[chosen]])
+                else:
+                    estimate = max(estimate, end)
+                for g in range(groups):
+                    if member[g, machine]:
+                        least = 1 << 30
+                        for m in range(machines):
+                            if member[g, m]:
+                                least = min(least, free[m])
+                        group_free[g] = least
+            estimates[b] = estimate
+        return estimates
+
+    return rollouts

@@ -1,0 +1,128 @@
+"""What is measured: the environment alone, with the network, a whole PPO update, and the network's passes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from chex import Array, ArrayTree, PRNGKey
+
+from jaxshop.config import Config, StageConfig
+from jaxshop.env import EnvParams, JobShop, make
+from jaxshop.lots import split_lots
+from jaxshop.policies.network import Network, evaluate
+from jaxshop.ppo.rollout import Transitions, as_float32
+from jaxshop.sources.reference import generate_shop, random_spec
+
+
+def pick(word: Array, mask: Array) -> Array:
+    """A legal action from one random word uint32 [], int32 []: each action's hash, and the largest of the legal.
+
+    The cheapest sampler that we know, so that the sampler is not what is measured: `max` costs an eighth of `argmax`
+    on CPU, which is why the index is carried in the low bits of the hash.
+    """
+    count = mask.shape[-1]
+    low = (1 << (count - 1).bit_length()) - 1
+    index = jnp.arange(count, dtype=jnp.uint32)
+    hashed = (index + word) * jnp.uint32(0x9E3779B1)
+    hashed = (hashed ^ (hashed >> 15)) * jnp.uint32(0x85EBCA77)
+    ranked = jnp.where(mask, (hashed & jnp.uint32(~low & 0xFFFFFFFF)) | index, 0)
+    return (ranked.max(axis=-1) & jnp.uint32(low)).astype(jnp.int32)
+
+
+def random_words(key: PRNGKey, step: Array, count: int) -> Array:
+    """One word per environment, uint32 [count]; `key` may be used again with another step."""
+    return jax.random.bits(jax.random.fold_in(key, step), (count,), jnp.uint32)
+
+
+def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) -> Callable[..., Array]:
+    """(key, params) -> estimates int32 [count] after `steps` random legal steps; params are shared, or `stacked`."""
+    axis = 0 if stacked else None
+    reset = jax.vmap(env.reset_env, (None, axis), axis_size=count)
+    step = jax.vmap(env.step_env, (None, 0, 0, axis))
+
+    def run(key: PRNGKey, params: EnvParams) -> Array:
+        def body(carry, t):
+            mask, state = carry
+            with jax.named_scope("sample"):
+                action = jax.vmap(pick)(random_words(key, t, count), mask)
+            with jax.named_scope("step"):
+                obs, state, *_ = step(key, state, action, params)
+            return (obs.action_mask, state), None
+
+        obs, state = reset(key, params)
+        (_, state), _ = jax.lax.scan(body, (obs.action_mask, state), jnp.arange(steps))
+        return state.estimate
+
+    return run
+
+
+def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Callable[..., Array]:
+    """(key, params, weights) -> estimates int32 [count] after `steps` steps drawn from the network; none is stored."""
+    reset = jax.vmap(env.reset_env, (None, None), axis_size=count)
+    step = jax.vmap(env.step_env, (None, 0, 0, None))
+
+    def run(key: PRNGKey, params: EnvParams, weights: ArrayTree) -> Array:
+        def body(carry, t):
+            obs, state = carry
+            with jax.named_scope("network"):
+                logits = evaluate(network, weights, obs).logits
+            with jax.named_scope("sample"):
+                shown = jax.random.categorical(jax.random.fold_in(key, t), logits)
+                action = jnp.take_along_axis(obs.candidates, shown[:, None], axis=1)[:, 0]
+            with jax.named_scope("step"):
+                obs, state, *_ = step(key, state, action, params)
+            return (obs, state), None
+
+        (_, state), _ = jax.lax.scan(body, reset(key, params), jnp.arange(steps))
+        return state.estimate
+
+    return run
+
+
+def network_passes(network: Network, config: Config) -> Callable[..., Any]:
+    """(weights, transitions) -> gradients: only the network's passes of one update, on the arrays of that update.
+
+    A forward pass per step of the rollout, then forward and backward per minibatch and epoch: what an update would
+    cost if environment, sampling, shuffling, loss and optimiser were free.
+    """
+    parts, epochs = config.ppo.minibatches, config.ppo.epochs
+
+    def run(weights: ArrayTree, transitions: Transitions) -> Any:
+        def act(_, seen):
+            output = evaluate(network, weights, as_float32(seen))
+            return None, (output.logits.max(axis=-1), output.value)
+
+        def total(weights, seen) -> Array:
+            output = evaluate(network, weights, as_float32(seen))
+            return jnp.where(seen.candidate_mask, output.logits, 0.0).sum() + output.value.sum()
+
+        def learn(gradients, seen):
+            return jax.tree.map(jnp.add, gradients, jax.grad(total)(weights, seen)), None
+
+        _, acted = jax.lax.scan(act, None, transitions.seen)
+        size = transitions.action.size // parts * parts
+        batches = jax.tree.map(
+            lambda x: x.reshape(-1, *x.shape[3:])[:size].reshape(parts, -1, *x.shape[3:]), transitions.seen
+        )
+        gradients = jax.tree.map(jnp.zeros_like, weights)
+
+        def epoch(gradients, _):
+            return jax.lax.scan(learn, gradients, batches)[0], None
+
+        return jax.lax.scan(epoch, gradients, None, length=epochs)[0], acted
+
+    return run
+
+
+def training_bank(config: Config, stage: StageConfig) -> tuple[JobShop, EnvParams]:
+    """Shops like those that the first stage of training plays on, as many as one update draws."""
+    plans = []
+    for i in range(stage.shops):
+        rng = np.random.default_rng([i])
+        spec = random_spec(rng, config.pool.machines, config.pool.jobs)
+        plans.append(split_lots(generate_shop(rng, spec), None))
+    return make(plans, stage.candidates)
