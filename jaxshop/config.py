@@ -75,7 +75,7 @@ class StageConfig:
 class PoolConfig:
     """Generated shops of the same make: how many, and of what size."""
 
-    count: int = 128
+    count: int = 192
     machines: int = 20
     jobs: int = 55
 
@@ -120,7 +120,7 @@ class Config:
     full_pool: PoolConfig = field(default_factory=lambda: PoolConfig(16, 149, 520))
     general: StageConfig = field(default_factory=lambda: StageConfig(updates=60, shops=8, samples=16, candidates=16))
     full: StageConfig = field(default_factory=lambda: StageConfig(updates=0, shops=2, samples=8, candidates=48))
-    own: StageConfig = field(default_factory=lambda: StageConfig(80, 1, 16, 48, 5e-3))
+    own: StageConfig = field(default_factory=lambda: StageConfig(45, 1, 24, 48, 3e-3))
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     stop: StopConfig = field(default_factory=StopConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)

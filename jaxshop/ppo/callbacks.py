@@ -112,8 +112,9 @@ class ConsoleProgress:
             text = (
                 f"update {update}/{total}  greedy {metrics['own_hours']:.2f} h "
                 f"({100 * metrics['own_gap']:.2f} % over the bound)  "
-                f"kept shops {100 * metrics['selection_gap']:.2f} %  samples {100 * metrics['gap']:.1f} %  kl {metrics['kl']:.4f}"
-                f"  entropy {metrics['entropy']:.2f}  {metrics['steps_per_second']:,.0f} operations/s"
+                f"kept shops {100 * metrics['selection_gap']:.2f} %  samples {100 * metrics['gap']:.1f} %  "
+                f"kl {metrics['kl']:.4f}  entropy {metrics['entropy']:.2f}  "
+                f"{metrics['steps_per_second']:,.0f} operations/s"
             )
             self._console.print(text, highlight=False)
 
