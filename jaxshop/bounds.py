@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, hstack
 
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.shop import TICKS_PER_HOUR, ShopError
@@ -110,6 +110,7 @@ def certify(plan: LotPlan) -> Certificate:
         "assignment": np.flatnonzero(weights > weights.max(initial=0) // 100),
     }
     machines = tuple(ids[m] for m in to_blame[name])
+    blamed_job = job if name == "chain" else None
     value = bounds[name]
     shown = _span(value, plan.shop.unit)
     witness = {
@@ -118,14 +119,7 @@ def certify(plan: LotPlan) -> Certificate:
         "head_tail": f"{_listed(machines)} cannot do the work that only they can do before {shown}",
         "assignment": f"{_listed(machines)} cannot share the work that needs them before {shown}",
     }[name]
-    return Certificate(
-        **bounds,
-        value=value,
-        name=name,
-        witness=witness,
-        job=job if name == "chain" else None,
-        machines=machines,
-    )
+    return Certificate(**bounds, value=value, name=name, witness=witness, job=blamed_job, machines=machines)
 
 
 def verdict(plan: LotPlan, target_ticks: int) -> Verdict:
@@ -211,27 +205,14 @@ def _balance(groups: list[_Group], blocked: np.ndarray) -> np.ndarray:
     sizes = [len(machines) for machines, _, _ in profiles]
     machine = np.concatenate([machines for machines, _, _ in profiles])
     cost = np.concatenate([ratios * (work * scale) for _, ratios, work in profiles])
-    columns = np.arange(len(cost) + 1)
-    loads = coo_array(
-        (
-            np.concatenate((cost, np.full(len(blocked), -1.0))),
-            (
-                np.concatenate((machine, np.arange(len(blocked)))),
-                np.concatenate((columns[:-1], np.full(len(blocked), len(cost)))),
-            ),
-        )
-    )
-    shares = coo_array(
-        (np.ones(len(cost)), (np.repeat(np.arange(len(sizes)), sizes), columns[:-1])),
-        shape=(len(sizes), len(columns)),
-    )
-    objective = np.zeros(len(columns))
-    objective[-1] = 1.0
+    column = np.arange(len(cost))
+    loads = coo_array((cost, (machine, column)), shape=(len(blocked), len(cost)))
+    shares = coo_array((np.ones(len(cost)), (np.repeat(np.arange(len(sizes)), sizes), column)))
     solution = linprog(
-        objective,
-        A_ub=loads.tocsr(),
+        np.append(np.zeros(len(cost)), 1.0),
+        A_ub=hstack([loads, -np.ones((len(blocked), 1))], format="csr"),
         b_ub=-blocked * scale,
-        A_eq=shares.tocsr(),
+        A_eq=hstack([shares, np.zeros((len(sizes), 1))], format="csr"),
         b_eq=np.ones(len(sizes)),
         method="highs",
     )
@@ -310,39 +291,31 @@ def _intervals(heads: np.ndarray, tails: np.ndarray, work: np.ndarray, machines:
 def _largest_lot_hours(plan: LotPlan, target_ticks: int) -> float | None:
     """The largest lot size, to three digits, whose bound does not exceed the target; None if none is found.
 
-    Smaller lots make the chain shorter and, by their set-ups, the load larger. So bisect for the largest size that the
-    chain allows, and go down from there only as long as the load leaves room.
+    Smaller lots make chains, heads and tails shorter and, by their set-ups, the load larger; so bisect. Sizes above
+    the target are not tried, though one may do where no job has such a length.
     """
-    shop = plan.shop
-
-    def split(steps: int) -> LotPlan | None:
-        try:
-            return split_lots(shop, round(steps * step, digits), most=_MAX_LOTS_PER_JOB * len(shop.jobs))
-        except ShopError:  # set-ups alone reach this size, or the lots are too many
-            return None
-
     target_hours = target_ticks / TICKS_PER_HOUR
     if target_hours <= 0:
         return None
     digits = max(0, 2 - int(np.floor(np.log10(target_hours))))
-    step = 10.0**-digits
-    # A lot larger than the target cannot end in time: with nothing larger than it, nothing is proposed above it.
-    low, high = 0, int(target_hours / step + 1e-9) + 1
+    most = _MAX_LOTS_PER_JOB * len(plan.shop.jobs)
+    largest = None
+    low, high = 0, int(target_hours * 10**digits + 1e-9) + 1
     while high - low > 1:
         middle = (low + high) // 2
-        cut = split(middle)
-        if cut is not None and _group(cut)[1] <= target_ticks:
+        hours = round(middle / 10**digits, digits)
+        try:
+            bounds = certify(split_lots(plan.shop, hours, most))
+        except ShopError:  # set-ups alone reach this size, or the lots are too many
+            low = middle
+            continue
+        if bounds.value <= target_ticks:
+            low, largest = middle, hours
+        elif max(bounds.load, bounds.assignment) > target_ticks:
             low = middle
         else:
             high = middle
-    while low > 0 and (cut := split(low)) is not None:
-        bounds = certify(cut)
-        if bounds.value <= target_ticks:
-            return round(low * step, digits)
-        if max(bounds.load, bounds.assignment) > target_ticks:
-            return None
-        low = low * 9 // 10
-    return None
+    return largest
 
 
 def _span(ticks: int, unit: str) -> str:

@@ -84,13 +84,13 @@ def test_head_and_tail_keep_visits_of_one_lot_apart():
 
 
 def test_work_centres_are_tried_as_sets():
-    """Shows 3 + 3 + 6 ticks on {0}, {1} and {0, 1} of one centre, all after 4 ticks elsewhere: 4 + 12 / 2 = 10."""
-    routes = [[{j + 2: 4}, op] for j, op in enumerate([{0: 3}, {1: 3}, {0: 6, 1: 6}])]
-    shop = from_routes(routes, 5)
-    centres = ["press", "press", "saw", "saw", "saw"]
+    """Shows 12 ticks on each pair of a centre's three machines, 4 ticks before each: 4 + 36 / 3, not 4 + 12 / 2."""
+    pairs = [{0: 6, 1: 6}, {1: 6, 2: 6}, {0: 6, 2: 6}] * 2
+    shop = from_routes([[{3 + j: 4}, pair] for j, pair in enumerate(pairs)], 9)
+    centres = ["press"] * 3 + ["saw"] * 6
     machines = tuple(replace(m, work_centre=c) for m, c in zip(shop.machines, centres, strict=True))
     certificate = certify(split_lots(replace(shop, machines=machines), None))
-    assert (certificate.head_tail, certificate.value) == (10, 10)
+    assert (certificate.head_tail, certificate.machines) == (16, ("M0", "M1", "M2"))
 
 
 def test_work_that_takes_no_time_bounds_nothing():
@@ -263,6 +263,21 @@ def test_verdict_proposes_the_largest_lot_size_that_would_do(target: float, rele
     assert answer.max_lot_hours_that_would_do == expected
     if expected is not None:
         assert certify(split_lots(shop, expected)).value <= hours(target)
+
+
+def test_verdict_sees_that_smaller_lots_reach_a_bottleneck_sooner():
+    """Shows 10 h before a machine and 10 h on it: two lots need 5 + 10 h there, three 13.3 h, four 12.5 h."""
+    shop = replace(from_routes([[{0: hours(10), 1: hours(10)}, {2: hours(10)}]], 3), unit="hours")
+    answer = verdict(split_lots(shop, None), hours(13))
+    assert answer.max_lot_hours_that_would_do == 6.6  # 20 h in lots of 6.7 h are three
+
+
+def test_verdict_goes_up_where_set_ups_exceed_small_lots():
+    """Shows that a lot size under the set-ups does not end the search for a larger one that would do."""
+    shop = from_routes([[{m: hours(10) for m in range(4)}]], 4)
+    operation = replace(shop.jobs[0].operations[0], setup=hours(8))
+    shop = replace(shop, jobs=(replace(shop.jobs[0], operations=(operation,)),))
+    assert verdict(split_lots(shop, None), hours(13)).max_lot_hours_that_would_do == 13.0
 
 
 def test_verdict_of_a_benchmark_speaks_of_ticks():

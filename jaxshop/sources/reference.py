@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from jaxshop.shop import TICKS_PER_HOUR, Job, Machine, Operation, Provenance, Shop, ShopError
+from jaxshop.shop import TICKS_PER_HOUR, Job, Machine, Operation, Provenance, Shop, ShopError, validate
 
 GENERATOR_VERSION = 1
 """Changes whenever the same seed and spec would give another shop."""
@@ -86,12 +86,10 @@ def reference_shop(k: int = 0) -> Shop:
     """The reference shop (`k` = 0) or one of its siblings (1 to 9)."""
     if not 0 <= k < len(_SEEDS):
         raise ShopError(f"reference:{k}: there are siblings 1 to {len(_SEEDS) - 1} only")
-    return generate_shop(
-        np.random.default_rng(_SEEDS[k]),
-        _REFERENCE,
-        name=f"reference:{k}" if k else "reference",
-        detail=f"seed {_SEEDS[k]}",
-    )
+    name = f"reference:{k}" if k else "reference"
+    shop = generate_shop(np.random.default_rng(_SEEDS[k]), _REFERENCE, name, f"seed {_SEEDS[k]}")
+    validate(shop, name)
+    return shop
 
 
 def random_spec(rng: np.random.Generator, machines: int = 16, jobs: int = 44, longest: float = 0.6) -> ShopSpec:
