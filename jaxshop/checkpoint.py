@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from chex import ArrayTree
 from orbax.checkpoint import checkpoint_managers
@@ -43,6 +45,14 @@ class Policy:
     weights: ArrayTree
     meta: Mapping[str, Any]
     path: str
+
+    @property
+    def id(self) -> str:
+        """Sha256 of the weights, in hexadecimal: the same policy has the same id wherever it lies."""
+        digest = hashlib.sha256()
+        for leaf in map(np.asarray, jax.tree.leaves(self.weights)):
+            digest.update(f"{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes())
+        return digest.hexdigest()
 
 
 def versions() -> dict[str, int]:

@@ -139,7 +139,7 @@ def _solve(args: argparse.Namespace) -> int:
     if args.write_back:
         from jaxshop.sources.mariadb_write import write_back
 
-        write_back(plan, found.schedule, found.source if policy is None else policy.meta["id"])
+        write_back(plan, found.schedule, found.source if policy is None else policy.id)
     gap = 100 * (found.makespan - found.bound) / found.bound if found.bound else None
     result = {
         "makespan_hours": found.makespan / TICKS_PER_HOUR,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,12 +91,9 @@ class JaxEngine:
         if self._network not in (None, policy.network):
             raise CheckpointError(f"{policy.path}: another network than the one in use: restart the server")
         self._network, self._weights = policy.network, policy.weights
-        digest = hashlib.sha256()
-        for leaf in leaves:
-            digest.update(f"{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes())
         folder = Path(policy.path)
         name = folder.parent.name if folder.name == "checkpoints" else folder.name
-        return Model(name, digest.hexdigest(), policy.meta["trained_on"], policy.weights)
+        return Model(name, policy.id, policy.meta["trained_on"], policy.weights)
 
     def compile(self) -> None:
         """Compile the rollouts of every size, for weights like those that were loaded last."""
