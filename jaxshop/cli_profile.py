@@ -50,7 +50,8 @@ def run_profile(args: argparse.Namespace) -> int:
         raise ShopError("profile: --plot draws the sweep, so leave out --no-sweep and --versus")
     if args.plot:
         require("matplotlib")  # before the minutes that the sweep takes, not after
-    console = Console(file=sys.stderr if args.json else sys.stdout)
+    out = sys.stderr if args.json else sys.stdout
+    console = Console(file=out, width=None if out.isatty() else 140)
     report: dict[str, Any] = {"device": device_name()}
     if args.versus == "jumanji":
         report["versus"] = versus_jumanji()
@@ -71,7 +72,7 @@ def run_profile(args: argparse.Namespace) -> int:
                 roofline = measure_roofline()
                 phases = measure_phases(env, params, config, roofline, args.environments, steps)
             report |= {"roofline": roofline._asdict(), "phases": phases}
-            console.print(phase_table(phases, report["roofline"]))
+            console.print(phase_table(phases, roofline))
             console.print(f"update / network's own passes: {phases[-1]['network_ratio']:.2f}", highlight=False)
             if args.sweep:
                 report["sweep"] = sweep()

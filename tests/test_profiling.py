@@ -35,10 +35,11 @@ def test_cost_counts_every_trip_of_nested_scans():
 
 
 def test_roofline_names_the_side_that_binds():
-    """Shows that the least time is that of the slower side."""
-    roofline = Roofline(flop_per_second=100.0, bytes_per_second=10.0)
-    assert (roofline.binding(Cost(1000, 10)), roofline.least_seconds(Cost(1000, 10))) == ("arithmetic", 10.0)
-    assert (roofline.binding(Cost(100, 100)), roofline.least_seconds(Cost(100, 100))) == ("memory", 10.0)
+    """Shows that the least time is that of the slower side, with the bandwidth of arrays as large as the program's."""
+    roofline = Roofline(flop_per_second=100.0, copies=((64, 50.0), (256, 10.0)))
+    assert (roofline.binding(Cost(1000, 10), 99), roofline.least_seconds(Cost(1000, 10), 99)) == ("arithmetic", 10.0)
+    assert (roofline.binding(Cost(100, 100), 99), roofline.least_seconds(Cost(100, 100), 99)) == ("memory", 10.0)
+    assert [roofline.bandwidth(held) for held in (64, 65, 9999)] == [50.0, 10.0, 10.0]
 
 
 def test_measure_does_not_run_what_memory_cannot_hold():
@@ -133,7 +134,7 @@ def test_profile_json(tmp_path, capsys):
         assert min(phase[k] for k in ("flop_per_step", "bytes_per_step", "peak_bytes", "compile_seconds")) > 0
     assert report["phases"][2]["network_ratio"] > 0
     assert list((tmp_path / "trace").rglob("*.xplane.pb"))
-    assert phase_table(report["phases"], report["roofline"]).row_count == 3
+    assert phase_table(report["phases"], Roofline(**report["roofline"])).row_count == 3
 
 
 def test_sweep_is_drawn(tmp_path):

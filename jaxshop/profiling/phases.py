@@ -78,6 +78,6 @@ def _phase(
         "peak_bytes": measured.peak_bytes,
         "flop_per_step": cost.flop / steps,
         "bytes_per_step": cost.bytes / steps,
-        "roofline_share": roofline.least_seconds(cost) / measured.seconds,
-        "bound_by": roofline.binding(cost),
+        "roofline_share": roofline.least_seconds(cost, measured.peak_bytes) / measured.seconds,
+        "bound_by": roofline.binding(cost, measured.peak_bytes),
     }

@@ -8,22 +8,24 @@ from typing import Any
 
 from rich.table import Table
 
+from jaxshop.profiling.roofline import Roofline
 from jaxshop.profiling.versus import require
 
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right")
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     return table
 
 
-def phase_table(phases: Sequence[Mapping[str, Any]], roofline: Mapping[str, float]) -> Table:
+def phase_table(phases: Sequence[Mapping[str, Any]], roofline: Roofline) -> Table:
     """A row per phase, below the device's limits."""
+    small, large = roofline.copies[0], roofline.copies[-1]
     table = _table(
-        f"this device: {roofline['flop_per_second'] / 1e9:,.0f} GFLOP/s (matrix product), "
-        f"{roofline['bytes_per_second'] / 1e9:,.1f} GB/s (copy)",
-        *("phase", "environments", "M operations/s", "M steps/s", "compile s", "peak MB"),
+        f"this device: {roofline.flop_per_second / 1e9:,.0f} GFLOP/s (matrix product), copies of "
+        f"{small[0] / 1e6:.1f} MB {small[1] / 1e9:,.1f} GB/s, of {large[0] / 1e6:,.0f} MB {large[1] / 1e9:,.1f} GB/s",
+        *("phase", "envs", "Mop/s", "Mstep/s", "compile s", "peak MB"),
         *("FLOP/step", "bytes/step", "of roofline", "bound by"),
     )
     for p in phases:

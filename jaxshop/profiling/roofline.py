@@ -15,25 +15,43 @@ class Roofline(NamedTuple):
     """Peaks that plain programs reach here."""
 
     flop_per_second: float  # float32 matrix product
-    bytes_per_second: float  # copy, read and written bytes both counted
+    copies: tuple[tuple[int, float], ...]
+    """(bytes held, bytes read and written per second), growing: what fits into a cache is copied faster."""
 
-    def least_seconds(self, cost: Cost) -> float:
-        """No program of that cost is faster, unless its data stay in caches."""
-        return max(cost.flop / self.flop_per_second, cost.bytes / self.bytes_per_second)
+    def bandwidth(self, held: int) -> float:
+        """Bytes per second of a copy whose arrays take as much room as a program that holds `held` bytes."""
+        return next((rate for size, rate in self.copies if size >= held), self.copies[-1][1])
 
-    def binding(self, cost: Cost) -> str:
+    def least_seconds(self, cost: Cost, held: int) -> float:
+        """What a program of that cost takes if it reaches the limits."""
+        return max(cost.flop / self.flop_per_second, cost.bytes / self.bandwidth(held))
+
+    def binding(self, cost: Cost, held: int) -> str:
         """The side that limits a program of that cost: `arithmetic` or `memory`."""
-        return "arithmetic" if cost.flop / self.flop_per_second > cost.bytes / self.bytes_per_second else "memory"
+        return "arithmetic" if cost.flop / self.flop_per_second > cost.bytes / self.bandwidth(held) else "memory"
 
 
-def measure_roofline(repeats: int = 5) -> Roofline:
-    """Time a large float32 product and a copy that no cache holds; a second or two."""
+def measure_roofline(repeats: int = 3) -> Roofline:
+    """Time a large float32 product, and copies of arrays of growing size; a second or two."""
     on_cpu = jax.default_backend() == "cpu"
-    side, copied = (1024, 1 << 26) if on_cpu else (8192, 1 << 30)
+    side = 1024 if on_cpu else 8192
+    sizes = [1 << shift for shift in ((18, 20, 22, 24, 26) if on_cpu else (22, 26, 30))]
     matrix = jnp.ones((side, side))
     product = measure(lambda a, b: a @ b, matrix, matrix, repeats=repeats, name="roofline: product")
-    # A negation rather than a plain copy, which XLA could leave out.
-    copy = measure(jnp.negative, jnp.ones(copied // 4), repeats=repeats, name="roofline: copy")
     assert product is not None
+    return Roofline(
+        2 * side**3 / product.seconds, tuple((size, _copy_rate(size, 4 * sizes[-1], repeats)) for size in sizes)
+    )
+
+
+def _copy_rate(size: int, moved: int, repeats: int) -> float:
+    """Bytes read and written per second when an array of `size` bytes is passed over until `moved` bytes were."""
+    trips = moved // size
+
+    def run(x: jax.Array) -> jax.Array:
+        # A negation rather than a plain copy, which XLA could leave out.
+        return jax.lax.scan(lambda y, _: (-y, None), x, None, length=trips)[0]
+
+    copy = measure(run, jnp.ones(size // 4), repeats=repeats, name="roofline: copy")
     assert copy is not None
-    return Roofline(2 * side**3 / product.seconds, 2 * copied / copy.seconds)
+    return 2 * size * trips / copy.seconds
