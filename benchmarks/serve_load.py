@@ -87,11 +87,17 @@ class Server:
         self.http = self.client(key)
         self.http.get("/livez").raise_for_status()
         self.livez = time.monotonic() - began
-        while self.http.get("/readyz").status_code != 200:
+        while not self._is_ready():
             if self.process.poll() is not None:
-                raise SystemExit(f"the server ended: {Path(self.log.name).read_text()[-2000:]}")
+                raise SystemExit(f"the server ended: {Path(self.log.name).read_text().splitlines()[-1]}")
             time.sleep(0.05)
         self.readyz = time.monotonic() - began
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.http.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def client(self, key: str | None = None) -> httpx.Client:
         """Return a client of the server."""

@@ -94,17 +94,14 @@ def shop_to_json(shop: Shop) -> dict[str, Any]:
     for job in shop.jobs:
         for op in job.operations:
             if 0 in op.alternatives.values():
-                raise ShopError(
-                    f"{shop.name}: operation {op.id!r} takes 0 ticks, which a shop file cannot hold"
-                )
+                raise ShopError(f"{shop.name}: operation {op.id!r} takes 0 ticks, which a shop file cannot hold")
     return _present(
         format=FORMAT,
         name=shop.name,
         plan_start=shop.plan_start,
         provenance=_present(**vars(shop.provenance)),
         machines=[
-            _present(id=m.id, work_centre=m.work_centre, available_from=_hours(m.available_from))
-            for m in shop.machines
+            _present(id=m.id, work_centre=m.work_centre, available_from=_hours(m.available_from)) for m in shop.machines
         ],
         jobs=[
             _present(
@@ -117,9 +114,7 @@ def shop_to_json(shop: Shop) -> dict[str, Any]:
                     {
                         "id": op.id,
                         "setup": _hours(op.setup),
-                        "alternatives": {
-                            machine: _hours(ticks) for machine, ticks in op.alternatives.items()
-                        },
+                        "alternatives": {machine: _hours(ticks) for machine, ticks in op.alternatives.items()},
                     }
                     for op in job.operations
                 ],

@@ -38,9 +38,7 @@ class Faults:
     def raise_if_any(self) -> None:
         """Raise one ShopError that holds every fault as `where: path: message`."""
         if self.messages:
-            raise ShopError(
-                [": ".join(filter(None, (self.where, *fault))) for fault in self.messages.items()]
-            )
+            raise ShopError([": ".join(filter(None, (self.where, *fault))) for fault in self.messages.items()])
 
 
 def validate(shop: Shop, where: str) -> None:
@@ -83,9 +81,7 @@ def check(shop: Shop, faults: Faults) -> None:
     if not faults.messages:
         end = horizon(shop, (job.operations for job in shop.jobs))
         if end >= MAX_HORIZON:
-            faults.add(
-                "", f"the plan would last {end} ticks, past the limit of 2^30 ({MAX_HORIZON}, 34 years)"
-            )
+            faults.add("", f"the plan would last {end} ticks, past the limit of 2^30 ({MAX_HORIZON}, 34 years)")
 
 
 def horizon(shop: Shop, routes: Iterable[tuple[Operation, ...]]) -> int:

@@ -1,9 +1,11 @@
-"""One compilation cache for the whole session: what one test compiled, the next one, or its subprocess, only loads."""
+"""What tests share: one compilation cache for the session and its subprocesses, and one tiny training run."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+
+import pytest
 
 
 def pytest_configure(config) -> None:
@@ -17,3 +19,30 @@ def pytest_configure(config) -> None:
 def pytest_unconfigure(config) -> None:
     """Leave nothing behind."""
     config.compilation_cache.cleanup()
+
+
+@pytest.fixture(scope="session")
+def shared_updates():
+    """Let training runs of one process share their compiled updates, whose tracing takes longer than the runs."""
+    from jaxshop.ppo import train
+
+    make, made = train._jitted, {}
+
+    def memoised(env, network, optimiser, config, stage):
+        key = (env, network, config.ppo, stage)
+        if key not in made:
+            made[key] = make(env, network, optimiser, config, stage)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "_jitted", memoised)
+        yield
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, shared_updates):
+    """A tiny training run from start to end, by train.py."""
+    from tests.trained import Finished, run_train, write_tiny
+
+    config = write_tiny(tmp_path_factory.mktemp("finished"))
+    return Finished(config, run_train("--config", config, "--json"))

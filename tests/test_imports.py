@@ -105,8 +105,7 @@ def test_the_environment_knows_no_network_database_or_server(name: str):
 def test_no_imports_in_a_circle():
     """Modules can be imported in some order, whichever comes first."""
     graph = {
-        name: {imported for imported in imports(name, iter(tree(name).body)) if imported in MODULES}
-        - {"jaxshop"}
+        name: {imported for imported in imports(name, iter(tree(name).body)) if imported in MODULES} - {"jaxshop"}
         for name in MODULES
         if name != "jaxshop"
     }

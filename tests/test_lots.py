@@ -95,9 +95,7 @@ def test_no_more_lots_than_whole_parts_ask_for(case: tuple[Job, int]):
     job, limit = case
     setups, processing = route_ticks(job.operations)
     fits = [
-        n
-        for n in range(1, job.quantity + 1)
-        if -(-job.quantity // n) * processing <= (limit - setups) * job.quantity
+        n for n in range(1, job.quantity + 1) if -(-job.quantity // n) * processing <= (limit - setups) * job.quantity
     ]
     expected = fits[0] if fits else job.quantity
     assert len(split_lots(shop_of(job), limit / HOUR).lots) == expected

@@ -73,9 +73,7 @@ def faults_of(data: object) -> list[str]:
 def altered(path: str, value: object) -> dict:
     """The example with the value at `path`, written as in the messages, replaced or added."""
     data = example()
-    *parents, last = [
-        int(key) if key.isdigit() else key for key in path.replace("]", "").replace("[", ".").split(".")
-    ]
+    *parents, last = [int(key) if key.isdigit() else key for key in path.replace("]", "").replace("[", ".").split(".")]
     entry = data
     for key in parents:
         entry = entry[key]
@@ -123,9 +121,7 @@ def shops(draw) -> Shop:
         jobs.append(
             Job(
                 id=name,
-                operations=tuple(
-                    Operation(f"{j}/{k}", ticks, setup) for k, (ticks, setup) in enumerate(route)
-                ),
+                operations=tuple(Operation(f"{j}/{k}", ticks, setup) for k, (ticks, setup) in enumerate(route)),
                 release=draw(times),
                 due=draw(st.none() | st.integers(-87_600 * HOUR, 87_600 * HOUR)),
                 weight=draw(st.floats(1e-3, 1e6)),
@@ -160,8 +156,7 @@ def test_the_fingerprint_ignores_the_order_of_writing(shop: Shop, chance: random
         dataclasses.replace(
             job,
             operations=tuple(
-                dataclasses.replace(op, alternatives=dict(shuffled(op.alternatives.items())))
-                for op in job.operations
+                dataclasses.replace(op, alternatives=dict(shuffled(op.alternatives.items()))) for op in job.operations
             ),
         )
         for job in shuffled(shop.jobs)
@@ -198,9 +193,7 @@ def test_the_fingerprint_tells_shops_apart(path: str, value: object):
 def test_the_fingerprint_depends_on_the_route_only_where_it_should():
     """Operations in another order are another shop; another name, plan start or provenance are not."""
     shop = parse_shop(example(), "x")
-    renamed = dataclasses.replace(
-        shop, name="x", plan_start=None, provenance=Provenance("file"), unit="ticks"
-    )
+    renamed = dataclasses.replace(shop, name="x", plan_start=None, provenance=Provenance("file"), unit="ticks")
     assert fingerprint(renamed) == fingerprint(shop)
     first, second = shop.jobs
     turned = dataclasses.replace(first, operations=first.operations[::-1])
@@ -335,8 +328,7 @@ def test_the_horizon_is_limited():
     data = example()
     data["machines"] = [{"id": f"M{i}"} for i in range(4)]
     data["jobs"] = [
-        {"id": f"J{j}", "operations": [{"id": f"J{j}/1", "alternatives": {f"M{j}": 87_600.0}}]}
-        for j in range(4)
+        {"id": f"J{j}", "operations": [{"id": f"J{j}/1", "alternatives": {f"M{j}": 87_600.0}}]} for j in range(4)
     ]
     shop = parse_shop(data, "x")
     assert horizon(shop, (job.operations for job in shop.jobs)) == 87_600 * HOUR < MAX_HORIZON
@@ -389,9 +381,7 @@ def test_large_shops_are_read_in_linear_time():
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
-JSON = st.recursive(
-    LEAVES, lambda some: st.lists(some) | st.dictionaries(st.text(max_size=3), some), max_leaves=6
-)
+JSON = st.recursive(LEAVES, lambda some: st.lists(some) | st.dictionaries(st.text(max_size=3), some), max_leaves=6)
 
 
 @settings(max_examples=200)

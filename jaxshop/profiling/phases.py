@@ -28,10 +28,11 @@ def measure_phases(
     network = Network(config.network.width, config.network.depth)
     weights = initial_weights(network, jax.random.key(0), FEATURES, CONTEXT)
     key = jax.random.key(1)
-    alone, arguments = random_rollout(env, count, steps), (key, params)
-    phases = [_rollout_phase("environment", alone, arguments, roofline, count, steps)]
-    acting, arguments = policy_rollout(env, network, count, steps), (key, params, weights)
-    phases.append(_rollout_phase("environment + network", acting, arguments, roofline, count, steps))
+    alone, acting = random_rollout(env, count, steps), policy_rollout(env, network, count, steps)
+    phases = [
+        _rollout_phase("environment", alone, (key, params), roofline, count, steps),
+        _rollout_phase("environment + network", acting, (key, params, weights), roofline, count, steps),
+    ]
     return [*phases, update_phase(config, config.stages()[0][1], network, weights, roofline)]
 
 

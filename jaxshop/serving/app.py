@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -47,7 +48,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.start()
+        # A moment later, since imports in the warm-up thread would hold up the first thing to do: to listen.
+        asyncio.get_running_loop().call_later(0.05, service.start)
         yield
         await service.stop()
 

@@ -25,6 +25,9 @@ from jaxshop.shop import Job, Machine, Operation, Shop, ShopError
 SHOWN = ("lots", "operations", "machines", "choices", "sets")
 """What a refusal tells of: also `choices`, an operation's different times, and `sets`, groups of machines."""
 
+SAMPLED_OPERATIONS = 16 * 2048
+"""Operations that one call for samples schedules at most."""
+
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 
@@ -60,8 +63,6 @@ class Task(NamedTuple):
 class JaxEngine:
     """Greedy and sampled rollouts on one device. Weights are arguments, so new ones need no compilation."""
 
-    chunk = SAMPLE_BATCH
-
     def __init__(self, checkpoint: Path | None, on_compile: Callable[[], None], sizes: Sequence[Shape] = LADDER):
         """Make an engine; `on_compile` is called at each XLA compilation in this process from now on."""
         self.sizes = tuple(sizes)
@@ -76,6 +77,10 @@ class JaxEngine:
                 on_compile()
 
         jax.monitoring.register_event_duration_secs_listener(count)
+
+    def chunk(self, size: Shape) -> int:
+        """Return how many samples one call computes: fewer of a large size, so that others need not wait long."""
+        return max(1, min(SAMPLE_BATCH, SAMPLED_OPERATIONS // size.operations))
 
     def load(self) -> Model:
         """Read the checkpoint.
@@ -104,7 +109,7 @@ class JaxEngine:
 
     def _compile(self, size: Shape) -> None:
         assert self._network is not None
-        env, network, chunk = JobShop(size), self._network, self.chunk
+        env, network, chunk = JobShop(size), self._network, self.chunk(size)
 
         def greedy(weights: ArrayTree, params: EnvParams) -> Dispatch:
             return greedy_dispatch(env, network, weights, params)

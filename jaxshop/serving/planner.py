@@ -20,7 +20,7 @@ from jaxshop.schedule import Schedule, from_json, kpis, to_json, verify
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.logs import event, log
 from jaxshop.serving.metrics import Metrics
-from jaxshop.serving.problems import MOST_ERRORS, Problem, of_shop_error
+from jaxshop.serving.problems import MOST_ERRORS, Problem, busy, of_shop_error
 from jaxshop.serving.scheduler import (
     Answer,
     Engine,
@@ -104,7 +104,7 @@ class Planner:
             body: the shop file's JSON.
             options: the query.
             waited_s: seconds that the request spent in the queue.
-            budget_s: seconds that this may take where the caller sets no limit.
+            budget_s: seconds that this may take, the queue included, where the caller sets no limit.
             cancelled: set by whoever no longer wants the answer.
             report: told each improvement.
 
@@ -118,8 +118,8 @@ class Planner:
             with clock("read"):
                 shop = parse_shop(_decode(body), WHERE)
                 plan = self._plan(shop, options.max_lot_hours)
-                self._refuse_short_limit(plan, options.time_limit_s)
-            deadline = began + (options.time_limit_s or budget_s)
+                self._refuse_short_limit(plan, options.time_limit_s, waited_s)
+            deadline = began - waited_s + (options.time_limit_s or budget_s)
             answer = self._scheduler.schedule(model, Order(plan, samples, options.seed, deadline, report, cancelled))
         except ShopError as error:
             raise of_shop_error(error, WHERE) from None
@@ -194,15 +194,14 @@ class Planner:
     def _plan(self, shop: Shop, max_lot_hours: float | None) -> LotPlan:
         return split_lots(shop, max_lot_hours, self._engine.sizes[-1].lots)
 
-    def _refuse_short_limit(self, plan: LotPlan, limit: float | None) -> None:
-        size = self._engine.fit(plan)
-        shortest = self._scheduler.shortest[size]
+    def _refuse_short_limit(self, plan: LotPlan, limit: float | None, waited: float) -> None:
+        shortest = self._scheduler.shortest[self._engine.fit(plan)]
         if limit is not None and limit < shortest:
             raise _refuse(
-                "time_limit_s",
-                f"must be at least {shortest:g} for a shop of this size",
-                "time-limit-too-short",
+                "time_limit_s", f"must be at least {shortest:g} for a shop of this size", "time-limit-too-short"
             )
+        if limit is not None and limit - waited < shortest / 2:  # `shortest` is generous by a factor of two
+            raise busy("the queue took too much of the time limit", waited, kind="queue-too-long")
 
     def _count(self, answer: Answer) -> None:
         self._metrics.schedules.labels(answer.source).inc()

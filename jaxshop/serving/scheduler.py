@@ -48,8 +48,10 @@ class Engine(Protocol):
 
     sizes: tuple[Any, ...]
     """The ladder of padded sizes, smallest first."""
-    chunk: int
-    """Samples computed by one call."""
+
+    def chunk(self, size: Any) -> int:
+        """Return how many samples one call computes."""
+        ...
 
     def load(self) -> Model:
         """Read the checkpoint; raises ShopError if it is missing or damaged."""
@@ -199,7 +201,7 @@ class SafeScheduler:
                 best, source = self._greedy(model, order, task, size), "policy:greedy"
                 order.report(Progress(0, best.makespan))
             with clock("samples"):
-                for done, found in self._samples(model, order, task):
+                for done, found in self._samples(model, order, task, self.engine.chunk(size)):
                     if found.makespan < best.makespan:
                         best, source = found, "policy:samples"
                     order.report(Progress(done, best.makespan))
@@ -228,7 +230,7 @@ class SafeScheduler:
         deadline = None if order.deadline is None else order.deadline - self._reserve.get(size, 0.0)
         return self._attempt(order.plan, deadline, self.engine.greedy, model, task)
 
-    def _samples(self, model: Model, order: Order, task: Any) -> Iterator[tuple[int, Schedule]]:
+    def _samples(self, model: Model, order: Order, task: Any, chunk: int) -> Iterator[tuple[int, Schedule]]:
         """Yield the number of samples done and the best of the latest chunk, while another chunk fits."""
         done, took = 0, 0.0
         while done < order.samples:
@@ -237,7 +239,7 @@ class SafeScheduler:
             began = time.monotonic()
             if order.deadline is not None and began + took > order.deadline:
                 return
-            count = min(self.engine.chunk, order.samples - done)
+            count = min(chunk, order.samples - done)
             try:
                 found = self._attempt(
                     order.plan, order.deadline, self.engine.samples, model, task, order.seed, done, count

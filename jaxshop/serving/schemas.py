@@ -39,7 +39,11 @@ class Options(Strict):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="of the samples", examples=[0])
     time_limit_s: float | None = Field(
-        None, gt=0, le=86_400, description="answer by then with the best verified so far", examples=[10]
+        None,
+        gt=0,
+        le=86_400,
+        description="answer by then, the queue included, with the best verified so far",
+        examples=[10],
     )
     target_hours: float | None = Field(None, gt=0, le=MAX_HOURS, description="makespan hoped for", examples=[130])
 

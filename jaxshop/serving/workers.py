@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from jaxshop.serving.metrics import Metrics
@@ -26,7 +26,7 @@ class Workers:
     def __init__(self, threads: int, queue: int, metrics: Metrics):
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._threads, self._places = threads, threads + queue
-        self._admitted = 0
+        self._admitted = self._readers = 0
         self._mean_seconds = 0.5
         self._metrics = metrics
 
@@ -36,6 +36,17 @@ class Workers:
             self._metrics.rejected.inc()
             wait = min(60.0, self._admitted * self._mean_seconds / self._threads)
             raise busy("the queue is full", wait, kind="queue-full")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold one of as many places for requests whose body is on its way, so that bodies cannot fill the memory."""
+        if self._readers >= self._places:
+            raise busy("too many bodies are on their way", 1, kind="queue-full")
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
 
     async def run(self, function: Callable[[float], T]) -> T:
         """Run `function(seconds spent in the queue)` in a thread; raises a 503 if the queue is full.

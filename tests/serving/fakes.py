@@ -74,8 +74,6 @@ class FakeEngine:
     With a checkpoint, a JSON file of `{"name": ...}`, the model is read from it.
     """
 
-    chunk = 4
-
     def __init__(
         self,
         checkpoint: Path | None = None,
@@ -84,6 +82,10 @@ class FakeEngine:
         self.sizes, self.checkpoint = sizes, checkpoint
         self.release = threading.Event()
         self.dawdle_s = 0.1
+
+    def chunk(self, size: Any) -> int:
+        """Return how many samples one call computes."""
+        return 4
 
     def load(self) -> Model:
         """Read the checkpoint."""

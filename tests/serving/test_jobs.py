@@ -215,6 +215,17 @@ def test_a_full_queue_says_when_to_come_back(serve: Serve) -> None:
     assert client.post("/v1/schedules", json=shop_body()).status_code == 200
 
 
+def test_a_time_limit_includes_the_queue(serve: Serve) -> None:
+    """A request whose limit passes while it waits gets a 503, not an answer that is too late."""
+    engine = FakeEngine()
+    client = serve(engine, threads=1)
+    client.post("/v1/schedules", json=shop_body(name="greedy:hang"), headers=ASYNC)
+    threading.Timer(1.5, engine.release.set).start()
+    late = client.post("/v1/schedules?time_limit_s=1", json=shop_body())
+    assert (late.status_code, late.json()["type"]) == (503, "urn:jaxshop:problem:queue-too-long")
+    assert int(late.headers["retry-after"]) >= 1
+
+
 def test_a_stuck_device_is_answered_for_in_time(serve: Serve) -> None:
     """A device that hangs is answered for by a rule within the time limit; readiness goes; the rest works."""
     engine = FakeEngine()

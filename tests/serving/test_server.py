@@ -182,6 +182,21 @@ def test_a_killed_server_leaves_no_client_hanging(fake_process: Start) -> None:
     again.await_ready()
 
 
+def test_a_full_queue_refuses_and_recovers(fake_process: Start) -> None:
+    """With its one place taken, the server says 503 and when to come back; cancelling frees the place."""
+    process = fake_process(JAXSHOP_THREADS="1", JAXSHOP_QUEUE="0")
+    process.await_ready()
+    body = shop_body(name="samples:dawdle")
+    location = process.client.post("/v1/schedules?samples=4000", json=body, headers=ASYNC).headers["location"]
+    while process.client.get(location).json()["status"] == "queued":
+        time.sleep(0.02)
+    full = process.client.post("/v1/schedules", json=shop_body())
+    assert (full.status_code, int(full.headers["retry-after"]) >= 1) == (503, True)
+    assert process.client.delete(location).status_code == 204
+    with Client(process.url, "key-of-mes") as client:  # it comes back, as a 503 asks it to
+        client.schedule(shop_body())
+
+
 def test_a_client_that_goes_away_frees_its_place(fake_process: Start) -> None:
     """Its work is abandoned after the chunk under way, and the log has it as 499."""
     process = fake_process(JAXSHOP_THREADS="1", JAXSHOP_QUEUE="0")

@@ -38,8 +38,9 @@ async def body_of(request: Request, service: ServiceOf) -> bytes:
     if kind != "application/json":
         raise Problem(415, "media-type", "send the body as application/json")
     try:
-        async with asyncio.timeout(service.settings.request_timeout_s):
-            return await request.body()
+        with service.workers.reading():
+            async with asyncio.timeout(service.settings.request_timeout_s):
+                return await request.body()
     except TimeoutError:
         raise Problem(408, "slow-body", "the body did not arrive in time") from None
 
