@@ -237,7 +237,12 @@ def measure(server: Server, scale: float, say: Callable[[str], None]) -> tuple[l
         Promise("compilations after readiness", server.metric('jaxshop_compilations_total{phase="serving"'), 0, ""),
         Promise("fallbacks", server.metric("jaxshop_fallbacks_total"), 0, ""),
     ]
-    return promises, {"mixed_statuses": dict(statuses), "faults": wrong[:10], "cpus": len(os.sched_getaffinity(0))}
+    return promises, {
+        "mixed_statuses": dict(statuses),
+        "faults": wrong[:10],
+        "resident_mb": round(server.metric("process_resident_memory_bytes") / 2**20),
+        "cpus": len(os.sched_getaffinity(0)),
+    }
 
 
 def main() -> int:
@@ -259,7 +264,8 @@ def main() -> int:
         mark = "kept" if promise.kept else "[bold red]BROKEN"
         table.add_row(promise.name, f"{promise.value:.3f} {promise.unit}", f"{promise.limit:g} {promise.unit}", mark)
     console.print(table)
-    console.print(f"mixed load: {more['mixed_statuses']}; {more['cpus']} CPU cores", *more["faults"], sep="\n")
+    summary = f"mixed load: {more['mixed_statuses']}; {more['resident_mb']} MB resident; {more['cpus']} CPU cores"
+    console.print(summary, *more["faults"], sep="\n")
     if options.json:
         print(
             json.dumps({"figures": {p.name: p.value for p in promises}, **more, "kept": all(p.kept for p in promises)})
