@@ -194,6 +194,8 @@ def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> 
         ) as manager:
             items = ocp.args.Composite(policy=ocp.args.StandardSave(weights), meta=ocp.args.JsonSave(dict(meta)))
             manager.save(int(meta["step"]), args=items, metrics={"score": meta["score"]})
+        for note in fresh.rglob("commit_success.txt"):
+            note.write_text("Checkpoint commit was successful.\n")  # orbax names this machine's folders there
         if folder.exists():
             folder.rename(Path(scratch) / "old")
         fresh.rename(folder)
