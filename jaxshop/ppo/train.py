@@ -58,7 +58,7 @@ def train(
     network = make_network(config.network)
     stages = _stages(problem, config, network)
     total = config.updates
-    learner = jax.tree.map(jnp.copy, start if start is not None else first_learner(config, network))
+    learner = _placed(start if start is not None else first_learner(config, network))
     clock = _Clock()
     done, met, seconds_to_target, env_steps = int(learner.update), 0, None, 0
     best = store.best_score()
@@ -104,7 +104,12 @@ def first_learner(config: Config, network: Network) -> Learner:
     init_key, key = jax.random.split(jax.random.key(config.run.seed))
     weights = initial_weights(network, init_key, FEATURES, CONTEXT)
     optimiser = make_optimiser(config.ppo, next(stage for _, stage in config.stages()))
-    return Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0))
+    return _placed(Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0)))
+
+
+def _placed(learner: Learner) -> Learner:
+    """A copy that is bound to the first device, as what a checkpoint gives is: the same programs then run on both."""
+    return jax.device_put(jax.tree.map(jnp.copy, learner), jax.devices()[0])
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ def _stages(problem: Problem, config: Config, network: Network) -> list[_Stage]:
 def _begin(stage: _Stage, learner: Learner) -> Learner:
     """A later stage starts from the averaged weights of the one before, with a fresh optimiser."""
     fresh = stage.optimiser.init(learner.averaged)
-    return jax.tree.map(jnp.copy, learner._replace(weights=learner.averaged, optimiser=fresh))
+    return _placed(learner._replace(weights=learner.averaged, optimiser=fresh))
 
 
 def _jitted(
