@@ -1,0 +1,37 @@
+"""The planner's page in a headless Chromium, over a real server with its real headers."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from jaxshop.serving.routes.page import STATIC
+from tests.page.conftest import browser, open_page  # noqa: F401 - fixtures
+from tests.page.drive import OpenPage, drop, figure, run
+
+from .conftest import Process
+from .fakes import shop_body
+
+
+def test_a_dropped_file_becomes_a_schedule(open_page: OpenPage, server: Process) -> None:  # noqa: F811
+    """Type the key, drop a shop file, ask for samples: the makespan on the page is the API's."""
+    body = shop_body(jobs=10)
+    page = open_page(server.url)
+    page.fill("#key", "key-of-planner")
+    page.dispatch_event("#key", "change")
+    drop(page, body)
+    page.fill("[name=samples]", "8")
+    run(page)
+    expected = server.client.post("/v1/schedules?samples=8", json=body).json()["kpis"]["makespan_hours"]
+    assert figure(page, "makespan") == pytest.approx(expected, abs=0.05)
+
+
+def test_what_the_page_loads_is_there_and_open(server: Process) -> None:
+    """Every file of the page is served without a key, with its own policy and type."""
+    for file in STATIC.iterdir():
+        response = httpx.get(f"{server.url}/static/{file.name}")
+        assert response.status_code == 200
+        assert "'self'" in response.headers["content-security-policy"]
+        assert response.headers["x-content-type-options"] == "nosniff"
+    assert httpx.get(f"{server.url}/static/../settings.py").status_code in (401, 404)
+    assert httpx.get(f"{server.url}/static/%2e%2e/settings.py").status_code in (401, 404)
