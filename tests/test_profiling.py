@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -74,7 +75,11 @@ def test_stacked_shops_play_as_each_alone():
     playing = jax.jit(random_rollout(env, 2, 12))
     for i in range(2):
         alone = playing(key, jax.tree.map(lambda x, i=i: x[i], params))
-        assert mixed[i] == alone[i]
+        one, other = (jax.tree.map(lambda x, i=i: x[i], state) for state in (mixed, alone))
+        # Float sums may differ in the last bit, as XLA fuses the two programs differently; integers may not.
+        chex.assert_trees_all_close(one, other, rtol=1e-6)
+        whole = [(x, y) for x, y in zip(one, other, strict=True) if x.dtype != jnp.float32]
+        assert all(np.array_equal(x, y) for x, y in whole)
 
 
 def test_numba_loop_makes_the_same_decisions():

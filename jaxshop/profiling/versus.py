@@ -109,7 +109,7 @@ def versus_numba(env: JobShop, params: EnvParams, work: str, count: int, steps: 
         seconds = min(seconds, time.perf_counter() - begun)
     ours = measure(random_rollout(env, count, steps), key, params, name="jaxshop")
     assert ours is not None
-    if not np.array_equal(estimates, ours.result):
+    if not np.array_equal(estimates, ours.result.estimate):
         raise ShopError("--versus numba: the loop and the environment disagree on a schedule")
     rate, other = count * steps / ours.seconds, count * steps / seconds
     return [

@@ -11,7 +11,7 @@ import numpy as np
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.config import Config, StageConfig
-from jaxshop.env import EnvParams, JobShop, make
+from jaxshop.env import EnvParams, EnvState, JobShop, make
 from jaxshop.lots import split_lots
 from jaxshop.policies.network import Network, evaluate
 from jaxshop.ppo.rollout import Transitions, as_float32
@@ -38,13 +38,16 @@ def random_words(key: PRNGKey, step: Array, count: int) -> Array:
     return jax.random.bits(jax.random.fold_in(key, step), (count,), jnp.uint32)
 
 
-def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) -> Callable[..., Array]:
-    """(key, params) -> estimates int32 [count] after `steps` random legal steps; params are shared, or `stacked`."""
+def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) -> Callable[..., EnvState]:
+    """(key, params) -> states [count, ...] after `steps` random legal steps; params are shared, or `stacked`.
+
+    All of the state is returned, or XLA would leave out recording the schedule.
+    """
     axis = 0 if stacked else None
     reset = jax.vmap(env.reset_env, (None, axis), axis_size=count)
     step = jax.vmap(env.step_env, (None, 0, 0, axis))
 
-    def run(key: PRNGKey, params: EnvParams) -> Array:
+    def run(key: PRNGKey, params: EnvParams) -> EnvState:
         def body(carry, t):
             mask, state = carry
             with jax.named_scope("sample"):
@@ -55,17 +58,17 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
 
         obs, state = reset(key, params)
         (_, state), _ = jax.lax.scan(body, (obs.action_mask, state), jnp.arange(steps))
-        return state.estimate
+        return state
 
     return run
 
 
-def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Callable[..., Array]:
-    """(key, params, weights) -> estimates int32 [count] after `steps` steps drawn from the network; none is stored."""
+def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Callable[..., EnvState]:
+    """(key, params, weights) -> states [count, ...] after `steps` steps drawn from the network; none is stored."""
     reset = jax.vmap(env.reset_env, (None, None), axis_size=count)
     step = jax.vmap(env.step_env, (None, 0, 0, None))
 
-    def run(key: PRNGKey, params: EnvParams, weights: ArrayTree) -> Array:
+    def run(key: PRNGKey, params: EnvParams, weights: ArrayTree) -> EnvState:
         def body(carry, t):
             obs, state = carry
             with jax.named_scope("network"):
@@ -78,7 +81,7 @@ def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Ca
             return (obs, state), None
 
         (_, state), _ = jax.lax.scan(body, reset(key, params), jnp.arange(steps))
-        return state.estimate
+        return state
 
     return run
 
