@@ -20,7 +20,7 @@ from jaxshop.schedule import Schedule, from_json, kpis, to_json, verify
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.logs import event, log
 from jaxshop.serving.metrics import Metrics
-from jaxshop.serving.problems import MOST_ERRORS, Problem, busy, of_shop_error
+from jaxshop.serving.problems import MOST_ERRORS, Problem, busy, refusing
 from jaxshop.serving.scheduler import (
     Answer,
     Engine,
@@ -114,15 +114,17 @@ class Planner:
         """
         began, clock, model = time.monotonic(), Stopwatch(queue=waited_s), self._model
         samples = self._samples(options, budget_s)
-        try:
-            with clock("read"):
+        with clock("read"):
+            with refusing(WHERE):
                 shop = parse_shop(_decode(body), WHERE)
-                plan = self._plan(shop, options.max_lot_hours)
-                self._refuse_short_limit(plan, options.time_limit_s, waited_s)
-            deadline = began - waited_s + (options.time_limit_s or budget_s)
-            answer = self._scheduler.schedule(model, Order(plan, samples, options.seed, deadline, report, cancelled))
-        except ShopError as error:
-            raise of_shop_error(error, WHERE) from None
+            plan = self._plan(shop, options.max_lot_hours, "query.max_lot_hours")
+            with refusing(WHERE):
+                shortest = self._scheduler.shortest[self._engine.fit(plan)]
+        _refuse_short_limit(options.time_limit_s, waited_s, shortest)
+        deadline = began - waited_s + (options.time_limit_s or budget_s)
+        order = Order(plan, samples, options.seed, deadline, report, cancelled)
+        try:
+            answer = self._scheduler.schedule(model, order)
         except UnverifiedError as error:
             self._metrics.unanswered.inc()
             log.error("no verified schedule: %s", error)
@@ -136,14 +138,15 @@ class Planner:
     def verify(self, body: bytes, waited_s: float) -> Reply:
         """Answer `POST /v1/schedules:verify`."""
         began = time.monotonic()
-        try:
+        with refusing(WHERE):
             data = _decode(body)
             if not isinstance(data, dict) or data.keys() != {"shop", "schedule"}:
                 raise ShopError(f"{WHERE}: must be an object of exactly the keys shop and schedule")
-            shop, schedule = parse_shop(data["shop"], "shop"), from_json(data["schedule"], "schedule")
-            violations = verify(self._plan(shop, schedule.max_lot_hours), schedule)
-        except ShopError as error:
-            raise of_shop_error(error, WHERE) from None
+        with refusing("shop", prefix="shop"):
+            shop = parse_shop(data["shop"], "shop")
+        with refusing("schedule", prefix="schedule"):
+            schedule = from_json(data["schedule"], "schedule")
+        violations = verify(self._plan(shop, schedule.max_lot_hours, "schedule.max_lot_hours"), schedule)
         document = {
             "valid": not violations,
             "violations": violations[:MOST_ERRORS],
@@ -163,7 +166,8 @@ class Planner:
         try:
             deadline = time.monotonic() + self._scheduler.stall_s
             model = self._device.call(self._engine.load, deadline=deadline)
-            self._scheduler.check(model, self._engine.specimen(self._engine.sizes[0]), samples=1)
+            canary = self._engine.specimen(self._engine.sizes[0])
+            self._scheduler.check(model, canary, samples=1, deadline=deadline)
         except Exception as error:
             self._metrics.reloads.labels("refused").inc()
             log.warning("reload refused", exc_info=error)
@@ -191,17 +195,12 @@ class Planner:
             raise _refuse("samples", f"must be at most {self._max_samples}")
         return options.samples
 
-    def _plan(self, shop: Shop, max_lot_hours: float | None) -> LotPlan:
-        return split_lots(shop, max_lot_hours, self._engine.sizes[-1].lots)
-
-    def _refuse_short_limit(self, plan: LotPlan, limit: float | None, waited: float) -> None:
-        shortest = self._scheduler.shortest[self._engine.fit(plan)]
-        if limit is not None and limit < shortest:
-            raise _refuse(
-                "time_limit_s", f"must be at least {shortest:g} for a shop of this size", "time-limit-too-short"
-            )
-        if limit is not None and limit - waited < shortest / 2:  # `shortest` is generous by a factor of two
-            raise busy("the queue took too much of the time limit", waited, kind="queue-too-long")
+    def _plan(self, shop: Shop, max_lot_hours: float | None, path: str) -> LotPlan:
+        try:
+            return split_lots(shop, max_lot_hours, self._engine.sizes[-1].lots)
+        except ShopError as error:
+            errors = [{"path": path, "message": fault} for fault in error.faults]
+            raise Problem(422, "invalid-input", f"{path}: {error}", errors=errors) from None
 
     def _count(self, answer: Answer) -> None:
         self._metrics.schedules.labels(answer.source).inc()
@@ -213,6 +212,14 @@ class Planner:
             reason = answer.rejections[-1].reason
             self._metrics.fallbacks.labels(reason).inc()
             event("fallback", logging.WARNING, source=answer.source, reason=reason)
+
+
+def _refuse_short_limit(limit: float | None, waited: float, shortest: float) -> None:
+    if limit is not None and limit < shortest:
+        message = f"must be at least {shortest:g} for a shop of this size"
+        raise _refuse("time_limit_s", message, "time-limit-too-short")
+    if limit is not None and limit - waited < shortest / 2:  # `shortest` is generous by a factor of two
+        raise busy("the queue took too much of the time limit", waited, kind="queue-too-long")
 
 
 def _reply(plan: LotPlan, answer: Answer, model: Model, options: Options) -> dict[str, Any]:

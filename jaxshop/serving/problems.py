@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -16,9 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
 """Faults listed in one reply; `detail` says how many there are."""
 
-_FAULT = re.compile(
-    r"(?P<path>(?:machines|jobs|provenance|operations|[a-z_]+)(?:[\[.].*?)?): (?P<message>.+)", re.DOTALL
-)
+_FAULT = re.compile(r"(?P<path>[^\s:\[.]+(?:[\[.].*?)?): (?P<message>.+)", re.DOTALL)
 
 
 class Problem(Exception):  # noqa: N818 - the RFC's word
@@ -60,14 +59,19 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
         return Response(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
-def of_shop_error(error: ShopError, where: str) -> Problem:
-    """Turn the faults of bad input (each `where: path: message`) into a 422 with one entry a fault."""
-    entries = []
-    for fault in error.faults:
-        text = fault.removeprefix(f"{where}: ")
-        match = _FAULT.fullmatch(text)
-        entries.append(match.groupdict() if match else {"path": "", "message": text})
-    return Problem(422, "invalid-input", str(error), errors=entries)
+@contextmanager
+def refusing(where: str, prefix: str = "") -> Iterator[None]:
+    """Turn bad input's faults, each `where: path: message`, into a 422 that lists them; `prefix` begins paths."""
+    try:
+        yield
+    except ShopError as error:
+        entries = []
+        for fault in error.faults:
+            text = fault.removeprefix(f"{where}: ")
+            match = _FAULT.fullmatch(text)
+            path, message = match.group("path", "message") if match else ("", text)
+            entries.append({"path": f"{prefix}.{path}".strip("."), "message": message})
+        raise Problem(422, "invalid-input", str(error), errors=entries) from None
 
 
 def busy(detail: str, retry_after: float, kind: str = "busy") -> Problem:

@@ -175,9 +175,9 @@ class SafeScheduler:
             self.shortest[size] = round(2 * (time.monotonic() - began) + 0.02, 2)
         self.check(model, self.engine.specimen(self.engine.sizes[0]), samples=1)
 
-    def check(self, model: Model, plan: LotPlan, samples: int = 0) -> None:
+    def check(self, model: Model, plan: LotPlan, samples: int = 0, deadline: float | None = None) -> None:
         """Order a schedule as a canary; raises RejectedError if the policy fails in any part of it."""
-        answer = self.schedule(model, Order(plan, samples))
+        answer = self.schedule(model, Order(plan, samples, deadline=deadline))
         if answer.rejections:
             raise RejectedError(*answer.rejections[-1])
 
