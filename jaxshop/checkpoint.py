@@ -19,6 +19,7 @@ from orbax.checkpoint import checkpoint_managers
 
 from jaxshop.config import Config, NetworkConfig, from_dict, to_dict
 from jaxshop.env.observe import CONTEXT, FEATURES, FEATURES_VERSION
+from jaxshop.io import read_text, write_atomic
 from jaxshop.lots import LotPlan
 from jaxshop.policies.network import Network, initial_weights
 from jaxshop.shop import ShopError, fingerprint
@@ -27,10 +28,12 @@ SCHEMA_VERSION = 1
 """Changes whenever the layout of a checkpoint does."""
 DECISION_VERSION = 1
 """Changes whenever the environment's decisions do: an old policy would answer another question."""
+SUMS = "SHA256SUMS"
+"""Beside a checkpoint's files, in the format of the command sha256sum: what lies there has no checksums of its own."""
 SHIPPED = Path(__file__).parent / "shipped"
 """The policy inside the package."""
 
-logging.getLogger("absl").setLevel(logging.ERROR)
+logging.getLogger("absl").setLevel(logging.CRITICAL)  # our own line says what is wrong
 
 
 class CheckpointError(ShopError):
@@ -99,6 +102,7 @@ class Store:
         )
         self._manager.save(step, args=items, metrics={"score": score}, force=True)
         self._manager.wait_until_finished()
+        _write_sums(self._folder / str(step))
 
     def latest(self) -> int | None:
         """Step of the newest checkpoint."""
@@ -140,6 +144,7 @@ class Store:
         self._manager.close()
 
     def _restore(self, step: int, **items: Any) -> Any:
+        _check_sums(self._folder / str(step))  # tensorstore's threads would complain of damage in many lines
         with self._clean_errors(f"checkpoint {step} cannot be read"):
             return self._manager.restore(step, args=ocp.args.Composite(**items))
 
@@ -196,9 +201,32 @@ def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> 
             manager.save(int(meta["step"]), args=items, metrics={"score": meta["score"]})
         for note in fresh.rglob("commit_success.txt"):
             note.write_text("Checkpoint commit was successful.\n")  # orbax names this machine's folders there
+        _write_sums(fresh / str(meta["step"]))
         if folder.exists():
             folder.rename(Path(scratch) / "old")
         fresh.rename(folder)
+
+
+def _write_sums(folder: Path) -> None:
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    lines = (f"{_sha256(folder / name)}  {name}\n" for name in files if name != SUMS)
+    write_atomic(folder / SUMS, "".join(lines))
+
+
+def _check_sums(folder: Path) -> None:
+    """Refuse files that are not what was saved; a checkpoint without sums (its process was killed) passes unseen."""
+    if not (folder / SUMS).is_file():
+        return
+    for line in read_text(folder / SUMS).splitlines():
+        expected, _, name = line.partition("  ")
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder}: the checkpoint is damaged: {name} is missing")
+        if _sha256(folder / name) != expected:
+            raise CheckpointError(f"{folder}: the checkpoint is damaged: {name} is not as it was saved")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def make_network(config: NetworkConfig) -> Network:
