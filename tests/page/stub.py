@@ -14,8 +14,8 @@ import jaxshop.serving
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.schedule import Row, Schedule, from_json, kpis, to_json, verify
 from jaxshop.serving.middleware import PAGE_POLICY
-from jaxshop.serving.problems import of_shop_error
-from jaxshop.shop import Job, Machine, Operation, Shop, ShopError, fingerprint, parse_shop, shop_to_json
+from jaxshop.serving.problems import Problem, refusing
+from jaxshop.shop import Job, Machine, Operation, Shop, fingerprint, parse_shop, shop_to_json
 
 STATIC = Path(jaxshop.serving.__file__).parent / "static"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -106,15 +106,15 @@ class Handler(BaseHTTPRequestHandler):
         if self._refused():
             return None
         try:
-            if path == "/v1/schedules:verify":
-                shop, schedule = parse_shop(body["shop"], "shop"), from_json(body["schedule"], "schedule")
-                violations = verify(split_lots(shop, schedule.max_lot_hours), schedule)
-                return self._json({"valid": not violations, "violations": violations})
-            query = parse_qs(urlsplit(self.path).query)
-            size = query.get("max_lot_hours")
-            plan = split_lots(parse_shop(body, "body"), float(size[0]) if size else None)
-        except ShopError as error:
-            problem = of_shop_error(error, "body")
+            with refusing("body"):
+                if path == "/v1/schedules:verify":
+                    shop, schedule = parse_shop(body["shop"], "shop"), from_json(body["schedule"], "schedule")
+                    violations = verify(split_lots(shop, schedule.max_lot_hours), schedule)
+                    return self._json({"valid": not violations, "violations": violations})
+                query = parse_qs(urlsplit(self.path).query)
+                size = query.get("max_lot_hours")
+                plan = split_lots(parse_shop(body, "body"), float(size[0]) if size else None)
+        except Problem as problem:
             return self._problem(422, "Unprocessable Content", problem.detail, problem.errors)
         schedule = make_schedule(plan, offset=len(self.server.results))
         self.server.results.append(
