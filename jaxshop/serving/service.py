@@ -76,7 +76,7 @@ class Service:
         assert self._drained is not None
         await self._drained
         self.workers.stop()
-        logs.event("stopped", device_ended=await asyncio.to_thread(self.device.stop, 2.0))
+        logs.event("stopped", device_ended=await asyncio.to_thread(self.device.stop, 1.0))
 
     def _warm_up(self) -> None:
         began = time.monotonic()

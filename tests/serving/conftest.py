@@ -65,6 +65,15 @@ def serve() -> Iterator[Callable[..., TestClient]]:
         client.__exit__(None, None, None)
 
 
+@pytest.fixture(scope="session")
+def client() -> Iterator[TestClient]:
+    """A ready application in this process, with a fake engine, for tests that leave it as it was."""
+    app = create_app(load_settings(**KEYS), lambda *_: FakeEngine())
+    with TestClient(app, headers=PLANNER, raise_server_exceptions=False) as ready:
+        await_ready(lambda: ready.get("/readyz"))
+        yield ready
+
+
 class Process:
     """A server in a process of its own, on a port that the system chose."""
 

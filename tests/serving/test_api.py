@@ -41,10 +41,10 @@ def conforms(response: Any, model: type[BaseModel]) -> dict[str, Any]:
     return response.json()
 
 
-def test_a_schedule_is_complete_verified_and_as_documented(serve: Serve) -> None:
+def test_a_schedule_is_complete_verified_and_as_documented(client: httpx.Client) -> None:
     """The reply's schedule is a schedule file that the verifier accepts; the KPIs are of it; times are in a header."""
     body = shop_body() | {"plan_start": "2026-11-23T06:00:00Z"}
-    response = serve().post("/v1/schedules?samples=6&seed=2&max_lot_hours=1.5&target_hours=1", json=body)
+    response = client.post("/v1/schedules?samples=6&seed=2&max_lot_hours=1.5&target_hours=1", json=body)
     reply = conforms(response, schemas.ScheduleReply)
     plan = split_lots(parse_shop(body, "body"), 1.5)
     assert verify(plan, from_json(reply["schedule"], "reply")) == []
@@ -149,19 +149,19 @@ def test_reload_needs_an_administrator_and_a_good_model(serve: Serve, tmp_path: 
         (lambda shop: shop.pop("name"), "name"),
     ],
 )
-def test_a_fault_in_the_shop_comes_with_its_path(serve: Serve, change: Callable[[Any], Any], path: str) -> None:
+def test_a_fault_in_the_shop_comes_with_its_path(client: httpx.Client, change: Callable[[Any], Any], path: str) -> None:
     """A 422 lists path and message of what is wrong."""
     body = copy.deepcopy(shop_body())
     change(body)
-    errors = problem(serve().post("/v1/schedules", json=body), 422)["errors"]
+    errors = problem(client.post("/v1/schedules", json=body), 422)["errors"]
     assert path in [error["path"] for error in errors]
 
 
-def test_every_fault_is_listed(serve: Serve) -> None:
+def test_every_fault_is_listed(client: httpx.Client) -> None:
     """Two faults, two entries."""
     body = shop_body()
     body["jobs"][0]["release"] = body["jobs"][1]["release"] = -1
-    errors = problem(serve().post("/v1/schedules", json=body), 422)["errors"]
+    errors = problem(client.post("/v1/schedules", json=body), 422)["errors"]
     assert [error["path"] for error in errors] == ["jobs[0].release", "jobs[1].release"]
 
 
@@ -184,26 +184,25 @@ def test_every_fault_is_listed(serve: Serve) -> None:
         *('{"format": NaN}', '{"format": -Infinity}'),
     ],
 )
-def test_what_is_no_shop_file_is_refused(serve: Serve, text: str) -> None:
+def test_what_is_no_shop_file_is_refused(client: httpx.Client, text: str) -> None:
     """Whatever the body holds, the answer is a 422 that says why."""
-    response = serve().post("/v1/schedules", content=text, headers={"Content-Type": "application/json"})
+    response = client.post("/v1/schedules", content=text, headers={"Content-Type": "application/json"})
     assert problem(response, 422)["errors"]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e308", '"2"', "true", "null"])
-def test_numbers_that_are_none_are_refused_where_they_stand(serve: Serve, number: str) -> None:
+def test_numbers_that_are_none_are_refused_where_they_stand(client: httpx.Client, number: str) -> None:
     """NaN, infinities, numbers beyond any plan, texts and booleans are no hours."""
     body = shop_body()
     body["jobs"][1]["operations"][0]["alternatives"]["M1"] = "here"
     text = json.dumps(body).replace('"here"', number)
-    response = serve().post("/v1/schedules", content=text, headers={"Content-Type": "application/json"})
+    response = client.post("/v1/schedules", content=text, headers={"Content-Type": "application/json"})
     (error,) = problem(response, 422)["errors"]
     assert "M1" in error["path"] or "is not a number" in error["message"]
 
 
-def test_not_utf8_and_other_media_types_are_refused(serve: Serve) -> None:
+def test_not_utf8_and_other_media_types_are_refused(client: httpx.Client) -> None:
     """Bytes that are no text get a 422, bodies of another type a 415."""
-    client = serve()
     bad = client.post("/v1/schedules", content=b"\xff\xfe{}", headers={"Content-Type": "application/json"})
     problem(bad, 422)
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
@@ -219,15 +218,14 @@ def test_not_utf8_and_other_media_types_are_refused(serve: Serve) -> None:
         *("max_lot_hours=0.05", "max_lot_hours=0.09"),
     ],
 )
-def test_options_are_strict(serve: Serve, query: str) -> None:
+def test_options_are_strict(client: httpx.Client, query: str) -> None:
     """Unknown options and values out of range are refused by name; so are lot sizes that set-ups alone reach."""
-    document = problem(serve().post(f"/v1/schedules?{query}", json=shop_body()), 422)
+    document = problem(client.post(f"/v1/schedules?{query}", json=shop_body()), 422)
     assert query.partition("=")[0] in {error["path"].removeprefix("query.") for error in document["errors"]}
 
 
-def test_limits_are_named(serve: Serve) -> None:
+def test_limits_are_named(client: httpx.Client) -> None:
     """Too large a shop, too many lots, too short a time: the 422 says what would do."""
-    client = serve()
     assert "256" in problem(client.post("/v1/schedules", json=shop_body(jobs=65)), 422)["detail"]
     short = problem(client.post("/v1/schedules?time_limit_s=0.0001", json=shop_body()), 422)
     assert short["type"].endswith("time-limit-too-short")
@@ -245,9 +243,9 @@ def test_a_long_body_is_refused(serve: Serve) -> None:
     assert client.post("/v1/schedules", json=shop_body()).status_code == 200
 
 
-def test_verify_tells_right_from_wrong(serve: Serve) -> None:
+def test_verify_tells_right_from_wrong(client: httpx.Client) -> None:
     """A schedule of the server's own is valid; a moved operation is found; strangers in the body are refused."""
-    client, shop = serve(), shop_body()
+    shop = shop_body()
     schedule = client.post("/v1/schedules?max_lot_hours=1", json=shop).json()["schedule"]
     right = conforms(
         client.post("/v1/schedules:verify", json={"shop": shop, "schedule": schedule}), schemas.VerifyReply
@@ -284,9 +282,9 @@ def test_nothing_is_answered_before_the_warm_up(serve: Serve) -> None:
     engine.release.set()
 
 
-def test_the_demo_shop_is_the_reference_shop(serve: Serve) -> None:
+def test_the_demo_shop_is_the_reference_shop(client: httpx.Client) -> None:
     """149 machines, 411 jobs, and a valid shop file."""
-    shop = conforms(serve().get("/v1/demo-shop"), schemas.ShopFile)
+    shop = conforms(client.get("/v1/demo-shop"), schemas.ShopFile)
     assert (len(shop["machines"]), len(shop["jobs"])) == (149, 411)
     parse_shop(shop, "demo")
 
@@ -310,9 +308,8 @@ def test_operators_see_versions_models_and_metrics(serve: Serve) -> None:
         assert f"jaxshop_{name}" in text or f"jaxshop_requests_{name}" in text
 
 
-def test_every_answer_carries_security_headers_and_an_id(serve: Serve) -> None:
+def test_every_answer_carries_security_headers_and_an_id(client: httpx.Client) -> None:
     """The page may load its own files and nothing else; a sane request id is kept, another replaced."""
-    client = serve()
     page = client.get("/")
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -351,9 +348,8 @@ def test_cors_is_off_unless_an_origin_is_named(serve: Serve) -> None:
     assert refused.headers["access-control-allow-origin"] == "https://plan.example"
 
 
-def test_openapi_examples_are_accepted(serve: Serve) -> None:
+def test_openapi_examples_are_accepted(client: httpx.Client) -> None:
     """The example in the document is a shop that the server schedules."""
-    client = serve()
     document = client.get("/openapi.json").json()
     content = document["paths"]["/v1/schedules"]["post"]["requestBody"]["content"]["application/json"]
     for example in content["examples"].values():

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -19,7 +19,7 @@ from jaxshop.client import Client, ServerError
 from jaxshop.serving import schemas
 from jaxshop.serving.server import main
 
-from .conftest import BOSS, ROOT, Process
+from .conftest import ROOT, Process
 from .fakes import shop_body, small_shop
 
 Start = Callable[..., Process]
@@ -182,30 +182,35 @@ def test_a_killed_server_leaves_no_client_hanging(fake_process: Start) -> None:
     again.await_ready()
 
 
-def test_a_full_queue_refuses_and_recovers(fake_process: Start) -> None:
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[Process]:
+    """A server that takes one request at a time."""
+    process = Process(["-m", "tests.serving.fake_server", "--port", "0"], JAXSHOP_THREADS="1", JAXSHOP_QUEUE="0")
+    process.await_ready()
+    yield process
+    assert process.stop() == 0
+
+
+def test_a_full_queue_refuses_and_recovers(narrow: Process) -> None:
     """With its one place taken, the server says 503 and when to come back; cancelling frees the place."""
-    process = fake_process(JAXSHOP_THREADS="1", JAXSHOP_QUEUE="0")
-    process.await_ready()
     body = shop_body(name="samples:dawdle")
-    location = process.client.post("/v1/schedules?samples=4000", json=body, headers=ASYNC).headers["location"]
-    while process.client.get(location).json()["status"] == "queued":
+    location = narrow.client.post("/v1/schedules?samples=4000", json=body, headers=ASYNC).headers["location"]
+    while narrow.client.get(location).json()["status"] == "queued":
         time.sleep(0.02)
-    full = process.client.post("/v1/schedules", json=shop_body())
+    full = narrow.client.post("/v1/schedules", json=shop_body())
     assert (full.status_code, int(full.headers["retry-after"]) >= 1) == (503, True)
-    assert process.client.delete(location).status_code == 204
-    with Client(process.url, "key-of-mes") as client:  # it comes back, as a 503 asks it to
+    assert narrow.client.delete(location).status_code == 204
+    with Client(narrow.url, "key-of-mes") as client:  # it comes back, as a 503 asks it to
         client.schedule(shop_body())
 
 
-def test_a_client_that_goes_away_frees_its_place(fake_process: Start) -> None:
+def test_a_client_that_goes_away_frees_its_place(narrow: Process) -> None:
     """Its work is abandoned after the chunk under way, and the log has it as 499."""
-    process = fake_process(JAXSHOP_THREADS="1", JAXSHOP_QUEUE="0")
-    process.await_ready()
     with pytest.raises(httpx.ReadTimeout):
-        process.client.post("/v1/schedules?samples=4000", json=shop_body(name="samples:dawdle"), timeout=0.3)
-    with Client(process.url, "key-of-mes") as client:  # it waits, as a 503 asks it to
+        narrow.client.post("/v1/schedules?samples=4000", json=shop_body(name="samples:dawdle"), timeout=0.3)
+    with Client(narrow.url, "key-of-mes") as client:  # it waits, as a 503 asks it to
         client.schedule(shop_body())
-    statuses = [json.loads(line).get("status") for line in process.lines if '"request"' in line]
+    statuses = [json.loads(line).get("status") for line in narrow.lines if '"request"' in line]
     assert 499 in statuses
 
 
@@ -230,20 +235,6 @@ def test_a_stuck_device_is_answered_for_over_the_wire(fake_process: Start) -> No
     began = time.monotonic()
     assert process.client.post("/v1/schedules", json=shop_body()).json()["source"].startswith("fallback:")
     assert time.monotonic() - began < 20
-    assert process.stop() == 0
-
-
-def test_a_damaged_checkpoint_at_reload_changes_nothing(fake_process: Start, tmp_path: Path) -> None:
-    """The reload is refused while requests go on, and the old model answers them."""
-    checkpoint = tmp_path / "model.json"
-    checkpoint.write_text('{"name": "first"}')
-    process = fake_process("--checkpoint", str(checkpoint))
-    process.await_ready()
-    checkpoint.write_text('{"name": ')
-    assert process.client.post("/v1/models:reload", headers=BOSS).status_code == 409
-    assert process.client.post("/v1/schedules", json=shop_body()).json()["model"]["name"] == "first"
-    checkpoint.write_text('{"name": "second"}')
-    assert process.client.post("/v1/models:reload", headers=BOSS).json()["name"] == "second"
 
 
 def test_logs_are_json_with_ids_and_without_secrets(fake_process: Start) -> None:
