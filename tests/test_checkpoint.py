@@ -88,7 +88,7 @@ def test_a_learner_comes_back_whole(finished: Finished):
 
 
 def test_load_policy_gives_the_best(finished: Finished):
-    """Shows that run folder and checkpoint folder both give the averaged weights of the best checkpoint, ready to act."""
+    """Shows that run folder and checkpoint folder give the averaged weights of the best checkpoint."""
     policy = load_policy(finished.folder)
     store = Store(finished.folder / "checkpoints", read_only=True)
     like = first_learner(finished.config, policy.network).averaged
@@ -197,7 +197,7 @@ def test_a_foreign_record_is_refused(finished: Finished, tmp_path, change: dict,
 
 
 def test_folders_that_hold_no_checkpoint_are_refused(tmp_path):
-    """Shows what is said of a folder that is missing, empty, a file, or full of something else, and that none changes."""
+    """Shows what is said of a folder that is missing, empty, a file or full of other things; none changes."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
     (tmp_path / "other").mkdir()

@@ -105,7 +105,7 @@ def test_overrides_beat_the_file(tmp_path):
 @pytest.mark.parametrize("override", ["ppo.clip", "clip=1", "=1", "ppo.=1", "ppo.clip=", "ppo.clip=nan", "ppo.x.y=1"])
 def test_a_faulty_override_is_refused(override: str):
     """Shows that an override without section, key or a usable value says so."""
-    with pytest.raises(ConfigError, match="ppo|override"):
+    with pytest.raises(ConfigError, match=r"ppo|override"):
         load_config(None, [override])
 
 
