@@ -54,8 +54,6 @@ def launch(
     problem = prepare(shop, config)
     _check_outputs(config)
     folder = Path(resume) if resume else _new_folder(config)
-    _introduce(problem, config, folder, console)
-
     network = make_network(config.network)
     evaluator = Evaluator(problem, network, config.evaluation.batch)
     like = first_learner(config, network)
@@ -65,6 +63,7 @@ def launch(
     step = store.latest() if resume else None
     start = _start(store, step, like, config, shop, resume) if resume else None
     write_atomic(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
+    _introduce(problem, config, folder, console)
 
     sinks: list[Callback] = [JsonLines(folder / "metrics.jsonl", keep=step or 0), ConsoleProgress(console)]
     if config.logging.tensorboard:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxshop.bounds import Certificate, certify, verdict
-from jaxshop.config import Config, PoolConfig
+from jaxshop.config import Config, ConfigError, PoolConfig
 from jaxshop.env import EnvParams, JobShop, make
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.lots import LotPlan, split_lots
@@ -19,6 +19,8 @@ from jaxshop.sources.reference import generate_shop, random_spec
 
 _SMALL, _SELECTION, _FULL = 1, 2, 3
 """First words of the seeds: they keep the kinds of generated shops, and the reference's seeds, apart."""
+_FEWEST_JOBS = 6
+"""Fewer than these cannot share a load like the reference's; shops of one job are trained for with these, too."""
 
 
 class Bank(NamedTuple):
@@ -54,6 +56,8 @@ def prepare(shop: Shop, config: Config) -> Problem:
     plan = split_lots(shop, config.run.max_lot_hours)
     check_target(plan, config.run.target_hours)
     certificate = certify(plan)
+    if certificate.value == 0:
+        raise ShopError(f"{shop.name}: no job takes any time, so there is nothing to train for")
     shape = shape_of([plan], config.own.candidates)
     own = jax.tree.map(jax.numpy.asarray, pack(plan, shape, certificate.value))
     banks = {"own": Bank(JobShop(shape), jax.tree.map(lambda x: x[None], own))}
@@ -61,6 +65,8 @@ def prepare(shop: Shop, config: Config) -> Problem:
     for name, stage in config.stages():
         if name in pools:
             banks[name] = _bank(*pools[name], config.run.seed, stage.candidates)
+        if (decisions := banks[name].env.shape.operations * stage.shops * stage.samples) < config.ppo.minibatches:
+            raise ConfigError(f"ppo.minibatches: {name} has only {decisions} decisions an update to cut into these")
     kept = PoolConfig(config.evaluation.selection_shops, len(shop.machines), len(plan.lots))
     return Problem(
         plan,
@@ -79,5 +85,5 @@ def _bank(pool: PoolConfig, purpose: int, seed: int, candidates: int) -> Bank:
 
 def _generated(pool: PoolConfig, seed: list[int]) -> LotPlan:
     rng = np.random.default_rng(seed)
-    jobs = max(2, round(pool.jobs * rng.uniform(0.85, 1.1)))
+    jobs = max(_FEWEST_JOBS, round(pool.jobs * rng.uniform(0.85, 1.1)))
     return split_lots(generate_shop(rng, random_spec(rng, pool.machines, jobs)), None)
