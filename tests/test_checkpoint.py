@@ -167,6 +167,7 @@ def test_damaged_sums_are_noticed_and_missing_ones_are_not_needed(finished: Fini
     assert load_policy(tmp_path / "c").id == load_policy(finished.folder).id
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of tensorstore's threads
 def test_weights_for_another_network_are_refused(finished: Finished, tmp_path):
     """Shows that weights are never cut or filled up to fit the network that the record describes."""
     policy = load_policy(finished.folder)

@@ -44,7 +44,7 @@ every = 2
 selection_shops = 24
 samples = 4
 batch = 2
-rule_seeds = 2
+rule_seeds = 1
 baseline_seconds = 0.01
 [logging]
 checkpoint_every = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -95,7 +96,7 @@ def to_jumanji(env: JobShop, params: EnvParams) -> Any:
             )
             return KeyedState(inner, state.key), timestep
 
-        @property
+        @cached_property
         def observation_spec(self) -> specs.Spec:
             """The fields of `Observation`."""
             boxes = env.observation_space(params).spaces
@@ -105,7 +106,7 @@ def to_jumanji(env: JobShop, params: EnvParams) -> Any:
             }
             return specs.Spec(Observation, "ObservationSpec", **fields)
 
-        @property
+        @cached_property
         def action_spec(self) -> specs.DiscreteArray:
             """Lots."""
             return specs.DiscreteArray(env.shape.lots, name="action")

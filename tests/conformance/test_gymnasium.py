@@ -1,0 +1,50 @@
+"""gymnasium's own checker on the adapter."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from jaxshop.env import make
+from jaxshop.env.adapters import to_gymnasium
+from jaxshop.lots import split_lots
+from tests.oracles import dispatch as oracle
+from tests.shops import ft06
+
+
+@pytest.fixture(scope="module")
+def env():
+    """ft06 as a gymnasium environment."""
+    return to_gymnasium(*make(ft06()))
+
+
+@pytest.mark.filterwarnings("error")
+def test_gymnasium_finds_nothing(env):
+    """Shows that gymnasium's checker passes, its warnings counted as failures."""
+    check_env(env, skip_render_check=True)
+
+
+def test_an_episode_through_numpy(env):
+    """Shows 36 legal steps with masks in both places, and that the longest lot first gives MWKR/active."""
+    obs, info = env.reset(seed=0)
+    first, total, terminated, steps = None, 0.0, False, 0
+    while not terminated:
+        legal = np.flatnonzero(info["action_mask"])
+        np.testing.assert_array_equal(legal, np.flatnonzero(obs["action_mask"]))
+        left = obs["features"][:, 2]  # remaining work; candidates are all lots here, in order
+        obs, reward, terminated, truncated, info = env.step(legal[np.argmax(left[legal])])
+        first = info["makespan"] if first is None else first
+        total, steps = total + reward, steps + 1
+        assert not truncated
+        assert not info["illegal"]
+    assert steps == 36
+    plan = split_lots(ft06(), None)
+    assert info["makespan"] == oracle.dispatch(plan, oracle.RULES["MWKR"]).makespan
+
+
+def test_a_step_before_the_first_reset_is_refused():
+    """Shows gymnasium's own error."""
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        to_gymnasium(*make(ft06())).step(0)
