@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import jax
+import jax.numpy as jnp
 import pytest
 
 from jaxshop import search
 from jaxshop.bounds import certify
 from jaxshop.checkpoint import load_policy
+from jaxshop.env import make
+from jaxshop.env.observe import CONTEXT, FEATURES
 from jaxshop.lots import split_lots
+from jaxshop.policies.network import Network, initial_weights
 from jaxshop.schedule import verify
-from jaxshop.search import SAMPLE_BATCH, solve
+from jaxshop.search import SAMPLE_BATCH, best_sample, solve
 from jaxshop.shop import ShopError
 from tests.oracles import dispatch as oracle
 from tests.shops import ft06
@@ -60,11 +67,23 @@ def test_samples_repeat_and_only_improve(plan, policy, sampled):
     assert verify(plan, many.schedule) == []
 
 
-def test_more_samples_begin_with_the_same_ones(plan, policy, sampled):
-    """Shows that asking for 5 where 4 were found before can only change the schedule by the fifth sample."""
-    few = sampled[4]
-    one_more = solve(plan, policy, samples=5, seed=3)
-    assert one_more.makespan < few.makespan or one_more.schedule == few.schedule
+def test_a_sample_depends_on_its_number_alone(plan):
+    """Shows that sample 5 is the same in any batch, and that only samples below the limit can be the best."""
+    env, params = make(plan)
+    network = Network(width=8)
+    weights = jax.jit(partial(initial_weights, network, features=FEATURES, context=CONTEXT))(jax.random.key(0))
+    draw = jax.jit(partial(best_sample, env, network, count=8))
+
+    def drawn(begin: int, limit: int):
+        return draw(weights, params, jax.random.key(7), begin=jnp.int32(begin), limit=jnp.int32(limit))
+
+    best, makespans = drawn(0, 100)
+    later = drawn(4, 100)[1]
+    assert makespans[4:].tolist() == later[:4].tolist()
+    assert len(set(makespans.tolist())) > 1
+    assert int(best.makespan) == makespans.min() == best.end.max()
+    for limit in range(1, 9):
+        assert int(drawn(0, limit)[0].makespan) == makespans[:limit].min()
 
 
 def test_a_time_limit_ends_the_drawing(plan, policy):
