@@ -80,13 +80,16 @@ def test_the_checkpoint_of_a_run_schedules(finished: Finished, tmp_path):
 
 
 def test_a_missed_target_is_exit_code_3(finished: Finished, copied, shared_updates):
-    """Shows that a target that is possible, but not met, ends with 3, and that it may be set on a resume."""
+    """Shows that a missed target ends with 3, and may be set on a resume, which drops metrics past its checkpoint."""
+    metrics = copied / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"update": 13}\n{"upd')  # as a killed process leaves it
     hours = finished.report["lower_bound_hours"] * 1.0001
     result = run_train("--resume", copied, f"run.target_hours={hours}", "--json")
     assert result.code == 3
     assert result.json["target_met"] is False
     same = finished.report.keys() - CLOCK - {"target_hours", "target_met"}
     assert {k: result.json[k] for k in same} == {k: finished.report[k] for k in same}
+    assert metrics.read_text() == (finished.folder / "metrics.jsonl").read_text()
 
 
 def start(*arguments: object, log: Path) -> subprocess.Popen:
