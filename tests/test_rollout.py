@@ -19,14 +19,30 @@ SAMPLES = 16
 
 
 @pytest.fixture(scope="module")
-def played():
-    """16 episodes on each of three shops of different lengths: (params, weights, transitions, makespans)."""
-    env, params = make([random_shop(seed, jobs=2 + seed, machines=3) for seed in range(3)])
-    weights = jax.jit(partial(initial_weights, NETWORK, features=FEATURES, context=CONTEXT))(jax.random.key(0))
-    weights = jax.tree.map(lambda x: 3 * np.asarray(x), weights)
+def shops():
+    """Three shops of different lengths, stacked."""
+    return make([random_shop(seed, jobs=2 + seed, machines=3) for seed in range(3)])
+
+
+@pytest.fixture(scope="module")
+def weights():
+    """Random weights, scaled up so that choices are not all alike."""
+    drawn = jax.jit(partial(initial_weights, NETWORK, features=FEATURES, context=CONTEXT))(jax.random.key(0))
+    return jax.tree.map(lambda x: 3 * np.asarray(x), drawn)
+
+
+@pytest.fixture(scope="module")
+def roll(shops, weights):
+    """16 episodes on each shop for a key, compiled once."""
+    env, params = shops
     run = jax.jit(partial(collect, env, NETWORK, samples=SAMPLES))
-    transitions, makespans = run(weights, params, key=jax.random.key(1))
-    return params, weights, transitions, makespans
+    return lambda seed: run(weights, params, key=jax.random.key(seed))
+
+
+@pytest.fixture(scope="module")
+def played(shops, weights, roll):
+    """(params, weights, transitions, makespans)."""
+    return shops[1], weights, *roll(1)
 
 
 def test_stored_probabilities_and_values_are_the_policys(played):
@@ -69,14 +85,12 @@ def test_rewards_add_up_to_the_makespan(played):
     assert (np.asarray(makespans).std(axis=1) > 0).any()
 
 
-def test_actions_follow_the_policys_probabilities(played):
-    """Shows on 2,000 first decisions that choices come as often as the policy says."""
-    _, weights, _, _ = played
-    env, params = make(random_shop(2, jobs=4, machines=3))
-    run = jax.jit(partial(collect, env, NETWORK, samples=2000))
-    many, _ = run(weights, jax.tree.map(lambda x: x[None], params), key=jax.random.key(2))
-    seen = jax.tree.map(lambda x: x[0, 0, 0], many.seen)
+def test_actions_follow_the_policys_probabilities(weights, roll):
+    """Shows on 1,920 first decisions of a shop that choices come as often as the policy says."""
+    rolls = [roll(seed)[0] for seed in range(120)]
+    seen = jax.tree.map(lambda x: x[0, 2, 0], rolls[0].seen)
     expected = np.asarray(jax.nn.softmax(evaluate(NETWORK, weights, as_float32(seen)).logits))
-    found = np.bincount(np.asarray(many.action)[0, 0], minlength=len(expected)) / 2000
+    actions = np.concatenate([np.asarray(transitions.action)[0, 2] for transitions in rolls])
+    found = np.bincount(actions, minlength=len(expected)) / len(actions)
     assert (expected > 0.05).sum() > 1
     np.testing.assert_allclose(found, expected, atol=0.05)
