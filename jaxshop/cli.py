@@ -36,7 +36,7 @@ def _guarded(run: Callable[[], int]) -> int:
     try:
         return run()
     except ShopError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)  # one line, as ShopError sees to
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

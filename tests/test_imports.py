@@ -14,7 +14,7 @@ import jaxshop
 PACKAGE = Path(jaxshop.__file__).parent
 
 LAYERS = (
-    {"records", "validation", "shop", "io", "config"},
+    {"records", "validation", "shop", "io", "hosts", "config"},
     {"lots", "bounds", "schedule"},
     {"sources", "report"},
     {"env"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jaxshop.hosts import is_loopback
 from jaxshop.shop import ShopError
 
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -93,11 +93,3 @@ def parse_keys(secret: SecretStr, where: str) -> dict[str, str]:
             raise ShopError(f"{where}: entry {i + 1} repeats the name {name!r}")
         keys[name] = key
     return keys
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -91,6 +91,9 @@ class _Reader:
         self.database = database
         self.settings = settings
         self.refusals = Refusals()
+        self.unsure = self.refusals.unsure
+        self.incomplete: set[str] = set()
+        """Jobs of which an operation was refused: their routes are not judged."""
         self.counts = Counts()
         self.plan_start = settings.plan_start or datetime.min.replace(tzinfo=UTC)
         marks = ", ".join("?" * len(settings.open_states))
@@ -143,7 +146,7 @@ class _Reader:
             self.counts.past_availabilities += start < 0
             self.counts.inactive_machines += active == 0
             machines[id] = None if active == 0 else Machine(id, centre, max(0, start))
-        if not any(machines.values()):
+        if not any(machines.values()) and not self.unsure[table]:
             self.refusals.add(table, (), "active", 1, "there is no active machine")
         return machines
 
@@ -178,7 +181,7 @@ class _Reader:
                 weight=float(weight),
                 quantity=None if quantity is None else int(quantity),
             )
-        if not jobs:
+        if not jobs and not self.unsure[table]:
             self.refusals.add(table, (), "status", ",".join(states), "there is no job with such a status")
         return jobs
 
@@ -191,7 +194,12 @@ class _Reader:
         alternatives: Alternatives = {}
         folded: dict[str, str] = {}
         for name, job, seq, setup_h in self.rows(table, columns, source, self.settings.open_states):
+            if text(job) in self.unsure["jobs"]:  # the join gives the operation once for each of those rows
+                self.unsure[table].add(text(name))
+                self.incomplete.add(text(job))
+                continue
             if (id := self.refusals.key(table, "operation_id", name, folded)) is None:
+                self.incomplete.add(text(job))
                 continue
             alternatives[id] = {}
             setup = self.refusals.ticks(table, (id,), "setup_h", setup_h, least=0)
@@ -199,8 +207,10 @@ class _Reader:
             if route is None:
                 self.refusals.add(table, (id,), "job_id", job, "there is no such job")
             elif not is_whole(seq):
+                self.incomplete.add(text(job))
                 self.refusals.add(table, (id,), "seq", seq, "must be a whole number")
             elif seq in route:
+                self.incomplete.add(text(job))
                 twin = f"{show(route[seq].id)} of job {show(job)} has it too"
                 self.refusals.add(table, (id,), "seq", seq, f"a repeat: {twin}", "a repeat")
             else:
@@ -217,12 +227,16 @@ class _Reader:
         )
         ids = {id: id for id in machines}  # so that all rows share one text per machine
         for operation, machine, duration_h in self.rows(table, columns, source, self.settings.open_states):
+            if text(operation) in self.unsure["operations"]:
+                continue
             key = (operation, machine)
             durations, id = alternatives.get(text(operation)), ids.get(text(machine))
             if durations is None:
                 self.refusals.add(table, key, "operation_id", operation, "there is no such operation")
                 continue
-            if id is None:
+            if text(machine) in self.unsure["machines"]:
+                pass
+            elif id is None:
                 self.refusals.add(table, key, "machine_id", machine, "unknown machine")
             elif machines[id] is None:
                 self.refusals.add(table, key, "machine_id", machine, "the machine is inactive")
@@ -233,15 +247,16 @@ class _Reader:
 
     def check_route(self, job: str, route: dict[int, Operation], alternatives: Alternatives) -> None:
         """Refuse a job without operations or with a gap in them, and an operation that nothing can run."""
-        if not route:
-            self.refusals.add("jobs", (job,), "job_id", job, "the job has no operations")
-        for expected, seq in enumerate(sorted(route), 1):
-            if seq != expected:
-                gap = f"a gap: job {show(job)} has no {expected}"
-                self.refusals.add("operations", (route[seq].id,), "seq", seq, gap, "a gap")
-                break
+        if job not in self.incomplete:
+            if not route:
+                self.refusals.add("jobs", (job,), "job_id", job, "the job has no operations")
+            for expected, seq in enumerate(sorted(route), 1):
+                if seq != expected:
+                    gap = f"a gap: job {show(job)} has no {expected}"
+                    self.refusals.add("operations", (route[seq].id,), "seq", seq, gap, "a gap")
+                    break
         for op in route.values():
-            if not alternatives[op.id]:
+            if not alternatives[op.id] and op.id not in self.unsure["operations"]:
                 reason = "no machine may run it: it has no row in operation_machines"
                 self.refusals.add("operations", (op.id,), "operation_id", op.id, reason)
 

@@ -200,7 +200,7 @@ def _load_driver() -> ModuleType:
 
 def _refusal(error: Any, about: str) -> ShopError:
     """Say in one line what the server refused, and what to look at."""
-    message = " ".join(str(error).split())
+    message = " ".join(str(error).splitlines())  # blanks within a name stay
     hint = f": {HINTS[error.errno]}" if error.errno in HINTS else ""
     duplicate, lost = error.errno == DUPLICATE_KEY, error.errno in LOST
     kind = DuplicateKeyError if duplicate else ConnectionLostError if lost else ShopError

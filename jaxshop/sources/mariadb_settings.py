@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from configparser import ConfigParser
 from configparser import Error as SyntaxFault
@@ -13,6 +12,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jaxshop.hosts import is_loopback
 from jaxshop.io import read_text
 from jaxshop.shop import ShopError
 
@@ -76,12 +76,7 @@ class DbSettings(BaseSettings):
     @property
     def is_local(self) -> bool:
         """Say whether nobody but this machine can listen in, so that TLS may be left out."""
-        if self.socket or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return bool(self.socket) or is_loopback(self.host)
 
     @property
     def wants_tls(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any
@@ -23,11 +23,16 @@ class RefusedRowsError(ShopError):
 
 
 class Refusals:
-    """Checks values; what is wrong is noted, and a stand-in lets the read go on to the next fault."""
+    """Checks values; what is wrong is noted, and a stand-in lets the read go on to the next fault.
+
+    `unsure` holds, by table, the ids that name no row or several: what refers to them is not judged, since its
+    faults would merely follow.
+    """
 
     def __init__(self) -> None:
         self.faults: list[str] = []
         self.reasons: Counter[str] = Counter()
+        self.unsure: defaultdict[str, set[str]] = defaultdict(set)
 
     def add(self, table: str, key: tuple[object, ...], column: str, value: object, reason: str, kind: str = "") -> None:
         """Note a faulty value; `kind` is the reason without names, to count by."""
@@ -48,11 +53,13 @@ class Refusals:
         id = text(value)
         if not id or not id.isprintable():
             self.add(table, (value,), column, value, "must be a printable text that is not empty")
+            self.unsure[table].add(id)
             return None
         alike = id.rstrip().casefold()
         if earlier := folded.get(alike):
             difference = "a repeat" if earlier == id else "they differ only in case or trailing blanks"
             self.add(table, (id,), column, value, f"duplicate of {show(earlier)}: {difference}", "duplicate")
+            self.unsure[table] |= {id, earlier}
             return None
         folded[alike] = id
         return id

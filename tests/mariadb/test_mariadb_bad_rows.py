@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 
 from jaxshop.data_report import refusal_text
+from jaxshop.shop import ShopError
 from jaxshop.sources.mariadb import read
+from jaxshop.sources.mariadb_connection import connect
+from jaxshop.sources.mariadb_settings import load_settings
 from jaxshop.sources.mariadb_values import RefusedRowsError
 
 OM, OP = (
@@ -186,6 +190,67 @@ def test_every_fault_is_collected(loose) -> None:
         "operation_machines.duration_h: a missing value is never filled in": 3,
     }
     assert "3  operation_machines.duration_h: a missing value" in refusal_text(caught.value)
+
+
+ONE_CAUSE = {
+    # case: (what is done to a valid shop, the only fault)
+    "duplicate job": ("INSERT INTO jobs SELECT * FROM jobs WHERE job_id = 'A'", "jobs: 'A': job_id 'A': duplicate"),
+    "job in two cases": (
+        "INSERT INTO jobs SELECT 'a', quantity, release_at, due_at, weight, status FROM jobs WHERE job_id = 'A'; "
+        "UPDATE operations SET job_id = 'a' WHERE operation_id = 'A/2'",
+        "jobs: '[Aa]': job_id '[Aa]': duplicate of",
+    ),
+    "only job without an id": (
+        "DELETE FROM jobs WHERE job_id <> 'A'; UPDATE jobs SET job_id = ''; UPDATE operations SET job_id = ''",
+        "jobs: '': job_id '': must be",
+    ),
+    "duplicate operation": (
+        "INSERT INTO operations SELECT * FROM operations WHERE operation_id = 'A/1'",
+        "operations: 'A/1': operation_id 'A/1': duplicate of 'A/1': a repeat",
+    ),
+    "operation not printable": (
+        "UPDATE operations SET operation_id = 'A\n' WHERE operation_id = 'A/1'; "
+        "UPDATE operation_machines SET operation_id = 'A\n' WHERE operation_id = 'A/1'",
+        r"operations: 'A\\n': operation_id 'A\\n': must be a printable text",
+    ),
+    "sequence missing": (
+        "UPDATE operations SET seq = NULL WHERE operation_id = 'A/1'",
+        "operations: 'A/1': seq NULL: must be a whole number",
+    ),
+    "repeat, so that another is missing": (
+        "INSERT INTO operations VALUES ('A/3', 'A', 3, 0); UPDATE operations SET seq = 1 WHERE operation_id = 'A/2'; "
+        "INSERT INTO operation_machines VALUES ('A/3', 'M1', 1)",
+        "operations: 'A/[12]': seq 1: a repeat",
+    ),
+    "duplicate machine, once inactive": (
+        "INSERT INTO machines VALUES ('M1', NULL, NULL, 0)",
+        "machines: 'M1': machine_id 'M1': duplicate of 'M1': a repeat",
+    ),
+    "machines that differ by blanks": (
+        "INSERT INTO machines VALUES ('M2 ', NULL, NULL, 1); "
+        "UPDATE operation_machines SET machine_id = 'M2 ' WHERE operation_id = 'A/2'",
+        "machines: 'M2 ?': machine_id 'M2 ?': duplicate of 'M2 ?': they differ only",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ONE_CAUSE)
+def test_faults_that_merely_follow_are_not_shown(loose, case: str) -> None:
+    """Where rows hang on a row that is refused, only that row's own fault is reported."""
+    changes, says = ONE_CAUSE[case]
+    loose.sql("SET sql_mode = ''", *changes.split("; "))
+    with pytest.raises(RefusedRowsError) as caught:
+        read()
+    (fault,) = caught.value.faults
+    assert re.match(f"mariadb: {says}", fault), fault
+
+
+def test_blanks_in_ids_are_shown_as_they_are(loose, jaxshop: Callable) -> None:
+    """An id with two blanks in it is quoted with two blanks, by us and by the server."""
+    loose.sql("UPDATE jobs SET job_id = 'B  B', weight = 0 WHERE job_id = 'B'")
+    assert "jobs: 'B  B': weight 0.0000: must be" in jaxshop("inspect", "mariadb:").err
+    with connect(load_settings()) as database, pytest.raises(ShopError, match="Unknown column 'B  B'"):
+        database.query("jobs", "SELECT `B  B` FROM jobs")
 
 
 def test_closed_jobs_may_be_faulty(loose) -> None:
