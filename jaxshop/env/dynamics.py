@@ -81,6 +81,8 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = F
     there = (pools == params.op_pools[op, 1]) & active
     machine_free = jnp.where(is_machine, end, state.machine_free)
     grown = (end - state.machine_free[machine]).astype(jnp.float32) / params.bound.astype(jnp.float32)
+    done = jnp.where(active & params.set_within[params.op_home[op]], params.op_work[op], 0.0)
+    comes = active & more & params.set_within[params.op_home[following]]
     slot = jnp.where(active, op, state.op_start.shape[0])
 
     return open_decision(
@@ -94,6 +96,9 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = F
             lot_set=jnp.where(is_lot, params.op_set[:, following][:, None], state.lot_set),
             machine_free=machine_free,
             set_free=refresh_sets(state, params, machine, machine_free),
+            set_work=state.set_work - done,
+            set_queue=state.set_queue - done + jnp.where(comes, params.op_work[following], 0.0),
+            set_busy=state.set_busy + jnp.where(active & params.member[:, machine], grown, 0.0),
             pool_work=state.pool_work - jnp.where(here, params.op_work[op], 0.0),
             pool_queue=state.pool_queue
             - jnp.where(here, params.op_work[op], 0.0)
@@ -116,8 +121,10 @@ def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
     n = params.op_tail.shape[0]
     tail = jnp.where(real, params.op_tail[op], 0)
     pools = params.pool_work.shape[0]
-    waiting = jnp.zeros(pools, jnp.float32).at[params.op_pools[op, 0]].add(jnp.where(real, params.op_work[op], 0.0))
+    first_work = jnp.where(real, params.op_work[op], 0.0)
+    waiting = jnp.zeros(pools, jnp.float32).at[params.op_pools[op, 0]].add(first_work)
     free = jnp.where(params.machine_free < NEVER, params.machine_free, 0).astype(jnp.float32)
+    free = free / params.bound.astype(jnp.float32)
     undone = jnp.full(n, -1, jnp.int32)
     zero = jnp.int32(0)
     state = EnvState(
@@ -130,9 +137,12 @@ def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
         lot_set=params.op_set[:, op],
         machine_free=params.machine_free,
         set_free=free_sets(params.member, params.machine_free),
+        set_work=params.set_work,
+        set_queue=jnp.where(params.set_within[params.op_home[op]], first_work[:, None], 0.0).sum(axis=0),
+        set_busy=jnp.where(params.member, free, 0.0).sum(axis=1),
         pool_work=params.pool_work,
         pool_queue=waiting,
-        pool_busy=jnp.zeros(pools, jnp.float32).at[params.machine_pool].add(free / params.bound.astype(jnp.float32)),
+        pool_busy=jnp.zeros(pools, jnp.float32).at[params.machine_pool].add(free),
         op_start=undone,
         op_end=undone,
         op_machine=undone,

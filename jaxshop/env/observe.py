@@ -9,9 +9,11 @@ from chex import Array
 from jaxshop.env.dynamics import earliest_start
 from jaxshop.env.types import NEVER, EnvParams, EnvState, Observation
 
-FEATURES = 32
+FEATURES = 48
 CONTEXT = 8
-FEATURES_VERSION = 1
+AHEAD = 6
+"""Operations of a route, the next one included, that a policy is warned about."""
+FEATURES_VERSION = 2
 """Changes whenever a feature does."""
 
 
@@ -100,6 +102,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
         4 * (after - jnp.where(mask, after, 0.0).max()),
         4 * (bounds(left) - jnp.where(mask, bounds(left), 0.0).max()),
     ]
+    columns += _set_columns(state, params, lots, mask, bounds(time), arrival, scale)
     features = jnp.where(mask[:, None], jnp.clip(jnp.stack(columns, axis=1), -5.0, 5.0), 0.0)
     progress = state.step.astype(jnp.float32) / params.operations.astype(jnp.float32)
     context = jnp.stack(
@@ -115,3 +118,52 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
         ]
     )
     return Observation(state.mask, lots, mask, features, context)
+
+
+def _set_columns(
+    state: EnvState, params: EnvParams, lots: Array, mask: Array, time: Array, arrival: Array, scale: Array
+) -> list[Array]:
+    """What the sets of machines that bind a lot have to say: columns float32 [C].
+
+    A set's horizon is when it would end if the work that cannot leave it were spread evenly over its machines. An
+    operation of time p that went last to a set of m machines would start about p / m before that horizon: with the tail
+    from there on, this says which lots cannot wait, here or further along their routes.
+    """
+    busy, work, queue = (x / params.set_size for x in (state.set_busy, state.set_work, state.set_queue))
+    horizon = busy + work
+    ahead = jnp.arange(AHEAD)
+    ops = jnp.minimum(state.lot_op[lots][:, None] + ahead, params.op_home.shape[0] - 1)
+    home = params.op_home[ops]
+    bound_to = (ahead < state.lot_left[lots][:, None]) & (home < params.set_size.shape[0] - 1)
+    tails = params.op_tail[ops].astype(jnp.float32) * scale
+    last = jnp.where(bound_to, horizon[home] - params.op_work[ops] / params.set_size[home] + tails, 0.0)
+    here, following, later = bound_to[:, 0], bound_to[:, 1], bound_to[:, 2:].any(axis=1)
+
+    # Sets around the machine that are narrower than the lot's: their work cannot evade it, and the lot's can.
+    around = params.member[:, state.machine] & (state.set_work > 1e-6)
+    evades = around & ~params.set_within[home[:, 0]]
+    threat = jnp.where(evades, horizon + time[:, None] / params.set_size, 0.0).max(axis=1) - 1.0
+    own = horizon[home[:, 0]]
+
+    def urgency(finish: Array, counts: Array) -> list[Array]:
+        over = finish - 1.0
+        return [4 * jnp.maximum(over, -0.5) * counts, 8 * jnp.maximum(over, 0.0) * counts]
+
+    def to_most_urgent(finish: Array, counts: Array) -> Array:
+        return 4 * (finish - jnp.where(mask, finish, 0.0).max()) * counts
+
+    return [
+        4 * (own - 1.0) * here,
+        4 * jnp.maximum(own - 1.0, -0.1) * here,
+        4 * (own - jnp.where(around, horizon, 0.0).max()) * here,
+        4 * queue[home[:, 0]] * here,
+        4 * jnp.maximum(threat, -0.5),
+        8 * jnp.maximum(threat, 0.0),
+        4 * (horizon[home[:, 1]] - 1.0) * following,
+        4 * ((queue + busy)[home[:, 1]] - arrival) * following,
+        *urgency(last[:, 0], here),
+        to_most_urgent(last[:, 0], here),
+        *urgency(last[:, 1], following),
+        to_most_urgent(last[:, 1], following),
+        *urgency(last[:, 2:].max(axis=1), later),
+    ]

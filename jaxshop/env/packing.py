@@ -133,6 +133,7 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
     machine_pool[: layout.pool_of_machine.size] = layout.pool_of_machine
     size = np.bincount(layout.pool_of_machine, minlength=shape.pools).astype(np.float32)
     work = least.astype(np.float32) / bound
+    home, within = _nesting(layout, member, shape)
     return EnvParams(
         operations=np.int32(n),
         bound=np.int32(bound),
@@ -147,13 +148,33 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
         op_traits=_traits(work, tail / bound, ahead, further, count, op_set, member, pool, size),
         op_pools=pools.astype(np.int32),
         op_next_sets=np.where(ahead >= 0, op_set[:, ahead], s_none).astype(np.int32),
+        op_home=home,
         member=member,
         machine_free=free,
         machine_sets=around,
+        set_within=within,
+        set_size=np.maximum(member.sum(axis=1), 1).astype(np.float32),
+        set_work=(np.bincount(home[:n], weights=work[:n], minlength=shape.sets) @ within).astype(np.float32),
         machine_pool=machine_pool,
         pool_size=np.maximum(size, 1),
         pool_work=np.bincount(pool[:n], weights=work[:n], minlength=shape.pools).astype(np.float32),
     )
+
+
+def _nesting(layout: _Layout, member: np.ndarray, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """`op_home`, the smallest set that holds all machines of each operation, and `set_within`."""
+    size = member.sum(axis=1)
+    held = member.astype(np.float32)
+    within = (held @ held.T == size[:, None]) & (size > 0)[:, None]
+    home = np.full(shape.operations, shape.sets - 1, np.int32)
+    known: dict[tuple[int, ...], int] = {}
+    for i, choices in enumerate(layout.choices):
+        sets = tuple(index for index, _ in choices)
+        if sets not in known:
+            holders = np.flatnonzero(within[list(sets)].all(axis=0))
+            known[sets] = int(holders[size[holders].argmin()]) if holders.size else shape.sets - 1
+        home[i] = known[sets]
+    return home, within
 
 
 def _next_index(is_last: np.ndarray) -> np.ndarray:

@@ -49,9 +49,13 @@ class EnvParams(NamedTuple):
     op_traits: chex.Array  # float32 [N, T] what a policy sees of the route from here on, scale-free
     op_pools: chex.Array  # int32 [N, 3] pools of the operation and of the two after it, P - 1 for none
     op_next_sets: chex.Array  # int32 [G, N] sets of the operation after it, S - 1 for none
+    op_home: chex.Array  # int32 [N] the smallest set that holds all machines of the operation, S - 1 for none
     member: chex.Array  # bool [S, M] which machines a set holds
     machine_free: chex.Array  # int32 [M] tick from which the machine may work
     machine_sets: chex.Array  # int32 [M, K] the sets that hold the machine, -1 for none
+    set_within: chex.Array  # bool [S, S] [b, a]: no machine of b is outside a; False for padding
+    set_size: chex.Array  # float32 [S] machines of the set, at least 1
+    set_work: chex.Array  # float32 [S] least work of the operations that cannot leave the set, in bounds
     machine_pool: chex.Array  # int32 [M]
     pool_size: chex.Array  # float32 [P] machines of the pool, at least 1
     pool_work: chex.Array  # float32 [P] least work of the pool's operations, in bounds
@@ -69,6 +73,9 @@ class EnvState(NamedTuple):
     lot_set: chex.Array  # int32 [G, J] sets of the next operation
     machine_free: chex.Array  # int32 [M]
     set_free: chex.Array  # int32 [S] the least of the set's machines
+    set_work: chex.Array  # float32 [S] work not yet dispatched that cannot leave the set, in bounds
+    set_queue: chex.Array  # float32 [S] that of the lots' next operations, in bounds
+    set_busy: chex.Array  # float32 [S] sum of the machines' free times, in bounds
     pool_work: chex.Array  # float32 [P] work not yet dispatched, in bounds
     pool_queue: chex.Array  # float32 [P] work of the lots' next operations, in bounds
     pool_busy: chex.Array  # float32 [P] sum of the machines' free times, in bounds
