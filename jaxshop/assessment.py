@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from jaxshop.bounds import certify
 from jaxshop.checkpoint import Policy
+from jaxshop.data_report import load_and_report
 from jaxshop.env import JobShop
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.io import read_text
@@ -22,7 +23,6 @@ from jaxshop.policies.rules import RULES
 from jaxshop.policies.tuning import tune_linear
 from jaxshop.search import CANDIDATES, solve
 from jaxshop.shop import TICKS_PER_HOUR, ShopError
-from jaxshop.sources import load_shop
 
 
 def read_best_known(path: str) -> dict[str, int]:
@@ -47,7 +47,7 @@ def assess(
     best_known: Mapping[str, int],
 ) -> dict[str, Any]:
     """One shop's row: makespans in the shop's unit, with their gaps to the certified bound and the best known."""
-    shop = load_shop(spec)
+    shop = load_and_report(spec)
     plan = split_lots(shop, max_lot_hours)
     bound = certify(plan).value
     known = best_known.get(Path(spec).stem)

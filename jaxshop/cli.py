@@ -14,6 +14,9 @@ from jaxshop.shop import TICKS_PER_HOUR, ShopError, fingerprint
 
 Run = Callable[[argparse.Namespace], int]
 
+STORED = {None: "", True: " and the database", False: "; the database holds it already"}
+"""What --write-back did, if it was asked for."""
+
 
 class _Parser(argparse.ArgumentParser):
     """argparse, with errors in one line."""
@@ -88,8 +91,9 @@ def _inspect(args: argparse.Namespace) -> int:
     if args.out:
         from jaxshop.io import write_atomic
         from jaxshop.shop import shop_to_json
+        from jaxshop.sources.snapshot import portable
 
-        write_atomic(args.out, json.dumps(shop_to_json(shop), indent=1, ensure_ascii=False) + "\n")
+        write_atomic(args.out, json.dumps(shop_to_json(portable(shop)), indent=1, ensure_ascii=False) + "\n")
     if args.json:
         print(json.dumps(report))
     else:
@@ -129,6 +133,10 @@ def _solve(args: argparse.Namespace) -> int:
         raise ShopError(f"--write-back: the shop must be mariadb:, not {args.shop}")
     for path in filter(None, (args.out, args.gantt)):
         check_writable(path)  # rather now than after the search, with one of two files written
+    if args.write_back:
+        from jaxshop.sources.mariadb_write import check_write_back, write_back
+
+        check_write_back()
     policy = None if args.rule else load_policy(args.checkpoint)
     shop = _load(args)
     plan = split_lots(shop, args.max_lot_hours)
@@ -136,10 +144,9 @@ def _solve(args: argparse.Namespace) -> int:
     write(args.out, found.schedule)
     if args.gantt:
         write_gantt(args.gantt, plan, found.schedule, found.bound, None)
+    stored = None
     if args.write_back:
-        from jaxshop.sources.mariadb_write import write_back
-
-        write_back(plan, found.schedule, found.source if policy is None else policy.id)
+        stored = write_back(plan, found.schedule, found.source if policy is None else policy.id)
     gap = 100 * (found.makespan - found.bound) / found.bound if found.bound else None
     result = {
         "makespan_hours": found.makespan / TICKS_PER_HOUR,
@@ -150,6 +157,8 @@ def _solve(args: argparse.Namespace) -> int:
         "seconds": round(found.seconds, 3),
         "samples_done": found.samples_done,
         "fingerprint": found.schedule.fingerprint,
+        "provenance": vars(shop.provenance),
+        "stored": stored,
     }
     if args.json:
         print(json.dumps(result))
@@ -157,7 +166,7 @@ def _solve(args: argparse.Namespace) -> int:
         over = "" if gap is None else f", {gap:.2f} % over the certified bound of {span(found.bound, shop.unit)}"
         print(
             f"{shop.name}: {span(found.makespan, shop.unit)}{over}, by {found.source} in {found.seconds:.1f} s; "
-            f"wrote {args.out}"
+            f"wrote {args.out}{STORED[stored]}"
         )
     return 0
 
@@ -253,13 +262,9 @@ def _train(argv: Sequence[str] | None) -> int:
 
 def _load(args: argparse.Namespace) -> Any:
     """The shop that was named; one from the database is reported on first."""
-    from jaxshop.sources import load_shop
+    from jaxshop.data_report import load_and_report
 
-    if args.shop == "mariadb:":
-        from jaxshop.data_report import read_and_report
-
-        return read_and_report(getattr(args, "target_hours", None), sys.stderr if args.json else sys.stdout)
-    return load_shop(args.shop)
+    return load_and_report(args.shop, getattr(args, "target_hours", None), sys.stderr if args.json else sys.stdout)
 
 
 def _positive(text: str) -> float:

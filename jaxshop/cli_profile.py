@@ -33,6 +33,7 @@ def run_profile(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from jaxshop.config import load_config
+    from jaxshop.data_report import load_and_report
     from jaxshop.env import make
     from jaxshop.launch import device_name
     from jaxshop.lots import split_lots
@@ -42,7 +43,6 @@ def run_profile(args: argparse.Namespace) -> int:
     from jaxshop.profiling.sweep import sweep
     from jaxshop.profiling.versus import require, versus_jumanji, versus_numba
     from jaxshop.shop import ShopError
-    from jaxshop.sources import load_shop
 
     if args.environments < 1 or args.steps < 1 or (args.max_lot_hours is not None and not args.max_lot_hours > 0):
         raise ShopError("profile: --environments, --steps and --max-lot-hours must be > 0")
@@ -57,7 +57,7 @@ def run_profile(args: argparse.Namespace) -> int:
         report["versus"] = versus_jumanji()
         console.print(versus_table(report["versus"]))
     else:
-        plan = split_lots(load_shop(args.shop), args.max_lot_hours)
+        plan = split_lots(load_and_report(args.shop, out=out), args.max_lot_hours)
         config = load_config(args.config)
         env, params = make(plan, config.own.candidates)
         steps = min(args.steps, env.shape.operations)

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
+from jaxshop.data_report import load_and_report
 from jaxshop.shop import Shop, shop_to_json
-from jaxshop.sources import load_shop
 
 BUSY = (429, 503)
 
@@ -50,7 +50,8 @@ class Client:
         """Return the server's reply: schedule, kpis, source, verification, model, seed, samples_done.
 
         Args:
-            shop: a Shop, a shop file's decoded JSON, or whatever `load_shop` takes: `reference`, a path.
+            shop: a Shop, a shop file's decoded JSON, or whatever `load_shop` takes: `reference`, a path; the data
+                report of one from the database goes to stderr.
             **options: `max_lot_hours`, `samples`, `seed`, `time_limit_s`, `target_hours`.
 
         Raises:
@@ -96,7 +97,7 @@ class Client:
 def _document(shop: Shop | Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:
     if isinstance(shop, Mapping):
         return dict(shop)
-    return shop_to_json(shop if isinstance(shop, Shop) else load_shop(os.fspath(shop)))
+    return shop_to_json(shop if isinstance(shop, Shop) else load_and_report(os.fspath(shop)))
 
 
 def _seconds(text: str | None) -> float | None:

@@ -19,18 +19,28 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, TextIO
 
+from jaxshop import sources
 from jaxshop.io import read_json, write_atomic
 from jaxshop.lots import route_ticks
 from jaxshop.shop import TICKS_PER_HOUR, Operation, Shop, ShopError, fingerprint
 from jaxshop.sources.mariadb import Counts, read
 from jaxshop.sources.mariadb_values import RefusedRowsError
 
+DATABASE = "mariadb:"
 STATE_DIR = "JAXSHOP_STATE_DIR"
 LARGEST_FACTOR = 3
 """A mean that is off by more than this is called out."""
 
 NAMED_JOBS = 10
 """Jobs over the target that the text names; the dict names all."""
+
+
+def load_and_report(spec: str, target_hours: float | None = None, out: TextIO | None = None) -> Shop:
+    """Load a shop to train for or to solve: as `load_shop`, but one from the database is reported on first.
+
+    The arguments are those of `load_shop` and of `read_and_report`.
+    """
+    return read_and_report(target_hours, out) if spec == DATABASE else sources.load_shop(spec)
 
 
 def read_and_report(target_hours: float | None = None, out: TextIO | None = None) -> Shop:

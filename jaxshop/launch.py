@@ -18,6 +18,7 @@ from rich.console import Console
 from jaxshop.bounds import verdict
 from jaxshop.checkpoint import Store, export_policy, make_network, trained_on
 from jaxshop.config import Config, ConfigError, check_progress, check_resume, from_dict, load_config, to_dict
+from jaxshop.data_report import load_and_report
 from jaxshop.inspection import shop_facts
 from jaxshop.io import read_json, write_atomic
 from jaxshop.lots import split_lots
@@ -32,7 +33,7 @@ from jaxshop.schedule import verify
 from jaxshop.schedule import write as write_schedule
 from jaxshop.search import to_schedule
 from jaxshop.shop import TICKS_PER_HOUR, Shop, ShopError, fingerprint
-from jaxshop.sources import load_shop
+from jaxshop.sources.snapshot import require_real_data
 from jaxshop.tables import comparison_table, shop_summary
 
 
@@ -46,10 +47,8 @@ def launch(
     """
     begun = time.monotonic()
     config = _resolve(config_path, resume, overrides)
-    shop = _load(config, console)
+    shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file))
     if config.run.require_real_data:
-        from jaxshop.sources.snapshot import require_real_data
-
         require_real_data(shop)
     problem = prepare(shop, config)
     _check_outputs(config)
@@ -97,7 +96,9 @@ def _start(store: Store, step: int | None, like: Learner, config: Config, shop: 
     if meta.get("fingerprint") != fingerprint(shop):
         was, now = str(meta.get("fingerprint"))[:12], fingerprint(shop)[:12]
         raise ConfigError(f"{resume}: was trained for shop {was}, {config.run.shop} is now {now}")
-    check_progress(from_dict(meta.get("config"), resume), config, step, resume)
+    saved = from_dict(meta.get("config"), resume)
+    check_resume(saved, config, resume)  # the run's config.json may have been edited
+    check_progress(saved, config, step, resume)
     return store.learner(step, like)
 
 
@@ -107,15 +108,6 @@ def _check_outputs(config: Config) -> None:
         TensorBoard.writer()
     if config.run.export_to is not None and not Path(config.run.export_to).absolute().parent.is_dir():
         raise ConfigError(f"run.export_to: the folder around {config.run.export_to} does not exist")
-
-
-def _load(config: Config, console: Console) -> Shop:
-    """The shop; one from the database comes with its data report."""
-    if config.run.shop == "mariadb:":
-        from jaxshop.data_report import read_and_report
-
-        return read_and_report(config.run.target_hours, cast(TextIO, console.file))
-    return load_shop(config.run.shop)
 
 
 def _resolve(config_path: str | None, resume: str | None, overrides: Sequence[str]) -> Config:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -227,6 +227,7 @@ def _reply(plan: LotPlan, answer: Answer, model: Model, options: Options) -> dic
     schedule, bound = answer.schedule, answer.certificate.value
     reply = {
         "schedule": to_json(schedule),
+        "provenance": asdict(plan.shop.provenance),
         "kpis": kpis(plan, schedule, bound),
         "source": answer.source,
         "verification": {

@@ -230,6 +230,7 @@ class ScheduleReply(Strict):
     """A verified schedule."""
 
     schedule: ScheduleFile
+    provenance: ProvenanceEntry = Field(description="of the shop, as the request states it; not checked here")
     kpis: Kpis
     source: str = Field(description="policy:greedy, policy:samples or fallback:RULE", examples=["policy:greedy"])
     verification: VerificationResult

@@ -66,7 +66,10 @@ class DbSettings(BaseSettings):
     @classmethod
     def _utc(cls, value: datetime | None) -> datetime | None:
         """A moment without an offset is UTC, as everywhere in the database."""
-        return value and value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+        try:
+            return value and value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+        except OverflowError:
+            raise ValueError("outside the calendar (years 1 to 9999)") from None
 
     @property
     def where(self) -> str:

@@ -15,7 +15,8 @@ from jaxshop.shop import Shop, ShopError, fingerprint
 from jaxshop.sources.mariadb import read_from
 from jaxshop.sources.mariadb_connection import Database, DuplicateKeyError, connect
 from jaxshop.sources.mariadb_settings import DbSettings, load_settings
-from jaxshop.sources.mariadb_values import show, to_hours
+from jaxshop.sources.mariadb_values import iso, show, to_hours
+from jaxshop.sources.snapshot import is_real_data
 
 SHOP_TABLES = ("machines", "jobs", "operations", "operation_machines", "plan")
 RESULT_TABLES = ("schedules", "scheduled_operations")
@@ -42,20 +43,23 @@ def init(settings: DbSettings | None = None, results_only: bool = False) -> list
     names = RESULT_TABLES if results_only else SHOP_TABLES + RESULT_TABLES
     settings = settings or load_settings()
     with connect(settings, writer=True) as database:
-        marks = ", ".join("?" * len(names))
-        found = database.query(
-            "schema",
-            "SELECT `table_name` FROM `information_schema`.`tables` "
-            f"WHERE `table_schema` = DATABASE() AND `table_name` IN ({marks}) ORDER BY `table_name`",
-            names,
-        )
-        if found:
+        if found := _existing(database, names):
             raise ShopError(
-                [f"mariadb: {name}: exists already in {settings.where}; init touches nothing" for (name,) in found]
+                [f"mariadb: {name}: exists already in {settings.where}; init touches nothing" for name in found]
             )
         for name in names:
             database.query(name, schema()[name])
     return list(names)
+
+
+def _existing(database: Database, names: tuple[str, ...]) -> list[str]:
+    """Return those of the names that a table or view has which the account may use."""
+    marks = ", ".join("?" * len(names))
+    sql = (
+        "SELECT `table_name` FROM `information_schema`.`tables` "
+        f"WHERE `table_schema` = DATABASE() AND `table_name` IN ({marks}) ORDER BY `table_name`"
+    )
+    return [name for (name,) in database.query("schema", sql, names)]
 
 
 def schema() -> dict[str, str]:
@@ -92,13 +96,26 @@ def load(shop: Shop, settings: DbSettings | None = None) -> datetime:
     return start
 
 
+def check_write_back(settings: DbSettings | None = None) -> None:
+    """Find out before a long search whether there are an account and tables to store its schedule with.
+
+    Raises:
+        ShopError: there are not.
+    """
+    with connect(settings or load_settings(), writer=True) as database:
+        for table in RESULT_TABLES:
+            if table not in _existing(database, RESULT_TABLES):
+                hint = "make it with `jaxshop db init --results-only`, or GRANT the writer INSERT on it"
+                raise ShopError(f"mariadb: {table}: the writer sees no such table: {hint}")
+
+
 def write_back(
     plan: LotPlan, schedule: Schedule, checkpoint_id: str | None, settings: DbSettings | None = None
 ) -> bool:
     """Store a schedule and its operations in one transaction.
 
     Args:
-        plan: the lots that the schedule is of; its shop must have a plan start.
+        plan: the lots that the schedule is of; its shop must be real data and have a plan start.
         schedule: it must be valid.
         checkpoint_id: the checkpoint whose policy made it, or the rule that did; None if neither.
         settings: None reads them from the environment.
@@ -110,6 +127,8 @@ def write_back(
         ShopError: the schedule is not valid, or cannot be stored; nothing is written.
     """
     settings = settings or load_settings()
+    if not is_real_data(plan.shop):
+        raise ShopError(f"mariadb: schedules: {plan.shop.name!r} does not come from the database: not stored")
     if violations := verify(plan, schedule):
         raise ShopError([f"mariadb: schedules: not stored, since it is not valid: {v}" for v in violations])
     if not plan.shop.plan_start:
@@ -196,4 +215,8 @@ def _now() -> datetime:
 
 def _at(start: datetime, ticks: int | None = 0) -> datetime | None:
     """Return a tick as a DATETIME, which is UTC without saying so."""
-    return None if ticks is None else (start + timedelta(seconds=ticks)).replace(tzinfo=None)
+    try:
+        return None if ticks is None else (start + timedelta(seconds=ticks)).replace(tzinfo=None)
+    except OverflowError:
+        beyond = f"{ticks} s from it is outside the calendar (years 1 to 9999)"
+        raise ShopError(f"mariadb: plan: plan_start {iso(start)}: {beyond}") from None

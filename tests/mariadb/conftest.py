@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -218,31 +219,39 @@ def spare(second_server: Server) -> Server:
     return second_server
 
 
-@pytest.fixture
-def point_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Site]:
+def make_site(patch: pytest.MonkeyPatch, state: Path, server: Server, transport: str) -> Site:
     """Make an empty database on a server, and point the environment at it, over `socket` or `tcp`."""
     for name in os.environ:
         if name.startswith("JAXSHOP_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("JAXSHOP_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("JAXSHOP_SNAPSHOT_KEY", "a key for tests only")
+            patch.delenv(name)
+    patch.setenv("JAXSHOP_STATE_DIR", str(state))
+    patch.setenv("JAXSHOP_SNAPSHOT_KEY", "a key for tests only")
+    name = f"shop_{time.monotonic_ns()}"
+    server.sql(
+        f"CREATE DATABASE {name}",
+        f"GRANT SELECT ON {name}.* TO '{READER[0]}'@'%'",
+        f"GRANT ALL ON {name}.* TO '{WRITER[0]}'@'%'",
+    )
+    address: dict[str, Any] = (
+        {"SOCKET": server.socket} if transport == "socket" else {"HOST": "127.0.0.1", "PORT": server.port}
+    )
+    accounts = dict(zip(("USER", "PASSWORD", "WRITER_USER", "WRITER_PASSWORD"), READER + WRITER, strict=True))
+    for key, value in {"NAME": name, **address, **accounts}.items():
+        patch.setenv(f"JAXSHOP_DB_{key}", str(value))
+    return Site(server, name)
 
-    def point(server: Server, transport: str) -> Site:
-        name = f"shop_{time.monotonic_ns()}"
-        server.sql(
-            f"CREATE DATABASE {name}",
-            f"GRANT SELECT ON {name}.* TO '{READER[0]}'@'%'",
-            f"GRANT ALL ON {name}.* TO '{WRITER[0]}'@'%'",
-        )
-        address: dict[str, Any] = (
-            {"SOCKET": server.socket} if transport == "socket" else {"HOST": "127.0.0.1", "PORT": server.port}
-        )
-        accounts = dict(zip(("USER", "PASSWORD", "WRITER_USER", "WRITER_PASSWORD"), READER + WRITER, strict=True))
-        for key, value in {"NAME": name, **address, **accounts}.items():
-            monkeypatch.setenv(f"JAXSHOP_DB_{key}", str(value))
-        return Site(server, name)
 
-    return point
+@pytest.fixture
+def point_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Server, str], Site]:
+    """Make an empty database for a test, on a server and over a transport of its choice."""
+    return partial(make_site, monkeypatch, tmp_path / "state")
+
+
+@pytest.fixture(scope="module")
+def module_site(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An empty database for several tests of a module, which leave it as they found it."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield make_site(patch, tmp_path_factory.mktemp("state"), server, "socket")
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ def test_missing_option_file(monkeypatch) -> None:
         ("STATEMENT_TIMEOUT_S", "0", "JAXSHOP_DB_STATEMENT_TIMEOUT_S"),
         ("OPEN_STATES", " , ", "JAXSHOP_DB_OPEN_STATES"),
         ("PLAN_START", "tomorrow", "JAXSHOP_DB_PLAN_START"),
+        ("PLAN_START", "0001-01-01T00:00:00+05:00", "JAXSHOP_DB_PLAN_START: .*outside the calendar"),
         ("SSL_CA", "/nowhere/ca.pem", "JAXSHOP_DB_SSL_CA: no such file"),
     ],
 )

@@ -13,6 +13,7 @@ from jaxshop.shop import Job, Machine, Operation, Shop, ShopError, fingerprint
 from jaxshop.sources import load_shop
 from jaxshop.sources.mariadb import read, read_shop
 from jaxshop.sources.mariadb_write import init, load
+from jaxshop.sources.snapshot import is_real_data, require_real_data
 
 ODD = (
     "Robert'); DROP TABLE jobs;--",
@@ -212,9 +213,15 @@ def test_plan_holds_one_row(made) -> None:
         made.sql("INSERT INTO plan VALUES ('2026-11-24 06:00:00')")
 
 
-def test_inspect_out_is_a_snapshot_as_well(loose, tmp_path) -> None:
-    """With the key set, `inspect mariadb: --out` writes a file whose provenance proves itself."""
-    from jaxshop.sources.snapshot import is_real_data
-
-    assert main(["inspect", "mariadb:", "--out", str(tmp_path / "shop.json")]) == 0
-    assert is_real_data(load_shop(str(tmp_path / "shop.json")))
+def test_inspect_out_is_a_snapshot_as_well(loose, tmp_path, monkeypatch) -> None:
+    """With the key set `inspect mariadb: --out` writes a signed file; without it, one that claims no signature."""
+    path = tmp_path / "shop.json"
+    assert main(["inspect", "mariadb:", "--out", str(path)]) == 0
+    assert is_real_data(load_shop(str(path)))
+    monkeypatch.delenv("JAXSHOP_SNAPSHOT_KEY")
+    assert main(["inspect", str(path), "--out", str(tmp_path / "copy.json")]) == 0
+    assert json.loads((tmp_path / "copy.json").read_text()) == json.loads(path.read_text())  # signature and all
+    assert main(["inspect", "mariadb:", "--out", str(path)]) == 0
+    assert "signature" not in json.loads(path.read_text())["provenance"]
+    with pytest.raises(ShopError, match="without a signature"):
+        require_real_data(load_shop(str(path)))

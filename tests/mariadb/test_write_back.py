@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
 from jaxshop.lots import split_lots
 from jaxshop.schedule import Row, Schedule
-from jaxshop.shop import ShopError, fingerprint
+from jaxshop.search import Solution
+from jaxshop.shop import Provenance, ShopError, fingerprint
 from jaxshop.sources.mariadb import read_shop
 from jaxshop.sources.mariadb_write import init, write_back
 
@@ -86,10 +89,76 @@ def test_invalid_schedule_is_not_stored(solved) -> None:
 
 
 def test_solve_writes_back(solved, jaxshop, tmp_path) -> None:
-    """`jaxshop solve mariadb: --write-back` stores what it wrote to the file, once."""
+    """`jaxshop solve mariadb: --write-back` stores what it wrote to the file, once, and says which it did."""
     site, *_ = solved
-    for _ in range(2):
-        out = str(tmp_path / "schedule.json")
-        ended = jaxshop("solve", "mariadb:", "--rule", "MWKR", "--out", out, "--write-back")
+    words = ["solve", "mariadb:", "--rule", "MWKR", "--out", str(tmp_path / "schedule.json"), "--write-back"]
+    for said in ("schedule.json and the database\n", "schedule.json; the database holds it already\n"):
+        ended = jaxshop(*words)
         assert ended.code == 0, ended.err
+        assert ended.out.endswith(said)
         assert count(site) == [1, 3]
+    assert json.loads(jaxshop(*words, "--json").out)["stored"] is False
+    (stored,) = site.sql("SELECT shop_fingerprint, checkpoint_id FROM schedules")
+    assert stored == (fingerprint(read_shop()), "rule:MWKR")
+
+
+def test_solve_by_a_policy_stores_its_checkpoint(solved, jaxshop, tmp_path, monkeypatch) -> None:
+    """The checkpoint id is that of the policy: the sha256 of its weights."""
+    site, _, schedule = solved
+    found = Solution(schedule, "policy:greedy", schedule.makespan, 1, 0, 0.0)
+    monkeypatch.setattr("jaxshop.search.solve", lambda *_: found)  # spares its compilation
+    monkeypatch.setattr("jaxshop.checkpoint.load_policy", lambda _: SimpleNamespace(id="5ee7" * 16))
+    assert jaxshop("solve", "mariadb:", "--out", str(tmp_path / "schedule.json"), "--write-back").code == 0
+    assert site.sql("SELECT checkpoint_id FROM schedules") == [("5ee7" * 16,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"WRITER_USER": ""}, "set JAXSHOP_DB_WRITER_USER and JAXSHOP_DB_WRITER_PASSWORD"),
+        ({"WRITER_PASSWORD": "wrong"}, "Access denied for user 'shop_writer'"),
+        ("DROP TABLE scheduled_operations", "scheduled_operations: the writer sees no such table: make it with"),
+    ],
+)
+def test_what_hinders_the_writer_is_found_before_the_search(solved, jaxshop, monkeypatch, tmp_path, change, said):
+    """Without the writer's account or tables nothing is searched for and no file written: exit 2, one line."""
+    site, *_ = solved
+    if isinstance(change, str):
+        site.sql(change)
+    else:
+        for name, value in change.items():
+            monkeypatch.setenv(f"JAXSHOP_DB_{name}", value)
+    ended = jaxshop("solve", "mariadb:", "--out", str(tmp_path / "schedule.json"), "--write-back")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert said in ended.err
+    assert not (tmp_path / "schedule.json").exists()
+
+
+@pytest.mark.parametrize("shop", ["reference", "snapshot.json"])
+def test_only_what_is_read_from_the_database_goes_back(solved, jaxshop, monkeypatch, tmp_path, shop: str) -> None:
+    """A schedule of any other shop, even of a snapshot, is refused before anything is done."""
+    site, *_ = solved
+    monkeypatch.chdir(tmp_path)
+    assert jaxshop("db", "snapshot", "snapshot.json").code == 0
+    ended = jaxshop("solve", shop, "--out", "schedule.json", "--write-back")
+    assert (ended.code, ended.err) == (2, f"error: --write-back: the shop must be mariadb:, not {shop}\n")
+    assert count(site) == [0, 0]
+
+
+def test_a_made_up_shop_is_not_stored(solved) -> None:
+    """In Python, too, only the schedule of real data is stored."""
+    site, plan, schedule = solved
+    made_up = replace(plan, shop=replace(plan.shop, provenance=Provenance("mariadb")))
+    with pytest.raises(ShopError, match="does not come from the database: not stored"):
+        write_back(made_up, schedule, "c")
+    assert count(site) == [0, 0]
+
+
+def test_a_plan_beyond_the_calendar_is_refused(solved, monkeypatch) -> None:
+    """A plan that would end after the year 9999 is one line, not a traceback."""
+    site, _, schedule = solved
+    monkeypatch.setenv("JAXSHOP_DB_PLAN_START", "9999-12-31T23:00:00Z")
+    late = split_lots(read_shop(), None)
+    with pytest.raises(ShopError, match=r"plan_start 9999-12-31T23:00:00Z: .* s from it is outside the calendar"):
+        write_back(late, schedule, "c")
+    assert count(site) == [0, 0]

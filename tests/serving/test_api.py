@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from jaxshop.lots import split_lots
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving import schemas
-from jaxshop.shop import parse_shop
+from jaxshop.shop import fingerprint, parse_shop
 
 from .conftest import BOSS, MES
 from .fakes import FakeEngine, shop_body
@@ -43,12 +43,14 @@ def conforms(response: Any, model: type[BaseModel]) -> dict[str, Any]:
 
 def test_a_schedule_is_complete_verified_and_as_documented(client: httpx.Client) -> None:
     """The reply's schedule is a schedule file that the verifier accepts; the KPIs are of it; times are in a header."""
-    body = shop_body() | {"plan_start": "2026-11-23T06:00:00Z"}
+    origin = {"kind": "mariadb", "detail": "plant 3", "taken_at": "2026-11-23T05:58:00Z", "signature": "ab"}
+    body = shop_body() | {"plan_start": "2026-11-23T06:00:00Z", "provenance": origin}
     response = client.post("/v1/schedules?samples=6&seed=2&max_lot_hours=1.5&target_hours=1", json=body)
     reply = conforms(response, schemas.ScheduleReply)
     plan = split_lots(parse_shop(body, "body"), 1.5)
     assert verify(plan, from_json(reply["schedule"], "reply")) == []
     assert len(reply["schedule"]["operations"]) == sum(len(lot.operations) for lot in plan.lots)
+    assert (reply["schedule"]["shop"], reply["provenance"]) == (fingerprint(plan.shop), origin)
     assert reply["kpis"]["completion"] == 1.0
     assert reply["kpis"]["makespan_hours"] == reply["schedule"]["makespan"] >= reply["kpis"]["lower_bound_hours"] > 1
     assert reply["source"] in ("policy:greedy", "policy:samples")
