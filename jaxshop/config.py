@@ -120,7 +120,7 @@ class Config:
     full_pool: PoolConfig = field(default_factory=lambda: PoolConfig(16, 149, 520))
     general: StageConfig = field(default_factory=lambda: StageConfig(updates=60, shops=8, samples=16, candidates=16))
     full: StageConfig = field(default_factory=lambda: StageConfig(updates=0, shops=2, samples=8, candidates=48))
-    own: StageConfig = field(default_factory=lambda: StageConfig(45, 1, 24, 48, 3e-3))
+    own: StageConfig = field(default_factory=lambda: StageConfig(45, 1, 24, 48, 1e-3))
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     stop: StopConfig = field(default_factory=StopConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
