@@ -1,17 +1,15 @@
 """The verifier, the key figures and the schedule file."""
 
 import dataclasses
-import json
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxshop.lots import LotPlan, split_lots
-from jaxshop.schedule import Row, Schedule, from_json, kpis, read, to_json, verify, write
-from jaxshop.shop import Job, Machine, Operation, Shop, ShopError, fingerprint
+from jaxshop.schedule import Row, Schedule, kpis, verify
+from jaxshop.shop import Job, Machine, Operation, Shop, fingerprint
 
 HOUR = 3600
 
@@ -281,72 +279,3 @@ def test_a_job_counts_as_complete_only_with_all_lots():
 def test_a_bound_of_nothing_has_no_gap():
     """A shop whose operations take no time has bound 0, over which no percentage exists."""
     assert kpis(PLAN, VALID, 0)["gap_percent"] is None
-
-
-def test_the_file_is_the_contracts(tmp_path: Path):
-    """The file has the keys of the contract, ticks in rows and hours in the head, and reads back the same."""
-    path = tmp_path / "schedule.json"
-    write(path, VALID)
-    data = json.loads(path.read_text())
-    rows = data.pop("operations")
-    assert data == {
-        "format": "jaxshop-schedule/1",
-        "shop": fingerprint(PLAN.shop),
-        "max_lot_hours": 6,
-        "makespan": 8.0,
-    }
-    assert rows[1] == {"job": "J1", "lot": 0, "operation": "b", "machine": "C", "start": 14400, "end": 18000}
-    assert len(rows) == 5
-    assert read(path) == dataclasses.replace(VALID, claimed_hours=8.0)
-
-
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({"format": "jaxshop-schedule/2"}, "format: must be 'jaxshop-schedule/1'"),
-        ({"shop": None}, "shop: must be a text"),
-        ({"max_lot_hours": "6"}, "max_lot_hours: must be a number of hours or null"),
-        ({"max_lot_hours": float("nan")}, "max_lot_hours: must be a number"),
-        ({"max_lot_hours": True}, "max_lot_hours: must be a number"),
-        ({"makespan": 10**400}, "makespan: must be a number of hours"),
-        ({"makespan": None}, "makespan: must be a number of hours"),
-        ({"operations": {}}, "operations: must be a list"),
-        ({"operations": [5]}, "operations[0]: must be an object"),
-        ({"operations": [{}]}, "operations[0]: job: missing"),
-        ({"unit": "h"}, "unit: unknown key"),
-    ],
-)
-def test_a_malformed_file_is_refused(change: dict, fault: str):
-    """Reading is strict: what is missing, unknown or of another type is named."""
-    with pytest.raises(ShopError) as caught:
-        from_json({**to_json(VALID), **change}, "s.json")
-    assert str(caught.value).startswith(f"s.json: {fault}")
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("job", 1),
-        ("lot", "0"),
-        ("lot", 0.0),
-        ("start", 1.5),
-        ("start", True),
-        ("end", 2**31),
-        ("end", 10**400),
-    ],
-)
-def test_a_malformed_row_is_refused(key: str, value: object):
-    """Times and lots are integers of int32; other values are refused with the row that holds them."""
-    data = to_json(VALID)
-    data["operations"][3][key] = value
-    with pytest.raises(ShopError, match=rf"^s\.json: operations\[3\]: {key}: must be"):
-        from_json(data, "s.json")
-
-
-def test_what_is_no_schedule_is_refused(tmp_path: Path):
-    """A file of something else ends in one line that names it."""
-    path = tmp_path / "s.json"
-    for text in ("[]", "", '{"format": "jaxshop-shop/1"}', "null"):
-        path.write_text(text)
-        with pytest.raises(ShopError, match=r"^\S*s\.json: [^\n]*$"):
-            read(path)
