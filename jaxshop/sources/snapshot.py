@@ -2,7 +2,7 @@
 
 A signature is HMAC-SHA256 over fingerprint, `taken_at` and kind. The key `JAXSHOP_SNAPSHOT_KEY` lets a shop
 file prove later, and elsewhere, that it came out of the database. Without that key a read is signed with one
-that dies with the process: enough for the training run that read it, worthless in a file.
+that dies with the process: enough for the training run that read it, and left out of files.
 """
 
 from __future__ import annotations

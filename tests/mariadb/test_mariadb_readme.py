@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,17 @@ def test_views_map_a_sites_own_tables(mapped) -> None:
         ("30", 0, {"OUT": 36 * 3600}),
         ("40", 1800, {"SW02": 45_000}),
     ]
+
+
+def test_the_plan_start_of_the_views_stays_put(mapped, monkeypatch) -> None:
+    """The example's own plan start lies ahead, at 08:00 in the site's zone, and two reads give one shop."""
+    monkeypatch.delenv("JAXSHOP_DB_PLAN_START")
+    mapped.sql("UPDATE job_order SET target_date = UTC_DATE() + INTERVAL 9 DAY")
+    first, second = read_shop(), read_shop()
+    assert fingerprint(first) == fingerprint(second)
+    start = datetime.fromisoformat(first.plan_start)
+    assert start.astimezone(timezone(timedelta(hours=8))).strftime("%H:%M:%S") == "08:00:00"
+    assert timedelta(0) <= start - datetime.now(UTC) <= timedelta(days=1)
 
 
 @pytest.mark.parametrize(
