@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,37 +17,16 @@ from jaxshop.serving.middleware import BodyLimit, Record
 from jaxshop.serving.problems import Problem
 from jaxshop.serving.routes import models, operation, page, schedules
 from jaxshop.serving.service import Service
-from jaxshop.serving.settings import Settings, parse_keys
-
-if TYPE_CHECKING:
-    from jaxshop.serving.metrics import Metrics
-    from jaxshop.serving.scheduler import Engine
-    from jaxshop.serving.service import EngineFactory
+from jaxshop.serving.settings import parse_keys
 
 
-def jax_engine(settings: Settings, metrics: Metrics) -> Engine:
-    """Make the engine that runs the policy; imports JAX."""
-    from jaxshop.serving.engine import JaxEngine
-
-    return JaxEngine(settings.checkpoint, lambda: metrics.compilations.labels(metrics.phase).inc())
-
-
-def create_app(
-    settings: Settings, make_engine: EngineFactory = jax_engine, on_failure: Callable[[], None] = lambda: None
-) -> FastAPI:
-    """Return the application.
-
-    Args:
-        settings: of `load_settings`.
-        make_engine: makes the engine, in the warm-up thread.
-        on_failure: called from that thread if the server can never become ready.
-    """
-    service = Service(settings, make_engine, on_failure)
+def create_app(service: Service) -> FastAPI:
+    """Return the application in front of a service, which starts and stops with it."""
+    settings = service.settings
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # A moment later, since imports in the warm-up thread would hold up the first thing to do: to listen.
-        asyncio.get_running_loop().call_later(0.05, service.start)
+        service.start()
         yield
         await service.stop()
 

@@ -13,15 +13,16 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 
 from jaxshop.serving import logs
-from jaxshop.serving.app import create_app, jax_engine
-from jaxshop.serving.service import Service
+from jaxshop.serving.front import Front
+from jaxshop.serving.service import Service, jax_engine
 from jaxshop.serving.settings import Settings, load_settings
 from jaxshop.shop import ShopError
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from jaxshop.serving.service import EngineFactory
 
 
@@ -31,12 +32,12 @@ class Server(uvicorn.Server):
     uvicorn raises the signal again after its shutdown, so that a supervisor would see a killed process.
     """
 
-    def __init__(self, app: FastAPI, settings: Settings):
-        self.service: Service = app.state.service
+    def __init__(self, settings: Settings, make_engine: EngineFactory):
+        self.service = Service(settings, make_engine, on_failure=self.stop)
         self.loop: asyncio.AbstractEventLoop | None = None
         super().__init__(
             uvicorn.Config(
-                app,
+                Front(_load, self.service),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -86,15 +87,19 @@ def main(argv: Sequence[str] | None = None, make_engine: EngineFactory = jax_eng
     except ShopError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    server: Server | None = None
-    app = create_app(settings, make_engine, on_failure=lambda: server.stop() if server else None)
-    server = Server(app, settings)
+    server = Server(settings, make_engine)
     server.run([listener])
     failure = server.service.failure
     if isinstance(failure, ShopError):
         print(f"error: {failure}", file=sys.stderr)
         return 2
     return 0 if failure is None else 1
+
+
+def _load(service: Service) -> FastAPI:
+    from jaxshop.serving.app import create_app
+
+    return create_app(service)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fastapi import Request
+from starlette.requests import Request
 
 from jaxshop.serving import logs
 from jaxshop.serving.device import DeviceThread
@@ -26,11 +26,26 @@ if TYPE_CHECKING:  # loaded by the warm-up thread: these import SciPy
     EngineFactory = Callable[[Settings, Metrics], Engine]
 
 
+def jax_engine(settings: Settings, metrics: Metrics) -> Engine:
+    """Make the engine that runs the policy; imports JAX."""
+    from jaxshop.serving.engine import JaxEngine
+
+    return JaxEngine(settings.checkpoint, lambda: metrics.compilations.labels(metrics.phase).inc())
+
+
 class Service:
     """Starting, ready, stalled, draining or failed; and the parts that requests use."""
 
-    def __init__(self, settings: Settings, make_engine: EngineFactory, on_failure: Callable[[], None]):
-        """Make a service; `on_failure` is called, from the warm-up thread, if it can never become ready."""
+    def __init__(
+        self, settings: Settings, make_engine: EngineFactory = jax_engine, on_failure: Callable[[], None] = lambda: None
+    ):
+        """Make a service.
+
+        Args:
+            settings: of `load_settings`.
+            make_engine: makes the engine, in the warm-up thread.
+            on_failure: called, from any thread, if the service can never become ready.
+        """
         self.settings, self._make_engine, self._on_failure = settings, make_engine, on_failure
         self.metrics = Metrics()
         self.metrics.ready.set_function(lambda: float(self.status == "ready"))
@@ -64,6 +79,13 @@ class Service:
         """Warm up in a thread of its own, so that `/livez` answers meanwhile."""
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
+    def fail(self, error: Exception) -> None:
+        """Give up: the service can never become ready."""
+        self.failure = error
+        if not isinstance(error, ShopError):
+            logs.log.error("the start failed", exc_info=error)
+        self._on_failure()
+
     def begin_drain(self) -> None:
         """Turn readiness off and give what is under work its time to end."""
         self.draining = True
@@ -89,10 +111,7 @@ class Service:
                 engine, self.device, self.metrics, stall_s=settings.stall_s, max_samples=settings.max_samples
             )
         except Exception as error:
-            self.failure = error
-            if not isinstance(error, ShopError):
-                logs.log.exception("the warm-up failed")
-            self._on_failure()
+            self.fail(error)
         else:
             logs.event("ready", seconds=round(time.monotonic() - began, 2))
 

@@ -75,7 +75,9 @@ def load_settings(**overrides: object) -> Settings:
         ) from None
     if settings.no_auth and not is_loopback(settings.host):
         raise ShopError(f"--no-auth: only on a loopback address, not on {settings.host!r}")
-    if not settings.no_auth and not parse_keys(settings.api_keys, "JAXSHOP_API_KEYS"):
+    keys = parse_keys(settings.api_keys, "JAXSHOP_API_KEYS")
+    parse_keys(settings.admin_keys, "JAXSHOP_ADMIN_KEYS")  # so that a malformed one is refused here, in one line
+    if not settings.no_auth and not keys:
         raise ShopError("no API key: set JAXSHOP_API_KEYS=name:key[,name:key], or pass --no-auth on a loopback address")
     return settings
 

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from jaxshop.serving.app import create_app
+from jaxshop.serving.service import Service
 from jaxshop.serving.settings import load_settings
 
 from .fakes import FakeEngine
@@ -52,7 +53,7 @@ def serve() -> Iterator[Callable[..., TestClient]]:
     opened: list[TestClient] = []
 
     def start(engine: FakeEngine | None = None, wait: bool = True, **settings: Any) -> TestClient:
-        app = create_app(load_settings(**{**KEYS, **settings}), lambda *_: engine or FakeEngine())
+        app = create_app(Service(load_settings(**{**KEYS, **settings}), lambda *_: engine or FakeEngine()))
         client = TestClient(app, headers=PLANNER, raise_server_exceptions=False)
         client.__enter__()
         opened.append(client)
@@ -68,7 +69,7 @@ def serve() -> Iterator[Callable[..., TestClient]]:
 @pytest.fixture(scope="session")
 def client() -> Iterator[TestClient]:
     """A ready application in this process, with a fake engine, for tests that leave it as it was."""
-    app = create_app(load_settings(**KEYS), lambda *_: FakeEngine())
+    app = create_app(Service(load_settings(**KEYS), lambda *_: FakeEngine()))
     with TestClient(app, headers=PLANNER, raise_server_exceptions=False) as ready:
         await_ready(lambda: ready.get("/readyz"))
         yield ready

@@ -36,6 +36,8 @@ def test_systemd_credentials_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path:
     [
         ({}, "no API key"),
         ({"admin_keys": "a:1"}, "no API key"),
+        ({"api_keys": "a:1", "admin_keys": "a"}, "JAXSHOP_ADMIN_KEYS"),
+        ({"no_auth": True, "api_keys": "a"}, "JAXSHOP_API_KEYS"),
         ({"no_auth": True, "host": "0.0.0.0"}, "loopback"),
         ({"api_keys": "a:1", "port": 70_000}, "JAXSHOP_PORT"),
         ({"api_keys": "a:1", "cors_origins": "*"}, "JAXSHOP_CORS_ORIGINS"),
