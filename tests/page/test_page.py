@@ -79,7 +79,7 @@ def test_refusals_are_shown_with_every_fault(server: StubServer, open_page: Open
     page.wait_for_selector("#problem", state="hidden")
     page.click("#run")
     page.wait_for_selector("#problem:visible")
-    assert "an API key is needed" in page.inner_text("#problem")
+    assert "Enter an API key" in page.inner_text("#problem")
     page.fill("#key", "wrong")
     page.fill("#key", KEY)
     page.click("#run")
@@ -113,9 +113,12 @@ def test_two_schedules_are_compared(server: StubServer, open_page: OpenPage) -> 
     assert f"{moved} operations run on another machine" in page.inner_text("#compare")
 
     broken = to_json(make_schedule(split_lots(make_shop(), None)))
-    broken["operations"][0]["start"] -= 60
+    last = max(broken["operations"], key=lambda row: row["end"])
+    last["end"] += 60
+    broken["makespan"] = last["end"] / 3600
     drop(page, broken, "broken.json")
     page.wait_for_selector("#problem li")
+    assert page.locator("#problem li").count() == 1
     assert "broken.json" in page.inner_text("#compare")
     page.click("#uncompare")
     assert page.is_hidden("#compare")

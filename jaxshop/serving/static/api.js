@@ -1,12 +1,14 @@
 "use strict";
 
-/** What the server refused, and why (RFC 9457): `message` is its one sentence, `faults` are all that it found. */
+/** What the server refused, and why (RFC 9457): `message` is one sentence, `faults` are all that it found. */
 class Problem extends Error {
   constructor({ title = "The server refused the request", status, detail, errors, request_id: request }) {
-    super(detail || title);
+    const faults = (errors ?? []).map(({ path, message }) => (path ? `${path}: ${message}` : message));
+    // The sentence of several faults repeats the first of them.
+    super(faults.length > 1 ? "" : faults[0] || detail || title);
     this.title = Problem.titles[status] ?? title;
     this.request = request;
-    this.faults = (errors ?? []).map(({ path, message }) => (path ? `${path}: ${message}` : message));
+    this.faults = faults;
   }
 }
 
@@ -30,6 +32,7 @@ class Api {
     if (response.ok) return response;
     const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
     const problem = isJson ? await response.json() : { status: response.status, detail: response.statusText };
+    if (response.status === 401 && !this.key) throw new Problem({ title: "Enter an API key, then try again" });
     const wait = response.headers.get("Retry-After");
     if (wait) problem.detail = `${problem.detail ?? ""} Try again in ${wait} s.`;
     throw new Problem(problem);

@@ -78,7 +78,7 @@ class Page {
   }
 
   #complain({ message, title = "", faults = [], request = "" }) {
-    const listed = faults.length > 1 ? faults : [];
+    const listed = faults.filter((fault) => fault !== message);
     const shown = listed.slice(0, 20).map((fault) => el("li", {}, fault));
     if (listed.length > shown.length) shown.push(el("li", {}, `and ${listed.length - shown.length} more`));
     $("problem").replaceChildren(
@@ -169,7 +169,7 @@ class Page {
       { bound: ticks(reply.kpis.lower_bound_hours), target: ticks(Number(options.target_hours)) });
     if (this.current) this.other = { ...this.current, origin: this.current.reply ? "the previous schedule" : this.current.origin };
     this.current = { plan, reply, schedule: reply.schedule, origin: "this schedule" };
-    this.#say(`Done, ${reply.samples_done} samples.`);
+    this.#say(reply.samples_done ? `Done, ${reply.samples_done} samples.` : "Done.");
     this.#show();
   }
 

@@ -70,12 +70,13 @@ class Frame {
     const midnight = -((((clock.origin / 1000) % DAY) + DAY) % DAY);
     for (let t = midnight + Math.ceil((g.view.left - midnight) / step) * step; t <= g.right; t += step) {
       const isDay = clock.minute(t) === "00:00";
-      pen.text(isDay ? pen.theme.text : pen.theme.muted, isDay ? clock.day(t) : clock.minute(t), g.x(t) + 5, y);
+      const room = g.box.width - g.x(t) - 7;
+      pen.text(isDay ? pen.theme.text : pen.theme.muted, isDay ? clock.day(t) : clock.minute(t), g.x(t) + 5, y, room);
       pen.rect(pen.theme.line, Math.round(g.x(t)), y - 7, 1, 14);
     }
   }
 
-  /** The names of the lines, each on a free side of its line, if there is one. */
+  /** The names of the lines, each on a free side of its line or else left of the names before it, if there is room. */
   #flags(pen, y) {
     const { g } = this;
     const { plot } = g.box;
@@ -89,7 +90,8 @@ class Frame {
     for (const { at, name, colour, leftFirst } of inView) {
       const width = pen.width(name);
       const sides = [g.x(at) + 7, g.x(at) - 7 - width];
-      const left = (leftFirst ? sides.reverse() : sides).find((side) => free(side, width));
+      const outside = Math.min(...taken.map(([from]) => from)) - 12 - width;
+      const left = [...(leftFirst ? sides.reverse() : sides), outside].find((side) => free(side, width));
       if (left === undefined) continue;
       taken.push([left, left + width]);
       pen.rect(pen.theme.panel, left - 2, y - 7, width + 4, 14);

@@ -41,7 +41,7 @@ class Gantt {
     const ends = [plan.makespan, plan.bound ?? 0, other ? other.makespan : 0];
     const latest = Math.max(1, ...ends);
     // A target far beyond the plan would squeeze it, so it may lie outside; the margin holds the last line's name.
-    this.extent = Math.max(latest, plan.target && plan.target < 1.5 * latest ? plan.target : 0) * 1.085;
+    this.extent = Math.max(latest, plan.target && plan.target < 1.5 * latest ? plan.target : 0) * 1.11;
     this.selected = keepView && this.selected ? plan.jobs[this.selected.index] : null;
     if (!keepView) this.view = { left: 0, top: 0, zoom: 1 };
     const span = `${plan.machines.length} machines, ${plan.bars.length} operations, ends at ${plan.clock.text(plan.makespan)}`;

@@ -17,7 +17,7 @@ function tiles(plan, other = null) {
     const difference = figure(plan) - figure(other);
     const distance = text(Math.abs(difference));
     if (distance === text(0)) return ["as the other"];
-    return [`${difference > 0 ? "+" : "−"}${distance} vs the other`, better * difference > 0 ? "good" : "bad"];
+    return [`${difference > 0 ? "+" : "−"}${distance} vs other`, better * difference > 0 ? "good" : "bad"];
   };
   const shown = [tile("makespan", "Makespan", hours(plan.makespan), ...change((p) => p.makespan, hours, -1))];
   if (plan.bound) {
@@ -27,7 +27,7 @@ function tiles(plan, other = null) {
   if (plan.target) {
     const met = plan.makespan <= plan.target;
     const distance = hours(Math.abs(plan.makespan - plan.target));
-    const missed = plan.bound > plan.target ? "impossible: below the bound" : `missed by ${distance}`;
+    const missed = plan.bound > plan.target ? "below the bound" : `missed by ${distance}`;
     shown.push(tile("target", "Target", hours(plan.target), met ? `met, ${distance} to spare` : missed, met ? "good" : "bad"));
   }
   shown.push(tile("utilisation", "Machines busy", percent(100 * plan.utilisation), ...change((p) => 100 * p.utilisation, percent, 1)));
