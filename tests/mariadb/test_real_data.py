@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from jaxshop.checkpoint import Store, load_policy
+from jaxshop.ppo.evaluate import Evaluator
 from jaxshop.ppo.losses import LossMetrics
 from jaxshop.ppo.update import Learner, UpdateMetrics
 from jaxshop.schedule import read as read_schedule
@@ -110,13 +112,20 @@ def idle_updates(*_: object) -> Callable:
 
 @pytest.fixture(scope="module")
 def trained(module_site, tmp_path_factory) -> Result:
-    """A run of train.py, straight from the database, that accepts nothing else; what it learns does not matter."""
+    """A run of train.py, straight from the database, that accepts nothing else.
+
+    What it learns and compares itself with does not matter here, so that only its greedy schedule is compiled.
+    """
     init()
     load(tiny_shop())
     small = ["general.updates=1", "own.updates=1", "evaluation.selection_shops=1", "pool.count=1"]
     real = ["run.shop=mariadb:", "run.require_real_data=true", *small]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxshop.ppo.train._jitted", idle_updates)
+        patch.setattr("jaxshop.ppo.evaluate._greedy_gaps", lambda *_: np.zeros(1))
+        patch.setattr(Evaluator, "best_of", lambda self, weights, *_: self.score(weights).own)
+        patch.setattr("jaxshop.launch.rule_makespans", lambda *_: {"MWKR": 1})
+        patch.setattr("jaxshop.launch.tune_linear", lambda *_: SimpleNamespace(makespan=1, seconds=0))
         return run_train("--config", write_tiny(tmp_path_factory.mktemp("real")), *real, "--json")
 
 
