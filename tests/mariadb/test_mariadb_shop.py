@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -61,6 +64,25 @@ def test_reference_shop_comes_back_tick_for_tick(site, jaxshop: Callable) -> Non
     assert loaded["fingerprint"] == fingerprint(load_shop("reference"))
     assert inspected["shop"]["fingerprint"] == loaded["fingerprint"]
     assert inspected["shop"]["provenance"]["kind"] == "mariadb"
+
+
+def test_the_commands_as_processes(site, tmp_path) -> None:
+    """The console's own processes: tables, a shop, a snapshot, the same fingerprint, and a refusal in one line."""
+
+    def jaxshop(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "jaxshop.cli", *arguments]
+        return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+    assert jaxshop("db", "init").stdout.startswith("made the tables machines, jobs")
+    mark = fingerprint(load_shop("reference"))
+    assert json.loads(jaxshop("db", "load", "reference", "--json").stdout)["fingerprint"] == mark
+    assert json.loads(jaxshop("db", "snapshot", str(tmp_path / "s.json"), "--json").stdout)["fingerprint"] == mark
+    inspected = jaxshop("inspect", "mariadb:", "--json")
+    assert (inspected.returncode, json.loads(inspected.stdout)["shop"]["fingerprint"]) == (0, mark)
+    refused = jaxshop("inspect", "mariadb:", JAXSHOP_DB_PASSWORD="wrong-one")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert refused.stderr.startswith("error: mariadb: ")
+    assert "wrong-one" not in refused.stderr
 
 
 @pytest.mark.parametrize("transport", ["socket", "tcp"])
