@@ -17,7 +17,8 @@ NO_KEY = {"X-API-Key": ""}
 def test_every_route_but_the_open_ones_needs_a_key(serve: Serve) -> None:
     """Documented or not, existing or not: without a key the answer is 401, and a wrong key opens nothing."""
     client = serve()
-    paths = {(path, method) for path, ops in client.app.openapi()["paths"].items() for method in ops}  # type: ignore[attr-defined]
+    documented = client.get("/openapi.json").json()["paths"]
+    paths = {(path, method) for path, methods in documented.items() for method in methods}
     closed = {(path, method) for path, method in paths if path not in ("/livez", "/readyz")}
     assert len(closed) >= 9
     for path, method in closed | {
