@@ -9,7 +9,9 @@ import pytest
 
 
 def pytest_configure(config) -> None:
-    """Name the cache before anything imports JAX, which reads these when it is imported."""
+    """Name the cache before anything imports JAX, which reads these when it is imported; workers inherit the name."""
+    if hasattr(config, "workerinput"):
+        return
     config.compilation_cache = tempfile.TemporaryDirectory(prefix="jaxshop-compiled-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compilation_cache.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
@@ -18,7 +20,8 @@ def pytest_configure(config) -> None:
 
 def pytest_unconfigure(config) -> None:
     """Leave nothing behind."""
-    config.compilation_cache.cleanup()
+    if not hasattr(config, "workerinput"):
+        config.compilation_cache.cleanup()
 
 
 @pytest.fixture(scope="session")
