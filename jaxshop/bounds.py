@@ -200,6 +200,11 @@ def _balance(groups: list[_Group], blocked: np.ndarray) -> np.ndarray:
     total = sum(work for _, _, work in profiles)
     if total == 0:
         return np.ones_like(blocked)
+    if all(len(machines) == 1 for machines, _, _ in profiles):  # a job shop: no need of a solver, which takes 3 ms
+        ends = blocked.copy()
+        for machines, _, work in profiles:
+            ends[machines] += work
+        return (np.arange(len(ends)) == ends.argmax()).astype(np.int64)
     # Columns: the share of each profile on each of its machines, then the makespan. The mean machine has load 1.
     scale = len(blocked) / total
     sizes = [len(machines) for machines, _, _ in profiles]
