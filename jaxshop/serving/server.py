@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -89,7 +90,15 @@ def main(argv: Sequence[str] | None = None, make_engine: EngineFactory = jax_eng
         return 2
     server = Server(settings, make_engine)
     server.run([listener])
-    failure = server.service.failure
+    code = _exit_code(server.service.failure)
+    if server.service.left_behind:
+        # The interpreter would wait for every thread that compiles, a minute maybe.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _exit_code(failure: Exception | None) -> int:
     if isinstance(failure, ShopError):
         print(f"error: {failure}", file=sys.stderr)
         return 2

@@ -54,6 +54,9 @@ class Service:
         self.device = DeviceThread()
         self.failure: Exception | None = None
         self.draining = False
+        self.left_behind = False
+        """After `stop`: whether a thread goes on, inside XLA as a rule, which nothing can interrupt."""
+        self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
         self._drained: asyncio.Task[None] | None = None
         self._planner: Planner | None = None
 
@@ -77,7 +80,7 @@ class Service:
 
     def start(self) -> None:
         """Warm up in a thread of its own, so that `/livez` answers meanwhile."""
-        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+        self._warming.start()
 
     def fail(self, error: Exception) -> None:
         """Give up: the service can never become ready."""
@@ -98,7 +101,9 @@ class Service:
         assert self._drained is not None
         await self._drained
         self.workers.stop()
-        logs.event("stopped", device_ended=await asyncio.to_thread(self.device.stop, 1.0))
+        ended = await asyncio.to_thread(self.device.stop, 1.0)
+        self.left_behind = not ended or self._warming.is_alive()
+        logs.event("stopped", device_ended=ended)
 
     def _warm_up(self) -> None:
         began = time.monotonic()
@@ -111,7 +116,8 @@ class Service:
                 engine, self.device, self.metrics, stall_s=settings.stall_s, max_samples=settings.max_samples
             )
         except Exception as error:
-            self.fail(error)
+            if not self.draining:  # a stop takes the device away from a warm-up, which is no failure
+                self.fail(error)
         else:
             logs.event("ready", seconds=round(time.monotonic() - began, 2))
 
