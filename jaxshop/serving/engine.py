@@ -22,9 +22,6 @@ from jaxshop.search import CANDIDATES, SAMPLE_BATCH, Dispatch, best_sample, gree
 from jaxshop.serving.scheduler import Model
 from jaxshop.shop import Job, Machine, Operation, Shop, ShopError
 
-SHOWN = ("lots", "operations", "machines", "choices", "sets")
-"""What a refusal tells of: also `choices`, an operation's different times, and `sets`, groups of machines."""
-
 SAMPLED_OPERATIONS = 16 * 2048
 """Operations that one call for samples schedules at most."""
 
@@ -48,8 +45,15 @@ LADDER = (
 
 def holds(size: Shape, needed: Shape) -> bool:
     """Say whether a plan of the least shape `needed` can be padded to `size`."""
-    fits = all(getattr(needed, name) <= getattr(size, name) for name in (*SHOWN, "pools"))
+    counted = ("lots", "operations", "choices", "sets", "machines", "pools")
+    fits = all(getattr(needed, name) <= getattr(size, name) for name in counted)
     return fits and (size.overlap == 0 or 0 < needed.overlap <= size.overlap)
+
+
+def in_words(size: Shape) -> str:
+    """A size as a sentence names it."""
+    limits = JaxEngine.limits(size).items()
+    return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in limits if value is not None)
 
 
 class Task(NamedTuple):
@@ -122,6 +126,18 @@ class JaxEngine:
         self._greedy[size] = jax.jit(greedy).lower(self._weights, params).compile()
         self._samples[size] = jax.jit(samples).lower(self._weights, params, seed, number, number).compile()
 
+    @staticmethod
+    def limits(size: Shape) -> dict[str, int | None]:
+        """Return what a plan may have at most to fit the size; None where that does not matter."""
+        return {
+            "lots": size.lots,
+            "operations": size.operations,
+            "machines": size.machines,
+            "times_per_operation": size.choices,
+            "machine_sets": size.sets - 1,  # padding takes one
+            "sets_per_machine": size.overlap or None,
+        }
+
     def specimen(self, size: Shape) -> LotPlan:
         """Return a plan with as many lots, operations, machines and choices as the size holds."""
         machines = [f"M{i}" for i in range(size.machines)]
@@ -141,9 +157,8 @@ class JaxEngine:
         for size in self.sizes:
             if holds(size, needed):
                 return size
-        largest = " or ".join(", ".join(f"{getattr(size, name)} {name}" for name in SHOWN) for size in self.sizes[-2:])
-        asked = ", ".join(f"{getattr(needed, name)} {name}" for name in SHOWN)
-        raise ShopError(f"this shop has {asked}; the largest sizes here hold {largest}")
+        largest = " or ".join(map(in_words, self.sizes[-2:]))
+        raise ShopError(f"this shop has {in_words(needed)}; the largest sizes here hold {largest}")
 
     def prepare(self, plan: LotPlan, bound: int, size: Shape) -> Task:
         """Pad the plan to the size."""

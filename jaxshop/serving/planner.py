@@ -79,11 +79,7 @@ class Planner:
     def models(self) -> dict[str, Any]:
         """Describe the model in use and the sizes that it takes."""
         sizes = [
-            {
-                "lots": size.lots,
-                "operations": size.operations,
-                "shortest_time_limit_s": self._scheduler.shortest[size],
-            }
+            self._engine.limits(size) | {"shortest_time_limit_s": self._scheduler.shortest[size]}
             for size in self._engine.sizes
         ]
         return {"models": [_describe(self._model) | {"sizes": sizes}]}

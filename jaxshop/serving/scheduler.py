@@ -61,6 +61,10 @@ class Engine(Protocol):
         """Compile everything that requests of any size need."""
         ...
 
+    def limits(self, size: Any) -> dict[str, int | None]:
+        """Return what a plan may have at most to fit the size, for people, by name."""
+        ...
+
     def specimen(self, size: Any) -> LotPlan:
         """Return a plan that fills the size, to warm up with and to measure."""
         ...

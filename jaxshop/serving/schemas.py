@@ -271,17 +271,21 @@ class JobState(JobProgress):
 
 
 class SizeInfo(Strict):
-    """A padded size of the ladder."""
+    """What a shop may have at most to fit one of the sizes; it goes to the first that it fits, and pays for that."""
 
     lots: int
     operations: int
+    machines: int
+    times_per_operation: int = Field(description="different times that an operation takes on its machines")
+    machine_sets: int = Field(description="different sets of machines that an operation takes the same time on")
+    sets_per_machine: int | None = Field(description="such sets that one machine is in; null: as many as there are")
     shortest_time_limit_s: float
 
 
 class LoadedModel(ModelInfo):
-    """The model in use."""
+    """The model in use, and the sizes of shops that it is compiled for."""
 
-    sizes: list[SizeInfo]
+    sizes: list[SizeInfo] = Field(description="in the order in which they are tried")
 
 
 class Models(Strict):

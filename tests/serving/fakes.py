@@ -99,6 +99,11 @@ class FakeEngine:
     def compile(self) -> None:
         """Do nothing."""
 
+    def limits(self, size: FakeSize) -> dict[str, int | None]:
+        """Return what a real engine names, too."""
+        unlimited = {"machines": 999, "times_per_operation": 999, "machine_sets": 999, "sets_per_machine": None}
+        return {"lots": size.lots, "operations": size.operations} | unlimited
+
     def specimen(self, size: FakeSize) -> LotPlan:
         """Return a plan that fills the size."""
         return split_lots(small_shop(size.lots, 8, size.operations // size.lots), None)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jaxshop.checkpoint import Store, describe, make_network
+from jaxshop.client import Client
 from jaxshop.config import Config
 from jaxshop.env.observe import CONTEXT, FEATURES
 from jaxshop.lots import split_lots
@@ -108,8 +109,16 @@ def test_weights_are_swapped_and_bad_ones_refused(real: Process, checkpoint: Pat
     def model() -> str:
         return real.client.get("/v1/models").json()["models"][0]["fingerprint"]
 
-    def reload() -> int:
-        return real.client.post("/v1/models:reload", headers=BOSS).status_code
+    def reload(why: str = "") -> int:
+        reply = real.client.post("/v1/models:reload", headers=BOSS)
+        if reply.status_code != 200:
+            detail = reply.json()["detail"]
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert detail.startswith("the model in use stays, because of the new one: ")
+            assert why in detail
+            # The refused weights never reach a reply.
+            assert real.client.post("/v1/schedules", json=body).json()["model"]["fingerprint"] == second
+        return reply.status_code
 
     first, body = model(), shop_body(jobs=10, machines=6, operations=6)
     before = real.client.post("/v1/schedules", json=body).json()
@@ -120,14 +129,18 @@ def test_weights_are_swapped_and_bad_ones_refused(real: Process, checkpoint: Pat
     assert real.client.post("/v1/schedules", json=body).json()["model"]["fingerprint"] == second
 
     write_checkpoint(checkpoint, seed=2, step=2, poison=np.nan)
-    assert (reload(), model()) == (409, second)
-    shutil.rmtree(checkpoint / "checkpoints" / "2")
-    files = [path for path in (checkpoint / "checkpoints" / "1").rglob("*") if path.is_file()]
-    for path in files:
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert (reload(), model()) == (409, second)
+    assert (reload("not finite"), model()) == (409, second)
+    write_checkpoint(checkpoint, seed=3, step=3)
+    files = [path for path in (checkpoint / "checkpoints" / "3").rglob("*") if path.is_file()]
+    heaviest = max(files, key=lambda path: path.stat().st_size)
+    content = bytearray(heaviest.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit
+    heaviest.write_bytes(content)
+    assert (reload("damaged"), model()) == (409, second)
+    heaviest.write_bytes(content[: len(content) // 2])
+    assert (reload("damaged"), model()) == (409, second)
     shutil.rmtree(checkpoint / "checkpoints")
-    assert (reload(), model()) == (409, second)
+    assert (reload("no"), model()) == (409, second)
 
     write_checkpoint(checkpoint, seed=0, step=0)
     assert (reload(), model()) == (200, first)
@@ -136,7 +149,15 @@ def test_weights_are_swapped_and_bad_ones_refused(real: Process, checkpoint: Pat
 
 
 def test_nothing_was_compiled_after_the_warm_up(real: Process) -> None:
-    """After all of the above, the counter of compilations while serving still stands at 0."""
+    """After all of the above, and a request of every other kind, the counter while serving still stands at 0."""
+    with Client(real.url, "key-of-mes") as client:
+        reply = client.schedule(small_shop())
+        assert client.verify(small_shop(), reply["schedule"])["valid"]
+    for path in ("/v1/demo-shop", "/v1/models", "/version", "/openapi.json", "/"):
+        assert real.client.get(path).status_code == 200
+    later = real.client.post("/v1/schedules?samples=17", json=shop_body(), headers={"Prefer": "respond-async"})
+    events = real.client.get(later.headers["location"] + "/events").text  # which end with the request
+    assert "event: done" in events
     counts = compilations(real)
     assert counts["warm_up"] >= 2
     assert counts["serving"] == 0
@@ -145,6 +166,7 @@ def test_nothing_was_compiled_after_the_warm_up(real: Process) -> None:
 def test_every_rung_holds_its_own_specimen() -> None:
     """The ladder rises, specimens fill it, and the factory's shop in lots goes to a rung of its own kind."""
     engine = JaxEngine(None, lambda: None)
+    assert len({tuple(engine.limits(size).values()) for size in LADDER}) == len(LADDER)  # nobody sees two alike
     for size in LADDER:
         plan = engine.specimen(size)
         assert engine.fit(plan) == size
