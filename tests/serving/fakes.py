@@ -6,12 +6,14 @@ import json
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.schedule import Row, Schedule
+from jaxshop.serving.logs import event
 from jaxshop.serving.scheduler import Model
 from jaxshop.shop import Job, Machine, Operation, Shop, ShopError, fingerprint, shop_to_json
 
@@ -71,7 +73,7 @@ def list_schedule(plan: LotPlan, order: random.Random | None) -> Schedule:
 class FakeEngine:
     """An engine that does as the shop's name says: `greedy:hang`, `samples:raise`, `greedy:invalid`, `samples:dawdle`.
 
-    With a checkpoint, a JSON file of `{"name": ...}`, the model is read from it.
+    With a checkpoint, a JSON file of `{"name": ...}`, the model is read from it; that of `slow` compiles for a minute.
     """
 
     def __init__(
@@ -97,7 +99,11 @@ class FakeEngine:
         return Model(name, "1" * 64, [], weights=name)
 
     def compile(self) -> None:
-        """Do nothing."""
+        """Do nothing, or take a minute in a pool of threads, as the real one does."""
+        if self.checkpoint is not None and self.load().name == "slow":
+            event("compiling")
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(time.sleep, 60).result()
 
     def limits(self, size: FakeSize) -> dict[str, int | None]:
         """Return what a real engine names, too."""

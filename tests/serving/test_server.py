@@ -17,7 +17,7 @@ import pytest
 
 from jaxshop.client import Client, ServerError
 from jaxshop.serving import schemas
-from jaxshop.serving.server import main
+from jaxshop.serving.server import _listen, main
 
 from .conftest import ROOT, Process
 from .fakes import shop_body, small_shop
@@ -93,6 +93,17 @@ def test_a_bad_checkpoint_ends_with_2(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_stop_does_not_wait_for_the_compilation(fake_process: Start, tmp_path: Path) -> None:
+    """SIGTERM while the sizes are compiled, which nothing can interrupt: readiness never came, exit code 0 at once."""
+    slow = tmp_path / "model.json"
+    slow.write_text('{"name": "slow"}')
+    process = fake_process("--checkpoint", str(slow))
+    process.await_event("compiling")
+    assert process.client.get("/readyz").json() == {"status": "starting"}
+    assert process.stop(timeout=30) == 0  # the compilation takes 60 s
+    assert not any('"ERROR"' in line for line in process.lines)
+
+
 def accepts_connections(url: str) -> bool:
     """Say whether a server still listens."""
     try:
@@ -163,7 +174,7 @@ def test_a_stop_cuts_off_what_does_not_end(fake_process: Start) -> None:
 
 
 def test_a_killed_server_leaves_no_client_hanging(fake_process: Start) -> None:
-    """SIGKILL in the middle of a request: its client learns at once, and a new server takes the same port."""
+    """SIGKILL in the middle of a request: its client learns at once, and the port is free for a new server."""
     process = fake_process()
     process.await_ready()
     errors: list[Exception] = []
@@ -180,8 +191,8 @@ def test_a_killed_server_leaves_no_client_hanging(fake_process: Start) -> None:
     assert process.stop(signal.SIGKILL) == -signal.SIGKILL
     work.join(60)
     assert len(errors) == 1
-    again = fake_process("--port", str(httpx.URL(process.url).port))
-    again.await_ready()
+    with _listen("127.0.0.1", httpx.URL(process.url).port) as listener:  # as a new server does
+        listener.listen()
 
 
 @pytest.fixture(scope="module")
