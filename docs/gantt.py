@@ -1,0 +1,58 @@
+"""Makes gantt.png: the reference shop's schedule by the shipped policy, as gantt.html shows it.
+
+    uv run docs/gantt.py [--samples 64] [--out docs/gantt.png]
+
+Needs Chromium (on the path, or named in CHROMIUM). The schedule depends on the shipped weights and the seed only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from jaxshop.bounds import certify
+from jaxshop.lots import split_lots
+from jaxshop.report import write_gantt
+from jaxshop.search import solve
+from jaxshop.shop import TICKS_PER_HOUR
+from jaxshop.sources import load_shop
+
+LOT_HOURS, TARGET_HOURS = 60, 130
+
+
+def write_picture(page: Path, picture: Path) -> None:
+    """Photograph a page as a laptop shows it, at twice the density."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        size = {"width": 1366, "height": 768}
+        tab = browser.new_page(viewport=size, device_scale_factor=2, color_scheme="light")  # type: ignore[arg-type]
+        tab.goto(page.resolve().as_uri())
+        # Two frames: the first draws what the second shows.
+        tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        tab.screenshot(path=picture)
+        browser.close()
+
+
+def main() -> None:
+    """Solve, draw, photograph."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("gantt.png"))
+    options = parser.parse_args()
+    plan = split_lots(load_shop("reference"), LOT_HOURS)
+    solution = solve(plan, samples=options.samples)
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "gantt.html"
+        write_gantt(page, plan, solution.schedule, certify(plan).value, TARGET_HOURS * TICKS_PER_HOUR)
+        write_picture(page, options.out)
+    print(f"{options.out}: {solution.makespan / TICKS_PER_HOUR:.2f} h by {solution.source}")
+
+
+if __name__ == "__main__":
+    main()
