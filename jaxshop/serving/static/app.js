@@ -197,16 +197,18 @@ class Page {
   }
 
   #describeOther(current, other) {
+    const count = (number) => number.toLocaleString("en");
     const { moved, shifted, missing } = current.plan.differences(other.plan);
     const foreign = current.schedule.shop !== other.schedule.shop ? "It was made for another version of this shop. " : "";
-    const lots = missing ? `${missing} operations are in lots that the other does not have. ` : "";
+    const alike = current.plan.bars.length === other.plan.bars.length && moved + shifted + missing === 0;
+    const lots = missing ? `${count(missing)} operations are in lots that the other does not have. ` : "";
     const stop = () => {
       this.other = null;
       this.#show();
     };
     $("compare").replaceChildren(
       `Compared with ${other.origin}, which ends at ${other.plan.clock.figure(other.plan.makespan)}: `,
-      `${moved} operations run on another machine, ${shifted} at another time. ${lots}${foreign}`,
+      alike ? "the same schedule. " : `${count(moved)} operations run on another machine, ${count(shifted)} at another time. ${lots}${foreign}`,
       el("button", { type: "button", className: "link", id: "uncompare", onclick: stop }, "Stop comparing"));
   }
 }

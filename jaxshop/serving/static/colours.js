@@ -6,6 +6,7 @@ const HUES = [
   "#81b2ef", "#bcb869", "#9d88cd", "#f3b8a8", "#c9c8fe", "#d796b9", "#9df0df", "#61a783", "#ebe09e", "#bb8c47",
 ];
 const NO_DATE = "#a8afba";
+const SERIES = 3; // plain, and the stripes of Pen.stripes in two directions
 
 const LATENESS = {
   far: { colour: "#de6345", label: (day) => `late by more than ${day}` },
@@ -27,29 +28,37 @@ function latenessClass(plan, job) {
   return -job.lateness < step ? "tight" : "early";
 }
 
-/** The ways to colour bars: each gives a plan's colour function and its legend, [[colour, text], ...]. */
+/** A work centre's fill: when the hues have been used up they come again with stripes, and then with others. */
+function centreFill(index) {
+  return { colour: HUES[index % HUES.length], series: Math.floor(index / HUES.length) % SERIES };
+}
+
+/**
+ * The ways to colour bars. Each gives a plan's fill function, bar -> {colour, series}, and its legend,
+ * [{colour, series, text}, ...]; a series above 0 lays stripes over the colour.
+ */
 const COLOURINGS = {
   job: {
     label: "Job",
-    of: () => (bar) => HUES[bar.job.index % HUES.length],
+    of: () => (bar) => ({ colour: HUES[bar.job.index % HUES.length], series: 0 }),
     legend: () => [],
   },
   lateness: {
     label: "Lateness",
-    of: (plan) => (bar) => LATENESS[latenessClass(plan, bar.job)].colour,
+    of: (plan) => (bar) => ({ colour: LATENESS[latenessClass(plan, bar.job)].colour, series: 0 }),
     legend: (plan) => {
       const seen = new Set(plan.jobs.map((job) => latenessClass(plan, job)));
       const day = plan.clock.text(slackStep(plan), 0);
-      return Object.entries(LATENESS).filter(([name]) => seen.has(name)).map(([, c]) => [c.colour, c.label(day)]);
+      return Object.entries(LATENESS).filter(([name]) => seen.has(name)).map(([, c]) => ({ colour: c.colour, series: 0, text: c.label(day) }));
     },
   },
   centre: {
     label: "Work centre",
     of: (plan) => {
-      const colours = new Map(plan.centres.map((centre, i) => [centre, HUES[i % HUES.length]]));
-      return (bar) => colours.get(bar.machine.centre);
+      const fills = new Map(plan.centres.map((centre, i) => [centre, centreFill(i)]));
+      return (bar) => fills.get(bar.machine.centre);
     },
-    legend: (plan) => plan.centres.map((centre, i) => [HUES[i % HUES.length], centre || "no work centre"]),
+    legend: (plan) => plan.centres.map((centre, i) => ({ ...centreFill(i), text: centre || "no work centre" })),
   },
 };
 

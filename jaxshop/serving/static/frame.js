@@ -3,6 +3,7 @@
 const HOUR_STEPS = [1 / 60, 1 / 20, 0.1, 0.25, 0.5, 1, 2, 4, 6, 12, 24, 48, 72, 168, 336, 672, 1344, 2688, 8760];
 const CLOCK_STEPS = [0.25, 1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 672, 1344, 8760].map((hours) => hours * 3600);
 const DAY = 86400;
+const LINE = 12; // pixels, of the names of work centres
 
 /** The smallest round step, in ticks, that is at least as wide as asked. */
 function axisStep(clock, ticks) {
@@ -34,9 +35,9 @@ class Frame {
     const left = Math.min(pointer.x - width / 2, across - width);
     pen.context.fillStyle = pen.theme.text;
     pen.context.beginPath();
-    pen.context.roundRect(left, plot.y - FLAGS - 17, width, 17, 3);
+    pen.context.roundRect(left, plot.y - this.g.flagHeight - 17, width, 17, 3);
     pen.context.fill();
-    pen.text(pen.theme.panel, label, left + 5, plot.y - FLAGS - 8);
+    pen.text(pen.theme.panel, label, left + 5, plot.y - this.g.flagHeight - 8);
   }
 
   #head(pen) {
@@ -49,15 +50,16 @@ class Frame {
       for (const t of g.ticks()) {
         const label = t === 0 ? `0 ${clock.unit}` : clock.amount(t);
         const half = pen.width(label) / 2;
-        pen.text(pen.theme.muted, label, Math.max(g.x(t), plot.x + half - 6) - half, plot.y - FLAGS - 9);
+        if (g.x(t) + half > width) continue;
+        pen.text(pen.theme.muted, label, Math.max(g.x(t), plot.x + half - 6) - half, plot.y - g.flagHeight - 9);
       }
-      if (clock.origin !== null) this.#dates(pen, plot.y - FLAGS - 26);
+      if (clock.origin !== null) this.#dates(pen, plot.y - g.flagHeight - 26);
     });
     if (clock.origin !== null) {
       pen.font();
-      pen.text(pen.theme.text, `${clock.day(g.view.left)}, ${clock.zone}`, 10, plot.y - FLAGS - 26, plot.x - 16);
+      pen.text(pen.theme.text, `${clock.day(g.view.left)}, ${clock.zone}`, 10, plot.y - g.flagHeight - 26, plot.x - 16);
     }
-    this.#flags(pen, plot.y - FLAGS / 2 - 2);
+    this.#flags(pen);
     this.#dueMarks(pen);
     pen.rect(pen.theme.line, 0, plot.y - 1, width, 1);
   }
@@ -76,26 +78,35 @@ class Frame {
     }
   }
 
-  /** The names of the lines, each on a free side of its line or else left of the names before it, if there is room. */
-  #flags(pen, y) {
+  /**
+   * The names of the lines, each on a side of its line where it covers neither another name nor, if that can be,
+   * another line; else left of the names before it, if there is room.
+   */
+  #flags(pen) {
     const { g } = this;
     const { plot } = g.box;
+    const top = plot.y - g.flagHeight;
     const taken = [];
-    const free = (left, width) =>
+    const free = ({ tier, left }, width) =>
       left >= plot.x && left + width <= plot.x + plot.width &&
-      taken.every(([from, to]) => left + width + 5 < from || left > to + 5);
+      taken.every((flag) => flag.tier !== tier || left + width + 5 < flag.left || left > flag.right + 5);
     pen.font(600);
     const inView = g.marks().filter(({ at }) => at >= g.view.left && at <= g.right);
-    for (const { at, colour } of inView) pen.rect(colour, Math.round(g.x(at)) - 0.25, plot.y - FLAGS, 1.5, FLAGS);
+    const crossed = ({ left }, width) => inView.some(({ at }) => g.x(at) > left - 4 && g.x(at) < left + width + 4);
+    for (const { at, colour } of inView) pen.rect(colour, Math.round(g.x(at)) - 0.25, top, 1.5, g.flagHeight);
     for (const { at, name, colour, leftFirst } of inView) {
       const width = pen.width(name);
       const sides = [g.x(at) + 7, g.x(at) - 7 - width];
-      const outside = Math.min(...taken.map(([from]) => from)) - 12 - width;
-      const left = [...(leftFirst ? sides.reverse() : sides), outside].find((side) => free(side, width));
-      if (left === undefined) continue;
-      taken.push([left, left + width]);
-      pen.rect(pen.theme.panel, left - 2, y - 7, width + 4, 14);
-      pen.text(colour, name, left, y);
+      if (leftFirst) sides.reverse();
+      const tiers = Array.from({ length: g.flagHeight / FLAGS }, (_, tier) => tier);
+      const beside = tiers.flatMap((tier) => sides.map((left) => ({ tier, left }))).filter((spot) => free(spot, width));
+      const outside = { tier: 0, left: Math.min(...taken.map(({ left }) => left)) - 12 - width };
+      const spot = beside.find((each) => !crossed(each, width)) ?? [...beside, outside].find((each) => free(each, width));
+      if (!spot) continue;
+      taken.push({ ...spot, right: spot.left + width });
+      const y = top + FLAGS * spot.tier + FLAGS / 2 - 2;
+      pen.rect(pen.theme.panel, spot.left - 2, y - 7, width + 4, 14);
+      pen.text(colour, name, spot.left, y);
     }
   }
 
@@ -144,10 +155,22 @@ class Frame {
   #centres(pen) {
     const { g } = this;
     pen.font(500);
+    const { plot } = g.box;
+    const [top, bottom] = [plot.y, plot.y + plot.height];
+    const centres = [];
     for (let r = 0, end; r < g.rows.length; r = end) {
       for (end = r + 1; end < g.rows.length && !g.startsCentre(end); ) end++;
-      const fits = (end - r) * g.rowHeight >= 11;
-      if (fits) pen.text(pen.theme.text, g.rows[r].centre || "no centre", 10, (g.y(r) + g.y(end)) / 2, g.box.plot.x - 66);
+      const [from, to] = [Math.max(top, g.y(r)), Math.min(bottom, g.y(end))];
+      if (from < to) centres.push({ name: g.rows[r].centre || "no centre", height: to - from, middle: (from + to) / 2 });
+    }
+    const crowded = centres.length * LINE > plot.height;
+    const named = centres.filter(({ height }) => !crowded || height >= LINE);
+    // A centre of few machines is lower than its name; the names around make room.
+    named.reduce((above, centre) => (centre.middle = Math.max(centre.middle, above + LINE)), top - LINE / 2);
+    named.reduceRight((below, centre) => (centre.middle = Math.min(centre.middle, below - LINE)), bottom + LINE / 2);
+    for (const { name, middle } of named) {
+      pen.rect(pen.theme.panel, 8, middle - 5, Math.min(pen.width(name), plot.x - 66) + 6, 10);
+      pen.text(pen.theme.text, name, 10, middle, plot.x - 66);
     }
   }
 

@@ -2,7 +2,7 @@
 
 // Sizes in CSS pixels.
 const LABELS = 160;
-const FLAGS = 20;
+const FLAGS = 20; // of a line of flags
 const AXIS = 20;
 const OVERVIEW = 34;
 const TALLEST = 26; // of a row that was zoomed; a small shop's rows are taller from the start
@@ -62,7 +62,7 @@ class Gantt {
     this.rows = plans[0].ordered(this.order).filter(wanted);
     if (this.selected) this.selected = plans[0].jobs[this.selected.index];
     this.rowOf = new Map(this.rows.map((machine, row) => [machine.index, row]));
-    this.colours = new Map(plans.map((plan) => [plan, this.colouring.of(plan)]));
+    this.fills = new Map(plans.map((plan) => [plan, this.colouring.of(plan)]));
     this.#resize();
   }
 
@@ -107,6 +107,11 @@ class Gantt {
     return Math.round(x * this.density) / this.density;
   }
 
+  /** The room above the plot for the names of its lines: where plans are compared there are more of them. */
+  get flagHeight() {
+    return this.mode === "both" ? 2 * FLAGS : FLAGS;
+  }
+
   /** The first row in view, and the one after the last. */
   get visibleRows() {
     const first = Math.floor(this.view.top / this.rowHeight);
@@ -143,8 +148,9 @@ class Gantt {
     return row === undefined ? undefined : this.lanes(bar.machine, row).find((lane) => lane.machine === bar.machine);
   }
 
-  colour(bar) {
-    return this.colours.get(bar.plan)(bar);
+  /** The bar's {colour, series}. */
+  fill(bar) {
+    return this.fills.get(bar.plan)(bar);
   }
 
   /** Whether a bar keeps its colour: it is of the selected job, or found, or differs from its twin beside it. */
@@ -229,7 +235,7 @@ class Gantt {
       layer.height = Math.round(height * this.density);
       layer.getContext("2d").setTransform(this.density, 0, 0, this.density, 0, 0);
     }
-    const head = FLAGS + AXIS * (this.plan.clock.origin === null ? 1 : 2);
+    const head = this.flagHeight + AXIS * (this.plan.clock.origin === null ? 1 : 2);
     const plot = { x: LABELS, y: head, width: width - LABELS, height: height - head - OVERVIEW - 12 };
     const overview = { x: LABELS, y: height - OVERVIEW - 2, width: width - LABELS, height: OVERVIEW };
     this.box = { width, height, plot, overview };

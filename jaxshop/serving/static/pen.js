@@ -39,6 +39,23 @@ class Pen {
     context.setLineDash([]);
   }
 
+  /** Thin diagonal stripes: rising in series 1, falling in series 2. */
+  stripes(series) {
+    const key = `${series}${this.theme.ink}`;
+    if (!Pen.patterns.has(key)) {
+      const tile = Object.assign(document.createElement("canvas"), { width: 6, height: 6 });
+      const context = tile.getContext("2d");
+      Object.assign(context, { strokeStyle: this.theme.ink, globalAlpha: 0.55, lineWidth: 1.1 });
+      for (const shift of [-6, 0, 6]) {
+        context.moveTo(shift - 1, series === 1 ? 7 : -1);
+        context.lineTo(shift + 7, series === 1 ? -1 : 7);
+      }
+      context.stroke();
+      Pen.patterns.set(key, this.context.createPattern(tile, "repeat"));
+    }
+    return Pen.patterns.get(key);
+  }
+
   font(weight = 400, size = 11) {
     this.context.font = `${weight} ${size}px ${this.theme.font}`;
     this.context.textBaseline = "middle";
@@ -63,3 +80,4 @@ class Pen {
   }
 }
 Pen.widths = new Map();
+Pen.patterns = new Map();

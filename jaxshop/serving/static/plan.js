@@ -203,8 +203,10 @@ function columnsOf(plan) {
       text(`start, ${clock.zone}`, (bar) => stamp(bar.start)),
       text(`end, ${clock.zone}`, (bar) => stamp(bar.end)),
     ]),
-    time("job due", (bar) => bar.job.due),
-    time("job late", (bar) => bar.job.lateness),
+    ...(plan.jobs.every((job) => job.due === null) ? [] : [
+      time("job due", (bar) => bar.job.due),
+      time("job late", (bar) => bar.job.lateness),
+    ]),
   ];
 }
 

@@ -75,13 +75,15 @@ class Plot {
       painted = Math.max(end, x + 1);
       const width = Math.max(1, end - x - (end - x > 4 ? 1 : 0));
       const lit = g.lit(bar);
-      context.fillStyle = lit ? g.colour(bar) : pen.theme.dim;
-      if (height >= 10 && width > 5) {
-        context.beginPath();
-        context.roundRect(x, y, width, height, 2);
+      const { colour, series } = lit ? g.fill(bar) : { colour: pen.theme.dim, series: 0 };
+      context.beginPath();
+      if (height >= 10 && width > 5) context.roundRect(x, y, width, height, 2);
+      else context.rect(x, y, width, height);
+      context.fillStyle = colour;
+      context.fill();
+      if (series) {
+        context.fillStyle = pen.stripes(series);
         context.fill();
-      } else {
-        context.fillRect(x, y, width, height);
       }
       if (!lit) continue;
       const setup = bar.setup * g.scale;
@@ -94,7 +96,10 @@ class Plot {
   #name(pen, bar, x, width, middle) {
     const left = Math.max(x, this.g.box.plot.x) + 5;
     const name = bar.job.lots > 1 ? `${bar.job.id} · ${bar.lot + 1}` : bar.job.id;
-    pen.text(pen.theme.ink, name, left, middle, x + width - left - 4);
+    const room = x + width - left - 4;
+    const { colour, series } = this.g.fill(bar);
+    if (series && room > 0) pen.rect(colour, left - 3, middle - 6, Math.min(pen.width(name), room) + 6, 12); // no stripes
+    pen.text(pen.theme.ink, name, left, middle, room);
   }
 
   #lines(pen) {

@@ -115,6 +115,7 @@ class Viewer {
       el("div", { className: "toolbar" }, this.search, this.centre, colour, order, this.modes,
         el("span", { className: "spring" }), this.zooms, this.views, exported, help),
       this.stage, this.sheet, el("footer", {}, this.summary, this.legend), keys);
+    this.chartOnly = [this.zooms, colour, order, this.legend];
     this.#press(this.views, "chart");
   }
 
@@ -126,7 +127,7 @@ class Viewer {
     this.#press(this.views, name);
     this.stage.hidden = name !== "chart";
     this.sheet.hidden = name !== "table";
-    this.zooms.hidden = name !== "chart";
+    for (const part of this.chartOnly) part.hidden = name !== "chart";
     this.#refresh();
   }
 
@@ -140,10 +141,10 @@ class Viewer {
     this.gantt.arrange();
     if (!this.sheet.hidden) this.table.show(this.gantt.shownPlan, this.#bars());
     const legend = this.gantt.colouring.legend(this.gantt.shownPlan);
-    if (this.gantt.mode === "both") legend.unshift(["var(--dim)", "alike in both; above: this, below: the other"]);
-    this.legend.replaceChildren(...legend.map(([colour, text]) => {
-      const swatch = el("i");
-      swatch.style.background = colour;
+    if (this.gantt.mode === "both") legend.unshift({ colour: "var(--dim)", series: 0, text: "alike in both; above: this, below: the other" });
+    this.legend.replaceChildren(...legend.map(({ colour, series, text }) => {
+      const swatch = el("i", { className: `series-${series}` });
+      swatch.style.backgroundColor = colour;
       return el("li", {}, swatch, text);
     }));
     this.#describe();
