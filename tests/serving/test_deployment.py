@@ -62,7 +62,7 @@ def test_the_container_file_holds_together(container: list[tuple[str, str]]) -> 
 
 
 def test_the_container_listens_where_its_health_is_asked(container: list[tuple[str, str]]) -> None:
-    """Its variables are settings, its port is the default one, and its health check is Python that asks an open path."""
+    """Its variables are settings, its port is the default one, and its health check asks an open path."""
     of = dict(container)
     variables = dict(word.split("=", 1) for word in shlex.split(of["ENV"]))
     assert {name for name in variables if name.startswith("JAXSHOP_")} <= SETTINGS
