@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from jaxshop.serving import problems
 from jaxshop.serving.schemas import SHOP_EXAMPLE, ProblemDocument, ShopFile, VerifyRequest
+from jaxshop.shop import fingerprint, parse_shop
 
 REF = "#/components/schemas/{model}"
 BODIES: dict[str, type[BaseModel]] = {"/v1/schedules": ShopFile, "/v1/schedules:verify": VerifyRequest}
@@ -97,6 +98,17 @@ def _add_problems(operation: dict[str, Any], kinds: dict[int, str]) -> None:
 
 def _add_body(operation: dict[str, Any], model: type[BaseModel]) -> None:
     content: dict[str, Any] = {"schema": {"$ref": REF.format(model=model.__name__)}}
-    if model is ShopFile:
-        content["examples"] = {"small": {"summary": "Three machines, two jobs", "value": SHOP_EXAMPLE}}
+    example = SHOP_EXAMPLE if model is ShopFile else {"shop": SHOP_EXAMPLE, "schedule": _schedule_example()}
+    content["examples"] = {"small": {"summary": "Three machines, two jobs", "value": example}}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+
+
+def _schedule_example() -> dict[str, Any]:
+    """A valid schedule of the example shop."""
+    rows = [
+        {"job": "A", "lot": 0, "operation": "A/1", "machine": "SW01", "start": 0, "end": 5400},
+        {"job": "A", "lot": 0, "operation": "A/2", "machine": "PP10", "start": 5400, "end": 16200},
+        {"job": "B", "lot": 0, "operation": "B/1", "machine": "PP09", "start": 0, "end": 15300},
+    ]
+    head = {"format": "jaxshop-schedule/1", "shop": fingerprint(parse_shop(SHOP_EXAMPLE, "the example"))}
+    return head | {"max_lot_hours": None, "makespan": 4.5, "operations": rows}

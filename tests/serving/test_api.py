@@ -157,14 +157,17 @@ def test_operators_see_versions_models_and_metrics(serve: Serve) -> None:
 
 
 def test_openapi_examples_are_accepted(client: httpx.Client) -> None:
-    """The example in the document is a shop that the server schedules."""
+    """The document's examples are a shop that the server schedules, and a schedule that it finds valid."""
     document = client.get("/openapi.json").json()
-    content = document["paths"]["/v1/schedules"]["post"]["requestBody"]["content"]["application/json"]
-    for example in content["examples"].values():
-        conforms(
-            client.post("/v1/schedules?max_lot_hours=60&samples=32", json=example["value"]),
-            schemas.ScheduleReply,
-        )
+
+    def examples(path: str) -> list[Any]:
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        return [example["value"] for example in content["examples"].values()]
+
+    for shop in examples("/v1/schedules"):
+        conforms(client.post("/v1/schedules?max_lot_hours=60&samples=32", json=shop), schemas.ScheduleReply)
+    for claim in examples("/v1/schedules:verify"):
+        assert conforms(client.post("/v1/schedules:verify", json=claim), schemas.VerifyReply)["valid"]
     options = {
         parameter["name"]
         for parameter in document["paths"]["/v1/schedules"]["post"]["parameters"]
