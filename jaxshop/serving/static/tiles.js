@@ -12,6 +12,7 @@ function tiles(plan, other = null) {
   const { clock } = plan;
   const hours = (ticks) => clock.figure(ticks);
   const percent = (value) => `${value.toFixed(1)} %`;
+  const points = (value) => `${value.toFixed(1)} points`; // between two percentages
   const change = (figure, text, better) => {
     if (!other) return [];
     const difference = figure(plan) - figure(other);
@@ -30,7 +31,7 @@ function tiles(plan, other = null) {
     const missed = plan.bound > plan.target ? "below the bound" : `missed by ${distance}`;
     shown.push(tile("target", "Target", hours(plan.target), met ? `met, ${distance} to spare` : missed, met ? "good" : "bad"));
   }
-  shown.push(tile("utilisation", "Machines busy", percent(100 * plan.utilisation), ...change((p) => 100 * p.utilisation, percent, 1)));
+  shown.push(tile("utilisation", "Machines busy", percent(100 * plan.utilisation), ...change((p) => 100 * p.utilisation, points, 1)));
   const dated = plan.jobs.filter((job) => job.due !== null);
   if (dated.length) {
     const worst = Math.max(...dated.map((job) => job.lateness ?? -Infinity));
