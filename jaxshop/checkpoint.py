@@ -18,6 +18,7 @@ from chex import ArrayTree
 from orbax.checkpoint import checkpoint_managers
 
 from jaxshop.config import Config, NetworkConfig, from_dict, to_dict
+from jaxshop.distributed import leads
 from jaxshop.env.observe import CONTEXT, FEATURES, FEATURES_VERSION
 from jaxshop.io import read_text, write_atomic
 from jaxshop.lots import LotPlan
@@ -92,7 +93,7 @@ class Store:
             self._manager.best_step()  # reads the scores
 
     def save(self, step: int, learner: ArrayTree, weights: ArrayTree, meta: Mapping[str, Any], score: float) -> None:
-        """Write a checkpoint; one of the same step is replaced."""
+        """Write a checkpoint; one of the same step is replaced. Of several processes all must call this."""
         if step in self._manager.all_steps():
             self._manager.delete(step)
         items = ocp.args.Composite(
@@ -102,7 +103,8 @@ class Store:
         )
         self._manager.save(step, args=items, metrics={"score": score}, force=True)
         self._manager.wait_until_finished()
-        _write_sums(self._folder / str(step))
+        if leads():
+            _write_sums(self._folder / str(step))
 
     def latest(self) -> int | None:
         """Step of the newest checkpoint."""
@@ -186,7 +188,7 @@ def load_policy(folder: str | Path | None = None) -> Policy:
 def _weights_like(network: Network) -> ArrayTree:
     """Shapes of the network's weights, on this machine's first device; nothing is computed or compiled."""
     shapes = jax.eval_shape(lambda key: initial_weights(network, key, FEATURES, CONTEXT), jax.random.key(0))
-    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes)
 
 
@@ -194,10 +196,16 @@ def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> 
     """Write the bare policy, nothing to resume from, so that `load_policy(folder)` reads it; replaces what is there."""
     with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=f".{folder.name}-") as scratch:
         fresh = Path(scratch) / "policy"
-        with ocp.CheckpointManager(
-            fresh, options=ocp.CheckpointManagerOptions(enable_async_checkpointing=False)
-        ) as manager:
-            items = ocp.args.Composite(policy=ocp.args.StandardSave(weights), meta=ocp.args.JsonSave(dict(meta)))
+        fresh.mkdir()
+        me = jax.process_index()  # of several processes only the first gets here: orbax must not wait for the others
+        options = ocp.CheckpointManagerOptions(
+            create=False,
+            enable_async_checkpointing=False,
+            multiprocessing_options=ocp.options.MultiprocessingOptions(me, {me}, f"process{me}"),
+        )
+        with ocp.CheckpointManager(fresh, options=options) as manager:
+            values = jax.tree.map(np.asarray, weights)  # orbax takes no array of one process among several
+            items = ocp.args.Composite(policy=ocp.args.StandardSave(values), meta=ocp.args.JsonSave(dict(meta)))
             manager.save(int(meta["step"]), args=items, metrics={"score": meta["score"]})
         for note in fresh.rglob("commit_success.txt"):
             note.write_text("Checkpoint commit was successful.\n")  # orbax names this machine's folders there

@@ -232,6 +232,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _train(argv: Sequence[str] | None) -> int:
+    from jaxshop.distributed import leads
     from jaxshop.launch import launch
     from jaxshop.ppo.callbacks import make_console
 
@@ -255,7 +256,7 @@ def _train(argv: Sequence[str] | None) -> int:
     if args.shop is not None:
         overrides.append(f"run.shop={json.dumps(args.shop)}")
     report, code = launch(args.config, args.resume, overrides, make_console(to_stderr=args.json))
-    if args.json:
+    if args.json and leads():
         print(json.dumps(report))
     return code
 

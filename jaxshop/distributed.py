@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import atexit
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxshop.shop import ShopError
 
 AXIS = "data"
-"""The mesh's only axis: environments are spread over it, parameters are not."""
+"""The mesh's only axis: samples and minibatches are spread over it, parameters and shops are not."""
 PORT = 12321
 """Where the first process listens, unless the environment says otherwise."""
 SILENCE = 30
 """Seconds without a sign of life after which the other processes give a process up and end."""
+
+_SIGNS_OF_LOSS = ("Gloo", "NCCL", "UNAVAILABLE", "heartbeat")
+"""What is in the messages of collectives whose other end is gone; they come as several types of exception."""
+_LONGEST = 4096
+"""Bytes of a path, at most."""
 
 Tree = TypeVar("Tree")
 
@@ -64,35 +75,133 @@ def first_host(nodes: str) -> str:
     return prefix + number + after.partition(",")[0]
 
 
-def initialise(environ: Mapping[str, str]) -> Cluster | None:
-    """Join the cluster that the environment describes; before anything else touches a device.
+@contextmanager
+def membership(environ: Mapping[str, str]) -> Iterator[None]:
+    """Take part in the cluster that the environment describes, if any; enter before anything touches a device.
 
-    A process that dies is noticed within `SILENCE` seconds; JAX's runtime then ends the others with an error.
+    At the end each process waits for the others: the first has schedules to write while the rest are done.
+
+    Raises:
+        ShopError: another process was lost. One that dies is noticed at once where its connections close, else after
+            `SILENCE` seconds, when JAX's runtime ends this process itself.
     """
     cluster = find_cluster(environ)
-    if cluster is not None:
-        jax.distributed.initialize(cluster.coordinator, cluster.count, cluster.index, heartbeat_timeout_seconds=SILENCE)
-    return cluster
+    if cluster is None:
+        yield
+        return
+    jax.config.update("jax_enable_preemption_service", False)  # training handles signals itself
+    jax.distributed.initialize(
+        cluster.coordinator,
+        cluster.count,
+        cluster.index,
+        heartbeat_timeout_seconds=SILENCE,
+        shutdown_timeout_seconds=SILENCE,
+    )
+    try:
+        with _quiet_stdout():
+            multihost_utils.sync_global_devices("the beginning")
+        yield
+        multihost_utils.sync_global_devices("the end")
+    except ShopError:
+        raise
+    except Exception as error:
+        atexit.register(_leave)
+        if not any(sign in str(error) for sign in _SIGNS_OF_LOSS):
+            raise
+        raise ShopError(
+            f"process {cluster.index} of {cluster.count}: another process was lost, see what it said; "
+            f"then start all again, with --resume: {str(error).splitlines()[0]}"
+        ) from None
 
 
-def data_mesh(devices: int | None = None) -> Mesh:
-    """All devices of all processes in a row, or the first `devices` of them."""
-    return Mesh(np.array(jax.devices()[:devices]), (AXIS,))
+@contextmanager
+def _quiet_stdout() -> Iterator[None]:
+    """Send what libraries write to stdout (gloo greets every process there) to stderr: our stdout may carry JSON."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
-def spread(tree: Tree, mesh: Mesh | None) -> Tree:
-    """Inside jit: lay the leading axis of every array over the mesh; without a mesh nothing changes.
+def _leave() -> None:
+    """End without JAX's farewell, which would wait for a process that was lost, or be waited for while broken."""
+    sys.stdout.flush()
+    os._exit(1)
+
+
+def leads() -> bool:
+    """Whether this process is the one that writes files and prints."""
+    return jax.process_index() == 0
+
+
+def from_leader(make: Callable[[], str]) -> str:
+    """What `make` gives in the process that leads, the only one that calls it; at most `_LONGEST` bytes."""
+    if jax.process_count() == 1:
+        return make()
+    text = make().encode() if leads() else b""
+    sent = multihost_utils.broadcast_one_to_all(np.frombuffer(text.ljust(_LONGEST, b"\0"), np.uint8))
+    return bytes(sent).rstrip(b"\0").decode()
+
+
+def check_agreement(tree: Any, what: str) -> None:
+    """Refuse to go on when the processes hold different numbers or words where all must hold the same.
+
+    Raises:
+        ShopError: in every process.
+    """
+    if jax.process_count() == 1:
+        return
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        digest.update(leaf.encode() if isinstance(leaf, str) else np.asarray(leaf).tobytes())
+    digests = multihost_utils.process_allgather(np.frombuffer(digest.digest(), np.uint8))
+    if (digests != digests[0]).any():
+        raise ShopError(f"the processes do not have the same {what}")
+
+
+def largest(*numbers: int) -> tuple[int, ...]:
+    """The largest of each number over all processes, so that all decide alike; every process must call it."""
+    if jax.process_count() == 1:
+        return numbers
+    return tuple(int(x) for x in multihost_utils.process_allgather(np.array(numbers, np.int32)).max(axis=0))
+
+
+def data_mesh(devices: int | None = None) -> Mesh | None:
+    """All devices of all processes in a row, or the first `devices` of them; None where that is a single one."""
+    row = np.array(jax.devices()[:devices])
+    return Mesh(row, (AXIS,)) if row.size > 1 else None
+
+
+def spread(tree: Tree, mesh: Mesh | None, axis: int) -> Tree:
+    """Inside jit: lay this axis of every array over the mesh; without a mesh nothing changes.
 
     Everything computed from them follows. Sums over the axis are global by construction: XLA adds across devices.
     """
     if mesh is None:
         return tree
-    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec(AXIS)))
+    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec(*[None] * axis, AXIS)))
 
 
 def replicate(tree: Tree, mesh: Mesh | None) -> Tree:
-    """Outside jit: put a copy of every array on every device of the mesh."""
-    return tree if mesh is None else jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+    """Outside jit: copies of every array, to be donated at will, on every device of the mesh (None: on one here)."""
+
+    def copies(x: jax.Array) -> jax.Array:
+        if mesh is None:
+            return jax.device_put(x.copy(), jax.local_devices()[0])
+        if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(copies(jax.random.key_data(x)), impl=jax.random.key_impl(x))
+        return jax.make_array_from_process_local_data(NamedSharding(mesh, PartitionSpec()), np.array(x))
+
+    return jax.tree.map(copies, tree)
+
+
+def local(tree: Tree) -> Tree:
+    """Outside jit: this process's own copy of replicated arrays, on one device."""
+    return jax.tree.map(lambda x: x.addressable_shards[0].data, tree)
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

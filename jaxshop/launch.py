@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import platform
@@ -19,6 +20,7 @@ from jaxshop.bounds import verdict
 from jaxshop.checkpoint import Store, export_policy, make_network, trained_on
 from jaxshop.config import Config, ConfigError, check_progress, check_resume, from_dict, load_config, to_dict
 from jaxshop.data_report import load_and_report
+from jaxshop.distributed import check_agreement, data_mesh, from_leader, leads, local, membership, replicate
 from jaxshop.inspection import shop_facts
 from jaxshop.io import read_json, write_atomic
 from jaxshop.lots import split_lots
@@ -40,33 +42,49 @@ from jaxshop.tables import comparison_table, shop_summary
 def launch(
     config_path: str | None, resume: str | None, overrides: Sequence[str], console: Console
 ) -> tuple[dict[str, Any], int]:
-    """Run what `train.py` was asked for.
+    """Run what `train.py` was asked for, together with the other processes that the environment describes.
 
     Returns:
-        The final JSON and the exit code: 0, 3 when the target was not met, 128 + the signal when interrupted.
+        The final JSON (empty in processes that do not lead) and the exit code: 0, 3 when the target was not met,
+        128 + the signal when interrupted.
     """
+    with membership(os.environ):
+        quiet = Console(file=io.StringIO(), quiet=True)
+        return _run(config_path, resume, overrides, console if leads() else quiet)
+
+
+def _run(
+    config_path: str | None, resume: str | None, overrides: Sequence[str], console: Console
+) -> tuple[dict[str, Any], int]:
     begun = time.monotonic()
     config = _resolve(config_path, resume, overrides)
     shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file))
     if config.run.require_real_data:
         require_real_data(shop)
     problem = prepare(shop, config)
+    _check_devices(config)
+    check_agreement(
+        [json.dumps(to_dict(config)), problem.own, [bank.shops for bank in problem.banks.values()]],
+        "config, shop and version of jaxshop",
+    )
     _check_outputs(config)
-    folder = Path(resume) if resume else _new_folder(config)
+    folder = Path(resume or from_leader(lambda: str(_new_folder(config))))
     network = make_network(config.network)
     evaluator = Evaluator(problem, network, config.evaluation.batch)
-    like = first_learner(config, network)
+    like = replicate(first_learner(config, network), data_mesh())
     if resume and not (folder / "checkpoints").is_dir():
         raise ConfigError(f"{resume}: holds no checkpoint to resume from")
     store = Store(folder / "checkpoints")
     step = store.latest() if resume else None
     start = _start(store, step, like, config, shop, resume) if resume else None
-    write_atomic(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
-    _introduce(problem, config, folder, console)
-
-    sinks: list[Callback] = [JsonLines(folder / "metrics.jsonl", keep=step or 0), ConsoleProgress(console)]
-    if config.logging.tensorboard:
-        sinks.append(TensorBoard(folder / "tensorboard"))
+    check_agreement(step or 0, "checkpoint to resume from")
+    sinks: list[Callback] = []
+    if leads():
+        write_atomic(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
+        _introduce(problem, config, folder, console)
+        sinks += [JsonLines(folder / "metrics.jsonl", keep=step or 0), ConsoleProgress(console)]
+        if config.logging.tensorboard:
+            sinks.append(TensorBoard(folder / "tensorboard"))
     with Callbacks(*sinks) as callbacks:
         outcome = train(problem, config, store, evaluator, callbacks, start=start)
     if outcome.interrupted is not None:
@@ -81,10 +99,15 @@ def launch(
             "update": outcome.update,
         }, 128 + outcome.interrupted
 
-    report = _final(problem, config, outcome, store, evaluator, like, folder, console)
+    step = store.best()
+    assert step is not None
+    weights, meta = local(store.weights(step, like.averaged)), store.meta(step)
+    store.close()
+    if not leads():
+        return {}, 0
+    report = _final(problem, config, outcome, weights, meta, evaluator, local(like.averaged), folder, console)
     report["wall_seconds"] = round(time.monotonic() - begun, 1)
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
-    store.close()
     return report, 3 if report["target_met"] is False else 0
 
 
@@ -100,6 +123,14 @@ def _start(store: Store, step: int | None, like: Learner, config: Config, shop: 
     check_resume(saved, config, resume)  # the run's config.json may have been edited
     check_progress(saved, config, step, resume)
     return store.learner(step, like)
+
+
+def _check_devices(config: Config) -> None:
+    """Every device plays as many samples of each shop as the others."""
+    count = jax.device_count()
+    for name, stage in config.stages():
+        if stage.samples % count:
+            raise ConfigError(f"{name}.samples: {stage.samples} cannot be shared evenly by {count} devices")
 
 
 def _check_outputs(config: Config) -> None:
@@ -152,19 +183,17 @@ def _final(
     problem: Problem,
     config: Config,
     outcome: Outcome,
-    store: Store,
+    weights: Any,
+    meta: dict[str, Any],
     evaluator: Evaluator,
-    like: Any,
+    initial: Any,
     folder: Path,
     console: Console,
 ) -> dict[str, Any]:
     """Judge the best checkpoint beside everything that it has to be better than."""
     plan, bound = problem.plan, problem.certificate.value
-    step = store.best()
-    assert step is not None
-    weights = store.weights(step, like.averaged)
     samples = config.evaluation.samples
-    untrained = evaluator.score(like.averaged).own
+    untrained = evaluator.score(initial).own
     greedy = evaluator.score(weights).own
     sampled = evaluator.best_of(weights, samples, config.run.seed)
     better, source = (
@@ -189,7 +218,7 @@ def _final(
     if violations:
         raise ShopError(f"{folder}: the schedule of {source} is invalid: {violations[0]}")
     if config.run.export_to is not None:
-        export_policy(weights, store.meta(step), Path(config.run.export_to))
+        export_policy(weights, meta, Path(config.run.export_to))
     target = None if config.run.target_hours is None else round(config.run.target_hours * TICKS_PER_HOUR)
     write_schedule(folder / "schedule.json", schedule)
     write_gantt(folder / "gantt.html", plan, schedule, bound, target)
@@ -204,7 +233,7 @@ def _final(
         "target_hours": config.run.target_hours,
         "target_met": None if target is None else bool(int(greedy.makespan) <= target),
         "initialised_from": None,
-        "trained_on": trained_on(config, plan, step),
+        "trained_on": trained_on(config, plan, meta["step"]),
         "policy": {
             "initial_hours": hours(untrained.makespan),
             "greedy_hours": hours(greedy.makespan),

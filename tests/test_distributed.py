@@ -1,16 +1,31 @@
-"""Who takes part in a run, and that a rollout and an update do not depend on how many devices share them."""
+"""Who takes part in a run, that an update does not depend on how many devices share it, and that a loss is survived."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
+from jaxshop.checkpoint import Store, make_network
+from jaxshop.config import load_config
 from jaxshop.distributed import Cluster, find_cluster, first_host
+from jaxshop.ppo.train import first_learner
+from jaxshop.ppo.update import UpdateMetrics
 from jaxshop.shop import ShopError
+from tests.on_devices import DEVICES
+from tests.test_cli import ROOT
+from tests.trained import write_tiny
 
 EXPLICIT = {"JAXSHOP_COORDINATOR": "a:1", "JAXSHOP_PROCESSES": "2", "JAXSHOP_PROCESS": "1"}
 SLURM = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "gpu[03-05]", "SLURM_PROCID": "3"}
@@ -71,44 +86,157 @@ def test_first_host_of_a_slurm_list(nodes, first):
     assert first_host(nodes) == first
 
 
-PROGRAM = """
-import json, sys
-import jax, jax.numpy as jnp, numpy as np
-
-from jaxshop.distributed import data_mesh, replicate, spread
-from jaxshop.env import make
-from jaxshop.env.observe import CONTEXT, FEATURES
-from jaxshop.policies.network import Network, initial_weights
-from jaxshop.ppo.rollout import collect
-from jaxshop.profiling.sweep import job_shop
-
-assert jax.device_count() == 8
-env, shops = make([job_shop(4, 3, 3, 9, seed=s) for s in range(8)])
-network = Network(8, 1)
-weights = initial_weights(network, jax.random.key(0), FEATURES, CONTEXT)
-found = []
-for devices in (1, 2, 8):
-    mesh = data_mesh(devices)
-
-    @jax.jit
-    def run(weights, shops):
-        transitions, makespans = collect(env, network, weights, spread(shops, mesh), 2, jax.random.key(1))
-        normal = transitions.reward - transitions.reward.mean()
-        return transitions.action, makespans, jnp.sqrt(jnp.square(normal).mean())
-
-    action, makespans, scale = run(replicate(weights, mesh), replicate(shops, mesh))
-    found.append([np.asarray(action).tolist(), np.asarray(makespans).tolist(), float(scale), len(makespans.devices())])
-print(json.dumps(found))
+TINY = """
+[run]
+name = "many"
+shop = "{folder}/shop.json"
+runs_dir = "{folder}/runs"
+max_lot_hours = "none"
+target_hours = "none"
+[network]
+width = 8
+depth = 1
+[ppo]
+minibatches = 3
+epochs = 1
+[pool]
+count = 2
+machines = 4
+jobs = 6
+[general]
+updates = 1000000
+shops = 2
+samples = 8
+candidates = 4
+[own]
+updates = 0
+[evaluation]
+every = 1000000
+selection_shops = 1
+[logging]
+checkpoint_every = 1
 """
+"""One program to compile, and a checkpoint after every update."""
+QUICK = {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+"""The quickest compiler will do: what is shown here is who computes what, who writes, who waits and who ends."""
 
 
-def test_rollouts_do_not_depend_on_the_number_of_devices():
-    """Shows the same actions and makespans bit for bit on 1, 2 and 8 devices, and a global scale within 1e-6."""
-    environ = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    run = subprocess.run([sys.executable, "-c", PROGRAM], env=environ, capture_output=True, text=True, timeout=600)
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> Path:
+    """A run that goes on until it is stopped."""
+    folder = tmp_path_factory.mktemp("many")
+    write_tiny(folder)
+    (folder / "many.toml").write_text(TINY.format(folder=folder))
+    return folder / "many.toml"
+
+
+@pytest.fixture(scope="module")
+def shared(config) -> Path:
+    """What tests/on_devices.py found, for 1, 2 and 8 devices of one process."""
+    out = config.parent / "shared"
+    out.mkdir()
+    environ = os.environ | QUICK | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    command = [sys.executable, "-m", "tests.on_devices", str(config), str(out)]
+    run = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr[-2000:]
-    one, two, eight = json.loads(run.stdout)
-    assert one[:2] == two[:2] == eight[:2]
-    assert two[2] == pytest.approx(one[2], rel=1e-6)
-    assert eight[2] == pytest.approx(one[2], rel=1e-6)
-    assert [one[3], two[3], eight[3]] == [1, 2, 8]
+    return out
+
+
+def test_rollouts_are_the_same_bit_for_bit_on_1_2_and_8_devices(shared):
+    """Shows equal choices, candidates, lengths and makespans, with the samples shared evenly among the devices."""
+    one, *more = (np.load(shared / f"{devices}.npz") for devices in DEVICES)
+    assert np.ptp(one["makespans"], axis=1).min() > 0
+    for found in more:
+        for name in ("action", "candidates", "alive", "makespans"):
+            np.testing.assert_array_equal(found[name], one[name], err_msg=name)
+        np.testing.assert_allclose(found["log_prob"], one["log_prob"], atol=1e-5)
+    assert [np.load(shared / f"{n}.npz")["samples_each"].tolist() for n in DEVICES] == [[8 // n] * n for n in DEVICES]
+
+
+def test_an_update_agrees_on_1_2_and_8_devices(shared):
+    """Shows weights within a hundredth of a step of the optimiser, and metrics within 1e-4: advantages are global."""
+    one, *more = (np.load(shared / f"{devices}.npz") for devices in DEVICES)
+    for found in more:
+        np.testing.assert_allclose(found["weights"], one["weights"], atol=1e-4)
+        np.testing.assert_allclose(found["metrics"], one["metrics"], rtol=1e-4, atol=1e-5)
+
+
+def test_updates_share_one_trace_and_one_program(shared):
+    """Shows that a second update neither traces nor compiles anew, on any number of devices."""
+    found = [np.load(shared / f"{devices}.npz") for devices in DEVICES]
+    assert [(int(x["traces"]), int(x["programs"])) for x in found] == [(1, 1)] * len(DEVICES)
+
+
+def test_a_checkpoint_of_8_devices_is_restored_on_fewer(shared):
+    """Shows the same weights on 1, 2 and 8 devices."""
+    saved = np.load(shared / "8.npz")["weights"]
+    for devices in DEVICES:
+        restored = np.load(shared / f"restored-{devices}.npz")
+        np.testing.assert_array_equal(restored["weights"], saved)
+        assert restored["on"] == devices
+
+
+@contextlib.contextmanager
+def two_processes(folder: Path, *arguments: object) -> Iterator[list[subprocess.Popen]]:
+    """train.py twice, joined over loopback; what process I writes goes to `I.out` and `I.err` in the folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, str(ROOT / "train.py"), *map(str, arguments), "--json"]
+    environ = os.environ | QUICK | {"JAXSHOP_COORDINATOR": f"127.0.0.1:{port}", "JAXSHOP_PROCESSES": "2"}
+    processes = []
+    try:
+        for i in range(2):
+            with (folder / f"{i}.out").open("w") as out, (folder / f"{i}.err").open("w") as err:
+                mine = environ | {"JAXSHOP_PROCESS": str(i)}
+                processes.append(subprocess.Popen(command, env=mine, stdout=out, stderr=err, cwd=ROOT))
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def wait_for_updates(count: int, folder: Path, processes: list[subprocess.Popen]) -> list[dict]:
+    """The metrics of the only run, once there are `count` lines."""
+    deadline = time.monotonic() + 240
+    while True:
+        lines = [line for path in folder.glob("runs/*/metrics.jsonl") for line in path.read_text().splitlines()]
+        if len(lines) >= count:
+            return [json.loads(line) for line in lines]
+        said = (folder / "0.err").read_text() + (folder / "1.err").read_text()
+        assert all(process.poll() is None for process in processes), said
+        assert time.monotonic() < deadline, said
+        time.sleep(0.05)
+
+
+def test_two_processes_train_lose_one_and_go_on(config, shared):
+    """Shows one run of two processes: the same update as of one, the end of one as that of both, and a restart."""
+    folder = config.parent
+    with two_processes(folder, "--config", config) as processes:
+        before = wait_for_updates(2, folder, processes)
+        processes[1].kill()
+        assert processes[0].wait(60) != 0
+    assert "another process was lost" in (folder / "0.err").read_text()
+    alone = dict(zip(UpdateMetrics._fields[1:], np.load(shared / "1.npz")["metrics"][-5:], strict=True))
+    for name, value in alone.items():
+        assert before[0][name] == pytest.approx(value, rel=1e-4, abs=1e-5)
+
+    (run,) = (folder / "runs").iterdir()
+    step = Store(run / "checkpoints", read_only=True).latest()
+    with two_processes(folder, "--resume", run) as processes:
+        wait_for_updates(step + 1, folder, processes)
+        processes[1].send_signal(signal.SIGTERM)
+        assert [process.wait(60) for process in processes] == [128 + signal.SIGTERM] * 2
+    after = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [record["update"] for record in after] == list(range(1, len(after) + 1))
+    assert after[: len(before)] == before
+    said = json.loads((folder / "0.out").read_text())
+    assert (said["interrupted"], said["update"]) == ("SIGTERM", len(after))
+    assert (folder / "1.out").read_text() == ""
+
+    store, loaded = Store(run / "checkpoints", read_only=True), load_config(config)
+    assert store.latest() == len(after) > step
+    learner = store.learner(store.latest(), first_learner(loaded, make_network(loaded.network)))
+    assert int(learner.update) == len(after)
+    assert learner.update.devices() == {jax.devices()[0]}

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
+from jax.sharding import Mesh
 
+from jaxshop.distributed import spread
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.policies.network import Network, evaluate
 
@@ -32,18 +34,25 @@ class Transitions(NamedTuple):
 
 
 def collect(
-    env: JobShop, network: Network, weights: ArrayTree, shops: EnvParams, samples: int, key: PRNGKey
+    env: JobShop,
+    network: Network,
+    weights: ArrayTree,
+    shops: EnvParams,
+    samples: int,
+    key: PRNGKey,
+    mesh: Mesh | None = None,
 ) -> tuple[Transitions, Array]:
     """Play `samples` episodes of each of the stacked shops [S, ...]; `key` is consumed.
 
     Every environment draws from its own key, made from its global index: the same episodes whatever the batch's layout.
+    The samples are spread over the mesh, whose size divides their number.
 
     Returns:
         The transitions, and the makespans in ticks, int32 [S, R].
     """
     count = shops.operations.shape[0]
     indices = jnp.arange(count * samples).reshape(count, samples)
-    keys = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(key, indices)
+    keys = spread(jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(key, indices), mesh, axis=1)
     reset = jax.vmap(jax.vmap(env.reset_env, (0, None)), (0, 0))
     step = jax.vmap(jax.vmap(env.step_env, (0, 0, 0, None)), (0, 0, 0, 0))
     draw = jax.vmap(
@@ -62,7 +71,8 @@ def collect(
         obs, state, reward, _, _ = step(keys, state, lot, shops)
         return (obs, state), Transitions(seen, action, log_prob, output.value, reward, alive)
 
-    (_, state), transitions = jax.lax.scan(body, reset(keys, shops), jnp.arange(env.shape.operations))
+    start = spread(reset(keys, shops), mesh, axis=1)
+    (_, state), transitions = jax.lax.scan(body, start, jnp.arange(env.shape.operations))
     return transitions, state.estimate
 
 

@@ -15,9 +15,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxshop.checkpoint import Store, describe, make_network
 from jaxshop.config import Config, StageConfig
+from jaxshop.distributed import data_mesh, largest, local, replicate
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.env.observe import CONTEXT, FEATURES
 from jaxshop.policies.network import Network, initial_weights
@@ -49,7 +51,7 @@ def train(
     initialised_from: str | None = None,
     start: Learner | None = None,
 ) -> Outcome:
-    """Run every update that is still to do, from `start` (None: random weights).
+    """Run every update that is still to do, from `start` (None: random weights), on all devices of all processes.
 
     A checkpoint is written whenever an evaluation is the best so far, every `logging.checkpoint_every` updates, at the
     end, and on SIGTERM or SIGINT. A signal brings no evaluation with it, so that the resumed run chooses as if there
@@ -58,9 +60,9 @@ def train(
     network = make_network(config.network)
     stages = _stages(problem, config, network)
     total = config.updates
-    learner = _placed(start if start is not None else first_learner(config, network))
+    learner = replicate(start if start is not None else first_learner(config, network), data_mesh())
     clock = _Clock()
-    done, met, seconds_to_target, env_steps = int(learner.update), 0, None, 0
+    done, met, seconds_to_target, env_steps, interrupted = int(learner.update), 0, None, 0, 0
     best = store.best_score()
 
     with _signals() as caught:
@@ -77,10 +79,11 @@ def train(
             env_steps += int(metrics.steps)
             numbers = _numbers(metrics, seconds, clock.total())
             late = config.stop.max_seconds is not None and clock.total() >= config.stop.max_seconds
-            last, interrupted, deciding = done == total or late, bool(caught), math.inf
+            stop, interrupted = largest(late, caught[0] if caught else 0)
+            last, deciding = done == total or bool(stop), math.inf
             if done % config.evaluation.every == 0 or done == stage.end or last:
                 began = time.monotonic()
-                score = evaluator.score(learner.averaged)
+                score = evaluator.score(local(learner.averaged))
                 clock.add("evaluation", time.monotonic() - began)
                 numbers |= _score_numbers(score)
                 hit = config.run.target_hours is not None and numbers["own_hours"] <= config.run.target_hours
@@ -89,14 +92,16 @@ def train(
                     seconds_to_target = clock.total()
                 last = last or (config.stop.when == "target" and met >= 2)
                 deciding = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
-            if deciding < best or last or interrupted or done % config.logging.checkpoint_every == 0:
+            due = deciding < best or last or interrupted or done % config.logging.checkpoint_every == 0
+            last, due = map(bool, largest(last, due))
+            if due:
                 meta = describe(config, problem.plan, done, initialised_from)
                 store.save(done, learner, learner.averaged, meta, deciding)
                 best = min(best, deciding)
             callback.on_update(done, total, numbers)
             if last or interrupted:
                 break
-    return Outcome(done, caught[0] if caught else None, clock.total(), clock.compiling(), seconds_to_target, env_steps)
+    return Outcome(done, interrupted or None, clock.total(), clock.compiling(), seconds_to_target, env_steps)
 
 
 def first_learner(config: Config, network: Network) -> Learner:
@@ -104,12 +109,7 @@ def first_learner(config: Config, network: Network) -> Learner:
     init_key, key = jax.random.split(jax.random.key(config.run.seed))
     weights = initial_weights(network, init_key, FEATURES, CONTEXT)
     optimiser = make_optimiser(config.ppo, next(stage for _, stage in config.stages()))
-    return _placed(Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0)))
-
-
-def _placed(learner: Learner) -> Learner:
-    """A copy that is bound to the first device, as what a checkpoint gives is: the same programs then run on both."""
-    return jax.device_put(jax.tree.map(jnp.copy, learner), jax.devices()[0])
+    return replicate(Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0)), None)
 
 
 @dataclass(frozen=True)
@@ -132,20 +132,23 @@ def _stages(problem: Problem, config: Config, network: Network) -> list[_Stage]:
         env, bank = problem.banks[name]
         optimiser = make_optimiser(config.ppo, stage)
         step = _jitted(env, network, optimiser, config, stage)
-        found.append(_Stage(name, begin, begin + stage.updates, step, bank, optimiser))
+        shops = bank if data_mesh() is None else replicate(bank, data_mesh())
+        found.append(_Stage(name, begin, begin + stage.updates, step, shops, optimiser))
         begin += stage.updates
     return found
 
 
 def _begin(stage: _Stage, learner: Learner) -> Learner:
     """A later stage starts from the averaged weights of the one before, with a fresh optimiser."""
+    learner = local(learner)
     fresh = stage.optimiser.init(learner.averaged)
-    return _placed(learner._replace(weights=learner.averaged, optimiser=fresh))
+    return replicate(learner._replace(weights=learner.averaged, optimiser=fresh), data_mesh())
 
 
 def _jitted(
     env: JobShop, network: Network, optimiser: optax.GradientTransformation, config: Config, stage: StageConfig
 ) -> Any:
+    mesh = data_mesh()
     step = partial(
         update,
         env=env,
@@ -154,8 +157,10 @@ def _jitted(
         config=config.ppo,
         shops=stage.shops,
         samples=stage.samples,
+        mesh=mesh,
     )
-    return jax.jit(step, donate_argnums=0)
+    everywhere = None if mesh is None else NamedSharding(mesh, PartitionSpec())
+    return jax.jit(step, donate_argnums=0, out_shardings=everywhere)
 
 
 def _numbers(metrics: UpdateMetrics, seconds: float, elapsed: float) -> dict[str, float]:

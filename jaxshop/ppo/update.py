@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 import optax
 from chex import Array, ArrayTree, PRNGKey
+from jax.sharding import Mesh
 
 from jaxshop.config import PPOConfig, StageConfig
+from jaxshop.distributed import spread
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.policies.network import Network, evaluate
 from jaxshop.ppo.gae import generalised_advantages
@@ -73,28 +75,28 @@ def update(
     config: PPOConfig,
     shops: int,
     samples: int,
+    mesh: Mesh | None = None,
 ) -> tuple[Learner, UpdateMetrics]:
-    """Improve the learner on `shops` shops drawn from the stacked `bank`, `samples` episodes each."""
+    """Improve the learner on `shops` shops drawn from the stacked `bank`, `samples` episodes each.
+
+    On a mesh, learner and bank are replicated, samples and minibatches are spread. Keys and minibatches are made from
+    global indices, so that the update is the same on any number of devices but for the order of float sums.
+    """
     draw_key, play_key, order_key = jax.random.split(jax.random.fold_in(learner.key, learner.update), 3)
     available = bank.operations.shape[0]
     drawn = jax.random.choice(draw_key, available, (shops,), replace=shops > available)
     batch_shops = jax.tree.map(lambda x: x[drawn], bank)
-    transitions, makespans = collect(env, network, learner.weights, batch_shops, samples, play_key)
+    transitions, makespans = collect(env, network, learner.weights, batch_shops, samples, play_key, mesh)
     advantage, target = advantages(transitions, config)
-    flat = jax.tree.map(
-        lambda x: x.reshape(-1, *x.shape[3:]),
-        (
-            transitions.seen,
-            Batch(
-                transitions.action,
-                transitions.log_prob,
-                advantage,
-                target,
-                transitions.alive.astype(jnp.float32),
-            ),
-        ),
+    alive = transitions.alive
+    decisions = (
+        transitions.seen,
+        Batch(transitions.action, transitions.log_prob, advantage, target, alive.astype(jnp.float32)),
     )
-    size = transitions.action.size
+    size = alive.size
+    # Each device takes as many rows of a minibatch as the others: rows that are added for that weigh nothing.
+    rows_each = size // config.minibatches
+    spare = -rows_each % (1 if mesh is None else mesh.size)
 
     def loss(weights: ArrayTree, seen, batch: Batch) -> tuple[Array, LossMetrics]:
         output = evaluate(network, weights, as_float32(seen))
@@ -102,7 +104,11 @@ def update(
 
     def minibatch(carry, rows: Array):
         weights, averaged, state = carry
-        seen, batch = jax.tree.map(lambda x: x[rows], flat)
+        # Indexed as [T, S, R], not flattened: a device then picks from its own samples, and only rows travel.
+        where = jnp.unravel_index(jnp.pad(rows, (0, spare)), alive.shape)
+        seen, batch = spread(jax.tree.map(lambda x: x[where], decisions), mesh, axis=0)
+        if spare:
+            batch = batch._replace(weight=jnp.where(jnp.arange(rows_each + spare) < rows_each, batch.weight, 0.0))
         (_, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(weights, seen, batch)
         steps, state = optimiser.update(gradients, state, weights)
         weights = optax.apply_updates(weights, steps)
@@ -110,7 +116,7 @@ def update(
 
     def epoch(carry, key: PRNGKey):
         rows = jax.random.permutation(key, size)
-        rows = rows[: size - size % config.minibatches].reshape(config.minibatches, -1)
+        rows = rows[: rows_each * config.minibatches].reshape(config.minibatches, -1)
         return jax.lax.scan(minibatch, carry, rows)
 
     carry = (learner.weights, learner.averaged, learner.optimiser)
@@ -119,15 +125,14 @@ def update(
     )
     decay = jnp.minimum(config.averaging, (1.0 + learner.update) / (10.0 + learner.update))
     averaged = optax.incremental_update(weights, averaged, 1.0 - decay)
-    alive = transitions.alive
     gaps = makespans / batch_shops.bound[:, None] - 1.0
     error = jnp.square(target - transitions.value)
-    spread = jnp.square(target - (target * alive).sum() / alive.sum())
+    variance = jnp.square(target - (target * alive).sum() / alive.sum())
     report = UpdateMetrics(
         jax.tree.map(jnp.mean, metrics)._replace(kl=metrics.kl[-1].mean()),
         gap=gaps.mean(),
         best_gap=gaps.min(axis=1).mean(),
-        explained_variance=1.0 - (error * alive).sum() / jnp.maximum((spread * alive).sum(), 1e-8),
+        explained_variance=1.0 - (error * alive).sum() / jnp.maximum((variance * alive).sum(), 1e-8),
         gradient_norm=norms.mean(),
         steps=alive.sum(),
     )

@@ -25,27 +25,36 @@ class Cost(NamedTuple):
 
 
 def cost_of(function: Callable[..., Any], *args: Any) -> Cost:
-    """The cost of one call with arguments like `args`.
+    """The cost of one call with arguments like `args`; see `cost_of_program`."""
+    traced = jax.jit(function).trace(*args)
+    lowered = traced.lower()
+    return cost_of_program(traced, lowered, lowered.compile())
+
+
+def cost_of_program(traced: Any, lowered: Any, program: Any) -> Cost:
+    """The cost of one run of a program that is at hand in all the stages of its compilation.
 
     XLA's own analysis counts the body of a loop once, so the body of every scan is compiled alone and multiplied by
     its trips. Loops without a trip count known in advance (`while_loop`) still count once. Bytes are those of the
     compiled kernels, so what caches keep is in them: an upper estimate of what memory moves.
     """
-    return _unrolled(jax.make_jaxpr(function)(*args))
+    return _unrolled(_analysis(lowered, program), traced.jaxpr)
 
 
-def _unrolled(program: ClosedJaxpr) -> Cost:
-    total = _compiled(program)
+def _unrolled(once: Cost, program: ClosedJaxpr) -> Cost:
+    """`once`, with the body of every scan added for each of its trips but the first, which is counted already."""
+    total = once
     for length, body in _scans(program.jaxpr):
-        total = total.plus(_unrolled(body).times(length)).plus(_compiled(body).times(-1))
+        arguments = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in body.jaxpr.invars]
+        lowered = jax.jit(jaxpr_as_fun(body)).lower(*arguments)
+        first = _analysis(lowered, lowered.compile())
+        total = total.plus(_unrolled(first, body).times(length)).plus(first.times(-1))
     return total
 
 
-def _compiled(program: ClosedJaxpr) -> Cost:
-    """XLA's analysis; FLOP before optimisation, since a kernel of a library hides its own from XLA afterwards."""
-    arguments = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in program.jaxpr.invars]
-    lowered = jax.jit(jaxpr_as_fun(program)).lower(*arguments)
-    before, after = (stage.cost_analysis() or {} for stage in (lowered, lowered.compile()))
+def _analysis(lowered: Any, program: Any) -> Cost:
+    """XLA's own; FLOP before optimisation, since a kernel of a library hides its own from XLA afterwards."""
+    before, after = (stage.cost_analysis() or {} for stage in (lowered, program))
     return Cost(float(before.get("flops", 0.0)), float(after.get("bytes accessed", 0.0)))
 
 

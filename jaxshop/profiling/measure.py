@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxshop.profiling.cost import Cost, cost_of_program
+
 
 class Measured(NamedTuple):
     """A program's times and memory, and what its last run returned."""
@@ -15,21 +17,30 @@ class Measured(NamedTuple):
     compile_seconds: float
     seconds: float  # the fastest run, blocked on
     peak_bytes: int  # arguments, results and temporaries, by XLA's own plan
+    cost: Cost | None  # where it was asked for
     result: Any
 
 
 def measure(
-    function: Callable[..., Any], *args: Any, repeats: int = 3, at_most: int | None = None, name: str = "run"
+    function: Callable[..., Any],
+    *args: Any,
+    repeats: int = 3,
+    at_most: int | None = None,
+    name: str = "run",
+    costed: bool = False,
 ) -> Measured | None:
     """Compile `function` for `args` and time it; in a profiler's trace the runs are called `name`.
 
+    With `costed` its cost is counted, too, for which the bodies of its scans are compiled once more, alone.
     The fastest of the runs is kept: whatever else the machine does only ever adds time.
 
     Returns:
         None, without a run, where the program needs more than `at_most` bytes.
     """
     begun = time.perf_counter()
-    program = jax.jit(function).lower(*args).compile()
+    traced = jax.jit(function).trace(*args)
+    lowered = traced.lower()
+    program = lowered.compile()
     compiled = time.perf_counter() - begun
     peak = peak_bytes(program)
     if at_most is not None and peak > at_most:
@@ -41,7 +52,8 @@ def measure(
         with jax.profiler.TraceAnnotation(name):
             result = jax.block_until_ready(program(*args))
         times.append(time.perf_counter() - begun)
-    return Measured(compiled, min(times), peak, result)
+    cost = cost_of_program(traced, lowered, program) if costed else None
+    return Measured(compiled, min(times), peak, cost, result)
 
 
 def peak_bytes(program: Any) -> int:

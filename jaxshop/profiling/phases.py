@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxshop.config import Config, StageConfig
 from jaxshop.env import EnvParams, JobShop
@@ -12,7 +13,6 @@ from jaxshop.env.observe import CONTEXT, FEATURES
 from jaxshop.policies.network import Network, initial_weights
 from jaxshop.ppo.rollout import collect
 from jaxshop.ppo.update import Learner, make_optimiser, update
-from jaxshop.profiling.cost import cost_of
 from jaxshop.profiling.measure import Measured, measure
 from jaxshop.profiling.roofline import Roofline
 from jaxshop.profiling.workloads import network_passes, policy_rollout, random_rollout, training_bank
@@ -37,38 +37,39 @@ def measure_phases(
 
 
 def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, count: int, steps: int) -> Phase:
-    measured = measure(run, *arguments, name=name)
+    measured = measure(run, *arguments, name=name, costed=True)
     assert measured is not None
-    return _phase(name, measured, cost_of(run, *arguments), roofline, count, count * steps, count * steps)
+    return _phase(name, measured, roofline, count, count * steps, count * steps)
 
 
 def update_phase(config: Config, stage: StageConfig, network: Network, weights: Any, roofline: Roofline) -> Phase:
     """A whole update, and `network_ratio`: its wall time over that of the network's own passes on the same arrays."""
     env, bank = training_bank(config, stage)
     optimiser = make_optimiser(config.ppo, stage)
-    learner = Learner(weights, weights, optimiser.init(weights), jax.random.key(2), jax.numpy.int32(0))
+    learner = Learner(weights, weights, optimiser.init(weights), jax.random.key(2), jnp.int32(0))
     count, steps = stage.shops * stage.samples, env.shape.operations
 
     def step(learner: Learner, bank: EnvParams):
         return update(learner, bank, env, network, optimiser, config.ppo, stage.shops, stage.samples)
 
-    measured = measure(step, learner, bank, name="PPO update")
-    transitions, _ = jax.jit(lambda k: collect(env, network, weights, bank, stage.samples, k))(learner.key)
+    measured = measure(step, learner, bank, name="PPO update", costed=True)
+    shapes, _ = jax.eval_shape(lambda k: collect(env, network, weights, bank, stage.samples, k), learner.key)
+    transitions = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)  # what is in them takes no time
     passes = measure(network_passes(network, config), weights, transitions, name="network's own passes")
     assert measured is not None
     assert passes is not None
     operations = int(measured.result[1].steps)
-    phase = _phase("PPO update", measured, cost_of(step, learner, bank), roofline, count, operations, count * steps)
+    phase = _phase("PPO update", measured, roofline, count, operations, count * steps)
     return phase | {
         "network_seconds": passes.seconds,
         "network_ratio": measured.seconds / passes.seconds,
     }
 
 
-def _phase(
-    name: str, measured: Measured, cost: Any, roofline: Roofline, count: int, operations: int, steps: int
-) -> Phase:
+def _phase(name: str, measured: Measured, roofline: Roofline, count: int, operations: int, steps: int) -> Phase:
     """Rates count run time alone; `operations` leaves out steps of episodes that are over, `steps` does not."""
+    cost = measured.cost
+    assert cost is not None
     return {
         "phase": name,
         "environments": count,
