@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import ceil
 from types import ModuleType
@@ -18,23 +18,28 @@ LOST = {1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055}
 """The server or its locks went away, which another attempt may cure."""
 
 RIGHTS = "the account lacks a right (README, MariaDB, lists the GRANTs)"
-ACCOUNT = f"check {PREFIX}USER and _PASSWORD, or for the writer {PREFIX}WRITER_USER and _PASSWORD"
+ACCOUNT = f"check {PREFIX}USER and _PASSWORD, or _WRITER_USER and _WRITER_PASSWORD; {PREFIX}SSL_CA if it REQUIREs SSL"
+COLLATIONS = "CONVERT the texts of the views USING utf8mb4, with COLLATE utf8mb4_bin"
 ADDRESS = f"is the server up? check {PREFIX}HOST and _PORT, or _SOCKET"
 HINTS = {
     1044: f"check {PREFIX}NAME; or {RIGHTS}",
-    1045: ACCOUNT,
+    1045: "the view's DEFINER is gone or lacks a right",
     1049: f"check {PREFIX}NAME",
     1054: "a table or view must have every column that `jaxshop db init` makes",
     1142: RIGHTS,
     1143: RIGHTS,
     1146: "make the tables with `jaxshop db init`, or views of these names",
     1356: "the view names something that is gone or forbidden",
-    1698: ACCOUNT,
+    1267: COLLATIONS,
+    1271: COLLATIONS,
     2002: ADDRESS,
     2003: ADDRESS,
     2005: ADDRESS,
     2026: f"TLS is required unless the server is on this machine; check {PREFIX}SSL_CA",
 }
+CONNECTING = {1045: ACCOUNT, 1698: ACCOUNT}
+"""What the same codes mean before there is a connection."""
+
 TIMEOUT = 1969
 DUPLICATE_KEY = 1062
 
@@ -147,13 +152,16 @@ def connect(settings: DbSettings, writer: bool = False) -> Iterator[Database]:
     try:
         connection = driver.connect(user=user, password=password, **_address(settings))
     except driver.Error as error:
-        raise _refusal(error, settings.where) from None
+        raise _refusal(error, settings.where, HINTS | CONNECTING) from None
     try:
         database = Database(connection, driver)
         if settings.wants_tls and not database.is_encrypted():
             raise ShopError(f"mariadb: {settings.where}: the connection is not encrypted")
-        # UTC also where the server converts; strict, so that no value is stored as another.
+        # What a server's defaults or `init_connect` may have set. UTC also where the server converts; strict, so that
+        # no value is stored as another; every row, since `sql_select_limit` cuts results off without a word.
+        database.query("session", "SET NAMES utf8mb4")
         database.query("session", "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'")
+        database.query("session", f"SET SESSION sql_select_limit = {2**64 - 1}")
         database.limit_statements(settings.statement_timeout_s)
         database.query("session", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         if not writer:
@@ -198,10 +206,10 @@ def _load_driver() -> ModuleType:
     return mariadb
 
 
-def _refusal(error: Any, about: str) -> ShopError:
+def _refusal(error: Any, about: str, hints: Mapping[int, str] = HINTS) -> ShopError:
     """Say in one line what the server refused, and what to look at."""
     message = " ".join(str(error).splitlines())  # blanks within a name stay
-    hint = f": {HINTS[error.errno]}" if error.errno in HINTS else ""
+    hint = f": {hints[error.errno]}" if error.errno in hints else ""
     duplicate, lost = error.errno == DUPLICATE_KEY, error.errno in LOST
     kind = DuplicateKeyError if duplicate else ConnectionLostError if lost else ShopError
     return kind(f"mariadb: {about}: {message}{hint}")

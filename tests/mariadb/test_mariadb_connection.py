@@ -191,6 +191,18 @@ def test_snapshot_is_consistent(site, monkeypatch) -> None:
     assert fingerprint(read_shop()) != before
 
 
+def test_no_default_of_the_server_cuts_or_changes_what_is_read(site, server) -> None:
+    """Neither a limit on rows nor another character set, as servers may give every session, shows in a shop."""
+    site.make_loose()
+    site.sql("SET NAMES utf8mb4", "UPDATE machines SET work_centre = 'Träger 螺丝 🔩' WHERE machine_id = 'M1'")
+    expected = fingerprint(read_shop())
+    server.sql("SET GLOBAL sql_select_limit = 1", "SET GLOBAL init_connect = 'SET NAMES latin1'")
+    try:
+        assert fingerprint(read_shop()) == expected
+    finally:
+        server.sql("SET GLOBAL sql_select_limit = DEFAULT", "SET GLOBAL init_connect = ''")
+
+
 def test_reading_writes_nothing(loose, server, tmp_path) -> None:
     """The server's own log of a read holds no statement that writes, and the account has no right to."""
     log = tmp_path / "general.log"
