@@ -141,7 +141,7 @@ class _Reader:
             if centre is not None and not (isinstance(centre, str) and centre.isprintable()):
                 self.refusals.add(table, (id,), "work_centre", centre, "must be a printable text or NULL")
             if active not in (0, 1):
-                self.refusals.add(table, (id,), "active", active, "must be 0 or 1")
+                self.refusals.add(table, (id,), "active", active, "must be the number 0 or 1")
             start = self.moment(table, id, "available_from", available_from) or 0
             self.counts.past_availabilities += start < 0
             self.counts.inactive_machines += active == 0
@@ -166,10 +166,11 @@ class _Reader:
             if status is None:
                 self.refusals.add(table, (id,), "status", status, "open or not? it is never filled in")
             if quantity is not None and not (is_whole(quantity) and 1 <= quantity <= MAX_QUANTITY):
-                self.refusals.add(table, (id,), "quantity", quantity, "must be a whole number > 0, or NULL")
+                limits = f"from 1 to {MAX_QUANTITY}"
+                self.refusals.add(table, (id,), "quantity", quantity, f"must be a whole number {limits}, or NULL")
                 quantity = None
             if not (is_number(weight) and 0 < weight <= MAX_WEIGHT):
-                self.refusals.add(table, (id,), "weight", weight, "must be a number > 0")
+                self.refusals.add(table, (id,), "weight", weight, f"must be a number > 0, at most {MAX_WEIGHT:.0f}")
                 weight = 1
             release = self.moment(table, id, "release_at", release_at) or 0
             self.counts.past_releases += release < 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from configparser import ConfigParser
 from configparser import Error as SyntaxFault
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from jaxshop.hosts import is_loopback
 from jaxshop.io import read_text
 from jaxshop.shop import ShopError
+from jaxshop.sources.mariadb_values import parse_moment
 
 PREFIX = "JAXSHOP_DB_"
 
@@ -53,7 +54,8 @@ class DbSettings(BaseSettings):
     open_states: Annotated[tuple[str, ...], NoDecode] = Field(
         ("open",), min_length=1, description="values of jobs.status that count as open, comma-separated"
     )
-    statement_timeout_s: float = Field(120, gt=0, le=86_400, description="enforced by the server")
+    # The server knows microseconds, and takes 0 for no limit.
+    statement_timeout_s: float = Field(120, ge=0.001, le=86_400, description="enforced by the server")
     connect_timeout_s: int = Field(10, ge=1, le=600)
     retries: int = Field(2, ge=0, le=10, description="of the whole read, when the connection is lost")
 
@@ -62,14 +64,11 @@ class DbSettings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(x.strip() for x in value.split(",") if x.strip()) if isinstance(value, str) else value
 
-    @field_validator("plan_start")
+    @field_validator("plan_start", mode="before")
     @classmethod
-    def _utc(cls, value: datetime | None) -> datetime | None:
-        """A moment without an offset is UTC, as everywhere in the database."""
-        try:
-            return value and value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
-        except OverflowError:
-            raise ValueError("outside the calendar (years 1 to 9999)") from None
+    def _moment(cls, value: object) -> object:
+        """Read as in the database: pydantic alone takes 20261123 for seconds since 1970."""
+        return parse_moment(value.strip()) if isinstance(value, str) else value
 
     @property
     def where(self) -> str:
@@ -108,12 +107,18 @@ def load_settings() -> DbSettings:
     """
     path = os.environ.get(f"{PREFIX}OPTION_FILE")
     options = _read_options(path) if path else {}
+    for name, value in os.environ.items():
+        if name.startswith(PREFIX) and value != os.fsencode(value).decode("utf-8", "replace"):
+            raise ShopError(f"{name}: not UTF-8 text")
     given = {name: value for name, value in options.items() if not os.environ.get(PREFIX + name.upper())}
     try:
         settings = DbSettings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        faults = error.errors(include_input=False)
-        raise ShopError([f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in faults]) from None
+        faults = [
+            f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors(include_input=False)
+        ]
+        raise ShopError(faults) from None
     if not settings.name:
         raise ShopError(f"mariadb: set {PREFIX}NAME to the database to use (README, MariaDB)")
     if settings.ssl_ca and not Path(settings.ssl_ca).is_file():

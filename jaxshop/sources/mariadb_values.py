@@ -52,7 +52,8 @@ class Refusals:
         """
         id = text(value)
         if not id or not id.isprintable():
-            self.add(table, (value,), column, value, "must be a printable text that is not empty")
+            kind = "a printable text that is not empty" if isinstance(value, str | None) else "a text or an integer"
+            self.add(table, (value,), column, value, f"must be {kind}")
             self.unsure[table].add(id)
             return None
         alike = id.rstrip().casefold()
@@ -109,10 +110,17 @@ def to_hours(ticks: int) -> Decimal:
 
 
 def parse_moment(value: object) -> datetime:
-    """Parse what the server prints for a DATETIME; raises ValueError for a bare date, or '0000-00-00'."""
+    """Parse what the server prints for a DATETIME, or a text with an offset from UTC.
+
+    Raises:
+        ValueError: it is a bare date, a number, '0000-00-00', or beyond the calendar.
+    """
     try:
-        if isinstance(value, str) and len(value) >= len("2026-11-23 06:00:00"):
-            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        if isinstance(value, str) and value[10:11] in ("T", " "):
+            moment = datetime.fromisoformat(value)
+            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside the calendar (years 1 to 9999)") from None
     except ValueError:
         pass
     raise ValueError("must be a DATETIME such as 2026-11-23 06:00:00, in UTC")

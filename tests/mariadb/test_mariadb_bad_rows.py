@@ -118,11 +118,32 @@ BAD_ROWS = {
     ),
     "status missing": (JOB.format("status = NULL"), "jobs: 'B': status NULL: open or not?"),
     "weight missing": (JOB.format("weight = NULL"), "jobs: 'B': weight NULL: must be a number > 0"),
+    "weight huge": (
+        "ALTER TABLE jobs MODIFY weight DOUBLE; " + JOB.format("weight = 1e10"),
+        "jobs: 'B': weight 10000000000.0: must be a number > 0, at most 1000000000",
+    ),
     "weight zero": (JOB.format("weight = 0"), "jobs: 'B': weight 0.0000: must be a number > 0"),
-    "quantity zero": (JOB.format("quantity = 0"), "jobs: 'B': quantity 0.00: must be a whole number > 0"),
+    "quantity zero": (JOB.format("quantity = 0"), "jobs: 'B': quantity 0.00: must be a whole number from 1 to"),
+    "quantity huge": (
+        "ALTER TABLE jobs MODIFY quantity BIGINT; " + JOB.format("quantity = 2000000000000"),
+        "jobs: 'B': quantity 2000000000000: must be a whole number from 1 to 1000000000000, or NULL",
+    ),
+    "id of another type": (
+        "ALTER TABLE machines MODIFY machine_id DECIMAL(9,1); UPDATE machines SET machine_id = 1.5",
+        "machines: 1.5: machine_id 1.5: must be a text or an integer",
+    ),
+    "ids of two collations": (
+        "ALTER TABLE operations MODIFY job_id VARCHAR(80) COLLATE utf8mb4_unicode_ci",
+        "operations: Illegal mix of collations",
+    ),
+    "definer of a view gone": (
+        "RENAME TABLE jobs TO t; CREATE USER gone@localhost; "
+        "CREATE DEFINER = gone@localhost VIEW jobs AS SELECT * FROM t; DROP USER gone@localhost",
+        "(using password: YES): the view's DEFINER is gone",
+    ),
     "quantity of half a part": (
         JOB.format("quantity = 1.5"),
-        "jobs: 'B': quantity 1.50: must be a whole number > 0",
+        "jobs: 'B': quantity 1.50: must be a whole number from 1 to",
     ),
     "lost date": (
         JOB.format("due_at = '0000-00-00'"),
@@ -135,6 +156,11 @@ BAD_ROWS = {
     "date without a time": (
         "ALTER TABLE jobs MODIFY due_at DATE; UPDATE jobs SET due_at = '2026-12-24' WHERE job_id = 'B'",
         "jobs: 'B': due_at '2026-12-24': must be a DATETIME",
+    ),
+    "date beyond the calendar": (
+        "ALTER TABLE jobs MODIFY due_at VARCHAR(40); UPDATE jobs SET due_at = '9999-12-31 23:00:00-08:00' "
+        "WHERE job_id = 'B'",
+        "jobs: 'B': due_at '9999-12-31 23:00:00-08:00': outside the calendar",
     ),
     "machine neither active nor not": (
         "UPDATE machines SET active = 2 WHERE machine_id = 'M1'",
@@ -186,7 +212,7 @@ def test_every_fault_is_collected(loose) -> None:
         read()
     assert len(caught.value.faults) == 4
     assert caught.value.reasons == {
-        "jobs.weight: must be a number > 0": 1,
+        "jobs.weight: must be a number > 0, at most 1000000000": 1,
         "operation_machines.duration_h: a missing value is never filled in": 3,
     }
     assert "3  operation_machines.duration_h: a missing value" in refusal_text(caught.value)

@@ -79,8 +79,12 @@ def test_missing_option_file(monkeypatch) -> None:
         ("RETRIES", "-1", "JAXSHOP_DB_RETRIES"),
         ("STATEMENT_TIMEOUT_S", "0", "JAXSHOP_DB_STATEMENT_TIMEOUT_S"),
         ("OPEN_STATES", " , ", "JAXSHOP_DB_OPEN_STATES"),
+        ("STATEMENT_TIMEOUT_S", "1e-9", "JAXSHOP_DB_STATEMENT_TIMEOUT_S"),
+        ("PASSWORD", "\udcff", "JAXSHOP_DB_PASSWORD: not UTF-8 text"),
         ("PLAN_START", "tomorrow", "JAXSHOP_DB_PLAN_START"),
-        ("PLAN_START", "0001-01-01T00:00:00+05:00", "JAXSHOP_DB_PLAN_START: .*outside the calendar"),
+        ("PLAN_START", "20261123", "JAXSHOP_DB_PLAN_START: must be a DATETIME"),
+        ("PLAN_START", "2026-11-23", "JAXSHOP_DB_PLAN_START: must be a DATETIME"),
+        ("PLAN_START", "0001-01-01T00:00:00+05:00", "JAXSHOP_DB_PLAN_START: outside the calendar"),
         ("SSL_CA", "/nowhere/ca.pem", "JAXSHOP_DB_SSL_CA: no such file"),
     ],
 )

@@ -228,6 +228,13 @@ def test_plan_start_is_made_where_the_shop_has_none(made) -> None:
     assert 0 <= age < 60
 
 
+def test_an_offset_from_utc_counts(loose) -> None:
+    """A view that gives moments as texts may say their offset; it is never dropped."""
+    before = read_shop()
+    loose.sql("ALTER TABLE plan MODIFY plan_start VARCHAR(40)", "UPDATE plan SET plan_start = '2026-11-23 14:00+08:00'")
+    assert read_shop().plan_start == before.plan_start
+
+
 def test_plan_holds_one_row(made) -> None:
     """The table itself refuses a second plan start."""
     made.sql("INSERT INTO plan VALUES ('2026-11-23 06:00:00')")
