@@ -218,12 +218,17 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
 
 def _read_lines(read: dict[str, Any]) -> Iterator[str]:
     yield "  rows read: " + ", ".join(f"{table} {count:,}" for table, count in read["rows"].items())
-    yield "  jobs by status: " + ", ".join(f"{s} {n:,}" for s, n in sorted(read["jobs_by_status"].items()))
+    yield "  jobs by status: " + ", ".join(f"{_shown(s)} {n:,}" for s, n in sorted(read["jobs_by_status"].items()))
     yield (
         f"  left out: {read['inactive_machines']} inactive machines; counted as 0, being past: "
         f"{read['past_releases']} releases, {read['past_availabilities']} availabilities of machines"
     )
     yield "  rows refused: 0"
+
+
+def _shown(status: str) -> str:
+    """Quote what would break the line or the terminal: nothing checks the status of a job that is left out."""
+    return status if status.isprintable() and status.strip() else repr(status)
 
 
 def _target_line(target_hours: float, over: dict[str, float]) -> str:
@@ -248,8 +253,11 @@ def last_scale(shop: Shop) -> dict[str, Any] | None:
     Raises:
         ShopError: the file that keeps it is damaged.
     """
-    path = _scale_path(shop.provenance.detail)
-    if not path.exists():
+    try:
+        path = _scale_path(shop.provenance.detail)
+    except ShopError:
+        return None  # `keep_scale` says why none can be kept
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where the folder may not be looked into
         return None
     scale = read_json(path)
     numbers = isinstance(scale, dict) and [value for name, value in scale.items() if name != "taken_at"]
@@ -263,9 +271,9 @@ def keep_scale(report: dict[str, Any], out: TextIO) -> None:
 
     A state folder that cannot be written, such as a read-only home, is mentioned on `out`, and no fault.
     """
-    path = _scale_path(report["provenance"]["detail"])
     scale = {"taken_at": report["provenance"]["taken_at"], **report["scale"]}
     try:
+        path = _scale_path(report["provenance"]["detail"])
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, json.dumps(scale) + "\n")
     except (OSError, ShopError) as error:
@@ -275,6 +283,9 @@ def keep_scale(report: dict[str, Any], out: TextIO) -> None:
 def _scale_path(database: str) -> Path:
     """One file for each database, in `JAXSHOP_STATE_DIR`, else where the system wants a program's state."""
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    folder = Path(os.environ.get(STATE_DIR) or f"{state}/jaxshop").expanduser()
+    try:
+        folder = Path(os.environ.get(STATE_DIR) or f"{state}/jaxshop").expanduser()
+    except RuntimeError:
+        raise ShopError(f"there is no home folder; set {STATE_DIR}") from None
     readable = re.sub(r"[^A-Za-z0-9]+", "-", database)[:60].strip("-")
     return folder / f"scale-{readable}-{hashlib.sha256(database.encode()).hexdigest()[:8]}.json"

@@ -112,6 +112,20 @@ def test_a_state_folder_that_cannot_be_written_is_no_fault(loose, monkeypatch, t
     assert "the scale is not kept" in capsys.readouterr().err
 
 
+def test_without_a_home_the_shop_is_read_all_the_same(loose, monkeypatch, capsys) -> None:
+    """An account without a home, as containers have, is told how to have the scale kept, and no more."""
+    monkeypatch.delenv("JAXSHOP_STATE_DIR")
+    monkeypatch.setenv("XDG_STATE_HOME", "~no-such-user/state")
+    assert len(read_and_report().jobs) == 2
+    assert "not kept for later comparison: there is no home folder; set JAXSHOP_STATE_DIR" in capsys.readouterr().err
+
+
+def test_statuses_are_shown_without_their_control_characters(loose, jaxshop) -> None:
+    """The status of a job that is left out may be anything; in the report it is one line."""
+    loose.sql("INSERT INTO jobs (job_id, status) VALUES ('X', 'a\nb'), ('Y', '\x1b[31m'), ('Z', '')")
+    assert r"jobs by status: '' 1, '\x1b[31m' 1, 'a\nb' 1, closed 1, open 2" in jaxshop("inspect", "mariadb:").out
+
+
 def test_a_damaged_scale_is_named(loose, jaxshop, tmp_path) -> None:
     """A state file that is no scale ends in one line that names it."""
     jaxshop("inspect", "mariadb:")
