@@ -71,6 +71,7 @@ class EnvState(NamedTuple):
     lot_tail: chex.Array  # int32 [J] least time that the rest of the lot takes, 0 when finished
     lot_time: chex.Array  # int32 [G, J] times of the next operation
     lot_set: chex.Array  # int32 [G, J] sets of the next operation
+    lot_free: chex.Array  # int32 [G, J] tick from which a machine of each of those sets is free
     machine_free: chex.Array  # int32 [M]
     set_free: chex.Array  # int32 [S] the least of the set's machines
     set_work: chex.Array  # float32 [S] work not yet dispatched that cannot leave the set, in bounds
