@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,16 +47,26 @@ def random_words(key: PRNGKey, step: Array, count: int) -> Array:
     return word ^ (word >> 16)
 
 
-def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) -> Callable[..., EnvState]:
-    """(key, params) -> states [count, ...] after `steps` random legal steps; params are shared, or `stacked`.
+class Schedules(NamedTuple):
+    """What a random rollout leaves, in ticks."""
 
-    All of the state is returned, or XLA would leave out recording the schedule.
+    start: Array  # int32 [B, N]
+    end: Array  # int32 [B, N]
+    machine: Array  # int32 [B, N]
+    estimate: Array  # int32 [B]
+
+
+def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) -> Callable[..., Schedules]:
+    """(key, params) -> schedules after `steps` random legal steps; params are shared, or `stacked`.
+
+    All of the schedule is returned, or XLA would leave out recording it; sums that only an observation reads are not,
+    as Jumanji's environment and the Numba loop keep nothing of the kind.
     """
     axis = 0 if stacked else None
     reset = jax.vmap(env.reset_env, (None, axis), axis_size=count)
     step = jax.vmap(env.step_env, (None, 0, 0, axis))
 
-    def run(key: PRNGKey, params: EnvParams) -> EnvState:
+    def run(key: PRNGKey, params: EnvParams) -> Schedules:
         def body(carry, t):
             mask, state = carry
             with jax.named_scope("sample"):
@@ -67,7 +77,7 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
 
         obs, state = reset(key, params)
         (_, state), _ = jax.lax.scan(body, (obs.action_mask, state), jnp.arange(steps))
-        return state
+        return Schedules(state.op_start, state.op_end, state.op_machine, state.estimate)
 
     return run
 
