@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
@@ -47,9 +48,17 @@ def init(settings: DbSettings | None = None, results_only: bool = False) -> list
             raise ShopError(
                 [f"mariadb: {name}: exists already in {settings.where}; init touches nothing" for name in found]
             )
-        for name in names:
-            database.query(name, schema()[name])
-    return list(names)
+        made: list[str] = []
+        try:
+            for name in names:
+                database.query(name, schema()[name])
+                made.append(name)
+        except BaseException:  # no transaction undoes a CREATE
+            for name in reversed(made):
+                with suppress(ShopError):
+                    database.query(name, f"DROP TABLE `{name}`")
+            raise
+    return made
 
 
 def _existing(database: Database, names: tuple[str, ...]) -> list[str]:

@@ -235,6 +235,23 @@ def test_an_offset_from_utc_counts(loose) -> None:
     assert read_shop().plan_start == before.plan_start
 
 
+def test_init_makes_all_tables_or_none(site, jaxshop, server, monkeypatch) -> None:
+    """Where a table cannot be made, those made before it are gone again, and a second try has a clean start."""
+    server.sql(
+        "CREATE USER 'half'@'%' IDENTIFIED BY 'h'",
+        *(f"GRANT CREATE, DROP, REFERENCES ON {site.name}.{table} TO 'half'@'%'" for table in ("machines", "jobs")),
+    )
+    monkeypatch.setenv("JAXSHOP_DB_WRITER_USER", "half")
+    monkeypatch.setenv("JAXSHOP_DB_WRITER_PASSWORD", "h")
+    try:
+        ended = jaxshop("db", "init")
+    finally:
+        server.sql("DROP USER 'half'@'%'")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "mariadb: operations: CREATE command denied" in ended.err
+    assert site.sql("SHOW TABLES") == []
+
+
 def test_plan_holds_one_row(made) -> None:
     """The table itself refuses a second plan start."""
     made.sql("INSERT INTO plan VALUES ('2026-11-23 06:00:00')")
