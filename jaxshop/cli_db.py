@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from jaxshop.data_report import data_report, keep_scale, read_and_report
-from jaxshop.io import write_atomic
+from jaxshop.io import check_writable, write_atomic
 from jaxshop.shop import ShopError, fingerprint, shop_to_json
 from jaxshop.sources import load_shop
 from jaxshop.sources.mariadb_values import iso
@@ -66,6 +66,7 @@ def _snapshot(args: argparse.Namespace) -> tuple[dict, str]:
     """Write a snapshot; one without a signature would never count as real data, so none is written."""
     if snapshot_key() is None:
         raise ShopError(f"db snapshot: set {KEY}, which signs the file; `inspect mariadb: --out` needs no key")
+    check_writable(args.out)  # rather now than after the read
     shop = read_and_report()
     write_atomic(args.out, json.dumps(shop_to_json(shop), ensure_ascii=False, indent=1) + "\n")
     keep_scale(data_report(shop), sys.stderr)

@@ -81,6 +81,13 @@ def test_no_snapshot_without_a_key(loose, jaxshop, monkeypatch, tmp_path) -> Non
     assert not (tmp_path / "x.json").exists()
 
 
+def test_no_read_for_a_file_that_cannot_be_written(loose, jaxshop, tmp_path) -> None:
+    """Where the snapshot could not be written, one line says so and the database is not read."""
+    ended = jaxshop("db", "snapshot", str(tmp_path / "nowhere" / "x.json"))
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "nowhere does not exist" in ended.err
+
+
 def test_a_live_read_is_real_data_without_a_key(loose, monkeypatch) -> None:
     """What this process read itself counts; changed after the read, it does not."""
     monkeypatch.delenv("JAXSHOP_SNAPSHOT_KEY")
