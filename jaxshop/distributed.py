@@ -94,6 +94,7 @@ def membership(environ: Mapping[str, str]) -> Iterator[None]:
         cluster.coordinator,
         cluster.count,
         cluster.index,
+        cluster_detection_method="deactivate",  # under SLURM it would give each process one device of its node only
         heartbeat_timeout_seconds=SILENCE,
         shutdown_timeout_seconds=SILENCE,
     )
