@@ -18,7 +18,7 @@ LAYERS = (
     {"lots", "bounds", "schedule"},
     {"sources", "report"},
     {"env"},
-    {"policies"},
+    {"policies", "distributed"},
     {"ppo", "search", "checkpoint", "profiling"},
 )
 """A module imports from its own layer and those before it; what is not listed here comes last."""
