@@ -193,22 +193,23 @@ def _faults(config: Config) -> list[str]:
 
 
 def load_config(path: str | Path | None, overrides: Sequence[str] = (), base: Config | None = None) -> Config:
-    """Read a TOML file, then apply overrides of the form `section.key=value`; None starts from `base` or the defaults.
+    """Read a TOML file, then apply overrides of the form `section.key=value`.
+
+    What neither sets is as in `base`, or the default where that is None. A file must be valid without the overrides.
 
     Raises:
-        ConfigError: names the file (or the override) and the key, with the nearest known key where it is unknown.
+        ConfigError: names the file (or `overrides`) and the key, with the nearest known key where it is unknown.
     """
-    data: dict[str, Any] = {}
-    where = str(path) if path is not None else "config"
+    config = base or Config()
     if path is not None:
         try:
-            data = tomllib.loads(read_text(path))
+            config = from_dict(tomllib.loads(read_text(path)), str(path), config)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{where}: not valid TOML: {error}") from None
+            raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    changes: dict[str, Any] = {}
     for override in overrides:
-        _merge(data, override)
-        where = where if path is not None else "overrides"
-    return from_dict(data, where, base)
+        _merge(changes, override)
+    return from_dict(changes, "overrides", config)
 
 
 def from_dict(data: object, where: str, base: Config | None = None) -> Config:

@@ -109,6 +109,12 @@ def test_a_faulty_override_is_refused(override: str):
         load_config(None, [override])
 
 
+def test_a_faulty_override_is_not_blamed_on_the_file(tmp_path):
+    """A file that is right is not named where an override is wrong."""
+    with pytest.raises(ConfigError, match=r"^overrides: ppo\.learning_rat: unknown key, did you mean"):
+        load_config(write(tmp_path, "[ppo]\nclip = 0.2\n"), ["ppo.learning_rat=1"])
+
+
 def test_a_resumed_run_may_go_on_longer_but_not_otherwise():
     """Shows what may change on a resume, and that every other difference is named with both values."""
     before = load_config(None, ["general.updates=4"])
