@@ -241,6 +241,7 @@ class Gantt {
     this.box = { width, height, plot, overview };
     this.theme ??= readTheme(this.element);
     this.moveTo(this.view);
+    this.#draw(); // at once: a new size has emptied the layers, and the next frame would show them so
   }
 
   // Moving the view.
