@@ -1,7 +1,8 @@
 """Tiny environments of known answers, learned through the same `update` as a factory, so that a fault of PPO shows.
 
 Each probe adds one thing that has to work: a constant value, a value that depends on the observation, discounting, a
-choice, a choice that depends on the observation, credit for a choice that pays later.
+choice, a choice that depends on the observation, credit for a choice that pays later. Then what an update keeps and
+reports besides: averaged weights, explained variance, the optimiser's rate.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+import pytest
 
 from jaxshop.config import PPOConfig, StageConfig
 from jaxshop.env import Observation
@@ -76,12 +80,17 @@ def compiled():
     return jax.jit(partial(update, **fixed, shops=1, samples=SAMPLES))
 
 
-def learn(reward, steps: int = 1, remembers: bool = False):
-    """Train from scratch; returns value [step, situation] and probability of choice 1 [step, situation]."""
+def begin(reward, steps: int = 1, remembers: bool = False):
+    """A learner with random weights, and a bank of the one probe."""
     table = Table(np.int32(steps), np.int32(1), np.broadcast_to(np.float32(reward), (2, 2, 2)), np.bool_(remembers))
-    bank = jax.tree.map(lambda x: x[None], table)
     weights = jax.jit(initial_weights, static_argnums=(0, 2, 3))(NETWORK, jax.random.key(1), FEATURES, CONTEXT)
     learner = Learner(weights, weights, OPTIMISER.init(weights), jax.random.key(0), jnp.int32(0))
+    return learner, jax.tree.map(lambda x: x[None], table)
+
+
+def learn(reward, steps: int = 1, remembers: bool = False):
+    """Train from scratch; returns value [step, situation] and probability of choice 1 [step, situation]."""
+    learner, bank = begin(reward, steps, remembers)
     for _ in range(UPDATES):
         learner, metrics = compiled()(learner, bank)
         assert float(metrics.steps) == steps * SAMPLES
@@ -125,3 +134,43 @@ def test_credit_goes_to_the_choice_that_pays_later():
     """Shows that a first choice is learned whose reward comes a step later, whatever is chosen then."""
     _, chosen = learn([[[0.0], [0.0]], [[-1.0], [1.0]]], steps=2, remembers=True)
     assert (chosen[0] > 0.95).all()
+
+
+@pytest.mark.parametrize(("update", "decay"), [(0, 0.1), (1000, CONFIG.averaging)])
+def test_the_averaged_weights_follow_the_weights(update: int, decay: float):
+    """Shows the moving average: what it keeps of itself, little at first and `averaging` later, the rest is new."""
+    learner, bank = begin(1.0)
+    old = jax.tree.map(lambda x: x + 1.0, learner.averaged)
+    after, _ = compiled()(learner._replace(averaged=old, update=jnp.int32(update)), bank)
+    expected = jax.tree.map(lambda a, w: decay * a + (1 - decay) * w, old, after.weights)
+    chex.assert_trees_all_close(after.averaged, expected, atol=1e-6)
+
+
+def test_explained_variance_tells_a_good_critic_from_none():
+    """Shows 1 - 10 / 1 for a critic that says 0 where returns are 2 or 4, and nearly 1 once it has learned them."""
+    learner, bank = begin([[[2.0, 2.0], [4.0, 4.0]]])
+    found = []
+    for _ in range(UPDATES):
+        learner, metrics = compiled()(learner, bank)
+        found.append(float(metrics.explained_variance))
+    assert -11 < found[0] < -7
+    assert 0.9 < found[-1] <= 1
+
+
+def test_the_rate_falls_over_the_stage_and_gradients_are_clipped():
+    """Shows Adam's steps under a constant gradient, which are the rate: from that of the stage down to a tenth of it.
+
+    Adam's first moment after one step is a tenth of the gradient, so its norm tells what the gradient was clipped to.
+    """
+    config = PPOConfig(final_rate=0.1, epochs=2, minibatches=5, max_grad_norm=0.5)
+    optimiser = make_optimiser(config, StageConfig(updates=4, learning_rate=0.02))
+    weights, gradient = jnp.zeros(2), jnp.array([30.0, 40.0])
+    state = optimiser.init(weights)
+    rates = []
+    for _ in range(4 * 2 * 5 + 1):
+        steps, state = optimiser.update(gradient, state, weights)
+        rates.append(-np.asarray(steps))
+        if len(rates) == 1:
+            np.testing.assert_allclose(optax.tree.get(state, "mu"), 0.1 * np.array([0.3, 0.4]), rtol=1e-5)
+    expected = np.linspace(0.02, 0.002, len(rates))
+    np.testing.assert_allclose(rates, np.stack([expected, expected], axis=1), rtol=1e-3)
