@@ -100,9 +100,10 @@ def learn(reward, steps: int = 1, remembers: bool = False):
 
 
 def test_a_constant_reward_is_valued():
-    """Shows that the critic learns a constant, in both situations."""
+    """Shows that the critic learns a constant, in both situations, and nothing of the 100 paid after the end."""
     value, _ = learn(1.0)
     np.testing.assert_allclose(value[0], 1.0, atol=0.1)
+    assert np.abs(value[1]).max() < 3
 
 
 def test_a_reward_that_depends_on_the_situation_is_valued():
@@ -134,6 +135,14 @@ def test_credit_goes_to_the_choice_that_pays_later():
     """Shows that a first choice is learned whose reward comes a step later, whatever is chosen then."""
     _, chosen = learn([[[0.0], [0.0]], [[-1.0], [1.0]]], steps=2, remembers=True)
     assert (chosen[0] > 0.95).all()
+
+
+def test_every_update_draws_anew():
+    """Shows that an update's number, and nothing else, decides what the same learner experiences in it."""
+    learner, bank = begin([[[2.0, 2.0], [4.0, 4.0]]])
+    seen = [compiled()(learner._replace(update=jnp.int32(i)), bank)[1].explained_variance for i in (7, 7, 8)]
+    assert seen[0] == seen[1]
+    assert seen[0] != seen[2]
 
 
 @pytest.mark.parametrize(("update", "decay"), [(0, 0.1), (1000, CONFIG.averaging)])
