@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from jaxshop.lots import split_lots
+from jaxshop.search import solve
 from jaxshop.shop import shop_to_json
 from jaxshop.sources import load_shop
 from tests.oracles import dispatch as oracle
@@ -295,6 +296,8 @@ def test_evaluate_lists_methods_with_gaps(ft06, tmp_path):
     for name, rule in oracle.RULES.items():
         assert row["results"][name]["makespan"] == oracle.dispatch(plan, rule, active=False).makespan
         assert row["results"][f"{name}/active"]["makespan"] == oracle.dispatch(plan, rule).makespan
+    draws = [solve(plan, rule_name="random", seed=seed).makespan for seed in range(32)]
+    assert row["results"]["random"]["makespan"] == pytest.approx(sum(draws) / 32)
     for entry in row["results"].values():
         assert entry["makespan"] >= 55
         assert entry["gap_to_best_known_percent"] == pytest.approx(100 * (entry["makespan"] / 55 - 1))
