@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import chex
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxshop.env import JobShop, make
+from jaxshop.env import JobShop, environments_last, make
 from jaxshop.env.checks import check_env
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.env.types import Shape
@@ -257,3 +258,28 @@ def _children(states, lots, params, chunk: int = 64):
         after = _dispatch_all(batch, jnp.asarray(lots[part][rows], jnp.int32), params)
         done.append(jax.tree.map(lambda x, real=real: np.asarray(x)[:real], after))
     return jax.tree.map(lambda *x: np.concatenate(x), *done)
+
+
+@pytest.mark.parametrize("non_delay", [False, True])
+@pytest.mark.parametrize("overlap", [0, 4])
+def test_environments_last_are_the_same_as_under_vmap(non_delay, overlap):
+    """Shows that environments at the end of arrays do as under vmap: illegal actions, padding, past the end."""
+    plans = [split_lots(random_shop(seed, jobs=2 + seed % 3), None) for seed in range(6)]
+    shape = replace(shape_of(plans), overlap=overlap and shape_of(plans).overlap)
+    assert bool(shape.overlap) == bool(overlap)
+    env = JobShop(shape, non_delay)
+    shops = jax.tree.map(lambda *x: jnp.stack(x), *(pack(plan, shape) for plan in plans))
+    last = environments_last(shops)
+    key, rng = jax.random.key(0), np.random.default_rng(0)
+    under_vmap, at_the_end = jax.jit(jax.vmap(env.step_env, (None, 0, 0, 0))), jax.jit(env.step_env)
+    obs, state = jax.vmap(env.reset_env, (None, 0))(key, shops)
+    obs_last, state_last = jax.jit(env.reset_env)(key, last)
+    for _ in range(shape.operations + 2):
+        chex.assert_trees_all_close((obs_last, state_last), environments_last((obs, state)), rtol=1e-5, atol=1e-6)
+        actions = jnp.asarray(rng.integers(shape.lots, size=len(plans)))
+        obs, state, *others = under_vmap(key, state, actions, shops)
+        obs_last, state_last, *others_last = at_the_end(key, state_last, actions, last)
+        chex.assert_trees_all_close(others_last, others, rtol=1e-5, atol=1e-6)
+        exact = [(a, b) for a, b in zip(state_last, environments_last(state), strict=True) if a.dtype == jnp.int32]
+        assert all(np.array_equal(a, b) for a, b in exact)
+    assert others[1].all()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxshop.cli import main
-from jaxshop.env import make
+from jaxshop.env import environments_last, make
 from jaxshop.profiling import Cost, Roofline, cost_of, measure
 from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table
 from jaxshop.profiling.sweep import job_shop
@@ -71,11 +71,11 @@ def test_stacked_shops_play_as_each_alone():
     """Shows that a rollout over different shops of one shape ends as rollouts of the same shop in that place do."""
     env, params = make([job_shop(4, 3, 3, 9, seed=s) for s in (0, 1)])
     key = jax.random.key(0)
-    mixed = jax.jit(random_rollout(env, 2, 12, stacked=True))(key, params)
+    mixed = jax.jit(random_rollout(env, 2, 12, stacked=True))(key, environments_last(params))
     playing = jax.jit(random_rollout(env, 2, 12))
     for i in range(2):
         alone = playing(key, jax.tree.map(lambda x, i=i: x[i], params))
-        one, other = (jax.tree.map(lambda x, i=i: x[i], state) for state in (mixed, alone))
+        one, other = (jax.tree.map(lambda x, i=i: x[..., i], mixed), jax.tree.map(lambda x, i=i: x[i], alone))
         # Float sums may differ in the last bit, as XLA fuses the two programs differently; integers may not.
         chex.assert_trees_all_close(one, other, rtol=1e-6)
         whole = [(x, y) for x, y in zip(one, other, strict=True) if x.dtype != jnp.float32]

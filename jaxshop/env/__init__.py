@@ -1,6 +1,6 @@
 """The pure-functional environment."""
 
-from jaxshop.env.environment import JobShop, make
+from jaxshop.env.environment import JobShop, environments_last, make
 from jaxshop.env.types import EnvParams, EnvState, Observation, Shape
 
-__all__ = ["EnvParams", "EnvState", "JobShop", "Observation", "Shape", "make"]
+__all__ = ["EnvParams", "EnvState", "JobShop", "Observation", "Shape", "environments_last", "make"]

@@ -1,7 +1,13 @@
-"""Transitions, pure integer functions of state and params; the decision is Giffler and Thompson's (1960)."""
+"""Transitions, pure integer functions of state and params; the decision is Giffler and Thompson's (1960).
+
+`open_decision` and `dispatch` take one environment, or E of them: then every array of state, params and action has one
+more axis, at its end. Only `first_state`, `least` and the functions that index (`at`, `put`, `row`, `each`, `members`)
+tell the two apart.
+"""
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from chex import Array
 
@@ -14,14 +20,47 @@ def earliest_start(ready: Array, free: Array) -> Array:
 
 
 def least(values: Array) -> Array:
-    """The minimum of int32 [n], by halves that overlap where n is odd: vectors all the way down to the last few.
+    """The minimum over the first axis of int32 [n, ...].
 
-    XLA reduces a row on CPU element by element, and one of more than 32 elements in several passes over memory.
+    Of one environment by halves, which overlap where n is odd: vectors all the way down to the last few. XLA reduces
+    a row on CPU element by element, and one of more than 32 elements in several passes over memory.
     """
-    while values.shape[0] > 16:
+    while values.ndim == 1 and values.shape[0] > 16:
         half = (values.shape[0] + 1) // 2
         values = jnp.minimum(values[:half], values[-half:])
-    return values.min()
+    return values.min(axis=0)
+
+
+def numbered(count: int, index: Array) -> Array:
+    """0 ... count - 1 along an axis before those of `index`, int32 [count, *1]."""
+    return jnp.arange(count, dtype=jnp.int32).reshape(count, *(1,) * index.ndim)
+
+
+def at(values: Array, index: Array) -> Array:
+    """`values[..., index]`, index int32 []; of [..., n, E] each environment's own, index int32 [E]."""
+    return values[..., *_slot(index)]
+
+
+def put(values: Array, index: Array, new: Array) -> Array:
+    """`values` with `new` at `[..., index]`, as `at` reads it; past the end nothing is written.
+
+    A scatter changes one element in place; a `where` would copy them all.
+    """
+    return values.at[..., *_slot(index)].set(new, mode="drop")
+
+
+def _slot(index: Array) -> tuple[Array, ...]:
+    return (index,) if index.ndim == 0 else (index, jnp.arange(index.size, dtype=jnp.int32))
+
+
+def row(values: Array, index: Array) -> Array:
+    """`values[index]` of [n, m], index int32 []; of [n, m, E] with int32 [E]."""
+    return values[index] if index.ndim == 0 else at(values.swapaxes(0, 1), index)
+
+
+def each(values: Array, indices: Array) -> Array:
+    """`values[indices]` of [n], indices int32 [...]; of [n, E] with int32 [..., E]."""
+    return values[indices] if values.ndim == 1 else jax.vmap(lambda v, i: v[i], -1, -1)(values, indices)
 
 
 def open_decision(state: EnvState, params: EnvParams, non_delay: bool = False) -> EnvState:
@@ -36,23 +75,33 @@ def open_decision(state: EnvState, params: EnvParams, non_delay: bool = False) -
     times = jnp.zeros_like(state.lot_time) if non_delay else state.lot_time
     event = (earliest_start(state.lot_ready, state.lot_free) + times).min(axis=0)
     soonest = least(event)
-    lots = jnp.arange(state.lot_op.shape[0], dtype=jnp.int32)
+    lots = numbered(state.lot_op.shape[0], soonest)
     first = least(jnp.where(event == soonest, lots, lots.shape[0] - 1))
 
-    reach = earliest_start(state.lot_ready[first], state.machine_free) + times[:, first, None] == soonest
-    free = jnp.where((reach & params.member[state.lot_set[:, first]]).any(axis=0), state.machine_free, -1)
-    machines = jnp.arange(free.shape[0], dtype=jnp.int32)
-    machine = least(jnp.where(free == -least(-free), machines, free.shape[0] - 1))
+    reach = earliest_start(at(state.lot_ready, first), state.machine_free) + at(times, first)[:, None] == soonest
+    free = jnp.where((reach & members(at(state.lot_set, first), params)).any(axis=0), state.machine_free, -1)
+    latest = -least(-free)
+    machines = numbered(free.shape[0], first)
+    machine = least(jnp.where(free == latest, machines, free.shape[0] - 1))
 
-    start = earliest_start(state.lot_ready, state.machine_free[machine])
+    start = earliest_start(state.lot_ready, latest)
     competes = start <= soonest if non_delay else start < soonest
     eligible = runs_on(state.lot_set, params, machine).any(axis=0)
     return state._replace(machine=machine, event=soonest, first=first, mask=(eligible & competes) | (lots == first))
 
 
 def free_sets(member: Array, machine_free: Array) -> Array:
-    """Tick from which a machine of each set, bool [..., M], is free, int32 [...]; NEVER for an empty set."""
-    return jnp.where(member, machine_free, NEVER).min(axis=-1)
+    """Tick from which a machine of each set, bool [S, M], is free, int32 [S]; NEVER for an empty set."""
+    return jnp.where(member, machine_free, NEVER).min(axis=1)
+
+
+def members(sets: Array, params: EnvParams) -> Array:
+    """The machines of each of the sets, int32 [k], as bool [k, M]; none for the set -1."""
+    if sets.ndim == 1:
+        return params.member[sets]
+    if params.machine_sets.shape[0] == 0:
+        return jax.vmap(lambda member, held: member[held], -1, -1)(params.member, sets)
+    return (params.machine_sets == sets[:, None, None]).any(axis=1) & (sets >= 0)[:, None]
 
 
 def runs_on(sets: Array, params: EnvParams, machine: Array) -> Array:
@@ -60,94 +109,99 @@ def runs_on(sets: Array, params: EnvParams, machine: Array) -> Array:
 
     Comparing with the few sets around a machine runs in vectors; a gather per lot does not.
     """
-    around = params.machine_sets[machine]
+    around = at(params.machine_sets, machine)
     if around.size == 0:
-        return params.member[:, machine][sets]
-    return (sets[..., None] == around).any(axis=-1)
+        return each(at(params.member, machine), sets)
+    on = sets == around[0]
+    for other in around[1:]:
+        on |= sets == other
+    return on
 
 
-def refresh(state: EnvState, params: EnvParams, machine: Array) -> EnvState:
-    """`set_free` and `lot_free` brought up to date with one machine: only the sets around it are looked at."""
-    around = params.machine_sets[machine]
+def refresh(state: EnvState, params: EnvParams, machine: Array, lot: Array, sets: Array) -> EnvState:
+    """`set_free` and `lot_free` brought up to date with a machine, and with the sets, int32 [G], that a lot now wants.
+
+    Only the sets around the machine are looked at.
+    """
+    around = at(params.machine_sets, machine)
     if around.size == 0:
         set_free = free_sets(params.member, state.machine_free)
-        return state._replace(set_free=set_free, lot_free=set_free[state.lot_set])
-    fresh = free_sets(params.member[around], state.machine_free)
-    lot_free = state.lot_free
-    for k in range(around.shape[0]):
-        lot_free = jnp.where(state.lot_set == around[k], fresh[k], lot_free)
-    # Padding, -1, is the last set, which has no machine: it stays at NEVER.
-    return state._replace(set_free=state.set_free.at[around].set(fresh), lot_free=lot_free)
+        return state._replace(set_free=set_free, lot_free=each(set_free, state.lot_set))
+    fresh = free_sets(members(around, params), state.machine_free)
+    lot_free, set_free = state.lot_free, state.set_free
+    for changed, tick in zip(around, fresh, strict=True):
+        lot_free = jnp.where(state.lot_set == changed, tick, lot_free)
+        # Padding, -1, is the last set or none: the last has no machine and stays at NEVER.
+        set_free = put(set_free, changed, tick)
+    return state._replace(set_free=set_free, lot_free=put(lot_free, lot, each(set_free, sets)))
 
 
-def time_on(state: EnvState, params: EnvParams, lot: Array, machine: Array) -> Array:
-    """Ticks that the lot's next operation takes on the machine; 0 if it cannot run there."""
-    on = params.member[state.lot_set[:, lot], machine]
-    return jnp.where(on, state.lot_time[:, lot], 0).sum(dtype=jnp.int32)
+def time_on(op: Array, params: EnvParams, machine: Array) -> Array:
+    """Ticks that the operation takes on the machine; 0 if it cannot run there."""
+    on = runs_on(at(params.op_set, op), params, machine)
+    return jnp.where(on, at(params.op_time, op), 0).sum(axis=0, dtype=jnp.int32)
 
 
 def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = False) -> EnvState:
     """Put the lot's next operation on the open decision's machine, then open the next decision."""
     machine = state.machine
     active = state.step < params.operations
-    op = state.lot_op[lot]
-    start = earliest_start(state.lot_ready[lot], state.machine_free[machine])
-    end = start + time_on(state, params, lot, machine)
-    left = state.lot_left[lot] - 1
+    op = at(state.lot_op, lot)
+    free = at(state.machine_free, machine)
+    start = earliest_start(at(state.lot_ready, lot), free)
+    end = start + time_on(op, params, machine)
+    left = at(state.lot_left, lot) - 1
     more = left > 0
     following = op + more.astype(jnp.int32)
-    tail = jnp.where(more, params.op_tail[following], 0)
+    tail = jnp.where(more, at(params.op_tail, following), 0)
 
-    # Past the end all of this is written nowhere. A scatter changes one element in place; a `where` copies them all.
+    # Past the end all of this is written nowhere.
     lot_slot = jnp.where(active, lot, state.lot_op.shape[0])
     machine_slot = jnp.where(active, machine, state.machine_free.shape[0])
-    pools = jnp.arange(state.pool_work.shape[0])
-    here = (pools == params.op_pools[op, 0]) & active
-    there = (pools == params.op_pools[op, 1]) & active
-    grown = (end - state.machine_free[machine]).astype(jnp.float32) / params.bound.astype(jnp.float32)
-    done = jnp.where(active & params.set_within[params.op_home[op]], params.op_work[op], 0.0)
-    comes = active & more & params.set_within[params.op_home[following]]
     op_slot = jnp.where(active, op, state.op_start.shape[0])
-
-    def put(old: Array, slot: Array, new: Array) -> Array:
-        return old.at[..., slot].set(new, mode="drop")
-
-    following_set = params.op_set[:, following]
+    pools = numbered(state.pool_work.shape[0], op)
+    visited = at(params.op_pools, op)
+    here = (pools == visited[0]) & active
+    there = (pools == visited[1]) & active
+    grown = (end - free).astype(jnp.float32) / params.bound.astype(jnp.float32)
+    work, next_work = at(params.op_work, op), at(params.op_work, following)
+    done = jnp.where(active & row(params.set_within, at(params.op_home, op)), work, 0.0)
+    comes = active & more & row(params.set_within, at(params.op_home, following))
+    following_set = at(params.op_set, following)
     state = state._replace(
         step=state.step + active.astype(jnp.int32),
         lot_op=put(state.lot_op, lot_slot, following),
         lot_left=put(state.lot_left, lot_slot, left),
         lot_ready=put(state.lot_ready, lot_slot, jnp.where(more, end, NEVER)),
         lot_tail=put(state.lot_tail, lot_slot, tail),
-        lot_time=put(state.lot_time, lot_slot, jnp.where(more, params.op_time[:, following], 0)),
+        lot_time=put(state.lot_time, lot_slot, jnp.where(more, at(params.op_time, following), 0)),
         lot_set=put(state.lot_set, lot_slot, following_set),
-        lot_free=put(state.lot_free, lot_slot, state.set_free[following_set]),
         machine_free=put(state.machine_free, machine_slot, end),
         set_work=state.set_work - done,
-        set_queue=state.set_queue - done + jnp.where(comes, params.op_work[following], 0.0),
-        set_busy=state.set_busy + jnp.where(active & params.member[:, machine], grown, 0.0),
-        pool_work=state.pool_work - jnp.where(here, params.op_work[op], 0.0),
-        pool_queue=state.pool_queue
-        - jnp.where(here, params.op_work[op], 0.0)
-        + jnp.where(there & more, params.op_work[following], 0.0),
+        set_queue=state.set_queue - done + jnp.where(comes, next_work, 0.0),
+        set_busy=state.set_busy + jnp.where(active & at(params.member, machine), grown, 0.0),
+        pool_work=state.pool_work - jnp.where(here, work, 0.0),
+        pool_queue=state.pool_queue - jnp.where(here, work, 0.0) + jnp.where(there & more, next_work, 0.0),
         pool_busy=state.pool_busy + jnp.where(here, grown, 0.0),
         op_start=put(state.op_start, op_slot, start),
         op_end=put(state.op_end, op_slot, end),
         op_machine=put(state.op_machine, op_slot, machine),
         estimate=jnp.where(active, jnp.maximum(state.estimate, end + tail), state.estimate),
     )
-    return open_decision(refresh(state, params, machine), params, non_delay)
+    return open_decision(refresh(state, params, machine, lot_slot, following_set), params, non_delay)
 
 
 def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
     """The empty schedule with its first decision open."""
+    if params.operations.ndim:
+        return jax.vmap(lambda p: first_state(p, non_delay), -1, -1)(params)
     real = params.lot_count > 0
     op = params.lot_first
     n = params.op_tail.shape[0]
     tail = jnp.where(real, params.op_tail[op], 0)
     pools = params.pool_work.shape[0]
     first_work = jnp.where(real, params.op_work[op], 0.0)
-    waiting = jnp.zeros(pools, jnp.float32).at[params.op_pools[op, 0]].add(first_work)
+    waiting = jnp.zeros(pools, jnp.float32).at[params.op_pools[0, op]].add(first_work)
     free = jnp.where(params.machine_free < NEVER, params.machine_free, 0).astype(jnp.float32)
     free = free / params.bound.astype(jnp.float32)
     undone = jnp.full(n, -1, jnp.int32)

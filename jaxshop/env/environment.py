@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from chex import Array, PRNGKey
 
-from jaxshop.env.dynamics import dispatch, first_state
+from jaxshop.env.dynamics import at, dispatch, first_state
 from jaxshop.env.observe import CONTEXT, FEATURES, observe
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.env.spaces import Box, Dict, Discrete
@@ -42,6 +42,11 @@ class JobShop:
     end the state stays as it is, with reward 0.
 
     State: `EnvState` holds start, end and machine of every operation, in exact int32 ticks.
+
+    Many environments: by `jax.vmap` as usual, shops shared or stacked; or with one more axis at the end of every array
+    (`environments_last` makes such params), which `reset_env` and `step_env` take as they are. The second way keeps
+    environments side by side in CPU vectors: three times the rate on shops of 20 lots (`jaxshop profile --versus
+    jumanji` measures it); under `vmap` a shop that all share is held only once.
     """
 
     shape: Shape
@@ -63,7 +68,7 @@ class JobShop:
         """The empty schedule. Nothing here is random: `key` is there for the interface."""
         del key
         state = first_state(params, self.non_delay)
-        return observe(state, params, self.shape.candidates), state
+        return self._observe(state, params), state
 
     def step_env(
         self, key: PRNGKey, state: EnvState, action: Array, params: EnvParams
@@ -75,12 +80,12 @@ class JobShop:
             exact at the end; int32 ticks) and `illegal` (bool).
         """
         del key
-        legal = state.mask[action]
+        legal = at(state.mask, action)
         new = dispatch(state, params, jnp.where(legal, action, state.first), self.non_delay)
         reward = (state.estimate - new.estimate).astype(jnp.float32) / params.bound.astype(jnp.float32)
         terminated = new.step >= params.operations
         info = {"makespan": new.estimate, "illegal": ~legal}
-        return observe(new, params, self.shape.candidates), new, reward, terminated, info
+        return self._observe(new, params), new, reward, terminated, info
 
     def reset(self, key: PRNGKey, params: EnvParams | None = None) -> tuple[Observation, EnvState]:
         """`reset_env`, with the default shop where none is given."""
@@ -133,11 +138,21 @@ class JobShop:
             }
         )
 
+    def _observe(self, state: EnvState, params: EnvParams) -> Observation:
+        if state.step.ndim:
+            return jax.vmap(lambda s, p: observe(s, p, self.shape.candidates), -1, -1)(state, params)
+        return observe(state, params, self.shape.candidates)
+
     def _params(self, params: EnvParams | None) -> EnvParams:
         chosen = params if params is not None else self.default_params
         if chosen is None:
             raise ValueError("this environment has no default shop: pass params")
         return chosen
+
+
+def environments_last(params: EnvParams) -> EnvParams:
+    """Stacked params, [E, ...], with that axis at the end, as `reset_env` and `step_env` take them without vmap."""
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), params)
 
 
 def make(shops: Shop | LotPlan | Sequence[Shop | LotPlan], candidates: int | None = None) -> tuple[JobShop, EnvParams]:

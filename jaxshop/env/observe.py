@@ -57,7 +57,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     queue = state.pool_queue / params.pool_size
     horizon = busy + work
     pools = jnp.stack([horizon, queue, busy, work], axis=1)
-    here, there, beyond = (pools[params.op_pools[ops, i]] for i in range(3))
+    here, there, beyond = (pools[params.op_pools[i, ops]] for i in range(3))
     now = bounds(start)
 
     next_free = bounds(state.set_free[params.op_next_sets[:, ops]].min(axis=0))
@@ -85,7 +85,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
         2 * traits[:, 7],
         10 * gap,
         10 * jnp.minimum(gap, 0.0),
-        3 * (horizon[params.op_pools[ops, 1]] - 1.0) * has_next,
+        3 * (horizon[params.op_pools[1, ops]] - 1.0) * has_next,
         3 * there[:, 1],
         4 * (there[:, 2] - arrival) * has_next,
         3 * there[:, 3],

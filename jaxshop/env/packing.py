@@ -105,10 +105,10 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
     free = np.full(shape.machines, NEVER, np.int32)
     free[: len(plan.shop.machines)] = [m.available_from for m in plan.shop.machines]
 
-    around = np.full((shape.machines, shape.overlap), -1, np.int32)
+    around = np.full((shape.overlap, shape.machines), -1, np.int32)
     if shape.overlap:
         for machine, sets in enumerate(layout.sets_of_machine):
-            around[machine, : len(sets)] = sets
+            around[: len(sets), machine] = sets
 
     least = op_time[0].copy()
     last = (np.cumsum(count) - 1)[:j]
@@ -126,9 +126,7 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
     pool = pool_of_set[op_set[0]]
     ahead = _next_index(is_last)
     further = np.where(ahead >= 0, ahead[ahead], -1)
-    pools = np.stack(
-        [pool, np.where(ahead >= 0, pool[ahead], p_none), np.where(further >= 0, pool[further], p_none)], 1
-    )
+    pools = np.stack([pool, np.where(ahead >= 0, pool[ahead], p_none), np.where(further >= 0, pool[further], p_none)])
     machine_pool = np.full(shape.machines, p_none, np.int32)
     machine_pool[: layout.pool_of_machine.size] = layout.pool_of_machine
     size = np.bincount(layout.pool_of_machine, minlength=shape.pools).astype(np.float32)

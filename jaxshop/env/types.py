@@ -47,12 +47,12 @@ class EnvParams(NamedTuple):
     op_tail: chex.Array  # int32 [N] least time from the start of the operation to the end of its lot
     op_work: chex.Array  # float32 [N] least time of the operation, in bounds
     op_traits: chex.Array  # float32 [N, T] what a policy sees of the route from here on, scale-free
-    op_pools: chex.Array  # int32 [N, 3] pools of the operation and of the two after it, P - 1 for none
+    op_pools: chex.Array  # int32 [3, N] pools of the operation and of the two after it, P - 1 for none
     op_next_sets: chex.Array  # int32 [G, N] sets of the operation after it, S - 1 for none
     op_home: chex.Array  # int32 [N] the smallest set that holds all machines of the operation, S - 1 for none
     member: chex.Array  # bool [S, M] which machines a set holds
     machine_free: chex.Array  # int32 [M] tick from which the machine may work
-    machine_sets: chex.Array  # int32 [M, K] the sets that hold the machine, -1 for none
+    machine_sets: chex.Array  # int32 [K, M] the sets that hold the machine, -1 for none
     set_within: chex.Array  # bool [S, S] [b, a]: no machine of b is outside a; False for padding
     set_size: chex.Array  # float32 [S] machines of the set, at least 1
     set_work: chex.Array  # float32 [S] least work of the operations that cannot leave the set, in bounds

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxshop.env import EnvParams, JobShop, make
+from jaxshop.env import EnvParams, JobShop, environments_last, make
 from jaxshop.profiling.measure import measure
 from jaxshop.profiling.sweep import shop_of
 from jaxshop.profiling.workloads import pick, random_rollout, random_words
@@ -30,11 +30,14 @@ def require(module: str) -> Any:
         raise ShopError(f"{module} is not installed: uv sync --extra bench") from None
 
 
-def versus_jumanji(count: int = 1024, durations: tuple[int, ...] = (6, 99)) -> list[dict[str, Any]]:
+def versus_jumanji(
+    counts: tuple[int, ...] = (256, 512, 1024), durations: tuple[int, ...] = (6, 99)
+) -> list[dict[str, Any]]:
     """Scheduled operations per second of both, on the same drawn shops, for each longest duration.
 
     Jumanji steps through time, so only operations can be compared. It gets the benefit of every doubt: its random
-    policy never idles a machine that has a choice, and its clock stops before any of its episodes is over.
+    policy never idles a machine that has a choice, and its clock stops before any of its episodes is over. Of the
+    numbers of environments in `counts`, multiples of `SHOPS`, each of the two is judged by its best.
     """
     require("jumanji")
     from jumanji.environments import JobShop as JumanjiJobShop
@@ -43,23 +46,26 @@ def versus_jumanji(count: int = 1024, durations: tuple[int, ...] = (6, 99)) -> l
     rows = []
     for longest in durations:
         other = JumanjiJobShop(RandomGenerator(JOBS, MACHINES, OPERATIONS, longest))
-        keys = jnp.tile(jax.random.split(jax.random.PRNGKey(0), SHOPS), (count // SHOPS, 1))
-        theirs = measure(_jumanji_rollout(other), keys, name="jumanji")
-        start, _ = jax.vmap(other.reset)(keys[:SHOPS])
+        shop_keys = jax.random.split(jax.random.PRNGKey(0), SHOPS)
+        start, _ = jax.vmap(other.reset)(shop_keys)
         drawn = zip(np.asarray(start.ops_machine_ids), np.asarray(start.ops_durations), strict=True)
-        env, params = make([shop_of(on, ticks, MACHINES) for on, ticks in drawn])
-        params = jax.tree.map(lambda x, n=count // SHOPS: jnp.tile(x, (n,) + (1,) * (x.ndim - 1)), params)
-        steps = int(params.operations.min())
-        ours = measure(random_rollout(env, count, steps, stacked=True), jax.random.key(0), params, name="jaxshop")
-        assert theirs is not None
-        assert ours is not None
-        their_rate = int(theirs.result) / theirs.seconds
-        our_rate = count * steps / ours.seconds
+        env, shops = make([shop_of(on, ticks, MACHINES) for on, ticks in drawn])
+        steps = int(shops.operations.min())
+        rates = []
+        for count in counts:
+            theirs = measure(_jumanji_rollout(other), jnp.tile(shop_keys, (count // SHOPS, 1)), name="jumanji")
+            params = environments_last(jax.tree.map(lambda x, n=count // SHOPS: jnp.concatenate([x] * n), shops))
+            run = random_rollout(env, count, steps, stacked=True)
+            ours = measure(run, jax.random.key(0), params, name="jaxshop")
+            assert theirs is not None
+            assert ours is not None
+            rates.append((count * steps / ours.seconds, int(theirs.result) / theirs.seconds))
+        our_rate, their_rate = map(max, zip(*rates, strict=True))
         rows.append(
             {
                 "work": f"{JOBS} x {MACHINES} x {OPERATIONS}, durations 1 to {longest}",
                 "other": "jumanji",
-                "environments": count,
+                "environments": list(counts),
                 "operations_per_second": our_rate,
                 "other_operations_per_second": their_rate,
                 "ratio": our_rate / their_rate,

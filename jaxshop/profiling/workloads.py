@@ -48,7 +48,7 @@ def random_words(key: PRNGKey, step: Array, count: int) -> Array:
 
 
 class Schedules(NamedTuple):
-    """What a random rollout leaves, in ticks."""
+    """What a random rollout leaves, in ticks; of stacked shops with environments last."""
 
     start: Array  # int32 [B, N]
     end: Array  # int32 [B, N]
@@ -57,20 +57,24 @@ class Schedules(NamedTuple):
 
 
 def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) -> Callable[..., Schedules]:
-    """(key, params) -> schedules after `steps` random legal steps; params are shared, or `stacked`.
+    """(key, params) -> schedules after `steps` random legal steps.
+
+    Params are shared by all environments; `stacked`, each has its own, in `environments_last`.
 
     All of the schedule is returned, or XLA would leave out recording it; sums that only an observation reads are not,
     as Jumanji's environment and the Numba loop keep nothing of the kind.
     """
-    axis = 0 if stacked else None
-    reset = jax.vmap(env.reset_env, (None, axis), axis_size=count)
-    step = jax.vmap(env.step_env, (None, 0, 0, axis))
+    if stacked:
+        axis, reset, step = -1, env.reset_env, env.step_env
+    else:
+        axis, reset = 0, jax.vmap(env.reset_env, (None, None), axis_size=count)
+        step = jax.vmap(env.step_env, (None, 0, 0, None))
 
     def run(key: PRNGKey, params: EnvParams) -> Schedules:
         def body(carry, t):
             mask, state = carry
             with jax.named_scope("sample"):
-                action = jax.vmap(pick)(random_words(key, t, count), mask)
+                action = jax.vmap(pick, (0, axis))(random_words(key, t, count), mask)
             with jax.named_scope("step"):
                 obs, state, *_ = step(key, state, action, params)
             return (obs.action_mask, state), None
