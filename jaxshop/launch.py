@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import platform
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 import jax
 from rich.console import Console
@@ -79,14 +80,17 @@ def _run(
     start = _start(store, step, like, config, shop, resume) if resume else None
     check_agreement(step or 0, "checkpoint to resume from")
     sinks: list[Callback] = []
+    past = _Past()
     if leads():
         write_atomic(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
         _introduce(problem, config, folder, console)
-        sinks += [JsonLines(folder / "metrics.jsonl", keep=step or 0), ConsoleProgress(console)]
+        lines = JsonLines(folder / "metrics.jsonl", keep=step or 0)
+        past = _past(lines.known, config.run.target_hours)
+        sinks += [lines, ConsoleProgress(console)]
         if config.logging.tensorboard:
             sinks.append(TensorBoard(folder / "tensorboard"))
     with Callbacks(*sinks) as callbacks:
-        outcome = train(problem, config, store, evaluator, callbacks, start=start)
+        outcome = train(problem, config, store, evaluator, callbacks, start=start, before=past.seconds)
     if outcome.interrupted is not None:
         console.print(
             f"interrupted at update {outcome.update}; saved. Resume with: uv run train.py --resume {folder}",
@@ -105,10 +109,26 @@ def _run(
     store.close()
     if not leads():
         return {}, 0
-    report = _final(problem, config, outcome, weights, meta, evaluator, local(like.averaged), folder, console)
+    report = _final(problem, config, outcome, past, weights, meta, evaluator, local(like.averaged), folder, console)
     report["wall_seconds"] = round(time.monotonic() - begun, 1)
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
     return report, 3 if report["target_met"] is False else 0
+
+
+class _Past(NamedTuple):
+    """What a resumed run did before: the policy is compared with baselines of as much time as all of it took."""
+
+    seconds: float = 0.0
+    env_steps: int = 0
+    seconds_to_target: float | None = None
+
+
+def _past(lines: Sequence[Mapping[str, float]], target_hours: float | None) -> _Past:
+    """Sum up the lines of metrics.jsonl that the checkpoint knows of."""
+    if not lines:
+        return _Past()
+    hits = (x["seconds"] for x in lines if target_hours is not None and x.get("own_hours", math.inf) <= target_hours)
+    return _Past(lines[-1].get("seconds", 0.0), int(sum(x.get("steps", 0) for x in lines)), next(hits, None))
 
 
 def _start(store: Store, step: int | None, like: Learner, config: Config, shop: Shop, resume: str) -> Learner:
@@ -183,6 +203,7 @@ def _final(
     problem: Problem,
     config: Config,
     outcome: Outcome,
+    past: _Past,
     weights: Any,
     meta: dict[str, Any],
     evaluator: Evaluator,
@@ -206,12 +227,12 @@ def _final(
         config.evaluation.rule_seeds,
         any(j.due is not None for j in plan.shop.jobs),
     )
-    seconds = config.evaluation.baseline_seconds
+    trained, seconds = past.seconds + outcome.seconds, config.evaluation.baseline_seconds
     tuned = tune_linear(
         problem.own_env,
         problem.own,
         jax.random.key(config.run.seed),
-        outcome.seconds if seconds is None else seconds,
+        trained if seconds is None else seconds,
     )
     schedule = to_schedule(plan, better)
     violations = verify(plan, schedule)
@@ -220,6 +241,7 @@ def _final(
     if config.run.export_to is not None:
         export_policy(weights, meta, Path(config.run.export_to))
     target = None if config.run.target_hours is None else round(config.run.target_hours * TICKS_PER_HOUR)
+    reached = outcome.seconds_to_target if past.seconds_to_target is None else past.seconds_to_target
     write_schedule(folder / "schedule.json", schedule)
     write_gantt(folder / "gantt.html", plan, schedule, bound, target)
 
@@ -243,12 +265,12 @@ def _final(
         "rules": {name: hours(ticks) for name, ticks in rules.items()},
         "baselines": {"linear_cem": hours(tuned.makespan)},
         "gap_percent": round(100 * (int(greedy.makespan) / bound - 1), 3),
-        "seconds_to_target": None if outcome.seconds_to_target is None else round(outcome.seconds_to_target, 1),
+        "seconds_to_target": None if reached is None else round(reached, 1),
         "wall_seconds": 0.0,
-        "training_seconds": round(outcome.seconds, 1),
+        "training_seconds": round(trained, 1),
         "baseline_seconds": round(tuned.seconds, 1),
         "compile_seconds": round(outcome.compile_seconds, 1),
-        "env_steps": outcome.env_steps,
+        "env_steps": past.env_steps + outcome.env_steps,
         "env_steps_per_second": round(outcome.env_steps / max(outcome.seconds - outcome.compile_seconds, 1e-9)),
         "device": device_name(),
     }

@@ -148,6 +148,30 @@ def test_an_illegal_action_is_replaced_and_reported():
     chex.assert_trees_all_equal(wrong, right)
 
 
+@pytest.mark.parametrize("action", [-1, -(2**31), 3, 2**31 - 1])
+def test_an_action_that_is_no_lot_is_illegal(action: int):
+    """Shows that JAX's way with indices out of range, to clamp or to wrap them, does not make another lot of them."""
+    env, params = make(from_routes([[{0: 3}], [{0: 2}], [{0: 4}, {0: 1}]], 1))
+    reset, step = stepper(env)
+    _, state = reset(jax.random.key(0), params)
+    assert np.asarray(state.mask).all()
+    _, wrong, _, _, info = step(jax.random.key(0), state, jnp.int32(action), params)
+    _, right, _, _, _ = step(jax.random.key(0), state, state.first, params)
+    assert bool(info["illegal"])
+    chex.assert_trees_all_equal(wrong, right)
+
+
+def test_a_schedule_may_end_after_the_limit_of_the_horizon():
+    """Shows exact times past 2^30: a shop's plain list schedule must end before that tick, a poorer one may not."""
+    third = 2**30 // 3
+    plan = split_lots(from_routes([[{0: third}, {1: third}], [{1: third}, {0: third - 1}]], 2), None)
+    env, params = make(plan)
+    late = params._replace(machine_free=params.machine_free + third + 2)
+    state, _ = play(env, late, lambda mask, state: int(mask.argmax()))
+    assert int(state.estimate) == 3 * third + 2 >= 2**30
+    assert np.asarray(state.op_machine).tolist() == [0, 1, 1, 0]
+
+
 def test_padding_changes_nothing():
     """Shows that the same choices on a padded shop give the same schedule, rewards and observations."""
     plan = split_lots(random_shop(5, jobs=4, machines=3), None)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxshop.env import make
+from jaxshop.env import JobShop, make
 from jaxshop.env.observe import FEATURES
+from jaxshop.env.packing import pack, shape_of
 from jaxshop.lots import split_lots
 from jaxshop.sources.reference import generate_shop, random_spec
 from tests.shops import from_routes, random_shop
@@ -57,6 +61,32 @@ def test_sums_of_sets_equal_those_counted_anew(seed):
             np.testing.assert_allclose(getattr(state, name), expected, atol=1e-5, err_msg=f"{name} at step {i}")
         legal = np.flatnonzero(obs.action_mask)
         obs, state, *_ = step(jax.random.key(i), state, jnp.int32(legal[i % legal.size]), params)
+
+
+def test_how_late_a_machine_comes_after_the_bound_does_not_matter():
+    """Shows that a machine that is out for ten years looks to a policy like one that comes just after the bound."""
+    routes = [[{0: 5, 1: 5}], [{0: 6}], [{0: 4, 1: 4}, {2: 3}]]
+    seen = []
+    for late in (20, 10**8):
+        env, params = make(from_routes(routes, 3, free=[0, late, 0]))
+        assert int(params.bound) < 20
+        obs, state = env.reset_env(jax.random.key(0), params)
+        for _ in range(3):
+            seen.append((obs.features, obs.context))
+            obs, state, *_ = env.step_env(jax.random.key(0), state, state.first, params)
+    chex.assert_trees_all_close(seen[:3], seen[3:], atol=1e-6)
+
+
+def test_padding_does_not_change_what_a_slow_machine_looks_like():
+    """Shows features where the last operation of the only lot that competes runs longer there than at its fastest."""
+    plan = split_lots(from_routes([[{0: 9, 1: 3}]], 2, free=[0, 5]), None)
+    tight = shape_of([plan])
+    wide = replace(tight, lots=3, candidates=3)
+    seen = [
+        np.asarray(JobShop(s, non_delay=True).reset_env(jax.random.key(0), pack(plan, s))[0].features)[0]
+        for s in (tight, wide)
+    ]
+    np.testing.assert_allclose(*seen, atol=1e-6)
 
 
 def test_a_lot_with_a_tail_cannot_wait_behind_one_without():

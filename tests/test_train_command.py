@@ -30,7 +30,7 @@ REPORT = {
 }
 CLOCK = {
     *("run_dir", "seconds_to_target", "wall_seconds", "compile_seconds", "training_seconds", "baseline_seconds"),
-    *("env_steps", "env_steps_per_second", "baselines"),
+    *("env_steps_per_second", "baselines"),
 }
 """What differs between a run and the same run in pieces; the baseline gets as many seconds as there are."""
 
@@ -90,6 +90,22 @@ def test_a_missed_target_is_exit_code_3(finished: Finished, copied, shared_updat
     same = finished.report.keys() - CLOCK - {"target_hours", "target_met"}
     assert {k: result.json[k] for k in same} == {k: finished.report[k] for k in same}
     assert metrics.read_text() == (finished.folder / "metrics.jsonl").read_text()
+    # Nothing was left to train, but the report, env_steps too, is of the whole run.
+    assert result.json["training_seconds"] == pytest.approx(finished.report["training_seconds"], abs=1)
+
+
+def test_a_resumed_runs_seconds_go_on(finished: Finished, copied, shared_updates):
+    """Shows that the tuned baseline gets the seconds of all processes, and that the metrics go on counting them."""
+    metrics = copied / "metrics.jsonl"
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+    hours = max(line.get("own_hours", 0.0) for line in lines)
+    result = run_train("--resume", copied, f"run.target_hours={hours}", f"own.updates={UPDATES}", "--json")
+    after = [json.loads(line)["seconds"] for line in metrics.read_text().splitlines()]
+    assert after == sorted(after)
+    assert len(after) > len(lines)
+    assert result.json["training_seconds"] == pytest.approx(after[-1], abs=5)
+    first = next(line["seconds"] for line in lines if "own_hours" in line)
+    assert result.json["seconds_to_target"] == pytest.approx(first, abs=0.1)
 
 
 def start(*arguments: object, log: Path) -> subprocess.Popen:

@@ -202,8 +202,9 @@ def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
     pools = params.pool_work.shape[0]
     first_work = jnp.where(real, params.op_work[op], 0.0)
     waiting = jnp.zeros(pools, jnp.float32).at[params.op_pools[0, op]].add(first_work)
-    free = jnp.where(params.machine_free < NEVER, params.machine_free, 0).astype(jnp.float32)
-    free = free / params.bound.astype(jnp.float32)
+    # Until the bound a machine can be busy no longer than that, however late it comes.
+    free = jnp.where(params.machine_free < NEVER, jnp.minimum(params.machine_free, params.bound), 0)
+    free = free.astype(jnp.float32) / params.bound.astype(jnp.float32)
     undone = jnp.full(n, -1, jnp.int32)
     lot_set = params.op_set[:, op]
     set_free = free_sets(params.member, params.machine_free)

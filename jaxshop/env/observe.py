@@ -66,7 +66,8 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     gap = jnp.clip((next_free - arrival) * has_next, -0.3, 0.3)
     # What remains after this operation decides who may wait: alone on a machine, the longest tail goes first (Schrage).
     after = bounds(state.lot_tail[lots] - time)
-    latest = jnp.where(params.machine_free < NEVER, state.machine_free, 0).max()
+    # A machine that comes only after the bound is as good as none.
+    latest = jnp.where(params.machine_free < params.bound, state.machine_free, 0).max()
     estimate = bounds(state.estimate)
     columns = [
         8 * bounds(time),
@@ -99,7 +100,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
         (lots == state.first).astype(jnp.float32),
         4 * after,
         4 * jnp.maximum(here[:, 0] + after - 1.0, -0.5),
-        4 * (after - jnp.where(mask, after, 0.0).max()),
+        4 * (after - jnp.where(mask, after, 0.0).max(initial=0.0)),  # negative on a slow machine
         4 * (bounds(left) - jnp.where(mask, bounds(left), 0.0).max()),
     ]
     columns += _set_columns(state, params, lots, mask, bounds(time), arrival, scale)

@@ -14,8 +14,11 @@ from typing import NamedTuple
 
 import chex
 
-NEVER = 1 << 30
-"""A tick that no schedule reaches: the ready time of a finished lot, the free time of a padded machine."""
+NEVER = 2**31 - 1
+"""A tick that no schedule reaches: the ready time of a finished lot, the free time of a padded machine.
+
+The limit of a shop's horizon, 2^30, is of a plain list schedule; a poor one may end after it.
+"""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class JsonLines:
     def __init__(self, path: Path, keep: int = 0):
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         known = [line for line in lines if _update_of(line) is not None and _update_of(line) <= keep]  # type: ignore[operator]
+        self.known: list[dict[str, float]] = [json.loads(line) for line in known]
         path.write_text("".join(f"{line}\n" for line in known), encoding="utf-8")
         self._file = path.open("a", encoding="utf-8")
 

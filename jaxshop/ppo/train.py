@@ -32,13 +32,13 @@ from jaxshop.shop import TICKS_PER_HOUR
 
 @dataclass(frozen=True)
 class Outcome:
-    """How training went. Seconds are of this process; compilation is counted apart."""
+    """How training went in this process; compilation is counted apart."""
 
     update: int
     interrupted: int | None  # the signal that stopped it
     seconds: float
     compile_seconds: float
-    seconds_to_target: float | None
+    seconds_to_target: float | None  # of the whole run
     env_steps: int
 
 
@@ -50,12 +50,13 @@ def train(
     callback: Callback,
     initialised_from: str | None = None,
     start: Learner | None = None,
+    before: float = 0.0,
 ) -> Outcome:
     """Run every update that is still to do, from `start` (None: random weights), on all devices of all processes.
 
     A checkpoint is written whenever an evaluation is the best so far, every `logging.checkpoint_every` updates, at the
     end, and on SIGTERM or SIGINT. A signal brings no evaluation with it, so that the resumed run chooses as if there
-    had been none.
+    had been none. `before` are the seconds that a resumed run has trained already; metrics go on counting from there.
     """
     network = make_network(config.network)
     stages = _stages(problem, config, network)
@@ -77,7 +78,7 @@ def train(
             clock.add(stage.name, seconds)
             done += 1
             env_steps += int(metrics.steps)
-            numbers = _numbers(metrics, seconds, clock.total())
+            numbers = _numbers(metrics, seconds, before + clock.total())
             late = config.stop.max_seconds is not None and clock.total() >= config.stop.max_seconds
             stop, interrupted = largest(late, caught[0] if caught else 0)
             last, deciding = done == total or bool(stop), math.inf
@@ -89,7 +90,7 @@ def train(
                 hit = config.run.target_hours is not None and numbers["own_hours"] <= config.run.target_hours
                 met = met + 1 if hit else 0
                 if hit and seconds_to_target is None:
-                    seconds_to_target = clock.total()
+                    seconds_to_target = before + clock.total()
                 last = last or (config.stop.when == "target" and met >= 2)
                 deciding = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
             due = deciding < best or last or interrupted or done % config.logging.checkpoint_every == 0
