@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from jaxshop.env import make
 from jaxshop.lots import split_lots
+from jaxshop.ppo.evaluate import rule_makespans
 from jaxshop.search import solve
 from jaxshop.shop import shop_to_json
 from jaxshop.sources import load_shop
@@ -298,6 +300,7 @@ def test_evaluate_lists_methods_with_gaps(ft06, tmp_path):
         assert row["results"][f"{name}/active"]["makespan"] == oracle.dispatch(plan, rule).makespan
     draws = [solve(plan, rule_name="random", seed=seed).makespan for seed in range(32)]
     assert row["results"]["random"]["makespan"] == pytest.approx(sum(draws) / 32)
+    assert rule_makespans(*make(plan), 32, with_due=False)["random"] == pytest.approx(sum(draws) / 32)
     for entry in row["results"].values():
         assert entry["makespan"] >= 55
         assert entry["gap_to_best_known_percent"] == pytest.approx(100 * (entry["makespan"] / 55 - 1))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from chex import Array
 
 from jaxshop.env.dynamics import earliest_start
-from jaxshop.env.types import NEVER, EnvParams, EnvState, Observation
+from jaxshop.env.types import EnvParams, EnvState, Observation
 
 FEATURES = 48
 CONTEXT = 8
@@ -39,7 +39,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     scale = 1.0 / params.bound.astype(jnp.float32)
 
     def bounds(ticks: Array) -> Array:
-        return jnp.clip(ticks, -NEVER, NEVER).astype(jnp.float32) * scale
+        return ticks.astype(jnp.float32) * scale
 
     ops = state.lot_op[lots]
     traits = params.op_traits[ops]
