@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from chex import Array
 
-from jaxshop.env.types import NEVER, EnvParams, EnvState
+from jaxshop.env.types import NEVER, Decision, EnvParams, EnvState
 
 
 def earliest_start(ready: Array, free: Array) -> Array:
@@ -38,15 +38,33 @@ def numbered(count: int, index: Array) -> Array:
 
 def at(values: Array, index: Array) -> Array:
     """`values[..., index]`, index int32 []; of [..., n, E] each environment's own, index int32 [E]."""
+    if _few(values, index):
+        here = numbered(values.shape[-2], index) == index
+        return (
+            (values & here).any(axis=-2) if values.dtype == bool else jnp.where(here, values, 0).sum(-2, values.dtype)
+        )
     return values[..., *_slot(index)]
 
 
 def put(values: Array, index: Array, new: Array) -> Array:
-    """`values` with `new` at `[..., index]`, as `at` reads it; past the end nothing is written.
+    """`values`, int32 of at least -1, with `new` at `[..., index]`, as `at` reads it; past the end nothing is written.
 
     A scatter changes one element in place; a `where` would copy them all.
     """
+    if _few(values, index):
+        # In place a `where` becomes a conditional store, which no vector makes: 7 times as long on CPU.
+        here = numbered(values.shape[-2], index) == index
+        new = jnp.expand_dims(new, -2)
+        return jnp.minimum(jnp.maximum(values, jnp.where(here, new, -1)), jnp.where(here, new, NEVER))
     return values.at[..., *_slot(index)].set(new, mode="drop")
+
+
+FEW = 32
+"""Up to so many rows, a look at each in vectors of environments is faster than an indexed one in each environment."""
+
+
+def _few(values: Array, index: Array) -> bool:
+    return index.ndim == 1 and values.shape[-2] <= FEW
 
 
 def _slot(index: Array) -> tuple[Array, ...]:
@@ -60,10 +78,31 @@ def row(values: Array, index: Array) -> Array:
 
 def each(values: Array, indices: Array) -> Array:
     """`values[indices]` of [n], indices int32 [...]; of [n, E] with int32 [..., E]."""
-    return values[indices] if values.ndim == 1 else jax.vmap(lambda v, i: v[i], -1, -1)(values, indices)
+    if values.ndim == 1:
+        return values[indices]
+    if indices.ndim == 2 and _few(values, indices[0]):
+        return jnp.stack([at(values, index) for index in indices])
+    return jax.vmap(lambda v, i: v[i], -1, -1)(values, indices)
 
 
-def open_decision(state: EnvState, params: EnvParams, non_delay: bool = False) -> EnvState:
+def choose(state: EnvState, params: EnvParams, action: Array) -> tuple[Array, Array]:
+    """The lot to dispatch, int32 [], and whether the action was legal, bool [].
+
+    `first` stands in for an illegal action; once the episode is over the lot is J, which is none.
+    """
+    count = state.mask.shape[0]
+    active = state.step < params.operations
+    if action.ndim == 0:
+        legal = at(state.mask, action) & (action >= 0) & (action < count)  # JAX clamps and wraps indices
+        return jnp.where(active, jnp.where(legal, action, state.first), count), legal
+    lots = numbered(count, action)
+    legal = ((lots == action) & state.mask).any(axis=0)
+    lot = jnp.where(active, jnp.where(legal, action, state.first), count)
+    # XLA stores what a reduction gives; the lot itself would be computed again for every element that reads it.
+    return jnp.where(lots == lot, lots, count).min(axis=0), legal
+
+
+def open_decision(state: EnvState, params: EnvParams, decision: Decision) -> EnvState:
     """Choose the next machine and the lots that compete for it: the conflict set.
 
     Active: the machine that can complete an operation first; the lots that could start there before that completion.
@@ -72,27 +111,39 @@ def open_decision(state: EnvState, params: EnvParams, non_delay: bool = False) -
     Ties: the lowest lot comes first; of its machines, the one that became free last, then the lowest. The first lot
     always competes, even with an operation of no duration.
     """
-    times = jnp.zeros_like(state.lot_time) if non_delay else state.lot_time
-    event = (earliest_start(state.lot_ready, state.lot_free) + times).min(axis=0)
-    soonest = least(event)
+    times = jnp.zeros_like(state.lot_time) if decision.non_delay else state.lot_time
+    soonest = least((state.lot_start + times).min(axis=0))
     lots = numbered(state.lot_op.shape[0], soonest)
-    first = least(jnp.where(event == soonest, lots, lots.shape[0] - 1))
+    # Not `start + time == soonest`: XLA would store that sum, the same as above, for two to read it.
+    first = least(jnp.where((state.lot_start == soonest - times).any(axis=0), lots, lots.shape[0] - 1))
+    if decision.flexible:
+        machine, latest = best_fit(state, params, first, at(times, first), soonest)
+        on = runs_on(state.lot_set, params, machine) & _before(latest, soonest, decision)
+    else:
+        machine = at(state.lot_set[0], first)
+        on = state.lot_set == machine
+    competes = (on & _before(state.lot_start, soonest, decision)).any(axis=0)
+    return state._replace(machine=machine, event=soonest, first=first, mask=competes | (lots == first))
 
-    reach = earliest_start(at(state.lot_ready, first), state.machine_free) + at(times, first)[:, None] == soonest
-    free = jnp.where((reach & members(at(state.lot_set, first), params)).any(axis=0), state.machine_free, -1)
+
+def _before(start: Array, soonest: Array, decision: Decision) -> Array:
+    return start <= soonest if decision.non_delay else start < soonest
+
+
+def best_fit(state: EnvState, params: EnvParams, lot: Array, times: Array, soonest: Array) -> tuple[Array, Array]:
+    """Of the machines on which the lot would complete at `soonest`, the one that became free last, and that tick."""
+    start = earliest_start(at(state.lot_start, lot)[:, None], state.machine_free)
+    reach = (start + times[:, None] == soonest) & members(at(state.lot_set, lot), params)
+    free = jnp.where(reach.any(axis=0), state.machine_free, -1)
     latest = -least(-free)
-    machines = numbered(free.shape[0], first)
-    machine = least(jnp.where(free == latest, machines, free.shape[0] - 1))
-
-    start = earliest_start(state.lot_ready, latest)
-    competes = start <= soonest if non_delay else start < soonest
-    eligible = runs_on(state.lot_set, params, machine).any(axis=0)
-    return state._replace(machine=machine, event=soonest, first=first, mask=(eligible & competes) | (lots == first))
+    machines = numbered(free.shape[0], lot)
+    return least(jnp.where(free == latest, machines, free.shape[0] - 1)), latest
 
 
 def free_sets(member: Array, machine_free: Array) -> Array:
     """Tick from which a machine of each set, bool [S, M], is free, int32 [S]; NEVER for an empty set."""
-    return jnp.where(member, machine_free, NEVER).min(axis=1)
+    ticks = jnp.where(member, machine_free, NEVER)
+    return jax.vmap(least)(ticks) if ticks.ndim == 2 else ticks.min(axis=1)
 
 
 def members(sets: Array, params: EnvParams) -> Array:
@@ -118,45 +169,48 @@ def runs_on(sets: Array, params: EnvParams, machine: Array) -> Array:
     return on
 
 
-def refresh(state: EnvState, params: EnvParams, machine: Array, lot: Array, sets: Array) -> EnvState:
-    """`set_free` and `lot_free` brought up to date with a machine, and with the sets, int32 [G], that a lot now wants.
+def refresh(state: EnvState, params: EnvParams, machine: Array) -> EnvState:
+    """`set_free` and `lot_start` brought up to date with a machine, of which only the sets around it are looked at.
 
-    Only the sets around the machine are looked at.
+    Machines never become free earlier: what a lot waited for already, it still waits for.
     """
     around = at(params.machine_sets, machine)
     if around.size == 0:
         set_free = free_sets(params.member, state.machine_free)
-        return state._replace(set_free=set_free, lot_free=each(set_free, state.lot_set))
+        start = earliest_start(state.lot_start, each(set_free, state.lot_set))
+        return state._replace(set_free=set_free, lot_start=start)
     fresh = free_sets(members(around, params), state.machine_free)
-    lot_free, set_free = state.lot_free, state.set_free
+    lot_start, set_free = state.lot_start, state.set_free
     for changed, tick in zip(around, fresh, strict=True):
-        lot_free = jnp.where(state.lot_set == changed, tick, lot_free)
+        lot_start = earliest_start(lot_start, jnp.where(state.lot_set == changed, tick, -1))
         # Padding, -1, is the last set or none: the last has no machine and stays at NEVER.
         set_free = put(set_free, changed, tick)
-    return state._replace(set_free=set_free, lot_free=put(lot_free, lot, each(set_free, sets)))
+    return state._replace(set_free=set_free, lot_start=lot_start)
 
 
-def time_on(op: Array, params: EnvParams, machine: Array) -> Array:
-    """Ticks that the operation takes on the machine; 0 if it cannot run there."""
-    on = runs_on(at(params.op_set, op), params, machine)
-    return jnp.where(on, at(params.op_time, op), 0).sum(axis=0, dtype=jnp.int32)
+def dispatch(state: EnvState, params: EnvParams, lot: Array, decision: Decision) -> EnvState:
+    """Put the lot's next operation on the open decision's machine, then open the next decision.
 
-
-def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = False) -> EnvState:
-    """Put the lot's next operation on the open decision's machine, then open the next decision."""
+    Lot J, which is none, changes nothing.
+    """
     machine = state.machine
     active = state.step < params.operations
     op = at(state.lot_op, lot)
     free = at(state.machine_free, machine)
-    start = earliest_start(at(state.lot_ready, lot), free)
-    end = start + time_on(op, params, machine)
-    left = at(state.lot_left, lot) - 1
-    more = left > 0
+    start, times = at(state.lot_start, lot), at(params.op_time, op)
+    tail = at(state.lot_tail, lot) - times[0]
+    if decision.flexible:
+        on = runs_on(at(params.op_set, op), params, machine)
+        start = earliest_start(jnp.where(on, start, -1), free)
+        times = jnp.where(on, times, -1)
+    start = start.max(axis=0)
+    end = start + times.max(axis=0)
+
+    following_sets = at(params.op_next_sets, op)
+    more = following_sets[0] < params.member.shape[0] - 1
     following = op + more.astype(jnp.int32)
-    tail = jnp.where(more, at(params.op_tail, following), 0)
 
     # Past the end all of this is written nowhere.
-    lot_slot = jnp.where(active, lot, state.lot_op.shape[0])
     machine_slot = jnp.where(active, machine, state.machine_free.shape[0])
     op_slot = jnp.where(active, op, state.op_start.shape[0])
     pools = numbered(state.pool_work.shape[0], op)
@@ -167,15 +221,14 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = F
     work, next_work = at(params.op_work, op), at(params.op_work, following)
     done = jnp.where(active & row(params.set_within, at(params.op_home, op)), work, 0.0)
     comes = active & more & row(params.set_within, at(params.op_home, following))
-    following_set = at(params.op_set, following)
     state = state._replace(
         step=state.step + active.astype(jnp.int32),
-        lot_op=put(state.lot_op, lot_slot, following),
-        lot_left=put(state.lot_left, lot_slot, left),
-        lot_ready=put(state.lot_ready, lot_slot, jnp.where(more, end, NEVER)),
-        lot_tail=put(state.lot_tail, lot_slot, tail),
-        lot_time=put(state.lot_time, lot_slot, jnp.where(more, at(params.op_time, following), 0)),
-        lot_set=put(state.lot_set, lot_slot, following_set),
+        lot_op=put(state.lot_op, lot, following),
+        lot_left=put(state.lot_left, lot, at(state.lot_left, lot) - 1),
+        lot_ready=put(state.lot_ready, lot, jnp.where(more, end, NEVER)),
+        lot_tail=put(state.lot_tail, lot, tail),
+        lot_time=put(state.lot_time, lot, jnp.where(more, at(params.op_time, following), 0)),
+        lot_set=put(state.lot_set, lot, following_sets),
         machine_free=put(state.machine_free, machine_slot, end),
         set_work=state.set_work - done,
         set_queue=state.set_queue - done + jnp.where(comes, next_work, 0.0),
@@ -188,13 +241,23 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, non_delay: bool = F
         op_machine=put(state.op_machine, op_slot, machine),
         estimate=jnp.where(active, jnp.maximum(state.estimate, end + tail), state.estimate),
     )
-    return open_decision(refresh(state, params, machine, lot_slot, following_set), params, non_delay)
+    # Nothing above reads the old `lot_set`, and what follows the new: XLA copies an array that is read after a write.
+    if decision.flexible:
+        state = refresh(state, params, machine)
+    else:
+        waits = jnp.where(state.lot_set == machine, end, -1)
+        state = state._replace(
+            set_free=put(state.set_free, jnp.where(active, machine, state.set_free.shape[0]), end),
+            lot_start=earliest_start(state.lot_start, waits),
+        )
+    starts = earliest_start(end, each(state.set_free, following_sets))  # NEVER, as no machine is, where none follows
+    return open_decision(state._replace(lot_start=put(state.lot_start, lot, starts)), params, decision)
 
 
-def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
+def first_state(params: EnvParams, decision: Decision) -> EnvState:
     """The empty schedule with its first decision open."""
     if params.operations.ndim:
-        return jax.vmap(lambda p: first_state(p, non_delay), -1, -1)(params)
+        return jax.vmap(lambda p: first_state(p, decision), -1, -1)(params)
     real = params.lot_count > 0
     op = params.lot_first
     n = params.op_tail.shape[0]
@@ -217,7 +280,7 @@ def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
         lot_tail=tail,
         lot_time=jnp.where(real, params.op_time[:, op], 0),
         lot_set=lot_set,
-        lot_free=set_free[lot_set],
+        lot_start=jnp.where(real, earliest_start(params.lot_release, set_free[lot_set]), NEVER),
         machine_free=params.machine_free,
         set_free=set_free,
         set_work=params.set_work,
@@ -235,4 +298,4 @@ def first_state(params: EnvParams, non_delay: bool = False) -> EnvState:
         first=zero,
         mask=real,
     )
-    return open_decision(state, params, non_delay)
+    return open_decision(state, params, decision)

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from chex import Array, PRNGKey
 
-from jaxshop.env.dynamics import at, dispatch, first_state
+from jaxshop.env.dynamics import choose, dispatch, first_state
 from jaxshop.env.observe import CONTEXT, FEATURES, observe
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.env.spaces import Box, Dict, Discrete
-from jaxshop.env.types import EnvParams, EnvState, Observation, Shape
+from jaxshop.env.types import Decision, EnvParams, EnvState, Observation, Shape
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.shop import Shop
 
@@ -67,7 +67,7 @@ class JobShop:
     def reset_env(self, key: PRNGKey, params: EnvParams) -> tuple[Observation, EnvState]:
         """The empty schedule. Nothing here is random: `key` is there for the interface."""
         del key
-        state = first_state(params, self.non_delay)
+        state = first_state(params, self._decision)
         return self._observe(state, params), state
 
     def step_env(
@@ -80,8 +80,8 @@ class JobShop:
             exact at the end; int32 ticks) and `illegal` (bool).
         """
         del key
-        legal = at(state.mask, action) & (action >= 0) & (action < self.shape.lots)  # JAX clamps and wraps indices
-        new = dispatch(state, params, jnp.where(legal, action, state.first), self.non_delay)
+        lot, legal = choose(state, params, action)
+        new = dispatch(state, params, lot, self._decision)
         reward = (state.estimate - new.estimate).astype(jnp.float32) / params.bound.astype(jnp.float32)
         terminated = new.step >= params.operations
         info = {"makespan": new.estimate, "illegal": ~legal}
@@ -137,6 +137,10 @@ class JobShop:
                 "context": Box(-1e6, 1e6, (CONTEXT,)),
             }
         )
+
+    @property
+    def _decision(self) -> Decision:
+        return Decision(self.shape.flexible, self.non_delay)
 
     def _observe(self, state: EnvState, params: EnvParams) -> Observation:
         if state.step.ndim:

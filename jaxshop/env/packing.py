@@ -22,7 +22,10 @@ class _Layout:
 
     def __init__(self, plan: LotPlan):
         self.machine_index = {m.id: i for i, m in enumerate(plan.shop.machines)}
+        self.flexible = any(len(o.alternatives) > 1 for lot in plan.lots for o in lot.operations)
         self.sets: dict[tuple[int, ...], int] = {}
+        if not self.flexible:
+            self.sets = {(i,): i for i in self.machine_index.values()}
         self.choices: list[list[tuple[int, int]]] = []
         for lot in plan.lots:
             for operation in lot.operations:
@@ -74,6 +77,7 @@ def shape_of(plans: Sequence[LotPlan], candidates: int | None = None) -> Shape:
         pools=max(int(x.pool_of_machine.max()) + 1 for x in layouts) + 1,
         candidates=lots if candidates is None else min(candidates, lots),
         overlap=overlap if overlap <= OVERLAP else 0,
+        flexible=any(x.flexible for x in layouts),
     )
 
 

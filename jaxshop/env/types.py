@@ -34,6 +34,15 @@ class Shape:
     candidates: int
     overlap: int = 0
     """Sets that a machine is in, at most; 0 for any number, which makes every step look at every set."""
+    flexible: bool = True
+    """False for job shops: every operation has one machine, and sets are numbered as machines are."""
+
+
+class Decision(NamedTuple):
+    """What is decided in a step, fixed at compilation."""
+
+    flexible: bool  # False: the machine follows from the lot
+    non_delay: bool
 
 
 class EnvParams(NamedTuple):
@@ -74,7 +83,7 @@ class EnvState(NamedTuple):
     lot_tail: chex.Array  # int32 [J] least time that the rest of the lot takes, 0 when finished
     lot_time: chex.Array  # int32 [G, J] times of the next operation
     lot_set: chex.Array  # int32 [G, J] sets of the next operation
-    lot_free: chex.Array  # int32 [G, J] tick from which a machine of each of those sets is free
+    lot_start: chex.Array  # int32 [G, J] tick at which it may start in each of those sets, NEVER where it may not
     machine_free: chex.Array  # int32 [M]
     set_free: chex.Array  # int32 [S] the least of the set's machines
     set_work: chex.Array  # float32 [S] work not yet dispatched that cannot leave the set, in bounds

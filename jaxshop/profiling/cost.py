@@ -64,10 +64,11 @@ def _scans(jaxpr: Jaxpr) -> Iterator[tuple[int, ClosedJaxpr]]:
         if equation.primitive.name == "scan":
             yield equation.params["length"], equation.params["jaxpr"]
             continue
-        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
-            if _is_program(inner):
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=is_program):
+            if is_program(inner):
                 yield from _scans(inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner)
 
 
-def _is_program(value: Any) -> bool:
+def is_program(value: Any) -> bool:
+    """Say whether a parameter of an equation is a program of its own."""
     return isinstance(value, ClosedJaxpr | Jaxpr)

@@ -12,6 +12,7 @@ from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.config import Config, StageConfig
 from jaxshop.env import EnvParams, EnvState, JobShop, make
+from jaxshop.env.dynamics import numbered
 from jaxshop.lots import split_lots
 from jaxshop.policies.network import Network, evaluate
 from jaxshop.ppo.rollout import Transitions, as_float32
@@ -25,16 +26,16 @@ def mix(word: Array) -> Array:
 
 
 def pick(word: Array, mask: Array) -> Array:
-    """A legal action from one random word uint32 [], int32 []: each action's hash, and the largest of the legal.
+    """A legal action from one random word, uint32 []: each action's hash, and the largest of the legal, int32 [].
 
-    The cheapest sampler that we know, so that the sampler is not what is measured: `max` costs an eighth of `argmax`
-    on CPU, which is why the index is carried in the low bits of the hash.
+    Takes a mask bool [J], or [J, E] with words [E]. The cheapest sampler that we know, so that the sampler is not what
+    is measured: `max` costs an eighth of `argmax` on CPU, which is why the index is in the low bits of the hash.
     """
-    count = mask.shape[-1]
+    count = mask.shape[0]
     low = (1 << (count - 1).bit_length()) - 1
-    index = jnp.arange(count, dtype=jnp.uint32)
+    index = numbered(count, word).astype(jnp.uint32)
     ranked = jnp.where(mask, (mix(index + word) & jnp.uint32(~low & 0xFFFFFFFF)) | index, 0)
-    return (ranked.max(axis=-1) & jnp.uint32(low)).astype(jnp.int32)
+    return (ranked.max(axis=0) & jnp.uint32(low)).astype(jnp.int32)
 
 
 def random_words(key: PRNGKey, step: Array, count: int) -> Array:
@@ -65,16 +66,17 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
     as Jumanji's environment and the Numba loop keep nothing of the kind.
     """
     if stacked:
-        axis, reset, step = -1, env.reset_env, env.step_env
+        reset, step, sample = env.reset_env, env.step_env, pick
     else:
-        axis, reset = 0, jax.vmap(env.reset_env, (None, None), axis_size=count)
+        reset = jax.vmap(env.reset_env, (None, None), axis_size=count)
         step = jax.vmap(env.step_env, (None, 0, 0, None))
+        sample = jax.vmap(pick)
 
     def run(key: PRNGKey, params: EnvParams) -> Schedules:
         def body(carry, t):
             mask, state = carry
             with jax.named_scope("sample"):
-                action = jax.vmap(pick, (0, axis))(random_words(key, t, count), mask)
+                action = sample(random_words(key, t, count), mask)
             with jax.named_scope("step"):
                 obs, state, *_ = step(key, state, action, params)
             return (obs.action_mask, state), None
