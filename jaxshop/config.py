@@ -51,6 +51,7 @@ class PPOConfig:
     final_rate: float = 0.1
     epochs: int = 2
     minibatches: int = 8
+    microbatch: int | None = 512
     clip: float = 0.3
     entropy: float = 0.0
     value: float = 0.5
@@ -153,6 +154,7 @@ _POSITIVE = {
 }
 _POSITIVE_OR_NONE = {
     "run": ("max_lot_hours", "target_hours"),
+    "ppo": ("microbatch",),
     "general": ("learning_rate",),
     "full": ("learning_rate",),
     "own": ("learning_rate",),

@@ -61,9 +61,9 @@ def environments_at_the_end():
     return env, environments_last(params)
 
 
-def small_update():
+def small_update(microbatch: int | None = 16):
     """A PPO update on two small shops as training does it: the function, its arguments, and its steps."""
-    config = Config(ppo=PPOConfig(minibatches=2), pool=PoolConfig(machines=4, jobs=6))
+    config = Config(ppo=PPOConfig(minibatches=2, microbatch=microbatch), pool=PoolConfig(machines=4, jobs=6))
     stage = StageConfig(updates=1, shops=2, samples=4, candidates=8)
     env, bank = training_bank(config, stage)
     network, optimiser = Network(width=16), make_optimiser(config.ppo, stage)

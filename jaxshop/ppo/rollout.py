@@ -55,16 +55,17 @@ def collect(
     keys = spread(jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(key, indices), mesh, axis=1)
     reset = jax.vmap(jax.vmap(env.reset_env, (0, None)), (0, 0))
     step = jax.vmap(jax.vmap(env.step_env, (0, 0, 0, None)), (0, 0, 0, 0))
-    draw = jax.vmap(
-        jax.vmap(lambda k, t, logits: jax.random.categorical(jax.random.fold_in(k, t), logits), (0, None, 0)),
-        (0, None, 0),
-    )
+    # All of an episode's noise at once (Gumbel's: the largest of logits + noise is a draw of their softmax): a draw by
+    # itself is two loops of threefry for a few words, an eighth of a step.
+    steps = env.shape.operations
+    noise = jax.vmap(jax.vmap(lambda k: jax.random.gumbel(k, (steps, env.shape.candidates))))(keys)
+    noise = spread(jnp.moveaxis(noise, 2, 0), mesh, axis=2)
 
-    def body(carry, t):
+    def body(carry, noise):
         obs, state = carry
         seen = Seen(obs.candidate_mask, obs.features.astype(jnp.float16), obs.context.astype(jnp.float16))
         output = evaluate(network, weights, as_float32(seen))
-        action = draw(keys, t, output.logits)
+        action = (output.logits + noise).argmax(axis=-1)
         log_prob = jnp.take_along_axis(jax.nn.log_softmax(output.logits), action[..., None], axis=-1)[..., 0]
         lot = jnp.take_along_axis(obs.candidates, action[..., None], axis=-1)[..., 0]
         alive = state.step < shops.operations[:, None]
@@ -72,7 +73,7 @@ def collect(
         return (obs, state), Transitions(seen, action, log_prob, output.value, reward, alive)
 
     start = spread(reset(keys, shops), mesh, axis=1)
-    (_, state), transitions = jax.lax.scan(body, start, jnp.arange(env.shape.operations))
+    (_, state), transitions = jax.lax.scan(body, start, noise)
     return transitions, state.estimate
 
 

@@ -15,6 +15,7 @@ from jaxshop.distributed import spread
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.policies.network import Network, evaluate
 from jaxshop.ppo.gae import generalised_advantages
+from jaxshop.ppo.gradients import accumulate, cut, ladder, narrowed, needed_width
 from jaxshop.ppo.losses import Batch, LossMetrics, ppo_loss
 from jaxshop.ppo.rollout import Transitions, as_float32, collect
 
@@ -93,29 +94,36 @@ def update(
         transitions.seen,
         Batch(transitions.action, transitions.log_prob, advantage, target, alive.astype(jnp.float32)),
     )
-    size = alive.size
-    # Each device takes as many rows of a minibatch as the others: rows that are added for that weigh nothing.
-    rows_each = size // config.minibatches
-    spare = -rows_each % (1 if mesh is None else mesh.size)
-
-    def loss(weights: ArrayTree, seen, batch: Batch) -> tuple[Array, LossMetrics]:
-        output = evaluate(network, weights, as_float32(seen))
-        return ppo_loss(output, seen.candidate_mask, batch, config.clip, config.entropy, config.value)
+    needed = needed_width(transitions.seen.candidate_mask)
+    widths = ladder(env.shape.candidates, config.microbatch)
+    rows_each = alive.size // config.minibatches
 
     def minibatch(carry, rows: Array):
         weights, averaged, state = carry
         # Indexed as [T, S, R], not flattened: a device then picks from its own samples, and only rows travel.
-        where = jnp.unravel_index(jnp.pad(rows, (0, spare)), alive.shape)
-        seen, batch = spread(jax.tree.map(lambda x: x[where], decisions), mesh, axis=0)
-        if spare:
-            batch = batch._replace(weight=jnp.where(jnp.arange(rows_each + spare) < rows_each, batch.weight, 0.0))
-        (_, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(weights, seen, batch)
+        where = jnp.unravel_index(rows, alive.shape)
+        total = jnp.maximum(alive[where].sum(), 1)
+
+        def part(columns: int, rows: Array, real: Array) -> tuple[ArrayTree, LossMetrics]:
+            where = jnp.unravel_index(rows, alive.shape)
+            seen, batch = spread(jax.tree.map(lambda x: x[where], decisions), mesh, axis=0)
+            seen, batch = narrowed(seen, columns), batch._replace(weight=jnp.where(real, batch.weight, 0.0))
+
+            def loss(weights: ArrayTree) -> tuple[Array, LossMetrics]:
+                output = evaluate(network, weights, as_float32(seen))
+                found = ppo_loss(output, seen.candidate_mask, batch, config.clip, config.entropy, config.value)
+                return jax.tree.map(lambda mean: mean * batch.weight.sum() / total, found)
+
+            return jax.grad(loss, has_aux=True)(weights)
+
+        microbatches = cut(rows, needed[where], widths, config.microbatch, 1 if mesh is None else mesh.size)
+        gradients, metrics = accumulate(part, microbatches, widths)
         steps, state = optimiser.update(gradients, state, weights)
         weights = optax.apply_updates(weights, steps)
         return (weights, averaged, state), (metrics, optax.tree.norm(gradients))
 
     def epoch(carry, key: PRNGKey):
-        rows = jax.random.permutation(key, size)
+        rows = jax.random.permutation(key, alive.size)
         rows = rows[: rows_each * config.minibatches].reshape(config.minibatches, -1)
         return jax.lax.scan(minibatch, carry, rows)
 

@@ -56,8 +56,7 @@ def update_phase(config: Config, stage: StageConfig, network: Network, weights: 
         return update(learner, bank, env, network, optimiser, config.ppo, stage.shops, stage.samples)
 
     measured = measure(step, learner, bank, repeats=UPDATES, name="PPO update", costed=True)
-    shapes, _ = jax.eval_shape(lambda k: collect(env, network, weights, bank, stage.samples, k), learner.key)
-    transitions = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)  # what is in them takes no time
+    transitions, _ = jax.jit(lambda key: collect(env, network, weights, bank, stage.samples, key))(learner.key)
     alone = network_passes(network, config)
     passes = measure(alone, weights, transitions, repeats=UPDATES, name="network's own passes")
     assert measured is not None

@@ -15,6 +15,7 @@ from jaxshop.env import EnvParams, EnvState, JobShop, make
 from jaxshop.env.dynamics import numbered
 from jaxshop.lots import split_lots
 from jaxshop.policies.network import Network, evaluate
+from jaxshop.ppo.gradients import accumulate, cut, ladder, narrowed, needed_width
 from jaxshop.ppo.rollout import Transitions, as_float32
 from jaxshop.sources.reference import generate_shop, random_spec
 
@@ -114,12 +115,15 @@ def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Ca
 def network_passes(network: Network, config: Config) -> Callable[..., Any]:
     """(weights, transitions) -> gradients: only the network's passes of one update, on the arrays of that update.
 
-    A forward pass per step of the rollout, then forward and backward per minibatch and epoch: what an update would
-    cost if environment, sampling, shuffling, loss and optimiser were free.
+    A forward pass per step of the rollout, then forward and backward per minibatch and epoch, in the microbatches of
+    an update: what it would cost if environment, sampling, shuffling, loss and optimiser were free.
     """
-    parts, epochs = config.ppo.minibatches, config.ppo.epochs
+    ppo = config.ppo
 
     def run(weights: ArrayTree, transitions: Transitions) -> Any:
+        shape, columns = transitions.action.shape, transitions.seen.candidate_mask.shape[-1]
+        needed, widths = needed_width(transitions.seen.candidate_mask), ladder(columns, ppo.microbatch)
+
         def act(_, seen):
             output = evaluate(network, weights, as_float32(seen))
             return None, (output.logits.max(axis=-1), output.value)
@@ -128,20 +132,21 @@ def network_passes(network: Network, config: Config) -> Callable[..., Any]:
             output = evaluate(network, weights, as_float32(seen))
             return jnp.where(seen.candidate_mask, output.logits, 0.0).sum() + output.value.sum()
 
-        def learn(gradients, seen):
-            return jax.tree.map(jnp.add, gradients, jax.grad(total)(weights, seen)), None
+        def part(columns: int, rows: Array, real: Array) -> ArrayTree:
+            where = jnp.unravel_index(rows, shape)
+            return jax.grad(total)(weights, narrowed(jax.tree.map(lambda x: x[where], transitions.seen), columns))
 
-        _, acted = jax.lax.scan(act, None, transitions.seen)
-        size = transitions.action.size // parts * parts
-        batches = jax.tree.map(
-            lambda x: x.reshape(-1, *x.shape[3:])[:size].reshape(parts, -1, *x.shape[3:]), transitions.seen
-        )
-        gradients = jax.tree.map(jnp.zeros_like, weights)
+        def learn(gradients, rows):
+            microbatches = cut(rows, needed[jnp.unravel_index(rows, shape)], widths, ppo.microbatch)
+            return jax.tree.map(jnp.add, gradients, accumulate(part, microbatches, widths)), None
 
         def epoch(gradients, _):
-            return jax.lax.scan(learn, gradients, batches)[0], None
+            rows = jnp.arange(needed.size // ppo.minibatches * ppo.minibatches).reshape(ppo.minibatches, -1)
+            return jax.lax.scan(learn, gradients, rows)[0], None
 
-        return jax.lax.scan(epoch, gradients, None, length=epochs)[0], acted
+        _, acted = jax.lax.scan(act, None, transitions.seen)
+        gradients = jax.tree.map(jnp.zeros_like, weights)
+        return jax.lax.scan(epoch, gradients, None, length=ppo.epochs)[0], acted
 
     return run
 
