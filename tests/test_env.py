@@ -187,6 +187,37 @@ def test_padding_changes_nothing():
     chex.assert_trees_all_close(*results, rtol=1e-6)
 
 
+@pytest.mark.parametrize("non_delay", [False, True])
+def test_a_job_shop_is_the_flexible_shop_that_it_also_is(non_delay):
+    """Shows that naming the machine by the lot, where it has but one, changes no state, reward or observation."""
+    plan = split_lots(ft06(), None)
+    tight = shape_of([plan])
+    assert not tight.flexible
+    params = jax.tree.map(jnp.asarray, pack(plan, tight))
+    alone, general = (JobShop(shape, non_delay) for shape in (tight, replace(tight, flexible=True)))
+    rng = np.random.default_rng(0)
+    (obs, state), (obs_general, state_general) = (
+        stepper(env)[0](jax.random.key(0), params) for env in (alone, general)
+    )
+    for _ in range(int(params.operations)):
+        chex.assert_trees_all_close((obs, state), (obs_general, state_general), rtol=1e-5, atol=1e-6)
+        action = jnp.int32(rng.choice(np.flatnonzero(state.mask)))
+        obs, state, *others = stepper(alone)[1](jax.random.key(0), state, action, params)
+        obs_general, state_general, *others_general = stepper(general)[1](
+            jax.random.key(0), state_general, action, params
+        )
+        chex.assert_trees_all_close(others, others_general, rtol=1e-6)
+    assert others[1]
+    assert verify(plan, to_schedule(plan, dispatch_of(state))) == []
+
+
+def test_a_flexible_plan_does_not_fit_a_job_shops_shape():
+    """Shows that packing refuses a plan whose operations have a choice that the shape leaves no room for."""
+    plan = split_lots(random_shop(0, jobs=3, machines=3), None)
+    with pytest.raises(ValueError, match="several machines"):
+        pack(plan, replace(shape_of([plan]), flexible=False))
+
+
 def test_different_shops_share_one_compilation():
     """Shows that shops of several sizes step in one vmapped call, traced once, as each does alone."""
     shops = [random_shop(seed, jobs=2 + seed % 3, machines=2 + seed % 2) for seed in range(4)]

@@ -40,9 +40,9 @@ def at(values: Array, index: Array) -> Array:
     """`values[..., index]`, index int32 []; of [..., n, E] each environment's own, index int32 [E]."""
     if _few(values, index):
         here = numbered(values.shape[-2], index) == index
-        return (
-            (values & here).any(axis=-2) if values.dtype == bool else jnp.where(here, values, 0).sum(-2, values.dtype)
-        )
+        if values.dtype == bool:
+            return (values & here).any(axis=-2)
+        return jnp.where(here, values, 0).sum(axis=-2, dtype=values.dtype)
     return values[..., *_slot(index)]
 
 

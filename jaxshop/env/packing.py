@@ -84,6 +84,8 @@ def shape_of(plans: Sequence[LotPlan], candidates: int | None = None) -> Shape:
 def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
     """The plan as NumPy arrays of the given shape; `bound` in ticks saves computing the certificate again."""
     layout = _Layout(plan)
+    if layout.flexible and not shape.flexible:
+        raise ValueError("the shape is that of a job shop, and an operation of the plan may run on several machines")
     if bound is None:
         bound = certify(plan).value
     bound = max(bound, 1)
