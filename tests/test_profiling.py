@@ -13,6 +13,7 @@ import pytest
 from jaxshop.cli import main
 from jaxshop.env import environments_last, make
 from jaxshop.profiling import Cost, Roofline, cost_of, measure
+from jaxshop.profiling.measure import race
 from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table
 from jaxshop.profiling.sweep import job_shop
 from jaxshop.profiling.versus import versus_numba
@@ -50,6 +51,15 @@ def test_measure_does_not_run_what_memory_cannot_hold():
     measured = measure(jnp.negative, x)
     assert measured.peak_bytes == 2 * 4096
     assert np.array_equal(measured.result, -np.ones(1024))
+
+
+def test_race_runs_by_turns_and_keeps_results():
+    """Shows that every program is run and its own result and time come back in order."""
+    x = jnp.ones(8)
+    (quick, one), (slow, two) = race([(jnp.negative, (x,)), (lambda x: x * 3, (x,))], rounds=2)
+    assert np.array_equal(one, -np.ones(8))
+    assert np.array_equal(two, 3 * np.ones(8))
+    assert min(quick, slow) > 0
 
 
 @pytest.mark.parametrize("count", [1, 2, 20, 513])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -54,6 +54,22 @@ def measure(
         times.append(time.perf_counter() - begun)
     cost = cost_of_program(traced, lowered, program) if costed else None
     return Measured(compiled, min(times), peak, cost, result)
+
+
+def race(programs: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], rounds: int) -> list[tuple[float, Any]]:
+    """Compile functions for their arguments, run them by turns, and give the fastest seconds and a result of each.
+
+    By turns, since a machine that does other work, too, is at times twice as slow for many seconds.
+    """
+    compiled = [(jax.jit(function).lower(*args).compile(), args) for function, args in programs]
+    results = [jax.block_until_ready(program(*args)) for program, args in compiled]
+    fastest = [float("inf")] * len(compiled)
+    for _ in range(rounds):
+        for i, (program, args) in enumerate(compiled):
+            begun = time.perf_counter()
+            jax.block_until_ready(program(*args))
+            fastest[i] = min(fastest[i], time.perf_counter() - begun)
+    return list(zip(fastest, results, strict=True))
 
 
 def peak_bytes(program: Any) -> int:

@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxshop.env import EnvParams, JobShop, environments_last, make
-from jaxshop.profiling.measure import measure
+from jaxshop.profiling.measure import measure, race
 from jaxshop.profiling.sweep import shop_of
 from jaxshop.profiling.workloads import pick, random_rollout, random_words
 from jaxshop.shop import ShopError
 
 JOBS, MACHINES, OPERATIONS = 20, 10, 8
-REPEATS = 15
-"""Runs of each side, the fastest of which counts: the shortest takes milliseconds, and a machine is never idle."""
+ROUNDS = 15
+"""Runs of each side, by turns; the fastest counts."""
 SHOPS = 16
 """Different shops in a batch: enough for variety, few enough to be certified quickly."""
 
@@ -53,18 +53,14 @@ def versus_jumanji(
         drawn = zip(np.asarray(start.ops_machine_ids), np.asarray(start.ops_durations), strict=True)
         env, shops = make([shop_of(on, ticks, MACHINES) for on, ticks in drawn])
         steps = int(shops.operations.min())
-        rates = []
+        ours, theirs = [], []
         for count in counts:
-            theirs = measure(
-                _jumanji_rollout(other), jnp.tile(shop_keys, (count // SHOPS, 1)), repeats=REPEATS, name="jumanji"
-            )
             params = environments_last(jax.tree.map(lambda x, n=count // SHOPS: jnp.concatenate([x] * n), shops))
-            run = random_rollout(env, count, steps, stacked=True)
-            ours = measure(run, jax.random.key(0), params, repeats=REPEATS, name="jaxshop")
-            assert theirs is not None
-            assert ours is not None
-            rates.append((count * steps / ours.seconds, int(theirs.result) / theirs.seconds))
-        our_rate, their_rate = map(max, zip(*rates, strict=True))
+            ours.append((random_rollout(env, count, steps, stacked=True), (jax.random.key(0), params)))
+            theirs.append((_jumanji_rollout(other), (jnp.tile(shop_keys, (count // SHOPS, 1)),)))
+        results = race(ours + theirs, ROUNDS)
+        our_rate = max(n * steps / seconds for n, (seconds, _) in zip(counts, results, strict=False))
+        their_rate = max(int(scheduled) / seconds for seconds, scheduled in results[len(counts) :])
         rows.append(
             {
                 "work": f"{JOBS} x {MACHINES} x {OPERATIONS}, durations 1 to {longest}",
@@ -82,21 +78,17 @@ def _jumanji_rollout(env: Any) -> Callable[..., Any]:
     """keys [B] -> operations scheduled by random legal actions until the first episode ends."""
 
     def run(keys: Any) -> Any:
-        def cond(carry):
-            return ~carry[2]
-
         def body(carry):
-            state, mask, _, t = carry
-            words = random_words(jax.random.key(0), t, keys.shape[0])
+            state, _, t = carry
+            words, mask = random_words(jax.random.key(0), t, keys.shape[0]), state.action_mask
             # The last action of a machine is to wait: taken only where nothing else is legal.
             job = jax.vmap(lambda w, m: jax.vmap(pick, (None, 0))(w, m))(words, mask[..., :-1])
             action = jnp.where(mask[..., :-1].any(axis=-1), job, mask.shape[-1] - 1)
             state, step = jax.vmap(env.step)(state, action)
-            return state, step.observation.action_mask, step.last().any(), t + 1
+            return state, step.last().any(), t + 1
 
-        state, step = jax.vmap(env.reset)(keys)
-        start = (state, step.observation.action_mask, jnp.bool_(False), jnp.int32(0))
-        state, *_ = jax.lax.while_loop(cond, body, start)
+        state, _ = jax.vmap(env.reset)(keys)
+        state, *_ = jax.lax.while_loop(lambda carry: ~carry[1], body, (state, jnp.bool_(False), jnp.int32(0)))
         return (state.scheduled_times >= 0).sum()
 
     return run

@@ -74,16 +74,15 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
         sample = jax.vmap(pick)
 
     def run(key: PRNGKey, params: EnvParams) -> Schedules:
-        def body(carry, t):
-            mask, state = carry
+        def body(state, t):
             with jax.named_scope("sample"):
-                action = sample(random_words(key, t, count), mask)
+                action = sample(random_words(key, t, count), state.mask)
             with jax.named_scope("step"):
-                obs, state, *_ = step(key, state, action, params)
-            return (obs.action_mask, state), None
+                _, state, *_ = step(key, state, action, params)
+            return state, None
 
-        obs, state = reset(key, params)
-        (_, state), _ = jax.lax.scan(body, (obs.action_mask, state), jnp.arange(steps))
+        _, state = reset(key, params)
+        state, _ = jax.lax.scan(body, state, jnp.arange(steps))
         return Schedules(state.op_start, state.op_end, state.op_machine, state.estimate)
 
     return run
