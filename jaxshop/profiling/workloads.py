@@ -115,7 +115,8 @@ def network_passes(network: Network, config: Config) -> Callable[..., Any]:
     """(weights, transitions) -> gradients: only the network's passes of one update, on the arrays of that update.
 
     A forward pass per step of the rollout, then forward and backward per minibatch and epoch, in the microbatches of
-    an update: what it would cost if environment, sampling, shuffling, loss and optimiser were free.
+    an update: what it would cost if environment, sampling, permuting, loss and optimiser were free. Sorting the rows of
+    a minibatch by width and gathering them is in it, as that is how the passes are made this fast.
     """
     ppo = config.ppo
 
