@@ -41,7 +41,7 @@ def run_profile(args: argparse.Namespace) -> int:
     from jaxshop.profiling.phases import measure_phases
     from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table, versus_table
     from jaxshop.profiling.sweep import sweep
-    from jaxshop.profiling.versus import require, versus_jumanji, versus_numba
+    from jaxshop.profiling.versus import one_device_per_core, require, versus_jumanji, versus_numba
     from jaxshop.shop import ShopError
 
     if args.environments < 1 or args.steps < 1 or (args.max_lot_hours is not None and not args.max_lot_hours > 0):
@@ -50,6 +50,8 @@ def run_profile(args: argparse.Namespace) -> int:
         raise ShopError("profile: --plot draws the sweep, so leave out --no-sweep and --versus")
     if args.plot:
         require("matplotlib")  # before the minutes that the sweep takes, not after
+    if args.versus == "jumanji":
+        one_device_per_core()
     out = sys.stderr if args.json else sys.stdout
     console = Console(file=out, width=None if out.isatty() else 140)
     report: dict[str, Any] = {"device": device_name()}

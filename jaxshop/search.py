@@ -15,7 +15,7 @@ from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.bounds import certify
 from jaxshop.checkpoint import Policy, load_policy
-from jaxshop.env import EnvParams, EnvState, JobShop, Shape
+from jaxshop.env import EnvParams, EnvState, JobShop, Shape, op_ends
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.lots import LotPlan
 from jaxshop.policies.episode import greedy, play, rule, sampled
@@ -53,14 +53,14 @@ class Solution:
     seconds: float
 
 
-def dispatch_of(state: EnvState) -> Dispatch:
+def dispatch_of(state: EnvState, params: EnvParams) -> Dispatch:
     """Read the schedule off a final state."""
-    return Dispatch(state.estimate, state.op_start, state.op_end, state.op_machine)
+    return Dispatch(state.estimate, state.op_start, op_ends(state, params), state.op_machine)
 
 
 def greedy_dispatch(env: JobShop, network: Network, weights: ArrayTree, params: EnvParams) -> Dispatch:
     """The schedule of the policy's most probable choices."""
-    return dispatch_of(play(env, params, greedy(network, weights), jax.random.key(0)))
+    return dispatch_of(play(env, params, greedy(network, weights), jax.random.key(0)), params)
 
 
 def best_sample(
@@ -79,14 +79,14 @@ def best_sample(
     """
     indices = begin + jnp.arange(count)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, indices)
-    played = dispatch_of(jax.vmap(lambda k: play(env, params, sampled(network, weights), k))(keys))
+    played = jax.vmap(lambda k: dispatch_of(play(env, params, sampled(network, weights), k), params))(keys)
     best = jnp.where(indices < limit, played.makespan, jnp.iinfo(jnp.int32).max).argmin()
     return jax.tree.map(lambda x: x[best], played), played.makespan
 
 
 def rule_dispatch(env: JobShop, params: EnvParams, key: PRNGKey, number: Array) -> Dispatch:
     """The schedule of a dispatching rule; the decision is the environment's, active or non-delay."""
-    return dispatch_of(play(env, params, rule(number), key))
+    return dispatch_of(play(env, params, rule(number), key), params)
 
 
 def to_schedule(plan: LotPlan, dispatch: Dispatch) -> Schedule:

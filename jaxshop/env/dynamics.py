@@ -227,7 +227,7 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, decision: Decision)
         lot_left=put(state.lot_left, lot, at(state.lot_left, lot) - 1),
         lot_ready=put(state.lot_ready, lot, jnp.where(more, end, NEVER)),
         lot_tail=put(state.lot_tail, lot, tail),
-        lot_time=put(state.lot_time, lot, jnp.where(more, at(params.op_time, following), 0)),
+        lot_time=put(state.lot_time, lot, at(params.op_next_time, op)),
         lot_set=put(state.lot_set, lot, following_sets),
         machine_free=put(state.machine_free, machine_slot, end),
         set_work=state.set_work - done,
@@ -237,8 +237,7 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, decision: Decision)
         pool_queue=state.pool_queue - jnp.where(here, work, 0.0) + jnp.where(there & more, next_work, 0.0),
         pool_busy=state.pool_busy + jnp.where(here, grown, 0.0),
         op_start=put(state.op_start, op_slot, start),
-        op_end=put(state.op_end, op_slot, end),
-        op_machine=put(state.op_machine, op_slot, machine),
+        op_machine=put(state.op_machine, op_slot, machine) if decision.flexible else state.op_machine,
         estimate=jnp.where(active, jnp.maximum(state.estimate, end + tail), state.estimate),
     )
     # Nothing above reads the old `lot_set`, and what follows the new: XLA copies an array that is read after a write.
@@ -252,6 +251,14 @@ def dispatch(state: EnvState, params: EnvParams, lot: Array, decision: Decision)
         )
     starts = earliest_start(end, each(state.set_free, following_sets))  # NEVER, as no machine is, where none follows
     return open_decision(state._replace(lot_start=put(state.lot_start, lot, starts)), params, decision)
+
+
+def op_ends(state: EnvState, params: EnvParams) -> Array:
+    """Tick at which each operation ends, int32 [N], -1 until dispatched; of one environment."""
+    done = state.op_start >= 0
+    on = params.member[params.op_set, jnp.where(done, state.op_machine, 0)]
+    times = jnp.where(on, params.op_time, 0).sum(axis=0, dtype=jnp.int32)
+    return jnp.where(done, state.op_start + times, -1)
 
 
 def first_state(params: EnvParams, decision: Decision) -> EnvState:
@@ -290,8 +297,7 @@ def first_state(params: EnvParams, decision: Decision) -> EnvState:
         pool_queue=waiting,
         pool_busy=jnp.zeros(pools, jnp.float32).at[params.machine_pool].add(free),
         op_start=undone,
-        op_end=undone,
-        op_machine=undone,
+        op_machine=undone if decision.flexible else params.op_set[0],
         estimate=jnp.where(real, params.lot_release + tail, 0).max(),
         machine=zero,
         event=zero,

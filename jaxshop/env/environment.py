@@ -41,7 +41,7 @@ class JobShop:
     Episode: exactly as many steps as the shop has operations; it never truncates, and no mask is ever empty. Past the
     end the state stays as it is, with reward 0.
 
-    State: `EnvState` holds start, end and machine of every operation, in exact int32 ticks.
+    State: `EnvState` holds start and machine of every operation, in exact int32 ticks; `op_ends` adds the ends.
 
     Many environments: by `jax.vmap` as usual, shops shared or stacked; or with one more axis at the end of every array
     (`environments_last` makes such params), which `reset_env` and `step_env` take as they are. The second way keeps

@@ -152,6 +152,7 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
         op_traits=_traits(work, tail / bound, ahead, further, count, op_set, member, pool, size),
         op_pools=pools.astype(np.int32),
         op_next_sets=np.where(ahead >= 0, op_set[:, ahead], s_none).astype(np.int32),
+        op_next_time=np.where(ahead >= 0, op_time[:, ahead], 0),
         op_home=home,
         member=member,
         machine_free=free,

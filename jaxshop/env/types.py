@@ -61,6 +61,7 @@ class EnvParams(NamedTuple):
     op_traits: chex.Array  # float32 [N, T] what a policy sees of the route from here on, scale-free
     op_pools: chex.Array  # int32 [3, N] pools of the operation and of the two after it, P - 1 for none
     op_next_sets: chex.Array  # int32 [G, N] sets of the operation after it, S - 1 for none
+    op_next_time: chex.Array  # int32 [G, N] its times, 0 for none
     op_home: chex.Array  # int32 [N] the smallest set that holds all machines of the operation, S - 1 for none
     member: chex.Array  # bool [S, M] which machines a set holds
     machine_free: chex.Array  # int32 [M] tick from which the machine may work
@@ -93,8 +94,7 @@ class EnvState(NamedTuple):
     pool_queue: chex.Array  # float32 [P] work of the lots' next operations, in bounds
     pool_busy: chex.Array  # float32 [P] sum of the machines' free times, in bounds
     op_start: chex.Array  # int32 [N] -1 until dispatched
-    op_end: chex.Array  # int32 [N] -1 until dispatched
-    op_machine: chex.Array  # int32 [N] -1 until dispatched
+    op_machine: chex.Array  # int32 [N] -1 until dispatched; in a job shop, which leaves no choice, known from the start
     estimate: chex.Array  # int32 [] lower estimate of the makespan; the makespan itself at the end
     machine: chex.Array  # int32 [] the machine that the next operation goes to
     event: chex.Array  # int32 [] the first completion (non-delay: the first start), which chose that machine

@@ -52,8 +52,7 @@ def random_words(key: PRNGKey, step: Array, count: int) -> Array:
 class Schedules(NamedTuple):
     """What a random rollout leaves, in ticks; of stacked shops with environments last."""
 
-    start: Array  # int32 [B, N]
-    end: Array  # int32 [B, N]
+    start: Array  # int32 [B, N] and so, with the shop, each end
     machine: Array  # int32 [B, N]
     estimate: Array  # int32 [B]
 
@@ -83,7 +82,7 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
 
         _, state = reset(key, params)
         state, _ = jax.lax.scan(body, state, jnp.arange(steps))
-        return Schedules(state.op_start, state.op_end, state.op_machine, state.estimate)
+        return Schedules(state.op_start, state.op_machine, state.estimate)
 
     return run
 

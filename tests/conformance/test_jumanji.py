@@ -9,7 +9,7 @@ import pytest
 from jumanji.testing.env_not_smoke import check_env_does_not_smoke, check_env_specs_does_not_smoke
 
 from jaxshop.bounds import certify
-from jaxshop.env import make
+from jaxshop.env import make, op_ends
 from jaxshop.env.adapters import to_jumanji
 from jaxshop.lots import split_lots
 from tests.shops import ft06
@@ -50,4 +50,4 @@ def test_an_episode_is_scanned_with_its_time_steps(env):
     bound = certify(split_lots(ft06(), None)).value
     growth = int(first.extras["makespan"]) - int(state.inner.estimate)
     np.testing.assert_allclose(np.asarray(steps.reward).sum(), growth / bound, rtol=1e-5)
-    assert int(steps.extras["makespan"][-1]) == int(state.inner.op_end.max())
+    assert int(steps.extras["makespan"][-1]) == int(op_ends(state.inner, make(ft06())[1]).max())
