@@ -72,12 +72,13 @@ def _run(
     folder = Path(resume or from_leader(lambda: str(_new_folder(config))))
     network = make_network(config.network)
     evaluator = Evaluator(problem, network, config.evaluation.batch)
-    like = replicate(first_learner(config, network), data_mesh())
+    first = first_learner(config, network)
+    like = replicate(first, data_mesh())
     if resume and not (folder / "checkpoints").is_dir():
         raise ConfigError(f"{resume}: holds no checkpoint to resume from")
     store = Store(folder / "checkpoints")
     step = store.latest() if resume else None
-    start = _start(store, step, like, config, shop, resume) if resume else None
+    start = _start(store, step, like, config, shop, resume) if resume else first
     check_agreement(step or 0, "checkpoint to resume from")
     sinks: list[Callback] = []
     past = _Past()

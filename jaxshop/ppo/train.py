@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from chex import PRNGKey
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxshop.checkpoint import Store, describe, make_network
@@ -107,10 +108,15 @@ def train(
 
 def first_learner(config: Config, network: Network) -> Learner:
     """Random weights and a fresh optimiser, all from the seed."""
-    init_key, key = jax.random.split(jax.random.key(config.run.seed))
-    weights = initial_weights(network, init_key, FEATURES, CONTEXT)
     optimiser = make_optimiser(config.ppo, next(stage for _, stage in config.stages()))
-    return replicate(Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0)), None)
+
+    @jax.jit  # as one program: one by one, its hundred operations took 4 s to compile
+    def fresh(key: PRNGKey) -> Learner:
+        init_key, key = jax.random.split(key)
+        weights = initial_weights(network, init_key, FEATURES, CONTEXT)
+        return Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0))
+
+    return replicate(fresh(jax.random.key(config.run.seed)), None)
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,12 @@ def _jitted(
         mesh=mesh,
     )
     everywhere = None if mesh is None else NamedSharding(mesh, PartitionSpec())
-    return jax.jit(step, donate_argnums=0, out_shardings=everywhere)
+    return jax.jit(step, donate_argnums=0, out_shardings=everywhere, compiler_options=compiler_options())
+
+
+def compiler_options() -> dict[str, int] | None:
+    """On CPU the update is compiled at LLVM's level 1 instead of 3: in 13 s instead of 21, and runs as fast."""
+    return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
 
 
 def _numbers(metrics: UpdateMetrics, seconds: float, elapsed: float) -> dict[str, float]:
