@@ -235,6 +235,20 @@ _MAY_CHANGE = (
 """What a resumed run may set anew: how long it goes on, and how it is judged and logged."""
 
 
+def check_complete(record: Mapping[str, Mapping[str, Any]], where: str) -> None:
+    """Refuse a run's record that lacks a key: the version that began the run did something else than its default."""
+    missing = [
+        f"{section}.{key}"
+        for section, part in to_dict(Config()).items()
+        for key in part
+        if key not in record.get(section, {})
+    ]
+    if missing:
+        raise ConfigError(
+            f"{where}: lacks {', '.join(missing)}: another version of jaxshop began this run; begin a new one"
+        )
+
+
 def check_resume(before: Config, after: Config, where: str) -> None:
     """Refuse a resumed run that would not be the same run, with every difference."""
     old, new = (

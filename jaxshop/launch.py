@@ -19,7 +19,16 @@ from rich.console import Console
 
 from jaxshop.bounds import verdict
 from jaxshop.checkpoint import Store, export_policy, make_network, trained_on
-from jaxshop.config import Config, ConfigError, check_progress, check_resume, from_dict, load_config, to_dict
+from jaxshop.config import (
+    Config,
+    ConfigError,
+    check_complete,
+    check_progress,
+    check_resume,
+    from_dict,
+    load_config,
+    to_dict,
+)
 from jaxshop.data_report import load_and_report
 from jaxshop.distributed import check_agreement, data_mesh, from_leader, leads, local, membership, replicate
 from jaxshop.inspection import shop_facts
@@ -166,7 +175,9 @@ def _resolve(config_path: str | None, resume: str | None, overrides: Sequence[st
     """The config to run; on a resume, the run's own with what may change changed."""
     if resume is None:
         return load_config(config_path or "configs/reference.toml", overrides)
-    before = from_dict(read_json(Path(resume) / "config.json"), f"{resume}/config.json")
+    record, where = read_json(Path(resume) / "config.json"), f"{resume}/config.json"
+    before = from_dict(record, where)
+    check_complete(record, where)
     after = (
         load_config(config_path, overrides, base=before) if config_path is None else load_config(config_path, overrides)
     )

@@ -200,7 +200,9 @@ def test_a_job_shop_is_the_flexible_shop_that_it_also_is(non_delay):
         stepper(env)[0](jax.random.key(0), params) for env in (alone, general)
     )
     for _ in range(int(params.operations)):
-        known = state_general._replace(op_machine=state.op_machine)  # known from the start only where there is no choice
+        known = state_general._replace(
+            op_machine=state.op_machine
+        )  # known from the start only where there is no choice
         chex.assert_trees_all_close((obs, state), (obs_general, known), rtol=1e-5, atol=1e-6)
         action = jnp.int32(rng.choice(np.flatnonzero(state.mask)))
         obs, state, *others = stepper(alone)[1](jax.random.key(0), state, action, params)

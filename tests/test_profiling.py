@@ -36,6 +36,18 @@ def test_cost_counts_every_trip_of_nested_scans():
     assert cost.bytes > 35 * 4 * (32 * 64 + 64 * 64)
 
 
+def test_cost_counts_the_dearest_branch():
+    """Shows that a switch inside a scan costs its largest product at every trip, whichever branches run."""
+
+    def step(carry, i):
+        branches = [lambda x, n=n: (x[:, :n] @ jnp.ones((n, n))).sum() for n in (16, 64)]
+        return carry + jax.lax.switch(i, branches, x), None
+
+    x = jnp.ones((32, 64))
+    cost = cost_of(lambda: jax.lax.scan(step, 0.0, jnp.zeros(9, jnp.int32))[0])
+    assert cost.flop == pytest.approx(9 * 2 * 32 * 64 * 64, rel=0.05)
+
+
 def test_roofline_names_the_side_that_binds():
     """Shows that the least time is that of the slower side, with the bandwidth of arrays as large as the program's."""
     roofline = Roofline(flop_per_second=100.0, copies=((64, 50.0), (256, 10.0)))

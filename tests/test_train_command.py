@@ -178,6 +178,11 @@ def test_a_resume_from_damage_is_refused(copied, tmp_path):
     assert_refused(run_train("--resume", tmp_path / "missing"), "missing/config.json")
     (tmp_path / "other").mkdir()
     assert_refused(run_train("--resume", tmp_path / "other"), "other/config.json")
+    config = json.loads((copied / "config.json").read_text())
+    del config["ppo"]["microbatch"]
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "config.json").write_text(json.dumps(config))
+    assert_refused(run_train("--resume", tmp_path / "older"), "older/config.json", "ppo.microbatch", "another version")
     latest = copied / "checkpoints" / str(UPDATES)
     largest = max((latest / "learner").rglob("*"), key=lambda path: path.stat().st_size * path.is_file())
     largest.write_bytes(largest.read_bytes()[:-100])

@@ -7,7 +7,7 @@ of up to 48 candidates have 17 on average. Sorted by their width, the rows of a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ Tree = TypeVar("Tree")
 class Microbatches(NamedTuple):
     """K times P rows of a minibatch, narrow ones first."""
 
-    rows: Array  # int32 [K, P] places in the experience
+    rows: Any  # int32 [K, P] places in the experience, or a tree of what stands there, [K, P, ...]
     real: Array  # bool [K, P] False for rows that only fill the last microbatch up
     rung: Array  # int32 [K] index into `ladder` of the width that holds all rows of a microbatch
 
@@ -61,7 +61,7 @@ def narrowed(seen: Seen, columns: int) -> Seen:
 
 
 def accumulate(
-    function: Callable[[int, Array, Array], Tree], microbatches: Microbatches, widths: tuple[int, ...]
+    function: Callable[[int, Any, Array], Tree], microbatches: Microbatches, widths: tuple[int, ...]
 ) -> Tree:
     """The sum over all microbatches of `function(columns, rows, real)`, a tree of arrays."""
     branches = [lambda rows, real, columns=columns: function(columns, rows, real) for columns in widths]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from jaxshop.ppo.rollout import collect
 from jaxshop.ppo.update import Learner, make_optimiser, update
 from jaxshop.profiling.measure import Measured, measure
 from jaxshop.profiling.roofline import Roofline
-from jaxshop.profiling.workloads import network_passes, policy_rollout, random_rollout, training_bank
+from jaxshop.profiling.workloads import laid_out, network_passes, policy_rollout, random_rollout, training_bank
 
 UPDATES = 15
 """Runs of an update, and of the network's own passes: with 3 of each their ratio was 1.1 one time and 2.0 another."""
@@ -57,8 +58,9 @@ def update_phase(config: Config, stage: StageConfig, network: Network, weights: 
 
     measured = measure(step, learner, bank, repeats=UPDATES, name="PPO update", costed=True)
     transitions, _ = jax.jit(lambda key: collect(env, network, weights, bank, stage.samples, key))(learner.key)
+    epoch = jax.jit(partial(laid_out, config=config))(transitions)
     alone = network_passes(network, config)
-    passes = measure(alone, weights, transitions, repeats=UPDATES, name="network's own passes")
+    passes = measure(alone, weights, transitions.seen, epoch, repeats=UPDATES, name="network's own passes")
     assert measured is not None
     assert passes is not None
     operations = int(measured.result[1].steps)

@@ -15,8 +15,8 @@ from jaxshop.env import EnvParams, EnvState, JobShop, make
 from jaxshop.env.dynamics import numbered
 from jaxshop.lots import split_lots
 from jaxshop.policies.network import Network, evaluate
-from jaxshop.ppo.gradients import accumulate, cut, ladder, narrowed, needed_width
-from jaxshop.ppo.rollout import Transitions, as_float32
+from jaxshop.ppo.gradients import Microbatches, accumulate, cut, ladder, narrowed, needed_width
+from jaxshop.ppo.rollout import Seen, Transitions, as_float32
 from jaxshop.sources.reference import generate_shop, random_spec
 
 
@@ -110,18 +110,29 @@ def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Ca
     return run
 
 
-def network_passes(network: Network, config: Config) -> Callable[..., Any]:
-    """(weights, transitions) -> gradients: only the network's passes of one update, on the arrays of that update.
+def laid_out(transitions: Transitions, config: Config) -> Microbatches:
+    """The microbatches of an epoch, with a leading axis of minibatches, and what was seen in place of row numbers."""
+    ppo, shape = config.ppo, transitions.action.shape
+    needed = needed_width(transitions.seen.candidate_mask)
+    widths = ladder(transitions.seen.candidate_mask.shape[-1], ppo.microbatch)
+    rows = jax.random.permutation(jax.random.key(3), needed.size)
+    rows = rows[: needed.size // ppo.minibatches * ppo.minibatches].reshape(ppo.minibatches, -1)
+    parts = jax.lax.map(lambda r: cut(r, needed[jnp.unravel_index(r, shape)], widths, ppo.microbatch), rows)
+    where = jnp.unravel_index(parts.rows, shape)
+    return parts._replace(rows=jax.tree.map(lambda x: x[where], transitions.seen))
 
-    A forward pass per step of the rollout, then forward and backward per minibatch and epoch, in the microbatches of
-    an update: what it would cost if environment, sampling, permuting, loss and optimiser were free. Sorting the rows of
-    a minibatch by width and gathering them is in it, as that is how the passes are made this fast.
+
+def network_passes(network: Network, config: Config) -> Callable[..., Any]:
+    """(weights, seen, epoch) -> gradients and outputs: only the network's passes of one update, on its very arrays.
+
+    A forward pass per step of the rollout, over `transitions.seen`, then forward and backward per minibatch and epoch,
+    over `laid_out`: what an update would cost if environment, sampling, permuting, gathering rows, loss and optimiser
+    were free.
     """
     ppo = config.ppo
 
-    def run(weights: ArrayTree, transitions: Transitions) -> Any:
-        shape, columns = transitions.action.shape, transitions.seen.candidate_mask.shape[-1]
-        needed, widths = needed_width(transitions.seen.candidate_mask), ladder(columns, ppo.microbatch)
+    def run(weights: ArrayTree, seen: Seen, epoch: Microbatches) -> Any:
+        widths = ladder(seen.candidate_mask.shape[-1], ppo.microbatch)
 
         def act(_, seen):
             output = evaluate(network, weights, as_float32(seen))
@@ -131,21 +142,18 @@ def network_passes(network: Network, config: Config) -> Callable[..., Any]:
             output = evaluate(network, weights, as_float32(seen))
             return jnp.where(seen.candidate_mask, output.logits, 0.0).sum() + output.value.sum()
 
-        def part(columns: int, rows: Array, real: Array) -> ArrayTree:
-            where = jnp.unravel_index(rows, shape)
-            return jax.grad(total)(weights, narrowed(jax.tree.map(lambda x: x[where], transitions.seen), columns))
+        def part(columns: int, seen: Any, real: Array) -> ArrayTree:
+            return jax.grad(total)(weights, narrowed(seen, columns))
 
-        def learn(gradients, rows):
-            microbatches = cut(rows, needed[jnp.unravel_index(rows, shape)], widths, ppo.microbatch)
+        def learn(gradients, microbatches):
             return jax.tree.map(jnp.add, gradients, accumulate(part, microbatches, widths)), None
 
-        def epoch(gradients, _):
-            rows = jnp.arange(needed.size // ppo.minibatches * ppo.minibatches).reshape(ppo.minibatches, -1)
-            return jax.lax.scan(learn, gradients, rows)[0], None
+        def play(gradients, _):
+            return jax.lax.scan(learn, gradients, epoch)[0], None
 
-        _, acted = jax.lax.scan(act, None, transitions.seen)
+        _, acted = jax.lax.scan(act, None, seen)
         gradients = jax.tree.map(jnp.zeros_like, weights)
-        return jax.lax.scan(epoch, gradients, None, length=ppo.epochs)[0], acted
+        return jax.lax.scan(play, gradients, None, length=ppo.epochs)[0], acted
 
     return run
 
