@@ -241,7 +241,7 @@ def check_complete(record: Mapping[str, Mapping[str, Any]], where: str) -> None:
         f"{section}.{key}"
         for section, part in to_dict(Config()).items()
         for key in part
-        if key not in record.get(section, {})
+        if key not in record.get(section, {}) and not f"{section}.{key}".startswith(_MAY_CHANGE)
     ]
     if missing:
         raise ConfigError(

@@ -150,6 +150,7 @@ def _start(store: Store, step: int | None, like: Learner, config: Config, shop: 
         was, now = str(meta.get("fingerprint"))[:12], fingerprint(shop)[:12]
         raise ConfigError(f"{resume}: was trained for shop {was}, {config.run.shop} is now {now}")
     saved = from_dict(meta.get("config"), resume)
+    check_complete(meta["config"], resume)
     check_resume(saved, config, resume)  # the run's config.json may have been edited
     check_progress(saved, config, step, resume)
     return store.learner(step, like)

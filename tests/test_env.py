@@ -199,7 +199,7 @@ def test_a_job_shop_is_the_flexible_shop_that_it_also_is(non_delay):
     (obs, state), (obs_general, state_general) = (
         stepper(env)[0](jax.random.key(0), params) for env in (alone, general)
     )
-    for _ in range(int(params.operations)):
+    for _ in range(int(params.operations) + 2):  # past the end, too
         known = state_general._replace(
             op_machine=state.op_machine
         )  # known from the start only where there is no choice
@@ -211,8 +211,25 @@ def test_a_job_shop_is_the_flexible_shop_that_it_also_is(non_delay):
         )
         chex.assert_trees_all_close(others, others_general, rtol=1e-6)
     assert others[1]
+    known = state_general._replace(op_machine=state.op_machine)
+    chex.assert_trees_all_close((obs, state), (obs_general, known), rtol=1e-5, atol=1e-6)
     chex.assert_trees_all_equal(state.op_machine, state_general.op_machine)
     assert verify(plan, to_schedule(plan, dispatch_of(state, params))) == []
+
+
+def test_padded_job_shops_end_in_observations_that_can_be_learned_from():
+    """Shows finite observations, to the end and past it, of a shop with fewer machines than others of its batch."""
+    env, stacked = make([from_routes([[{0: 3}, {1: 2}]], 2), from_routes([[{0: 1}, {2: 3}, {3: 1}], [{1: 4}]], 4)])
+    assert not env.shape.flexible
+    params = jax.tree.map(lambda x: x[0], stacked)
+    space = env.observation_space(params)
+    obs, state = stepper(env)[0](jax.random.key(0), params)
+    for _ in range(int(params.operations) + 2):
+        assert bool(space.contains(obs))
+        assert int(state.machine) < 2
+        obs, state, *_ = stepper(env)[1](jax.random.key(0), state, state.first, params)
+    assert bool(space.contains(obs))
+    assert np.isfinite(np.asarray(obs.context, np.float16)).all()
 
 
 def test_a_flexible_plan_does_not_fit_a_job_shops_shape():

@@ -120,7 +120,8 @@ def open_decision(state: EnvState, params: EnvParams, decision: Decision) -> Env
         machine, latest = best_fit(state, params, first, at(times, first), soonest)
         on = runs_on(state.lot_set, params, machine) & _before(latest, soonest, decision)
     else:
-        machine = at(state.lot_set[0], first)
+        # Finished lots are in the set S - 1, which is no machine: once all are, the machine is 0 and nobody's.
+        machine = jnp.where(soonest < NEVER, at(state.lot_set[0], first), 0)
         on = state.lot_set == machine
     competes = (on & _before(state.lot_start, soonest, decision)).any(axis=0)
     return state._replace(machine=machine, event=soonest, first=first, mask=competes | (lots == first))

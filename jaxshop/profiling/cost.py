@@ -36,8 +36,8 @@ def cost_of_program(traced: Any, lowered: Any, program: Any) -> Cost:
 
     XLA's own analysis counts the body of a loop once, so the body of every scan is compiled alone and multiplied by
     its trips. Loops without a trip count known in advance (`while_loop`) still count once, and of the branches of a
-    conditional (`cond`, `switch`) the most expensive, whichever runs. Bytes are those of the
-    compiled kernels, so what caches keep is in them: an upper estimate of what memory moves.
+    conditional (`cond`, `switch`) the most expensive, whichever runs, with the trips of scans in all of them. Bytes are
+    those of the compiled kernels, so what caches keep is in them: an upper estimate of what memory moves.
     """
     return _unrolled(_analysis(lowered, program), traced.jaxpr)
 

@@ -19,6 +19,7 @@ class Measured(NamedTuple):
     peak_bytes: int  # arguments, results and temporaries, by XLA's own plan
     cost: Cost | None  # where it was asked for
     result: Any
+    program: Callable[..., Any]
 
 
 def measure(
@@ -28,6 +29,7 @@ def measure(
     at_most: int | None = None,
     name: str = "run",
     costed: bool = False,
+    compiler_options: dict[str, int] | None = None,
 ) -> Measured | None:
     """Compile `function` for `args` and time it; in a profiler's trace the runs are called `name`.
 
@@ -38,7 +40,7 @@ def measure(
         None, without a run, where the program needs more than `at_most` bytes.
     """
     begun = time.perf_counter()
-    traced = jax.jit(function).trace(*args)
+    traced = jax.jit(function, compiler_options=compiler_options).trace(*args)
     lowered = traced.lower()
     program = lowered.compile()
     compiled = time.perf_counter() - begun
@@ -53,19 +55,19 @@ def measure(
             result = jax.block_until_ready(program(*args))
         times.append(time.perf_counter() - begun)
     cost = cost_of_program(traced, lowered, program) if costed else None
-    return Measured(compiled, min(times), peak, cost, result)
+    return Measured(compiled, min(times), peak, cost, result, program)
 
 
 def race(programs: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], rounds: int) -> list[tuple[float, Any]]:
-    """Compile functions for their arguments, run them by turns, and give the fastest seconds and a result of each.
+    """Run jitted or compiled programs with their arguments by turns, for the fastest seconds and a result of each.
 
-    By turns, since a machine that does other work, too, is at times twice as slow for many seconds.
+    By turns, since a machine that does other work, too, is at times twice as slow for many seconds. A first run of
+    each, which may compile, is not timed.
     """
-    compiled = [(jax.jit(function).lower(*args).compile(), args) for function, args in programs]
-    results = [jax.block_until_ready(program(*args)) for program, args in compiled]
-    fastest = [float("inf")] * len(compiled)
+    results = [jax.block_until_ready(program(*args)) for program, args in programs]
+    fastest = [float("inf")] * len(programs)
     for _ in range(rounds):
-        for i, (program, args) in enumerate(compiled):
+        for i, (program, args) in enumerate(programs):
             begun = time.perf_counter()
             jax.block_until_ready(program(*args))
             fastest[i] = min(fastest[i], time.perf_counter() - begun)

@@ -106,7 +106,7 @@ def on_devices(mesh: Mesh, function: Callable[..., Any], *args: Any) -> tuple[Ca
         return jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], args)))
 
     spec = PartitionSpec(AXIS)
-    program = jax.shard_map(one, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    program = jax.jit(jax.shard_map(one, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False))
     copies = jax.tree.map(lambda x: jnp.stack([x] * mesh.size), args)
     return program, jax.device_put(copies, NamedSharding(mesh, spec))
 
