@@ -121,7 +121,7 @@ def open_decision(state: EnvState, params: EnvParams, decision: Decision) -> Env
         on = runs_on(state.lot_set, params, machine) & _before(latest, soonest, decision)
     else:
         # Finished lots are in the set S - 1, which is no machine: once all are, the machine is 0 and nobody's.
-        machine = jnp.where(soonest < NEVER, at(state.lot_set[0], first), 0)
+        machine = at(jnp.where(state.lot_start[0] < NEVER, state.lot_set[0], 0), first)
         on = state.lot_set == machine
     competes = (on & _before(state.lot_start, soonest, decision)).any(axis=0)
     return state._replace(machine=machine, event=soonest, first=first, mask=competes | (lots == first))

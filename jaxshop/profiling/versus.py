@@ -23,7 +23,7 @@ from jaxshop.profiling.workloads import pick, random_rollout, random_words
 from jaxshop.shop import ShopError
 
 JOBS, MACHINES, OPERATIONS = 20, 10, 8
-ROUNDS = 15
+ROUNDS = 40
 """Runs of each side, by turns; the fastest counts."""
 SHOPS = 16
 """Different shops in a batch: enough for variety, few enough to be certified quickly."""
