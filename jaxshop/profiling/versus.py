@@ -44,7 +44,7 @@ def one_device_per_core() -> None:
     all cores but one idle.
     """
     with suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
 
 
 def versus_jumanji(
