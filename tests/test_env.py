@@ -18,7 +18,6 @@ from jaxshop.env.types import Shape
 from jaxshop.lots import split_lots
 from jaxshop.schedule import verify
 from jaxshop.search import dispatch_of, to_schedule
-from tests.oracles.brute_force import optimum
 from tests.shops import from_routes, ft06, random_shop
 
 SHAPE = Shape(lots=5, operations=15, choices=4, sets=24, machines=4, pools=5, candidates=5)
@@ -200,9 +199,8 @@ def test_a_job_shop_is_the_flexible_shop_that_it_also_is(non_delay):
         stepper(env)[0](jax.random.key(0), params) for env in (alone, general)
     )
     for _ in range(int(params.operations) + 2):  # past the end, too
-        known = state_general._replace(
-            op_machine=state.op_machine
-        )  # known from the start only where there is no choice
+        # The machines are known from the start only where there is no choice.
+        known = state_general._replace(op_machine=state.op_machine)
         chex.assert_trees_all_close((obs, state), (obs_general, known), rtol=1e-5, atol=1e-6)
         action = jnp.int32(rng.choice(np.flatnonzero(state.mask)))
         obs, state, *others = stepper(alone)[1](jax.random.key(0), state, action, params)
@@ -287,53 +285,6 @@ def test_candidates_are_the_conflict_set_longest_first():
     obs, _ = env.reset_env(jax.random.key(0), params)
     assert obs.action_mask.tolist() == [True, True, True, False]
     assert obs.candidates.tolist() == [2, 1]
-
-
-@pytest.mark.parametrize("block", range(4))
-def test_the_decision_never_loses_the_optimum(block: int):
-    """Shows on 200 brute-forced flexible shops with machine-dependent times that some legal play is optimal."""
-    for seed in range(50 * block, 50 * (block + 1)):
-        shop = random_shop(seed, jobs=3, machines=3, most_operations=2 if seed % 3 else 3, dated=seed % 2 == 0)
-        assert _best_reachable(shop) == optimum(shop), seed
-
-
-def _best_reachable(shop) -> int:
-    """The least makespan over every sequence of legal actions of the environment, level by level."""
-    plan = split_lots(shop, None)
-    params = pack(plan, SHAPE)
-    states = jax.tree.map(lambda x: np.asarray(x)[None], _first(params))
-    for _ in range(int(params.operations)):
-        rows, lots = np.nonzero(states.mask)
-        children = _children(jax.tree.map(lambda x, rows=rows: x[rows], states), lots, params)
-        keys = np.concatenate(
-            [children.lot_left, children.lot_ready, children.machine_free, children.estimate[:, None]], axis=1
-        )
-        _, kept = np.unique(keys, axis=0, return_index=True)
-        states = jax.tree.map(lambda x, kept=kept: x[kept], children)
-    return int(states.estimate.min())
-
-
-@jax.jit
-def _first(params):
-    return JobShop(SHAPE).reset_env(jax.random.key(0), params)[1]
-
-
-@jax.jit
-def _dispatch_all(states, lots, params):
-    return jax.vmap(lambda s, a: JobShop(SHAPE).step_env(jax.random.key(0), s, a, params)[1])(states, lots)
-
-
-def _children(states, lots, params, chunk: int = 64):
-    """Dispatch `lots` in `states`, in chunks of one size so that nothing compiles twice."""
-    done = []
-    for begin in range(0, len(lots), chunk):
-        part = slice(begin, begin + chunk)
-        real = len(lots[part])
-        rows = np.minimum(np.arange(chunk), real - 1)
-        batch = jax.tree.map(lambda x, part=part, rows=rows: x[part][rows], states)
-        after = _dispatch_all(batch, jnp.asarray(lots[part][rows], jnp.int32), params)
-        done.append(jax.tree.map(lambda x, real=real: np.asarray(x)[:real], after))
-    return jax.tree.map(lambda *x: np.concatenate(x), *done)
 
 
 @pytest.mark.parametrize("non_delay", [False, True])

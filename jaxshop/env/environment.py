@@ -32,7 +32,7 @@ class JobShop:
     Observation: `Observation`; `action_mask` is the conflict set of Giffler and Thompson (1960): the machine that can
     complete an operation first, and the lots whose next operation could start there before that. Dispatching within
     it reaches exactly the active schedules of each assignment that it makes; on small shops with machine-dependent
-    times it never lost the optimum against brute force (tests/test_env.py). `non_delay` narrows it to
+    times it never lost the optimum against brute force (tests/test_decision.py). `non_delay` narrows it to
     the lots that can start first anywhere: non-delay schedules, which may all miss the optimum.
 
     Reward: float32, the negative growth of a lower estimate of the makespan (every lot's ready time plus the least

@@ -19,7 +19,7 @@ from chex import PRNGKey
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxshop.checkpoint import Store, describe, make_network
-from jaxshop.config import Config, StageConfig
+from jaxshop.config import Config, PPOConfig, StageConfig
 from jaxshop.distributed import data_mesh, largest, local, replicate
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.env.observe import CONTEXT, FEATURES
@@ -108,15 +108,15 @@ def train(
 
 def first_learner(config: Config, network: Network) -> Learner:
     """Random weights and a fresh optimiser, all from the seed."""
-    optimiser = make_optimiser(config.ppo, next(stage for _, stage in config.stages()))
+    stage = next(stage for _, stage in config.stages())
+    return replicate(_fresh(jax.random.key(config.run.seed), config.ppo, stage, network), None)
 
-    @jax.jit  # as one program: one by one, its hundred operations took 4 s to compile
-    def fresh(key: PRNGKey) -> Learner:
-        init_key, key = jax.random.split(key)
-        weights = initial_weights(network, init_key, FEATURES, CONTEXT)
-        return Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0))
 
-    return replicate(fresh(jax.random.key(config.run.seed)), None)
+@partial(jax.jit, static_argnums=(1, 2, 3))  # as one program: one by one, its hundred operations took 4 s to compile
+def _fresh(key: PRNGKey, config: PPOConfig, stage: StageConfig, network: Network) -> Learner:
+    init_key, key = jax.random.split(key)
+    weights = initial_weights(network, init_key, FEATURES, CONTEXT)
+    return Learner(weights, weights, make_optimiser(config, stage).init(weights), key, jnp.int32(0))
 
 
 @dataclass(frozen=True)
