@@ -34,14 +34,15 @@ def run_profile(args: argparse.Namespace) -> int:
 
     from jaxshop.config import load_config
     from jaxshop.data_report import load_and_report
+    from jaxshop.distributed import one_device_per_core
     from jaxshop.env import make
-    from jaxshop.launch import device_name
+    from jaxshop.launch import check_devices, device_name
     from jaxshop.lots import split_lots
     from jaxshop.profiling import measure_roofline
     from jaxshop.profiling.phases import measure_phases
     from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table, versus_table
     from jaxshop.profiling.sweep import sweep
-    from jaxshop.profiling.versus import one_device_per_core, require, versus_jumanji, versus_numba
+    from jaxshop.profiling.versus import require, versus_jumanji, versus_numba
     from jaxshop.shop import ShopError
 
     if args.environments < 1 or args.steps < 1 or (args.max_lot_hours is not None and not args.max_lot_hours > 0):
@@ -50,7 +51,11 @@ def run_profile(args: argparse.Namespace) -> int:
         raise ShopError("profile: --plot draws the sweep, so leave out --no-sweep and --versus")
     if args.plot:
         require("matplotlib")  # before the minutes that the sweep takes, not after
-    if args.versus == "jumanji":
+    config = load_config(args.config)
+    if args.versus is None:
+        one_device_per_core(*(stage.samples for _, stage in config.stages()))
+        check_devices(config)
+    elif args.versus == "jumanji":
         one_device_per_core()
     out = sys.stderr if args.json else sys.stdout
     console = Console(file=out, width=None if out.isatty() else 140)
@@ -60,7 +65,6 @@ def run_profile(args: argparse.Namespace) -> int:
         console.print(versus_table(report["versus"]))
     else:
         plan = split_lots(load_and_report(args.shop, out=out), args.max_lot_hours)
-        config = load_config(args.config)
         env, params = make(plan, config.own.candidates)
         steps = min(args.steps, env.shape.operations)
         report["shop"] = {"name": plan.shop.name, "lots": env.shape.lots, "operations": env.shape.operations}

@@ -51,7 +51,7 @@ class PPOConfig:
     final_rate: float = 0.1
     epochs: int = 2
     minibatches: int = 8
-    microbatch: int | None = 512
+    microbatch: int | None = 128
     clip: float = 0.3
     entropy: float = 0.0
     value: float = 0.5

@@ -30,7 +30,17 @@ from jaxshop.config import (
     to_dict,
 )
 from jaxshop.data_report import load_and_report
-from jaxshop.distributed import check_agreement, data_mesh, from_leader, leads, local, membership, replicate
+from jaxshop.distributed import (
+    check_agreement,
+    data_mesh,
+    find_cluster,
+    from_leader,
+    leads,
+    local,
+    membership,
+    one_device_per_core,
+    replicate,
+)
 from jaxshop.inspection import shop_facts
 from jaxshop.io import read_json, write_atomic
 from jaxshop.lots import split_lots
@@ -68,11 +78,13 @@ def _run(
 ) -> tuple[dict[str, Any], int]:
     begun = time.monotonic()
     config = _resolve(config_path, resume, overrides)
+    if find_cluster(os.environ) is None:
+        one_device_per_core(*(stage.samples for _, stage in config.stages()))
     shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file))
     if config.run.require_real_data:
         require_real_data(shop)
     problem = prepare(shop, config)
-    _check_devices(config)
+    check_devices(config)
     check_agreement(
         [json.dumps(to_dict(config)), problem.own, [bank.shops for bank in problem.banks.values()]],
         "config, shop and version of jaxshop",
@@ -156,7 +168,7 @@ def _start(store: Store, step: int | None, like: Learner, config: Config, shop: 
     return store.learner(step, like)
 
 
-def _check_devices(config: Config) -> None:
+def check_devices(config: Config) -> None:
     """Every device plays as many samples of each shop as the others."""
     count = jax.device_count()
     for name, stage in config.stages():

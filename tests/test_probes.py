@@ -57,6 +57,10 @@ class Probe:
         state = Situation(jnp.int32(0), jax.random.bernoulli(key).astype(jnp.int32), jnp.int32(1))
         return see(state.step, state.sign), state
 
+    def get_obs(self, state, params):
+        """The step and the coin."""
+        return see(state.step, state.sign)
+
     def step_env(self, key, state, action, params):
         """Pay what the table says."""
         reward = params.reward[jnp.minimum(state.step, 1), state.sign, action]

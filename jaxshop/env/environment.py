@@ -68,7 +68,7 @@ class JobShop:
         """The empty schedule. Nothing here is random: `key` is there for the interface."""
         del key
         state = first_state(params, self._decision)
-        return self._observe(state, params), state
+        return self.get_obs(state, params), state
 
     def step_env(
         self, key: PRNGKey, state: EnvState, action: Array, params: EnvParams
@@ -85,7 +85,7 @@ class JobShop:
         reward = (state.estimate - new.estimate).astype(jnp.float32) / params.bound.astype(jnp.float32)
         terminated = new.step >= params.operations
         info = {"makespan": new.estimate, "illegal": ~legal}
-        return self._observe(new, params), new, reward, terminated, info
+        return self.get_obs(new, params), new, reward, terminated, info
 
     def reset(self, key: PRNGKey, params: EnvParams | None = None) -> tuple[Observation, EnvState]:
         """`reset_env`, with the default shop where none is given."""
@@ -119,6 +119,17 @@ class JobShop:
             info,
         )
 
+    def get_obs(self, state: EnvState, params: EnvParams | None = None, key: PRNGKey | None = None) -> Observation:
+        """What `reset` and `step` return beside this state.
+
+        A loop that observes at its beginning, and ignores what they return, compiles the observation once, not twice.
+        """
+        del key
+        params = self._params(params)
+        if state.step.ndim:
+            return jax.vmap(lambda s, p: observe(s, p, self.shape.candidates), -1, -1)(state, params)
+        return observe(state, params, self.shape.candidates)
+
     def action_space(self, params: EnvParams | None = None) -> Discrete:
         """Lots."""
         del params
@@ -141,11 +152,6 @@ class JobShop:
     @property
     def _decision(self) -> Decision:
         return Decision(self.shape.flexible, self.non_delay)
-
-    def _observe(self, state: EnvState, params: EnvParams) -> Observation:
-        if state.step.ndim:
-            return jax.vmap(lambda s, p: observe(s, p, self.shape.candidates), -1, -1)(state, params)
-        return observe(state, params, self.shape.candidates)
 
     def _params(self, params: EnvParams | None) -> EnvParams:
         chosen = params if params is not None else self.default_params
@@ -174,6 +180,6 @@ def make(shops: Shop | LotPlan | Sequence[Shop | LotPlan], candidates: int | Non
     plans = [s if isinstance(s, LotPlan) else split_lots(s, None) for s in given]
     shape = shape_of(plans, candidates)
     packed = [pack(plan, shape) for plan in plans]
-    first = jax.tree.map(jnp.asarray, packed[0])
-    params = first if single else jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *packed)
+    first = jax.device_put(packed[0])  # `jnp.asarray` would compile a program for each of the shapes
+    params = first if single else jax.device_put(jax.tree.map(lambda *x: np.stack(x), *packed))
     return JobShop(shape, default_params=first), params

@@ -57,11 +57,10 @@ def sampled(network: Network, weights: ArrayTree, temperature: float = TEMPERATU
 def play(env: JobShop, params: EnvParams, act: Act, key: PRNGKey) -> EnvState:
     """The state after a whole episode; `key` is consumed."""
 
-    def body(carry: tuple[Observation, EnvState], step_key: PRNGKey):
-        obs, state = carry
-        obs, state, *_ = env.step_env(step_key, state, act(step_key, obs, state, params), params)
-        return (obs, state), None
+    def body(state: EnvState, step_key: PRNGKey) -> tuple[EnvState, None]:
+        action = act(step_key, env.get_obs(state, params), state, params)
+        _, state, *_ = env.step_env(step_key, state, action, params)
+        return state, None
 
-    start = env.reset_env(key, params)
-    (_, state), _ = jax.lax.scan(body, start, jax.random.split(key, env.shape.operations))
-    return state
+    _, start = env.reset_env(key, params)
+    return jax.lax.scan(body, start, jax.random.split(key, env.shape.operations))[0]

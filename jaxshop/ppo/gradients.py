@@ -36,23 +36,23 @@ def ladder(columns: int, microbatch: int | None) -> tuple[int, ...]:
     return (columns,) if microbatch is None else tuple(sorted({-(-columns // share) for share in (1, 2, 4)}))
 
 
-def cut(rows: Array, needed: Array, widths: tuple[int, ...], microbatch: int | None, devices: int = 1) -> Microbatches:
-    """Cut a minibatch, int32 [R], whose rows need so many columns, int32 [R], into microbatches.
+def cut(rows: Array, real: Array, needed: Array, widths: tuple[int, ...], microbatch: int | None) -> Microbatches:
+    """Cut a minibatch, int32 [R], whose rows need so many columns, int32 [R], into parts of one size.
 
-    `microbatch` rows a device are taken at a time, or all (None); every device takes as many.
+    A part has at most `microbatch` rows, or all (None). Rows that are not `real`, bool [R], stay so.
     """
-    size = devices * min(microbatch or rows.size, -(-rows.size // devices))
-    count = -(-rows.size // size)
+    count = -(-rows.size // min(microbatch or rows.size, rows.size))
+    size = -(-rows.size // count)
     place = jnp.arange(count * size)
-    real = place < rows.size
-    place = jnp.where(real, place, 0)  # the first row fills up: a row must fit its width, even where it weighs nothing
+    fits = place < rows.size
+    place = jnp.where(fits, place, 0)  # the first row fills up: a row must fit its width, even where it weighs nothing
     if count > 1:
         order = jnp.argsort(needed[place])
-        place, real = place[order], real[order]
-    place, real = place.reshape(count, size), real.reshape(count, size)
+        place, fits = place[order], fits[order]
+    place, fits = place.reshape(count, size), fits.reshape(count, size)
     widest = needed[place].max(axis=1)
     rung = (widest[:, None] > jnp.array(widths[:-1], jnp.int32)).sum(axis=1, dtype=jnp.int32)
-    return Microbatches(rows[place], real, rung)
+    return Microbatches(rows[place], fits & real[place], rung)
 
 
 def narrowed(seen: Seen, columns: int) -> Seen:

@@ -59,8 +59,9 @@ def prepare(shop: Shop, config: Config) -> Problem:
     if certificate.value == 0:
         raise ShopError(f"{shop.name}: no job takes any time, so there is nothing to train for")
     shape = shape_of([plan], config.own.candidates)
-    own = jax.tree.map(jax.numpy.asarray, pack(plan, shape, certificate.value))
-    banks = {"own": Bank(JobShop(shape), jax.tree.map(lambda x: x[None], own))}
+    packed = pack(plan, shape, certificate.value)
+    own = jax.device_put(packed)
+    banks = {"own": Bank(JobShop(shape), jax.device_put(jax.tree.map(lambda x: x[None], packed)))}
     pools = {"general": (config.pool, _SMALL), "full": (config.full_pool, _FULL)}
     for name, stage in config.stages():
         if name in pools:

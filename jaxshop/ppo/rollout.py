@@ -54,6 +54,7 @@ def collect(
     indices = jnp.arange(count * samples).reshape(count, samples)
     keys = spread(jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(key, indices), mesh, axis=1)
     reset = jax.vmap(jax.vmap(env.reset_env, (0, None)), (0, 0))
+    observe = jax.vmap(jax.vmap(env.get_obs, (0, None)), (0, 0))
     step = jax.vmap(jax.vmap(env.step_env, (0, 0, 0, None)), (0, 0, 0, 0))
     # All of an episode's noise at once (Gumbel's: the largest of logits + noise is a draw of their softmax): a draw by
     # itself is two loops of threefry for a few words, an eighth of a step.
@@ -61,19 +62,19 @@ def collect(
     noise = jax.vmap(jax.vmap(lambda k: jax.random.gumbel(k, (steps, env.shape.candidates))))(keys)
     noise = spread(jnp.moveaxis(noise, 2, 0), mesh, axis=2)
 
-    def body(carry, noise):
-        obs, state = carry
+    def body(state, noise):
+        obs = observe(state, shops)
         seen = Seen(obs.candidate_mask, obs.features.astype(jnp.float16), obs.context.astype(jnp.float16))
         output = evaluate(network, weights, as_float32(seen))
         action = (output.logits + noise).argmax(axis=-1)
         log_prob = jnp.take_along_axis(jax.nn.log_softmax(output.logits), action[..., None], axis=-1)[..., 0]
         lot = jnp.take_along_axis(obs.candidates, action[..., None], axis=-1)[..., 0]
         alive = state.step < shops.operations[:, None]
-        obs, state, reward, _, _ = step(keys, state, lot, shops)
-        return (obs, state), Transitions(seen, action, log_prob, output.value, reward, alive)
+        _, state, reward, _, _ = step(keys, state, lot, shops)
+        return state, Transitions(seen, action, log_prob, output.value, reward, alive)
 
-    start = spread(reset(keys, shops), mesh, axis=1)
-    (_, state), transitions = jax.lax.scan(body, start, noise)
+    _, start = reset(keys, shops)
+    state, transitions = jax.lax.scan(body, spread(start, mesh, axis=1), noise)
     return transitions, state.estimate
 
 

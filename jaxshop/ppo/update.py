@@ -11,13 +11,12 @@ from chex import Array, ArrayTree, PRNGKey
 from jax.sharding import Mesh
 
 from jaxshop.config import PPOConfig, StageConfig
-from jaxshop.distributed import spread
 from jaxshop.env import EnvParams, JobShop
-from jaxshop.policies.network import Network, evaluate
+from jaxshop.policies.network import Network
 from jaxshop.ppo.gae import generalised_advantages
-from jaxshop.ppo.gradients import accumulate, cut, ladder, narrowed, needed_width
-from jaxshop.ppo.losses import Batch, LossMetrics, ppo_loss
-from jaxshop.ppo.rollout import Transitions, as_float32, collect
+from jaxshop.ppo.learning import Trained, learn
+from jaxshop.ppo.losses import Batch, LossMetrics
+from jaxshop.ppo.rollout import Transitions, collect
 
 
 class Learner(NamedTuple):
@@ -90,49 +89,13 @@ def update(
     transitions, makespans = collect(env, network, learner.weights, batch_shops, samples, play_key, mesh)
     advantage, target = advantages(transitions, config)
     alive = transitions.alive
-    decisions = (
-        transitions.seen,
-        Batch(transitions.action, transitions.log_prob, advantage, target, alive.astype(jnp.float32)),
-    )
-    needed = needed_width(transitions.seen.candidate_mask)
-    widths = ladder(env.shape.candidates, config.microbatch)
-    rows_each = alive.size // config.minibatches
-
-    def minibatch(carry, rows: Array):
-        weights, averaged, state = carry
-        # Indexed as [T, S, R], not flattened: a device then picks from its own samples, and only rows travel.
-        where = jnp.unravel_index(rows, alive.shape)
-        total = jnp.maximum(alive[where].sum(), 1)
-
-        def part(columns: int, rows: Array, real: Array) -> tuple[ArrayTree, LossMetrics]:
-            where = jnp.unravel_index(rows, alive.shape)
-            seen, batch = spread(jax.tree.map(lambda x: x[where], decisions), mesh, axis=0)
-            seen, batch = narrowed(seen, columns), batch._replace(weight=jnp.where(real, batch.weight, 0.0))
-
-            def loss(weights: ArrayTree) -> tuple[Array, LossMetrics]:
-                output = evaluate(network, weights, as_float32(seen))
-                found = ppo_loss(output, seen.candidate_mask, batch, config.clip, config.entropy, config.value)
-                return jax.tree.map(lambda mean: mean * batch.weight.sum() / total, found)
-
-            return jax.grad(loss, has_aux=True)(weights)
-
-        microbatches = cut(rows, needed[where], widths, config.microbatch, 1 if mesh is None else mesh.size)
-        gradients, metrics = accumulate(part, microbatches, widths)
-        steps, state = optimiser.update(gradients, state, weights)
-        weights = optax.apply_updates(weights, steps)
-        return (weights, averaged, state), (metrics, optax.tree.norm(gradients))
-
-    def epoch(carry, key: PRNGKey):
-        rows = jax.random.permutation(key, alive.size)
-        rows = rows[: rows_each * config.minibatches].reshape(config.minibatches, -1)
-        return jax.lax.scan(minibatch, carry, rows)
-
-    carry = (learner.weights, learner.averaged, learner.optimiser)
-    (weights, averaged, state), (metrics, norms) = jax.lax.scan(
-        epoch, carry, jax.random.split(order_key, config.epochs)
+    batch = Batch(transitions.action, transitions.log_prob, advantage, target, alive.astype(jnp.float32))
+    start = Trained(learner.weights, learner.optimiser)
+    (weights, state), metrics, norms = learn(
+        start, transitions.seen, batch, order_key, network, optimiser, config, mesh
     )
     decay = jnp.minimum(config.averaging, (1.0 + learner.update) / (10.0 + learner.update))
-    averaged = optax.incremental_update(weights, averaged, 1.0 - decay)
+    averaged = optax.incremental_update(weights, learner.averaged, 1.0 - decay)
     gaps = makespans / batch_shops.bound[:, None] - 1.0
     error = jnp.square(target - transitions.value)
     variance = jnp.square(target - (target * alive).sum() / alive.sum())

@@ -7,7 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxshop.distributed import AXIS
 from jaxshop.profiling.cost import Cost, cost_of_program
 
 
@@ -72,6 +76,30 @@ def race(programs: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], rounds:
             jax.block_until_ready(program(*args))
             fastest[i] = min(fastest[i], time.perf_counter() - begun)
     return list(zip(fastest, results, strict=True))
+
+
+def on_devices(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A jitted program that runs `function` on every local device at once, each with arguments of its own.
+
+    Arguments and results have a leading axis of devices; `copies` makes them.
+    """
+
+    def one(*args: Any) -> Any:
+        return jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], args)))
+
+    spec = PartitionSpec(AXIS)
+    return jax.jit(jax.shard_map(one, mesh=_local_mesh(), in_specs=spec, out_specs=spec, check_vma=False))
+
+
+def copies(tree: Any) -> Any:
+    """The same arrays for every local device."""
+    mesh = _local_mesh()
+    stacked = jax.tree.map(lambda x: jnp.stack([x] * mesh.size), tree)
+    return jax.device_put(stacked, NamedSharding(mesh, PartitionSpec(AXIS)))
+
+
+def _local_mesh() -> Mesh:
+    return Mesh(np.array(jax.local_devices()), (AXIS,))
 
 
 def peak_bytes(program: Any) -> int:

@@ -7,15 +7,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxshop.config import Config, StageConfig
+from jaxshop.distributed import AXIS, data_mesh, replicate
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.env.observe import CONTEXT, FEATURES
 from jaxshop.policies.network import Network, initial_weights
 from jaxshop.ppo.rollout import collect
 from jaxshop.ppo.train import compiler_options
 from jaxshop.ppo.update import Learner, make_optimiser, update
-from jaxshop.profiling.measure import Measured, measure, race
+from jaxshop.profiling.cost import Cost, cost_of
+from jaxshop.profiling.measure import Measured, copies, measure, on_devices, race
 from jaxshop.profiling.roofline import Roofline
 from jaxshop.profiling.workloads import laid_out, network_passes, policy_rollout, random_rollout, training_bank
 
@@ -32,37 +36,50 @@ def measure_phases(
     """Environment alone and with the network on the given shop, then a PPO update on the training distribution."""
     network = Network(config.network.width, config.network.depth)
     weights = initial_weights(network, jax.random.key(0), FEATURES, CONTEXT)
-    key = jax.random.key(1)
-    alone, acting = random_rollout(env, count, steps), policy_rollout(env, network, count, steps)
+    key, each = jax.random.key(1), max(1, count // jax.local_device_count())
+    alone, acting = random_rollout(env, each, steps), policy_rollout(env, network, each, steps)
     phases = [
-        _rollout_phase("environment", alone, (key, params), roofline, count, steps),
-        _rollout_phase("environment + network", acting, (key, params, weights), roofline, count, steps),
+        _rollout_phase("environment", alone, (key, params), roofline, each, steps),
+        _rollout_phase("environment + network", acting, (key, params, weights), roofline, each, steps),
     ]
     return [*phases, update_phase(config, config.stages()[0][1], network, weights, roofline)]
 
 
-def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, count: int, steps: int) -> Phase:
-    measured = measure(run, *arguments, name=name, costed=True)
+def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, each: int, steps: int) -> Phase:
+    """`run` has `each` environments on every device."""
+    devices = jax.local_device_count()
+    measured = measure(on_devices(run), *copies(arguments), name=name)
     assert measured is not None
-    return _phase(name, measured, roofline, count, count * steps, count * steps)
+    cost, count = cost_of(run, *arguments).times(devices), each * devices
+    return _phase(name, measured, cost, roofline, count, count * steps, count * steps)
 
 
 def update_phase(config: Config, stage: StageConfig, network: Network, weights: Any, roofline: Roofline) -> Phase:
     """A whole update, and `network_ratio`: its wall time over that of the network's own passes on the same arrays."""
     env, bank = training_bank(config, stage)
     optimiser = make_optimiser(config.ppo, stage)
-    learner = Learner(weights, weights, optimiser.init(weights), jax.random.key(2), jnp.int32(0))
+    first = Learner(weights, weights, optimiser.init(weights), jax.random.key(2), jnp.int32(0))
     count, steps = stage.shops * stage.samples, env.shape.operations
 
-    def step(learner: Learner, bank: EnvParams):
-        return update(learner, bank, env, network, optimiser, config.ppo, stage.shops, stage.samples)
+    def step(learner: Learner, bank: EnvParams, mesh: Mesh | None = None):
+        return update(learner, bank, env, network, optimiser, config.ppo, stage.shops, stage.samples, mesh)
 
-    options = compiler_options()
-    measured = measure(step, learner, bank, repeats=1, name="PPO update", costed=True, compiler_options=options)
-    transitions, _ = jax.jit(lambda key: collect(env, network, weights, bank, stage.samples, key))(learner.key)
-    epoch = jax.jit(partial(laid_out, config=config))(transitions)
-    alone = network_passes(network, config)
-    seen = transitions.seen
+    options, mesh = compiler_options(), data_mesh()
+    cost = cost_of(step, first, bank)  # of the work, which is the same on any number of devices
+    learner, bank = replicate(first, mesh), replicate(bank, mesh)
+    measured = measure(partial(step, mesh=mesh), learner, bank, repeats=1, name="PPO update", compiler_options=options)
+    weights = learner.weights
+    played = jax.jit(lambda key: collect(env, network, weights, bank, stage.samples, key, mesh))(learner.key)[0]
+    everywhere, theirs, parts = PartitionSpec(), PartitionSpec(None, None, AXIS), PartitionSpec(None, AXIS)
+    shared = partial(jax.shard_map, mesh=Mesh(np.array(jax.devices()), (AXIS,)), check_vma=False)
+    lay_out = shared(partial(laid_out, config=config), in_specs=(theirs, PartitionSpec(AXIS)), out_specs=parts)
+    epoch = jax.jit(lay_out)(played, jnp.arange(stage.samples))
+    alone = shared(
+        network_passes(network, config),
+        in_specs=(everywhere, theirs, parts),
+        out_specs=(PartitionSpec(AXIS), theirs),
+    )
+    seen = played.seen
     passes = measure(alone, weights, seen, epoch, repeats=1, name="network's own passes", compiler_options=options)
     assert measured is not None
     assert passes is not None
@@ -70,17 +87,21 @@ def update_phase(config: Config, stage: StageConfig, network: Network, weights: 
     (seconds, _), (network_seconds, _) = turns
     measured = measured._replace(seconds=seconds)
     operations = int(measured.result[1].steps)
-    phase = _phase("PPO update", measured, roofline, count, operations, count * steps)
+    phase = _phase("PPO update", measured, cost, roofline, count, operations, count * steps)
     return phase | {
         "network_seconds": network_seconds,
         "network_ratio": seconds / network_seconds,
     }
 
 
-def _phase(name: str, measured: Measured, roofline: Roofline, count: int, operations: int, steps: int) -> Phase:
-    """Rates count run time alone; `operations` leaves out steps of episodes that are over, `steps` does not."""
-    cost = measured.cost
-    assert cost is not None
+def _phase(
+    name: str, measured: Measured, cost: Cost, roofline: Roofline, count: int, operations: int, steps: int
+) -> Phase:
+    """Rates count run time alone; `operations` leaves out steps of episodes that are over, `steps` does not.
+
+    Bytes are those of all devices together, of which XLA plans for one.
+    """
+    peak = measured.peak_bytes * jax.local_device_count()
     return {
         "phase": name,
         "environments": count,
@@ -88,9 +109,9 @@ def _phase(name: str, measured: Measured, roofline: Roofline, count: int, operat
         "steps_per_second": steps / measured.seconds,
         "seconds": measured.seconds,
         "compile_seconds": measured.compile_seconds,
-        "peak_bytes": measured.peak_bytes,
+        "peak_bytes": peak,
         "flop_per_step": cost.flop / steps,
         "bytes_per_step": cost.bytes / steps,
-        "roofline_share": roofline.least_seconds(cost, measured.peak_bytes) / measured.seconds,
-        "bound_by": roofline.binding(cost, measured.peak_bytes),
+        "roofline_share": roofline.least_seconds(cost, peak) / measured.seconds,
+        "bound_by": roofline.binding(cost, peak),
     }

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
 from importlib import import_module
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxshop.distributed import AXIS
 from jaxshop.env import EnvParams, JobShop, environments_last, make
-from jaxshop.profiling.measure import measure, race
+from jaxshop.profiling.measure import copies, measure, on_devices, race
 from jaxshop.profiling.sweep import shop_of
 from jaxshop.profiling.workloads import pick, random_rollout, random_words
 from jaxshop.shop import ShopError
@@ -37,16 +32,6 @@ def require(module: str) -> Any:
         raise ShopError(f"{module} is not installed: uv sync --extra bench") from None
 
 
-def one_device_per_core() -> None:
-    """Make every core a device of JAX's CPU backend, unless that is in use already.
-
-    The kernels of a few hundred small environments are too short to be divided among cores: on one device they leave
-    all cores but one idle.
-    """
-    with suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
-
-
 def versus_jumanji(
     counts: tuple[int, ...] = (128, 256, 512, 1024), durations: tuple[int, ...] = (6, 99)
 ) -> list[dict[str, Any]]:
@@ -54,15 +39,14 @@ def versus_jumanji(
 
     Jumanji steps through time, so only operations can be compared. It gets the benefit of every doubt: its random
     policy never idles a machine that has a choice, and its clock stops before any of its episodes is over. Both run on
-    all devices (on CPU one per core, see `one_device_per_core`), and of the numbers of environments on each device in
+    all devices (on CPU one per core, see `jaxshop.distributed`), and of the numbers of environments on each device in
     `counts`, multiples of `SHOPS`, each of the two is judged by its best.
     """
     require("jumanji")
     from jumanji.environments import JobShop as JumanjiJobShop
     from jumanji.environments.packing.job_shop.generator import RandomGenerator
 
-    devices = np.array(jax.local_devices())
-    everywhere = partial(on_devices, Mesh(devices, (AXIS,)))
+    devices = jax.local_device_count()
     rows = []
     for longest in durations:
         other = JumanjiJobShop(RandomGenerator(JOBS, MACHINES, OPERATIONS, longest))
@@ -76,39 +60,23 @@ def versus_jumanji(
             params = environments_last(jax.tree.map(lambda x, n=count // SHOPS: jnp.concatenate([x] * n), shops))
             keys = jnp.tile(shop_keys, (count // SHOPS, 1))
             rollout = random_rollout(env, count, steps, stacked=True)
-            ours.append(everywhere(rollout, jax.random.key(0), params))
-            theirs.append(everywhere(_jumanji_rollout(other), keys))
+            ours.append((on_devices(rollout), copies((jax.random.key(0), params))))
+            theirs.append((on_devices(_jumanji_rollout(other)), copies((keys,))))
         results = race(ours + theirs, ROUNDS)
-        our_rate = max(devices.size * n * steps / seconds for n, (seconds, _) in zip(counts, results, strict=False))
+        our_rate = max(devices * n * steps / seconds for n, (seconds, _) in zip(counts, results, strict=False))
         their_rate = max(int(scheduled.sum()) / seconds for seconds, scheduled in results[len(counts) :])
         rows.append(
             {
                 "work": f"{JOBS} x {MACHINES} x {OPERATIONS}, durations 1 to {longest}",
                 "other": "jumanji",
-                "devices": devices.size,
-                "environments": [devices.size * n for n in counts],
+                "devices": devices,
+                "environments": [devices * n for n in counts],
                 "operations_per_second": our_rate,
                 "other_operations_per_second": their_rate,
                 "ratio": our_rate / their_rate,
             }
         )
     return rows
-
-
-def on_devices(mesh: Mesh, function: Callable[..., Any], *args: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """A program that runs `function` on every device of a mesh with arguments of its own, here copies of `args`.
-
-    Returns:
-        The program and its arguments; they, and its results, have a leading axis of devices.
-    """
-
-    def one(*args: Any) -> Any:
-        return jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], args)))
-
-    spec = PartitionSpec(AXIS)
-    program = jax.jit(jax.shard_map(one, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False))
-    copies = jax.tree.map(lambda x: jnp.stack([x] * mesh.size), args)
-    return program, jax.device_put(copies, NamedSharding(mesh, spec))
 
 
 def _jumanji_rollout(env: Any) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from jaxshop.env.dynamics import numbered
 from jaxshop.lots import split_lots
 from jaxshop.policies.network import Network, evaluate
 from jaxshop.ppo.gradients import Microbatches, accumulate, cut, ladder, narrowed, needed_width
+from jaxshop.ppo.learning import minibatch_rows
 from jaxshop.ppo.rollout import Seen, Transitions, as_float32
 from jaxshop.sources.reference import generate_shop, random_spec
 
@@ -90,36 +91,35 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
 def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Callable[..., EnvState]:
     """(key, params, weights) -> states [count, ...] after `steps` steps drawn from the network; none is stored."""
     reset = jax.vmap(env.reset_env, (None, None), axis_size=count)
+    observe = jax.vmap(env.get_obs, (0, None))
     step = jax.vmap(env.step_env, (None, 0, 0, None))
 
     def run(key: PRNGKey, params: EnvParams, weights: ArrayTree) -> EnvState:
-        def body(carry, t):
-            obs, state = carry
+        def body(state, t):
+            obs = observe(state, params)
             with jax.named_scope("network"):
                 logits = evaluate(network, weights, obs).logits
             with jax.named_scope("sample"):
                 shown = jax.random.categorical(jax.random.fold_in(key, t), logits)
                 action = jnp.take_along_axis(obs.candidates, shown[:, None], axis=1)[:, 0]
             with jax.named_scope("step"):
-                obs, state, *_ = step(key, state, action, params)
-            return (obs, state), None
+                _, state, *_ = step(key, state, action, params)
+            return state, None
 
-        (_, state), _ = jax.lax.scan(body, reset(key, params), jnp.arange(steps))
-        return state
+        return jax.lax.scan(body, reset(key, params)[1], jnp.arange(steps))[0]
 
     return run
 
 
-def laid_out(transitions: Transitions, config: Config) -> Microbatches:
+def laid_out(transitions: Transitions, samples: Array, config: Config) -> Microbatches:
     """The microbatches of an epoch, with a leading axis of minibatches, and what was seen in place of row numbers."""
-    ppo, shape = config.ppo, transitions.action.shape
-    needed = needed_width(transitions.seen.candidate_mask)
-    widths = ladder(transitions.seen.candidate_mask.shape[-1], ppo.microbatch)
-    rows = jax.random.permutation(jax.random.key(3), needed.size)
-    rows = rows[: needed.size // ppo.minibatches * ppo.minibatches].reshape(ppo.minibatches, -1)
-    parts = jax.lax.map(lambda r: cut(r, needed[jnp.unravel_index(r, shape)], widths, ppo.microbatch), rows)
-    where = jnp.unravel_index(parts.rows, shape)
-    return parts._replace(rows=jax.tree.map(lambda x: x[where], transitions.seen))
+    ppo, (steps, shops, _) = config.ppo, transitions.action.shape
+    seen = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), transitions.seen)
+    needed = needed_width(seen.candidate_mask)
+    widths = ladder(seen.candidate_mask.shape[-1], ppo.microbatch)
+    rows, real = minibatch_rows(jax.random.key(3), samples, steps * shops, ppo.minibatches)
+    parts = jax.vmap(lambda rows, real: cut(rows, real, needed[rows], widths, ppo.microbatch))(rows, real)
+    return parts._replace(rows=jax.tree.map(lambda x: x[parts.rows], seen))
 
 
 def network_passes(network: Network, config: Config) -> Callable[..., Any]:
@@ -153,7 +153,8 @@ def network_passes(network: Network, config: Config) -> Callable[..., Any]:
 
         _, acted = jax.lax.scan(act, None, seen)
         gradients = jax.tree.map(jnp.zeros_like, weights)
-        return jax.lax.scan(play, gradients, None, length=ppo.epochs)[0], acted
+        gradients = jax.lax.scan(play, gradients, None, length=ppo.epochs)[0]
+        return jax.tree.map(lambda x: x[None], gradients), acted  # not added up over devices
 
     return run
 

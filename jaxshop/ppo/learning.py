@@ -1,0 +1,127 @@
+"""Gradient steps over the experience of an update; each device reads only the decisions that it made itself."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from chex import Array, ArrayTree, PRNGKey
+from jax.sharding import Mesh, PartitionSpec
+
+from jaxshop.config import PPOConfig
+from jaxshop.distributed import AXIS
+from jaxshop.policies.network import Network, evaluate
+from jaxshop.ppo.gradients import Microbatches, accumulate, cut, ladder, narrowed, needed_width
+from jaxshop.ppo.losses import Batch, LossMetrics, ppo_loss
+from jaxshop.ppo.rollout import Seen, as_float32
+
+
+class Trained(NamedTuple):
+    """What gradient steps change."""
+
+    weights: ArrayTree
+    optimiser: optax.OptState
+
+
+def learn(
+    start: Trained,
+    seen: Seen,
+    batch: Batch,
+    key: PRNGKey,
+    network: Network,
+    optimiser: optax.GradientTransformation,
+    config: PPOConfig,
+    mesh: Mesh | None = None,
+) -> tuple[Trained, LossMetrics, Array]:
+    """`config.epochs` passes over decisions [T, S, R, ...] in `config.minibatches` steps each; `key` is consumed.
+
+    On a mesh, which the R samples are spread over, only gradients and means travel: a minibatch takes as many
+    decisions of every sample, by an order that depends on the sample's index alone.
+
+    Returns:
+        What was trained, the losses and the gradients' global norms, float32 [epochs, minibatches].
+    """
+    run = partial(_learn, network=network, optimiser=optimiser, config=config, axis=None if mesh is None else AXIS)
+    samples = jnp.arange(batch.action.shape[2])
+    if mesh is None:
+        return run(start, seen, batch, samples, key)
+    everywhere, theirs = PartitionSpec(), PartitionSpec(None, None, AXIS)
+    shared = jax.shard_map(
+        run,
+        mesh=mesh,
+        in_specs=(everywhere, theirs, theirs, PartitionSpec(AXIS), everywhere),
+        out_specs=everywhere,
+        check_vma=False,  # gradients are summed by hand, once a minibatch and not once a microbatch
+    )
+    return shared(start, seen, batch, samples, key)
+
+
+def _learn(
+    start: Trained,
+    seen: Seen,
+    batch: Batch,
+    samples: Array,
+    key: PRNGKey,
+    network: Network,
+    optimiser: optax.GradientTransformation,
+    config: PPOConfig,
+    axis: str | None,
+) -> tuple[Trained, LossMetrics, Array]:
+    """What one device does; `samples` are the global indices of its samples."""
+    shape = batch.action.shape
+    widths = ladder(seen.candidate_mask.shape[-1], config.microbatch)
+    seen, batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), (seen, batch))
+
+    def over_devices(tree: Any) -> Any:
+        return tree if axis is None else jax.lax.psum(tree, axis)
+
+    def step(trained: Trained, minibatch: tuple[Microbatches, Array]) -> tuple[Trained, tuple[LossMetrics, Array]]:
+        microbatches, weight = minibatch
+        total = jnp.maximum(over_devices(weight), 1.0)
+
+        def part(columns: int, rows: Array, real: Array) -> tuple[ArrayTree, LossMetrics]:
+            some, their = jax.tree.map(lambda x: x[rows], (seen, batch))
+            some, their = narrowed(some, columns), their._replace(weight=jnp.where(real, their.weight, 0.0))
+
+            def loss(weights: ArrayTree) -> tuple[Array, LossMetrics]:
+                output = evaluate(network, weights, as_float32(some))
+                found = ppo_loss(output, some.candidate_mask, their, config.clip, config.entropy, config.value)
+                return jax.tree.map(lambda mean: mean * their.weight.sum() / total, found)
+
+            return jax.grad(loss, has_aux=True)(trained.weights)
+
+        gradients, metrics = over_devices(accumulate(part, microbatches, widths))
+        steps, state = optimiser.update(gradients, trained.optimiser, trained.weights)
+        weights = optax.apply_updates(trained.weights, steps)
+        return Trained(weights, state), (metrics, optax.tree.norm(gradients))
+
+    def epoch(trained: Trained, key: PRNGKey) -> tuple[Trained, tuple[LossMetrics, Array]]:
+        rows, real = minibatch_rows(key, samples, shape[0] * shape[1], config.minibatches)
+        needed = needed_width(seen.candidate_mask)
+        microbatches = jax.vmap(lambda rows, real: cut(rows, real, needed[rows], widths, config.microbatch))(rows, real)
+        return jax.lax.scan(step, trained, (microbatches, (batch.weight[rows] * real).sum(axis=1)))
+
+    trained, (metrics, norms) = jax.lax.scan(epoch, start, jax.random.split(key, config.epochs))
+    return trained, metrics, norms
+
+
+def minibatch_rows(key: PRNGKey, samples: Array, decisions: int, count: int) -> tuple[Array, Array]:
+    """Deal the decisions of each sample, in an order of its own, to `count` minibatches; `key` is consumed.
+
+    Args:
+        samples: global indices int32 [R] of the samples at hand.
+        decisions: how many each made.
+
+    Returns:
+        Row numbers int32 [count, N] of decisions laid out as [decisions, R], and bool [count, N], False for rows that
+        only fill up; each decision is in one place.
+    """
+    each = -(-decisions // count)
+    order = jax.vmap(lambda sample: jax.random.permutation(jax.random.fold_in(key, sample), each * count))(samples)
+    real = order < decisions
+    rows = jnp.where(real, order, 0) * samples.size + jnp.arange(samples.size)[:, None]
+    rows, real = (jnp.moveaxis(x.reshape(samples.size, count, each), 1, 0).reshape(count, -1) for x in (rows, real))
+    return rows, real
