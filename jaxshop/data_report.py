@@ -17,14 +17,16 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from jaxshop import sources
 from jaxshop.io import read_json, write_atomic
 from jaxshop.lots import route_ticks
 from jaxshop.shop import TICKS_PER_HOUR, Operation, Shop, ShopError, fingerprint
-from jaxshop.sources.mariadb import Counts, read
 from jaxshop.sources.mariadb_values import RefusedRowsError
+
+if TYPE_CHECKING:
+    from jaxshop.sources.mariadb import Counts
 
 DATABASE = "mariadb:"
 STATE_DIR = "JAXSHOP_STATE_DIR"
@@ -55,6 +57,8 @@ def read_and_report(target_hours: float | None = None, out: TextIO | None = None
     Raises:
         ShopError: the database cannot be read, or rows were refused.
     """
+    from jaxshop.sources.mariadb import read  # with its settings half a second that a run from a file need not wait
+
     out = out or sys.stderr
     try:
         reading = read()

@@ -10,6 +10,7 @@ import platform
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, cast
@@ -41,6 +42,7 @@ from jaxshop.distributed import (
     one_device_per_core,
     replicate,
 )
+from jaxshop.env import EnvParams, JobShop
 from jaxshop.inspection import shop_facts
 from jaxshop.io import read_json, write_atomic
 from jaxshop.lots import split_lots
@@ -48,7 +50,7 @@ from jaxshop.policies.tuning import tune_linear
 from jaxshop.ppo.callbacks import Callback, Callbacks, ConsoleProgress, JsonLines, TensorBoard
 from jaxshop.ppo.evaluate import Evaluator, rule_makespans
 from jaxshop.ppo.problem import Problem, prepare
-from jaxshop.ppo.train import Outcome, first_learner, train
+from jaxshop.ppo.train import Outcome, compile_step, first_learner, train
 from jaxshop.ppo.update import Learner
 from jaxshop.report import write_gantt
 from jaxshop.schedule import verify
@@ -83,17 +85,26 @@ def _run(
     shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file))
     if config.run.require_real_data:
         require_real_data(shop)
-    problem = prepare(shop, config)
     check_devices(config)
+    _check_outputs(config)
+    network = make_network(config.network)
+    steps: dict[str, Future[Any]] = {}
+    ahead = ThreadPoolExecutor(1)  # XLA compiles without Python's lock, so that shops are certified meanwhile
+    making = ahead.submit(first_learner, config, network)
+
+    def foresee(name: str, env: JobShop, shops: EnvParams) -> None:
+        if not steps and not resume:
+            steps[name] = ahead.submit(compile_step, name, env, shops, config, network)
+
+    problem = prepare(shop, config, foresee)
+    ahead.shutdown(wait=False)
     check_agreement(
         [json.dumps(to_dict(config)), problem.own, [bank.shops for bank in problem.banks.values()]],
         "config, shop and version of jaxshop",
     )
-    _check_outputs(config)
     folder = Path(resume or from_leader(lambda: str(_new_folder(config))))
-    network = make_network(config.network)
     evaluator = Evaluator(problem, network, config.evaluation.batch)
-    first = first_learner(config, network)
+    first = making.result()
     like = replicate(first, data_mesh())
     if resume and not (folder / "checkpoints").is_dir():
         raise ConfigError(f"{resume}: holds no checkpoint to resume from")
@@ -112,7 +123,7 @@ def _run(
         if config.logging.tensorboard:
             sinks.append(TensorBoard(folder / "tensorboard"))
     with Callbacks(*sinks) as callbacks:
-        outcome = train(problem, config, store, evaluator, callbacks, start=start, before=past.seconds)
+        outcome = train(problem, config, store, evaluator, callbacks, start=start, before=past.seconds, steps=steps)
     if outcome.interrupted is not None:
         console.print(
             f"interrupted at update {outcome.update}; saved. Resume with: uv run train.py --resume {folder}",

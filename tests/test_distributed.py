@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -19,7 +20,7 @@ import pytest
 
 from jaxshop.checkpoint import Store, make_network
 from jaxshop.config import load_config
-from jaxshop.distributed import Cluster, find_cluster, first_host
+from jaxshop.distributed import Cluster, find_cluster, first_host, one_device_per_core
 from jaxshop.ppo.train import first_learner
 from jaxshop.ppo.update import UpdateMetrics
 from jaxshop.shop import ShopError
@@ -84,6 +85,27 @@ def test_bad_cluster_is_named(environ, named):
 def test_first_host_of_a_slurm_list(nodes, first):
     """Shows the compressed lists that SLURM writes."""
     assert first_host(nodes) == first
+
+
+@pytest.mark.parametrize(
+    ("shared", "flags", "by_hand", "devices"),
+    [
+        ((), "", -1, 6),
+        ((24, 16), "", -1, 4),
+        ((5,), "", -1, 5),
+        ((7,), "", -1, 1),
+        ((), "", 3, None),
+        ((), "--xla_force_host_platform_device_count=2", -1, None),
+    ],
+)
+def test_every_core_becomes_a_device(monkeypatch, shared, flags, by_hand, devices):
+    """Shows the devices of 6 cores: as many as share the samples of every stage evenly, and none counted over again."""
+    asked = {}
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    monkeypatch.setattr(jax, "config", SimpleNamespace(jax_num_cpu_devices=by_hand, update=asked.__setitem__))
+    one_device_per_core(*shared)
+    assert asked.get("jax_num_cpu_devices") == devices
 
 
 TINY = """

@@ -42,6 +42,18 @@ def play(env: JobShop, params, choose):
     return state, rewards
 
 
+def test_get_obs_is_what_reset_and_step_return():
+    """Shows that a loop may observe at its beginning instead."""
+    env, params = make(random_shop(3))
+    reset, step = stepper(env)
+    observe = jax.jit(env.get_obs)
+    obs, state = reset(jax.random.key(0), params)
+    for _ in range(int(params.operations)):
+        chex.assert_trees_all_close(observe(state, params), obs, atol=1e-5)
+        obs, state, *_ = step(jax.random.key(0), state, state.first, params)
+    chex.assert_trees_all_close(env.get_obs(state), obs, atol=1e-5)
+
+
 def padded(seed: int, **kwargs):
     """A random shop's plan, and its params at the shared shape."""
     plan = split_lots(random_shop(seed, **kwargs), None)

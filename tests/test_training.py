@@ -40,6 +40,16 @@ def untrained(finished: Finished):
     return first_learner(finished.config, make_network(finished.config.network))
 
 
+def test_shapes_are_foreseen_before_shops_are_certified(finished: Finished, problem):
+    """Shows that what an update is compiled for ahead is what it is then given."""
+    foreseen = {}
+    shop = load_shop(finished.config.run.shop)
+    prepare(shop, finished.config, lambda name, env, shops: foreseen.update({name: (env, shops)}))
+    env, shops = foreseen["general"]
+    assert env == problem.banks["general"].env
+    chex.assert_trees_all_equal_shapes_and_dtypes(shops, problem.banks["general"].shops)
+
+
 def lines(path: Path) -> list[dict]:
     """The records of a metrics.jsonl, without what depends on the clock."""
     records = [json.loads(line) for line in path.read_text().splitlines()]

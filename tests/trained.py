@@ -25,6 +25,7 @@ max_lot_hours = "none"
 [network]
 width = 16
 [ppo]
+epochs = 4
 minibatches = 4
 [pool]
 count = 16

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from jaxshop.bounds import Certificate, certify, verdict
 from jaxshop.config import Config, ConfigError, PoolConfig
 from jaxshop.env import EnvParams, JobShop, make
 from jaxshop.env.packing import pack, shape_of
+from jaxshop.env.types import Shape
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.shop import TICKS_PER_HOUR, Shop, ShopError
 from jaxshop.sources.reference import generate_shop, random_spec
@@ -21,6 +22,10 @@ _SMALL, _SELECTION, _FULL = 1, 2, 3
 """First words of the seeds: they keep the kinds of generated shops, and the reference's seeds, apart."""
 _FEWEST_JOBS = 6
 """Fewer than these cannot share a load like the reference's; shops of one job are trained for with these, too."""
+
+
+Foresee = Callable[[str, JobShop, EnvParams], None]
+"""(stage, environment, shapes and dtypes of its shops): called before the shops are certified, which takes seconds."""
 
 
 class Bank(NamedTuple):
@@ -51,8 +56,11 @@ def check_target(plan: LotPlan, target_hours: float | None) -> None:
         raise ShopError(f"{plan.shop.name}: target {target_hours:g} h cannot be reached: {answer.reason}")
 
 
-def prepare(shop: Shop, config: Config) -> Problem:
-    """Cut the lots, certify the bound, refuse an impossible target, and generate the training shops."""
+def prepare(shop: Shop, config: Config, foresee: Foresee | None = None) -> Problem:
+    """Cut the lots, certify the bound, refuse an impossible target, and generate the training shops.
+
+    `foresee` hears of each stage with generated shops as soon as their shapes are known.
+    """
     plan = split_lots(shop, config.run.max_lot_hours)
     check_target(plan, config.run.target_hours)
     certificate = certify(plan)
@@ -64,10 +72,14 @@ def prepare(shop: Shop, config: Config) -> Problem:
     banks = {"own": Bank(JobShop(shape), jax.device_put(jax.tree.map(lambda x: x[None], packed)))}
     pools = {"general": (config.pool, _SMALL), "full": (config.full_pool, _FULL)}
     for name, stage in config.stages():
-        if name in pools:
-            banks[name] = _bank(*pools[name], config.run.seed, stage.candidates)
-        if (decisions := banks[name].env.shape.operations * stage.shops * stage.samples) < config.ppo.minibatches:
+        plans = _plans(*pools[name], config.run.seed) if name in pools else [plan]
+        env = JobShop(shape_of(plans, stage.candidates))
+        if (decisions := env.shape.operations * stage.shops * stage.samples) < config.ppo.minibatches:
             raise ConfigError(f"ppo.minibatches: {name} has only {decisions} decisions an update to cut into these")
+        if name in pools:
+            if foresee is not None:
+                foresee(name, env, _outline(plans, env.shape))
+            banks[name] = Bank(*make(plans, stage.candidates))
     kept = PoolConfig(config.evaluation.selection_shops, len(shop.machines), len(plan.lots))
     return Problem(
         plan,
@@ -75,13 +87,19 @@ def prepare(shop: Shop, config: Config) -> Problem:
         JobShop(shape),
         own,
         {name: banks[name] for name, _ in config.stages()},
-        _bank(kept, _SELECTION, config.run.seed, config.own.candidates),
+        Bank(*make(_plans(kept, _SELECTION, config.run.seed), config.own.candidates)),
     )
 
 
-def _bank(pool: PoolConfig, purpose: int, seed: int, candidates: int) -> Bank:
+def _outline(plans: Sequence[LotPlan], shape: Shape) -> EnvParams:
+    """Shapes and dtypes of the stacked shops."""
+    one = pack(plans[0], shape, bound=1)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(plans), *x.shape), x.dtype), one)
+
+
+def _plans(pool: PoolConfig, purpose: int, seed: int) -> list[LotPlan]:
     """Shops of the reference's make; the seed of each depends on the run's seed, the purpose and its index alone."""
-    return Bank(*make([_generated(pool, [purpose, seed, i]) for i in range(pool.count)], candidates))
+    return [_generated(pool, [purpose, seed, i]) for i in range(pool.count)]
 
 
 def _generated(pool: PoolConfig, seed: list[int]) -> LotPlan:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import FrameType
 from typing import Any
 
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from chex import PRNGKey
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from jaxshop.checkpoint import Store, describe, make_network
 from jaxshop.config import Config, PPOConfig, StageConfig
@@ -52,15 +53,18 @@ def train(
     initialised_from: str | None = None,
     start: Learner | None = None,
     before: float = 0.0,
+    steps: Mapping[str, Future[Any]] | None = None,
 ) -> Outcome:
     """Run every update that is still to do, from `start` (None: random weights), on all devices of all processes.
+
+    `steps` are the stages that `compile_step` compiles already.
 
     A checkpoint is written whenever an evaluation is the best so far, every `logging.checkpoint_every` updates, at the
     end, and on SIGTERM or SIGINT. A signal brings no evaluation with it, so that the resumed run chooses as if there
     had been none. `before` are the seconds that a resumed run has trained already; metrics go on counting from there.
     """
     network = make_network(config.network)
-    stages = _stages(problem, config, network)
+    stages = _stages(problem, config, network, steps or {})
     total = config.updates
     learner = replicate(start if start is not None else first_learner(config, network), data_mesh())
     clock = _Clock()
@@ -109,10 +113,15 @@ def train(
 def first_learner(config: Config, network: Network) -> Learner:
     """Random weights and a fresh optimiser, all from the seed."""
     stage = next(stage for _, stage in config.stages())
-    return replicate(_fresh(jax.random.key(config.run.seed), config.ppo, stage, network), None)
+    return replicate(_compiled_fresh()(jax.random.key(config.run.seed), config.ppo, stage, network), None)
 
 
-@partial(jax.jit, static_argnums=(1, 2, 3))  # as one program: one by one, its hundred operations took 4 s to compile
+@cache
+def _compiled_fresh() -> Any:
+    """`_fresh` as one program: one by one, its hundred operations took 4 s to compile."""
+    return jax.jit(_fresh, static_argnums=(1, 2, 3), compiler_options=compiler_options())
+
+
 def _fresh(key: PRNGKey, config: PPOConfig, stage: StageConfig, network: Network) -> Learner:
     init_key, key = jax.random.split(key)
     weights = initial_weights(network, init_key, FEATURES, CONTEXT)
@@ -131,18 +140,33 @@ class _Stage:
     optimiser: optax.GradientTransformation
 
 
-def _stages(problem: Problem, config: Config, network: Network) -> list[_Stage]:
-    """The stages that have updates, in order; compilation waits until the first call."""
+def compile_step(name: str, env: JobShop, shops: EnvParams, config: Config, network: Network) -> Any:
+    """A stage's compiled update, from the shapes and dtypes of its shops alone."""
+    stage, mesh = dict(config.stages())[name], data_mesh()
+    key = jax.eval_shape(jax.random.key, 0)
+    learner = jax.eval_shape(partial(_fresh, config=config.ppo, stage=stage, network=network), key)
+    place = SingleDeviceSharding(jax.local_devices()[0]) if mesh is None else NamedSharding(mesh, PartitionSpec())
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), (learner, shops))
+    return _jitted(env, network, make_optimiser(config.ppo, stage), config, stage).lower(*like).compile()
+
+
+def _stages(problem: Problem, config: Config, network: Network, steps: Mapping[str, Future[Any]]) -> list[_Stage]:
+    """The stages that have updates, in order; what is not in `steps` is compiled at its first call."""
     found: list[_Stage] = []
     begin = 0
     for name, stage in config.stages():
         env, bank = problem.banks[name]
         optimiser = make_optimiser(config.ppo, stage)
-        step = _jitted(env, network, optimiser, config, stage)
+        ahead = steps.get(name)
+        step = _jitted(env, network, optimiser, config, stage) if ahead is None else _awaited(ahead)
         shops = bank if data_mesh() is None else replicate(bank, data_mesh())
         found.append(_Stage(name, begin, begin + stage.updates, step, shops, optimiser))
         begin += stage.updates
     return found
+
+
+def _awaited(step: Future[Any]) -> Any:
+    return lambda learner, shops: step.result()(learner, shops)
 
 
 def _begin(stage: _Stage, learner: Learner) -> Learner:

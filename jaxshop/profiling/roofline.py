@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxshop.profiling.cost import Cost
-from jaxshop.profiling.measure import measure
+from jaxshop.profiling.measure import copies, measure, on_devices
 
 
 class Roofline(NamedTuple):
@@ -32,26 +32,26 @@ class Roofline(NamedTuple):
 
 
 def measure_roofline(repeats: int = 3) -> Roofline:
-    """Time a large float32 product, and copies of arrays of growing size; a second or two."""
+    """Time a large float32 product, and copies of arrays of growing size, on all devices at once; a second or two."""
     on_cpu = jax.default_backend() == "cpu"
     side = 1024 if on_cpu else 8192
     sizes = [1 << shift for shift in ((18, 20, 22, 24, 26) if on_cpu else (22, 26, 30))]
     matrix = jnp.ones((side, side))
-    product = measure(lambda a, b: a @ b, matrix, matrix, repeats=repeats, name="roofline: product")
+    product = measure(on_devices(jnp.matmul), *copies((matrix, matrix)), repeats=repeats, name="roofline: product")
     assert product is not None
-    return Roofline(
-        2 * side**3 / product.seconds, tuple((size, _copy_rate(size, 4 * sizes[-1], repeats)) for size in sizes)
-    )
+    devices = jax.local_device_count()
+    rates = tuple((devices * size, devices * _copy_rate(size, 4 * sizes[-1], repeats)) for size in sizes)
+    return Roofline(devices * 2 * side**3 / product.seconds, rates)
 
 
 def _copy_rate(size: int, moved: int, repeats: int) -> float:
-    """Bytes read and written per second when an array of `size` bytes is passed over until `moved` bytes were."""
+    """Bytes that each device reads and writes per second, passing over `size` bytes until `moved` bytes were."""
     trips = moved // size
 
     def run(x: jax.Array) -> jax.Array:
         # A negation rather than a plain copy, which XLA could leave out.
         return jax.lax.scan(lambda y, _: (-y, None), x, None, length=trips)[0]
 
-    copy = measure(run, jnp.ones(size // 4), repeats=repeats, name="roofline: copy")
+    copy = measure(on_devices(run), copies(jnp.ones(size // 4)), repeats=repeats, name="roofline: copy")
     assert copy is not None
     return 2 * size * trips / copy.seconds

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxshop.env import make
 from jaxshop.lots import LotPlan, split_lots
-from jaxshop.profiling.measure import measure
+from jaxshop.profiling.measure import copies, measure, on_devices
 from jaxshop.profiling.workloads import random_rollout
 from jaxshop.shop import Job, Machine, Operation, Provenance, Shop
 from jaxshop.sources.reference import reference_shop
@@ -59,7 +59,10 @@ def shop_of(on: np.ndarray, ticks: np.ndarray, machines: int) -> Shop:
 
 
 def sweep(environments: tuple[int, ...] = ENVIRONMENTS) -> list[dict[str, Any]]:
-    """Random legal rollouts of every shop at every number of environments that memory and `LONGEST` allow."""
+    """Random legal rollouts of every shop at every number of environments that memory and `LONGEST` allow.
+
+    On all devices, or on one where they cannot share the environments evenly.
+    """
     rows = []
     for name, plan in sweep_plans().items():
         env, params = make(plan)
@@ -67,8 +70,11 @@ def sweep(environments: tuple[int, ...] = ENVIRONMENTS) -> list[dict[str, Any]]:
         for count in environments:
             if rate is not None and count * STEPS / rate > LONGEST:
                 break
-            run = random_rollout(env, count, STEPS)
-            measured = measure(run, jax.random.key(0), params, at_most=free_bytes() // 2, name=f"{name}, {count}")
+            devices = 1 if count % jax.local_device_count() else jax.local_device_count()
+            run, arguments = random_rollout(env, count // devices, STEPS), (jax.random.key(0), params)
+            if devices > 1:
+                run, arguments = on_devices(run), copies(arguments)
+            measured = measure(run, *arguments, at_most=free_bytes() // 2 // devices, name=f"{name}, {count}")
             if measured is None:
                 break
             rate = count * STEPS / measured.seconds
@@ -78,7 +84,7 @@ def sweep(environments: tuple[int, ...] = ENVIRONMENTS) -> list[dict[str, Any]]:
                     "lots": len(plan.lots),
                     "environments": count,
                     "operations_per_second": rate,
-                    "bytes_per_environment": measured.peak_bytes / count,
+                    "bytes_per_environment": devices * measured.peak_bytes / count,
                     "compile_seconds": measured.compile_seconds,
                 }
             )
