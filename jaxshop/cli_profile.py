@@ -55,7 +55,7 @@ def run_profile(args: argparse.Namespace) -> int:
     if args.versus is None:
         one_device_per_core(*(stage.samples for _, stage in config.stages()))
         check_devices(config)
-    elif args.versus == "jumanji":
+    else:
         one_device_per_core()
     out = sys.stderr if args.json else sys.stdout
     console = Console(file=out, width=None if out.isatty() else 140)

@@ -192,16 +192,6 @@ def data_mesh(devices: int | None = None) -> Mesh | None:
     return Mesh(row, (AXIS,)) if row.size > 1 else None
 
 
-def spread(tree: Tree, mesh: Mesh | None, axis: int) -> Tree:
-    """Inside jit: lay this axis of every array over the mesh; without a mesh nothing changes.
-
-    Everything computed from them follows. Sums over the axis are global by construction: XLA adds across devices.
-    """
-    if mesh is None:
-        return tree
-    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec(*[None] * axis, AXIS)))
-
-
 def replicate(tree: Tree, mesh: Mesh | None) -> Tree:
     """Outside jit: copies of every array, to be donated at will, on every device of the mesh (None: on one here)."""
 

@@ -46,7 +46,7 @@ class JobShop:
     Many environments: by `jax.vmap` as usual, shops shared or stacked; or with one more axis at the end of every array
     (`environments_last` makes such params), which `reset_env` and `step_env` take as they are. The second way keeps
     environments side by side in CPU vectors: 20 to 26 M operations/s on 2 cores at 20 x 10 x 8 (`jaxshop profile
-    --versus jumanji`), where `vmap` makes 7 to 10 M (`jaxshop profile`); but `vmap` holds a shared shop only once.
+    --versus jumanji`), where `vmap` makes 11 to 19 M (`jaxshop profile`); but `vmap` holds a shared shop only once.
     """
 
     shape: Shape

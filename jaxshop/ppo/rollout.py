@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 
-from jaxshop.distributed import spread
+from jaxshop.distributed import AXIS
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.policies.network import Network, evaluate
 
@@ -45,14 +46,33 @@ def collect(
     """Play `samples` episodes of each of the stacked shops [S, ...]; `key` is consumed.
 
     Every environment draws from its own key, made from its global index: the same episodes whatever the batch's layout.
-    The samples are spread over the mesh, whose size divides their number.
+    The samples are spread over the mesh, whose size divides their number. No device hears of another: left to XLA, each
+    step gathered the lots of all devices to pick the candidates, 48 of 600 ms of an update on 2 CPU cores.
 
     Returns:
         The transitions, and the makespans in ticks, int32 [S, R].
     """
     count = shops.operations.shape[0]
     indices = jnp.arange(count * samples).reshape(count, samples)
-    keys = spread(jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(key, indices), mesh, axis=1)
+    run = partial(_collect, env, network)
+    if mesh is None:
+        return run(weights, shops, indices, key)
+    everywhere, theirs = PartitionSpec(), PartitionSpec(None, AXIS)
+    shared = jax.shard_map(
+        run,
+        mesh=mesh,
+        in_specs=(everywhere, everywhere, theirs, everywhere),
+        out_specs=(PartitionSpec(None, None, AXIS), theirs),
+        check_vma=False,
+    )
+    return shared(weights, shops, indices, key)
+
+
+def _collect(
+    env: JobShop, network: Network, weights: ArrayTree, shops: EnvParams, indices: Array, key: PRNGKey
+) -> tuple[Transitions, Array]:
+    """What one device plays; `indices`, int32 [S, R], are its environments' in the whole batch."""
+    keys = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(key, indices)
     reset = jax.vmap(jax.vmap(env.reset_env, (0, None)), (0, 0))
     observe = jax.vmap(jax.vmap(env.get_obs, (0, None)), (0, 0))
     step = jax.vmap(jax.vmap(env.step_env, (0, 0, 0, None)), (0, 0, 0, 0))
@@ -60,7 +80,7 @@ def collect(
     # itself is two loops of threefry for a few words, an eighth of a step.
     steps = env.shape.operations
     noise = jax.vmap(jax.vmap(lambda k: jax.random.gumbel(k, (steps, env.shape.candidates))))(keys)
-    noise = spread(jnp.moveaxis(noise, 2, 0), mesh, axis=2)
+    noise = jnp.moveaxis(noise, 2, 0)
 
     def body(state, noise):
         obs = observe(state, shops)
@@ -74,7 +94,7 @@ def collect(
         return state, Transitions(seen, action, log_prob, output.value, reward, alive)
 
     _, start = reset(keys, shops)
-    state, transitions = jax.lax.scan(body, spread(start, mesh, axis=1), noise)
+    state, transitions = jax.lax.scan(body, start, noise)
     return transitions, state.estimate
 
 

@@ -102,21 +102,29 @@ def _jumanji_rollout(env: Any) -> Callable[..., Any]:
 def versus_numba(env: JobShop, params: EnvParams, work: str, count: int, steps: int) -> list[dict[str, Any]]:
     """Operations per second beside a Numba loop that makes the very same decisions, from the same random words.
 
+    Both use every core; ours on one device for each, where they can share the environments evenly.
+
     Raises:
         ShopError: the two end with different schedules, so that the comparison would mean nothing.
     """
     loop = numba_loop()
     key = jax.random.key(0)
-    words = np.asarray(jax.vmap(lambda t: random_words(key, t, count))(jnp.arange(steps)))
+    devices = 1 if count % jax.local_device_count() else jax.local_device_count()
+    words = jax.vmap(lambda t: random_words(key, t, count // devices))(jnp.arange(steps))
+    words = np.tile(np.asarray(words), (1, devices))
     arguments = (words, *numba_arguments(params))
     estimates, seconds = loop(*arguments), float("inf")  # the first call compiles
     for _ in range(3):
         begun = time.perf_counter()
         estimates = loop(*arguments)
         seconds = min(seconds, time.perf_counter() - begun)
-    ours = measure(random_rollout(env, count, steps), key, params, name="jaxshop")
+    rollout = random_rollout(env, count // devices, steps)
+    if devices == 1:
+        ours = measure(rollout, key, params, name="jaxshop")
+    else:
+        ours = measure(on_devices(rollout), *copies((key, params)), name="jaxshop")
     assert ours is not None
-    if not np.array_equal(estimates, ours.result.estimate):
+    if not np.array_equal(estimates, np.ravel(ours.result.estimate)):
         raise ShopError("--versus numba: the loop and the environment disagree on a schedule")
     rate, other = count * steps / ours.seconds, count * steps / seconds
     return [
