@@ -17,7 +17,9 @@ def add_profile(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("shop", metavar="SHOP", nargs="?", default="reference")
     parser.add_argument("--max-lot-hours", type=float, metavar="H", help="cut jobs into lots of at most H hours")
     parser.add_argument("--config", metavar="FILE", help="whose network and first stage the update is measured with")
-    parser.add_argument("--environments", type=int, default=64, metavar="N", help="in the first two phases")
+    parser.add_argument(
+        "--environments", type=int, default=64, metavar="N", help="in two phases, shared by the devices"
+    )
     parser.add_argument("--steps", type=int, default=256, metavar="N", help="of each of those, at most the episode")
     parser.add_argument("--no-sweep", dest="sweep", action="store_false", help="leave out environments x shop sizes")
     parser.add_argument("--plot", metavar="FILE", help="draw the sweep as PNG")

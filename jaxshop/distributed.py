@@ -181,9 +181,14 @@ def one_device_per_core(*shared: int) -> None:
     by_hand = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if by_hand or getattr(jax.config, "jax_num_cpu_devices") > 0:  # noqa: B009 - JAX's stubs do not know it
         return
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     with suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", max(n for n in range(1, cores + 1) if all(s % n == 0 for s in shared)))
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def data_mesh(devices: int | None = None) -> Mesh | None:

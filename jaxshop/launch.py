@@ -71,17 +71,15 @@ def launch(
         128 + the signal when interrupted.
     """
     with membership(os.environ):
+        config = _resolve(config_path, resume, overrides)
+        if find_cluster(os.environ) is None:  # else the processes have met, and JAX runs
+            one_device_per_core(*(stage.samples for _, stage in config.stages()))
         quiet = Console(file=io.StringIO(), quiet=True)
-        return _run(config_path, resume, overrides, console if leads() else quiet)
+        return _run(config, resume, console if leads() else quiet)
 
 
-def _run(
-    config_path: str | None, resume: str | None, overrides: Sequence[str], console: Console
-) -> tuple[dict[str, Any], int]:
+def _run(config: Config, resume: str | None, console: Console) -> tuple[dict[str, Any], int]:
     begun = time.monotonic()
-    config = _resolve(config_path, resume, overrides)
-    if find_cluster(os.environ) is None:
-        one_device_per_core(*(stage.samples for _, stage in config.stages()))
     shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file))
     if config.run.require_real_data:
         require_real_data(shop)
@@ -96,13 +94,17 @@ def _run(
         if not steps and not resume:
             steps[name] = ahead.submit(compile_step, name, env, shops, config, network)
 
-    problem = prepare(shop, config, foresee)
+    try:
+        problem = prepare(shop, config, foresee)
+        check_agreement(
+            [json.dumps(to_dict(config)), problem.own, [bank.shops for bank in problem.banks.values()]],
+            "config, shop and version of jaxshop",
+        )
+        folder = Path(resume or from_leader(lambda: str(_new_folder(config))))
+    except BaseException:
+        ahead.shutdown(wait=False, cancel_futures=True)  # or the message would wait for what nobody needs
+        raise
     ahead.shutdown(wait=False)
-    check_agreement(
-        [json.dumps(to_dict(config)), problem.own, [bank.shops for bank in problem.banks.values()]],
-        "config, shop and version of jaxshop",
-    )
-    folder = Path(resume or from_leader(lambda: str(_new_folder(config))))
     evaluator = Evaluator(problem, network, config.evaluation.batch)
     first = making.result()
     like = replicate(first, data_mesh())
@@ -319,5 +321,5 @@ def device_name() -> str:
     """What the run computes on, in words."""
     device = jax.devices()[0]
     if device.platform == "cpu":
-        return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+        return f"{os.cpu_count()} CPU cores ({platform.machine()}), {jax.device_count()} of JAX's devices"
     return f"{jax.device_count()} x {device.device_kind}"

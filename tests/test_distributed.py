@@ -101,11 +101,26 @@ def test_first_host_of_a_slurm_list(nodes, first):
 def test_every_core_becomes_a_device(monkeypatch, shared, flags, by_hand, devices):
     """Shows the devices of 6 cores: as many as share the samples of every stage evenly, and none counted over again."""
     asked = {}
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setattr("jaxshop.distributed.usable_cores", lambda: 6)
     monkeypatch.setenv("XLA_FLAGS", flags)
     monkeypatch.setattr(jax, "config", SimpleNamespace(jax_num_cpu_devices=by_hand, update=asked.__setitem__))
     one_device_per_core(*shared)
     assert asked.get("jax_num_cpu_devices") == devices
+
+
+def test_train_runs_on_every_core(tmp_path):
+    """Shows that nothing has started JAX when a run asks for its devices: 4 for 4 cores and 8 samples."""
+    script = (
+        "import jax, jaxshop.distributed as d, jaxshop.launch as launch, rich.console\n"
+        "d.usable_cores = lambda: 4\n"
+        "launch._run = lambda *given: ({}, 0)\n"
+        "launch.launch({!r}, None, [], rich.console.Console())\n"
+        "print(jax.device_count())"
+    )
+    environ = {k: v for k, v in os.environ.items() if k not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
+    command = [sys.executable, "-c", script.replace("{!r}", repr(str(write_tiny(tmp_path))))]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "4\n", done.stderr
 
 
 TINY = """
@@ -157,7 +172,7 @@ def shared(config) -> Path:
     """What tests/on_devices.py found, for 1, 2 and 8 devices of one process."""
     out = config.parent / "shared"
     out.mkdir()
-    environ = os.environ | QUICK | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    environ = os.environ | QUICK | {"JAX_NUM_CPU_DEVICES": "8"}
     command = [sys.executable, "-m", "tests.on_devices", str(config), str(out)]
     run = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr[-2000:]

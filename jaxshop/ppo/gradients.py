@@ -22,7 +22,7 @@ class Microbatches(NamedTuple):
     """K times P rows of a minibatch, narrow ones first."""
 
     rows: Any  # int32 [K, P] places in the experience, or a tree of what stands there, [K, P, ...]
-    real: Array  # bool [K, P] False for rows that only fill the last microbatch up
+    real: Array  # bool [K, P] False for rows that only fill up
     rung: Array  # int32 [K] index into `ladder` of the width that holds all rows of a microbatch
 
 

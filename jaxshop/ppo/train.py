@@ -34,7 +34,7 @@ from jaxshop.shop import TICKS_PER_HOUR
 
 @dataclass(frozen=True)
 class Outcome:
-    """How training went in this process; compilation is counted apart."""
+    """How training went in this process; compilation is counted apart, as far as training waited for it."""
 
     update: int
     interrupted: int | None  # the signal that stopped it
@@ -211,7 +211,7 @@ def _score_numbers(score: Score) -> dict[str, float]:
 
 
 class _Clock:
-    """Wall time of the calls; the first of each kind compiles, so what it takes beyond the second is compilation."""
+    """Wall time of the calls; the first of each kind waits for compilation: what it takes beyond the second."""
 
     def __init__(self) -> None:
         self._calls: dict[Any, list[float]] = {}

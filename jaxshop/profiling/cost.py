@@ -25,21 +25,16 @@ class Cost(NamedTuple):
 
 
 def cost_of(function: Callable[..., Any], *args: Any) -> Cost:
-    """The cost of one call with arguments like `args`; see `cost_of_program`."""
-    traced = jax.jit(function).trace(*args)
-    lowered = traced.lower()
-    return cost_of_program(traced, lowered, lowered.compile())
-
-
-def cost_of_program(traced: Any, lowered: Any, program: Any) -> Cost:
-    """The cost of one run of a program that is at hand in all the stages of its compilation.
+    """The cost of one call with arguments like `args`.
 
     XLA's own analysis counts the body of a loop once, so the body of every scan is compiled alone and multiplied by
     its trips. Loops without a trip count known in advance (`while_loop`) still count once, and of the branches of a
     conditional (`cond`, `switch`) the most expensive, whichever runs, with the trips of scans in all of them. Bytes are
     those of the compiled kernels, so what caches keep is in them: an upper estimate of what memory moves.
     """
-    return _unrolled(_analysis(lowered, program), traced.jaxpr)
+    traced = jax.jit(function).trace(*args)
+    lowered = traced.lower()
+    return _unrolled(_analysis(lowered, lowered.compile()), traced.jaxpr)
 
 
 def _unrolled(once: Cost, program: ClosedJaxpr) -> Cost:

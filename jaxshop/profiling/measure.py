@@ -12,7 +12,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxshop.distributed import AXIS
-from jaxshop.profiling.cost import Cost, cost_of_program
 
 
 class Measured(NamedTuple):
@@ -21,7 +20,6 @@ class Measured(NamedTuple):
     compile_seconds: float
     seconds: float  # the fastest run, blocked on
     peak_bytes: int  # arguments, results and temporaries, by XLA's own plan
-    cost: Cost | None  # where it was asked for
     result: Any
     program: Callable[..., Any]
 
@@ -32,21 +30,17 @@ def measure(
     repeats: int = 3,
     at_most: int | None = None,
     name: str = "run",
-    costed: bool = False,
     compiler_options: dict[str, int] | None = None,
 ) -> Measured | None:
     """Compile `function` for `args` and time it; in a profiler's trace the runs are called `name`.
 
-    With `costed` its cost is counted, too, for which the bodies of its scans are compiled once more, alone.
     The fastest of the runs is kept: whatever else the machine does only ever adds time.
 
     Returns:
         None, without a run, where the program needs more than `at_most` bytes.
     """
     begun = time.perf_counter()
-    traced = jax.jit(function, compiler_options=compiler_options).trace(*args)
-    lowered = traced.lower()
-    program = lowered.compile()
+    program = jax.jit(function, compiler_options=compiler_options).lower(*args).compile()
     compiled = time.perf_counter() - begun
     peak = peak_bytes(program)
     if at_most is not None and peak > at_most:
@@ -58,8 +52,7 @@ def measure(
         with jax.profiler.TraceAnnotation(name):
             result = jax.block_until_ready(program(*args))
         times.append(time.perf_counter() - begun)
-    cost = cost_of_program(traced, lowered, program) if costed else None
-    return Measured(compiled, min(times), peak, cost, result, program)
+    return Measured(compiled, min(times), peak, result, program)
 
 
 def race(programs: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], rounds: int) -> list[tuple[float, Any]]:
