@@ -71,15 +71,15 @@ def _learn(
     axis: str | None,
 ) -> tuple[Trained, LossMetrics, Array]:
     """What one device does; `samples` are the global indices of its samples."""
-    shape = batch.action.shape
     widths = ladder(seen.candidate_mask.shape[-1], config.microbatch)
     seen, batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), (seen, batch))
+    needed = needed_width(seen.candidate_mask)
 
     def over_devices(tree: Any) -> Any:
         return tree if axis is None else jax.lax.psum(tree, axis)
 
-    def step(trained: Trained, minibatch: tuple[Microbatches, Array]) -> tuple[Trained, tuple[LossMetrics, Array]]:
-        microbatches, weight = minibatch
+    def step(trained: Trained, microbatches: Microbatches) -> tuple[Trained, tuple[LossMetrics, Array]]:
+        weight = (batch.weight[microbatches.rows] * microbatches.real).sum()
         total = jnp.maximum(over_devices(weight), 1.0)
 
         def part(columns: int, rows: Array, real: Array) -> tuple[ArrayTree, LossMetrics]:
@@ -99,13 +99,19 @@ def _learn(
         return Trained(weights, state), (metrics, optax.tree.norm(gradients))
 
     def epoch(trained: Trained, key: PRNGKey) -> tuple[Trained, tuple[LossMetrics, Array]]:
-        rows, real = minibatch_rows(key, samples, shape[0] * shape[1], config.minibatches)
-        needed = needed_width(seen.candidate_mask)
-        microbatches = jax.vmap(lambda rows, real: cut(rows, real, needed[rows], widths, config.microbatch))(rows, real)
-        return jax.lax.scan(step, trained, (microbatches, (batch.weight[rows] * real).sum(axis=1)))
+        return jax.lax.scan(step, trained, deal(key, samples, needed, config, widths))
 
     trained, (metrics, norms) = jax.lax.scan(epoch, start, jax.random.split(key, config.epochs))
     return trained, metrics, norms
+
+
+def deal(key: PRNGKey, samples: Array, needed: Array, config: PPOConfig, widths: tuple[int, ...]) -> Microbatches:
+    """An epoch's microbatches, with a leading axis of minibatches; `key` is consumed.
+
+    `needed`, int32 [decisions * R], are the columns that each decision needs; see `minibatch_rows` for the rest.
+    """
+    rows, real = minibatch_rows(key, samples, needed.size // samples.size, config.minibatches)
+    return jax.vmap(lambda rows, real: cut(rows, real, needed[rows], widths, config.microbatch))(rows, real)
 
 
 def minibatch_rows(key: PRNGKey, samples: Array, decisions: int, count: int) -> tuple[Array, Array]:

@@ -71,8 +71,13 @@ def race(programs: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], rounds:
     return list(zip(fastest, results, strict=True))
 
 
-def on_devices(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A jitted program that runs `function` on every local device at once, each with arguments of its own.
+def sharing(count: int) -> int:
+    """The devices that share so many environments: all, or one where all cannot share them evenly."""
+    return 1 if count % jax.local_device_count() else jax.local_device_count()
+
+
+def on_devices(function: Callable[..., Any], devices: int | None = None) -> Callable[..., Any]:
+    """A jitted program that runs `function` on so many devices at once (None: all), each with arguments of its own.
 
     Arguments and results have a leading axis of devices; `copies` makes them.
     """
@@ -81,18 +86,18 @@ def on_devices(function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], args)))
 
     spec = PartitionSpec(AXIS)
-    return jax.jit(jax.shard_map(one, mesh=_local_mesh(), in_specs=spec, out_specs=spec, check_vma=False))
+    return jax.jit(jax.shard_map(one, mesh=_local_mesh(devices), in_specs=spec, out_specs=spec, check_vma=False))
 
 
-def copies(tree: Any) -> Any:
-    """The same arrays for every local device."""
-    mesh = _local_mesh()
+def copies(tree: Any, devices: int | None = None) -> Any:
+    """The same arrays for each of so many devices (None: all)."""
+    mesh = _local_mesh(devices)
     stacked = jax.tree.map(lambda x: jnp.stack([x] * mesh.size), tree)
     return jax.device_put(stacked, NamedSharding(mesh, PartitionSpec(AXIS)))
 
 
-def _local_mesh() -> Mesh:
-    return Mesh(np.array(jax.local_devices()), (AXIS,))
+def _local_mesh(devices: int | None) -> Mesh:
+    return Mesh(np.array(jax.local_devices()[:devices]), (AXIS,))
 
 
 def peak_bytes(program: Any) -> int:

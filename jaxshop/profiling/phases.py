@@ -19,7 +19,7 @@ from jaxshop.ppo.rollout import collect
 from jaxshop.ppo.train import compiler_options
 from jaxshop.ppo.update import Learner, make_optimiser, update
 from jaxshop.profiling.cost import Cost, cost_of
-from jaxshop.profiling.measure import Measured, copies, measure, on_devices, race
+from jaxshop.profiling.measure import Measured, copies, measure, on_devices, race, sharing
 from jaxshop.profiling.roofline import Roofline
 from jaxshop.profiling.workloads import laid_out, network_passes, policy_rollout, random_rollout, training_bank
 
@@ -36,21 +36,22 @@ def measure_phases(
     """Environment alone and with the network on the given shop, then a PPO update on the training distribution."""
     network = Network(config.network.width, config.network.depth)
     weights = initial_weights(network, jax.random.key(0), FEATURES, CONTEXT)
-    key, each = jax.random.key(1), max(1, count // jax.local_device_count())
+    key, each = jax.random.key(1), count // sharing(count)
     alone, acting = random_rollout(env, each, steps), policy_rollout(env, network, each, steps)
     phases = [
-        _rollout_phase("environment", alone, (key, params), roofline, each, steps),
-        _rollout_phase("environment + network", acting, (key, params, weights), roofline, each, steps),
+        _rollout_phase("environment", alone, (key, params), roofline, count, steps),
+        _rollout_phase("environment + network", acting, (key, params, weights), roofline, count, steps),
     ]
     return [*phases, update_phase(config, config.stages()[0][1], network, weights, roofline)]
 
 
-def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, each: int, steps: int) -> Phase:
-    """`run` has `each` environments on every device."""
-    devices = jax.local_device_count()
-    measured = measure(on_devices(run), *copies(arguments), name=name)
+def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, count: int, steps: int) -> Phase:
+    """`run` has a device's share of `count` environments."""
+    devices = sharing(count)
+    measured = measure(on_devices(run, devices), *copies(arguments, devices), name=name)
     assert measured is not None
-    cost, count = cost_of(run, *arguments).times(devices), each * devices
+    measured = measured._replace(peak_bytes=devices * measured.peak_bytes)
+    cost = cost_of(run, *arguments).times(devices)
     return _phase(name, measured, cost, roofline, count, count * steps, count * steps)
 
 
@@ -85,7 +86,7 @@ def update_phase(config: Config, stage: StageConfig, network: Network, weights: 
     assert passes is not None
     turns = race([(measured.program, (learner, bank)), (passes.program, (weights, seen, epoch))], UPDATES)
     (seconds, _), (network_seconds, _) = turns
-    measured = measured._replace(seconds=seconds)
+    measured = measured._replace(seconds=seconds, peak_bytes=jax.local_device_count() * measured.peak_bytes)
     operations = int(measured.result[1].steps)
     phase = _phase("PPO update", measured, cost, roofline, count, operations, count * steps)
     return phase | {
@@ -99,9 +100,9 @@ def _phase(
 ) -> Phase:
     """Rates count run time alone; `operations` leaves out steps of episodes that are over, `steps` does not.
 
-    Bytes are those of all devices together, of which XLA plans for one.
+    The bytes in `measured` are those of all devices together; XLA tells those of one.
     """
-    peak = measured.peak_bytes * jax.local_device_count()
+    peak = measured.peak_bytes
     return {
         "phase": name,
         "environments": count,

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxshop.env import make
 from jaxshop.lots import LotPlan, split_lots
-from jaxshop.profiling.measure import copies, measure, on_devices
+from jaxshop.profiling.measure import copies, measure, on_devices, sharing
 from jaxshop.profiling.workloads import random_rollout
 from jaxshop.shop import Job, Machine, Operation, Provenance, Shop
 from jaxshop.sources.reference import reference_shop
@@ -70,10 +70,9 @@ def sweep(environments: tuple[int, ...] = ENVIRONMENTS) -> list[dict[str, Any]]:
         for count in environments:
             if rate is not None and count * STEPS / rate > LONGEST:
                 break
-            devices = 1 if count % jax.local_device_count() else jax.local_device_count()
-            run, arguments = random_rollout(env, count // devices, STEPS), (jax.random.key(0), params)
-            if devices > 1:
-                run, arguments = on_devices(run), copies(arguments)
+            devices = sharing(count)
+            run = on_devices(random_rollout(env, count // devices, STEPS), devices)
+            arguments = copies((jax.random.key(0), params), devices)
             measured = measure(run, *arguments, at_most=free_bytes() // 2 // devices, name=f"{name}, {count}")
             if measured is None:
                 break

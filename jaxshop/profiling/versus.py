@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxshop.env import EnvParams, JobShop, environments_last, make
-from jaxshop.profiling.measure import copies, measure, on_devices, race
+from jaxshop.profiling.measure import copies, measure, on_devices, race, sharing
 from jaxshop.profiling.sweep import shop_of
 from jaxshop.profiling.workloads import pick, random_rollout, random_words
 from jaxshop.shop import ShopError
@@ -109,7 +109,7 @@ def versus_numba(env: JobShop, params: EnvParams, work: str, count: int, steps: 
     """
     loop = numba_loop()
     key = jax.random.key(0)
-    devices = 1 if count % jax.local_device_count() else jax.local_device_count()
+    devices = sharing(count)
     words = jax.vmap(lambda t: random_words(key, t, count // devices))(jnp.arange(steps))
     words = np.tile(np.asarray(words), (1, devices))
     arguments = (words, *numba_arguments(params))
@@ -118,11 +118,8 @@ def versus_numba(env: JobShop, params: EnvParams, work: str, count: int, steps: 
         begun = time.perf_counter()
         estimates = loop(*arguments)
         seconds = min(seconds, time.perf_counter() - begun)
-    rollout = random_rollout(env, count // devices, steps)
-    if devices == 1:
-        ours = measure(rollout, key, params, name="jaxshop")
-    else:
-        ours = measure(on_devices(rollout), *copies((key, params)), name="jaxshop")
+    rollout = on_devices(random_rollout(env, count // devices, steps), devices)
+    ours = measure(rollout, *copies((key, params), devices), name="jaxshop")
     assert ours is not None
     if not np.array_equal(estimates, np.ravel(ours.result.estimate)):
         raise ShopError("--versus numba: the loop and the environment disagree on a schedule")

@@ -15,8 +15,8 @@ from jaxshop.env import EnvParams, EnvState, JobShop, make
 from jaxshop.env.dynamics import numbered
 from jaxshop.lots import split_lots
 from jaxshop.policies.network import Network, evaluate
-from jaxshop.ppo.gradients import Microbatches, accumulate, cut, ladder, narrowed, needed_width
-from jaxshop.ppo.learning import minibatch_rows
+from jaxshop.ppo.gradients import Microbatches, accumulate, ladder, narrowed, needed_width
+from jaxshop.ppo.learning import deal
 from jaxshop.ppo.rollout import Seen, Transitions, as_float32
 from jaxshop.sources.reference import generate_shop, random_spec
 
@@ -113,12 +113,9 @@ def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Ca
 
 def laid_out(transitions: Transitions, samples: Array, config: Config) -> Microbatches:
     """The microbatches of an epoch, with a leading axis of minibatches, and what was seen in place of row numbers."""
-    ppo, (steps, shops, _) = config.ppo, transitions.action.shape
     seen = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), transitions.seen)
-    needed = needed_width(seen.candidate_mask)
-    widths = ladder(seen.candidate_mask.shape[-1], ppo.microbatch)
-    rows, real = minibatch_rows(jax.random.key(3), samples, steps * shops, ppo.minibatches)
-    parts = jax.vmap(lambda rows, real: cut(rows, real, needed[rows], widths, ppo.microbatch))(rows, real)
+    widths = ladder(seen.candidate_mask.shape[-1], config.ppo.microbatch)
+    parts = deal(jax.random.key(3), samples, needed_width(seen.candidate_mask), config.ppo, widths)
     return parts._replace(rows=jax.tree.map(lambda x: x[parts.rows], seen))
 
 
