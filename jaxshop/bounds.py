@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import coo_array, hstack
 
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.shop import TICKS_PER_HOUR, ShopError
@@ -141,22 +139,26 @@ def _group(plan: LotPlan) -> tuple[list[_Group], int, str]:
     """Collect the operations by their set of machines; also the longest chain of the plan and its job."""
     index = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
     available = {machine.id: machine.available_from for machine in plan.shop.machines}
-    groups: dict[frozenset[str], tuple[list, list, list, list]] = {}
+    groups: dict[frozenset[str], tuple[list, int, int, list, list, list]] = {}
     chain, job = -1, ""
     for lot in plan.lots:
         end, seen = lot.release, []
         for operation in lot.operations:
             key = frozenset(operation.alternatives)
             if key not in groups:
-                groups[key] = (sorted(key, key=index.__getitem__), [], [], [])
-            ids, times, heads, tails = groups[key]
+                begins = [available[m] for m in key]
+                groups[key] = (sorted(key, key=index.__getitem__), min(begins), max(begins), [], [], [])
+            ids, first, all_there, times, heads, tails = groups[key]
             row = [operation.setup + operation.alternatives[m] for m in ids]
             fastest = min(row)
             times.append(row)
-            heads.append(max(end, min(available[m] for m in ids)))
+            heads.append(max(end, first))
             seen.append((tails, len(tails), fastest))
             tails.append(0)
-            end = min(max(end, available[m]) + time for m, time in zip(ids, row, strict=True))
+            if end >= all_there:
+                end += fastest
+            else:
+                end = min(max(end, available[m]) + time for m, time in zip(ids, row, strict=True))
         tail = 0
         for tails, position, fastest in reversed(seen):
             tails[position] = tail
@@ -165,7 +167,7 @@ def _group(plan: LotPlan) -> tuple[list[_Group], int, str]:
             chain, job = end, lot.job
     arrays = [
         _Group(np.array([index[m] for m in ids]), *(np.array(a, dtype=np.int64) for a in rest))
-        for ids, *rest in groups.values()
+        for ids, _, _, *rest in groups.values()
     ]
     return arrays, chain, job
 
@@ -194,30 +196,31 @@ def _balance(groups: list[_Group], blocked: np.ndarray) -> np.ndarray:
 
     `blocked` must not exceed a known lower bound, so that each machine's ticks up to T are T - blocked.
     """
+    total = sum(int(group.fastest.sum()) for group in groups)
+    if total == 0:
+        return np.ones_like(blocked)
+    if (known := _tightest_set(groups, blocked)) is not None:  # no need of a solver, which takes 4 ms
+        return known
     profiles = [profile for group in groups for profile in _profiles(group)]
     if len(profiles) > _MAX_PROFILES:
         profiles = [profile for group in groups for profile in _profiles(group, pooled=True)]
-    total = sum(work for _, _, work in profiles)
-    if total == 0:
-        return np.ones_like(blocked)
-    if all(len(machines) == 1 for machines, _, _ in profiles):  # a job shop: no need of a solver, which takes 3 ms
-        ends = blocked.copy()
-        for machines, _, work in profiles:
-            ends[machines] += work
-        return (np.arange(len(ends)) == ends.argmax()).astype(np.int64)
+    from scipy.optimize import linprog  # 0.4 s, which a shop like the reference's need not wait for
+    from scipy.sparse import csc_array
+
     # Columns: the share of each profile on each of its machines, then the makespan. The mean machine has load 1.
     scale = len(blocked) / total
     sizes = [len(machines) for machines, _, _ in profiles]
     machine = np.concatenate([machines for machines, _, _ in profiles])
     cost = np.concatenate([ratios * (work * scale) for _, ratios, work in profiles])
-    column = np.arange(len(cost))
-    loads = coo_array((cost, (machine, column)), shape=(len(blocked), len(cost)))
-    shares = coo_array((np.ones(len(cost)), (np.repeat(np.arange(len(sizes)), sizes), column)))
+    count, every = len(cost), np.arange(len(blocked))
+    begins = np.arange(count + 1)  # in compressed columns: a share stands in one row of either matrix
+    loads = (np.append(cost, -np.ones(len(every))), np.append(machine, every), np.append(begins, count + len(every)))
+    shares = (np.ones(count), np.repeat(np.arange(len(sizes)), sizes), np.append(begins, count))
     solution = linprog(
-        np.append(np.zeros(len(cost)), 1.0),
-        A_ub=hstack([loads, -np.ones((len(blocked), 1))], format="csr"),
+        np.append(np.zeros(count), 1.0),
+        A_ub=csc_array(loads, shape=(len(every), count + 1)),
         b_ub=-blocked * scale,
-        A_eq=hstack([shares, np.zeros((len(sizes), 1))], format="csr"),
+        A_eq=csc_array(shares, shape=(len(sizes), count + 1)),
         b_eq=np.ones(len(sizes)),
         method="highs",
     )
@@ -227,6 +230,36 @@ def _balance(groups: list[_Group], blocked: np.ndarray) -> np.ndarray:
     # As fine as leaves the weighted work of all operations within int64.
     finest = min(2**24, 2**62 // total)
     return np.rint(duals * (finest / duals.max())).astype(np.int64)
+
+
+def _tightest_set(groups: list[_Group], blocked: np.ndarray) -> np.ndarray | None:
+    """The weights of `_balance` where any two sets of machines are nested or apart, and all of a set are as fast.
+
+    Then the work can be divided whenever none of the sets has more of it than room (Hall's theorem), so that the
+    dual solution is the set that is full last. A job shop is such a case. None in other shops.
+    """
+    if any((group.times != group.times[:, :1]).any() for group in groups):
+        return None
+    eligible = _eligible(groups, len(blocked))
+    held = eligible.astype(np.float32)  # so that BLAS counts
+    shared, sizes = held @ held.T, eligible.sum(axis=1)
+    if not ((shared == 0) | (shared == np.minimum(sizes, sizes[:, None]))).all():
+        return None
+    work = np.array([group.fastest.sum() for group in groups])
+    works = np.where(shared == sizes, work, 0).sum(axis=1)  # of the sets within each
+    full = [
+        _smallest_makespan(w, blocked[row] * 0 + 1, blocked[row])
+        for w, row in zip(works.tolist(), eligible, strict=True)
+    ]
+    return eligible[int(np.argmax(full))].astype(np.int64)
+
+
+def _eligible(groups: list[_Group], machines: int) -> np.ndarray:
+    """The sets as rows, bool [groups, machines]."""
+    eligible = np.zeros((len(groups), machines), dtype=bool)
+    for row, group in zip(eligible, groups, strict=True):
+        row[group.machines] = True
+    return eligible
 
 
 def _profiles(group: _Group, pooled: bool = False) -> list[tuple[np.ndarray, np.ndarray, int]]:
@@ -241,10 +274,10 @@ def _profiles(group: _Group, pooled: bool = False) -> list[tuple[np.ndarray, np.
     if pooled:
         work = int(fastest.sum())
         return [(group.machines, times.sum(axis=0) / work, work)]
-    ratios, inverse = np.unique((times / fastest[:, None]).round(6), axis=0, return_inverse=True)
-    works = np.zeros(len(ratios), dtype=np.int64)
-    np.add.at(works, inverse.ravel(), fastest)
-    return [(group.machines, row, int(work)) for row, work in zip(ratios, works, strict=True)]
+    works: dict[tuple[float, ...], int] = {}  # np.unique along an axis takes ten times as long for a few rows
+    for ratios, work in zip((times / fastest[:, None]).round(6).tolist(), fastest.tolist(), strict=True):
+        works[tuple(ratios)] = works.get(tuple(ratios), 0) + work
+    return [(group.machines, np.array(ratios), work) for ratios, work in sorted(works.items())]
 
 
 def _head_tail(plan: LotPlan, groups: list[_Group], available: np.ndarray) -> tuple[int, np.ndarray]:
@@ -254,9 +287,7 @@ def _head_tail(plan: LotPlan, groups: list[_Group], available: np.ndarray) -> tu
     cannot leave it and have at least head h and tail t: h + ceil(work / machines) + t, or more where a machine
     is available later than h.
     """
-    eligible = np.zeros((len(groups), len(available)), dtype=bool)
-    for row, group in zip(eligible, groups, strict=True):
-        row[group.machines] = True
+    eligible = _eligible(groups, len(available))
     centre = np.array([machine.work_centre or "" for machine in plan.shop.machines])
     centres = [centre == name for name in np.unique(centre)]
     candidates = np.unique(np.vstack([eligible, *centres, np.ones_like(centre, dtype=bool)]), axis=0)

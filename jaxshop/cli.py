@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -255,6 +256,8 @@ def _train(argv: Sequence[str] | None) -> int:
         overrides.append(f"run.seed={args.seed}")
     if args.shop is not None:
         overrides.append(f"run.shop={json.dumps(args.shop)}")
+    if not gc.get_freeze_count():  # to look through all that was imported again and again is a seventh of tracing
+        gc.freeze()
     report, code = launch(args.config, args.resume, overrides, make_console(to_stderr=args.json))
     if args.json and leads():
         print(json.dumps(report))

@@ -50,7 +50,7 @@ from jaxshop.policies.tuning import tune_linear
 from jaxshop.ppo.callbacks import Callback, Callbacks, ConsoleProgress, JsonLines, TensorBoard
 from jaxshop.ppo.evaluate import Evaluator, rule_makespans
 from jaxshop.ppo.problem import Problem, prepare
-from jaxshop.ppo.train import Outcome, compile_step, first_learner, train
+from jaxshop.ppo.train import Outcome, first_learner, lower_step, train
 from jaxshop.ppo.update import Learner
 from jaxshop.report import write_gantt
 from jaxshop.schedule import verify
@@ -92,7 +92,7 @@ def _run(config: Config, resume: str | None, console: Console) -> tuple[dict[str
 
     def foresee(name: str, env: JobShop, shops: EnvParams) -> None:
         if not steps and not resume:
-            steps[name] = ahead.submit(compile_step, name, env, shops, config, network)
+            steps[name] = ahead.submit(lower_step(name, env, shops, config, network).compile)
 
     try:
         problem = prepare(shop, config, foresee)

@@ -52,21 +52,20 @@ class Probe:
 
     shape = Shape(lots=2, operations=2, choices=1, sets=1, machines=1, pools=1, candidates=2)
 
-    def reset_env(self, key, params):
+    def begin(self, key, params):
         """Flip the coin."""
-        state = Situation(jnp.int32(0), jax.random.bernoulli(key).astype(jnp.int32), jnp.int32(1))
-        return see(state.step, state.sign), state
+        return Situation(jnp.int32(0), jax.random.bernoulli(key).astype(jnp.int32), jnp.int32(1))
 
     def get_obs(self, state, params):
         """The step and the coin."""
         return see(state.step, state.sign)
 
-    def step_env(self, key, state, action, params):
+    def advance(self, key, state, action, params):
         """Pay what the table says."""
         reward = params.reward[jnp.minimum(state.step, 1), state.sign, action]
         reward = jnp.where(state.step < params.operations, reward, 100.0)  # past the end nothing may count
         state = state._replace(step=state.step + 1, sign=jnp.where(params.remembers, action, state.sign))
-        return see(state.step, state.sign), state, reward, state.step >= params.operations, {}
+        return state, reward, state.step >= params.operations, {}
 
 
 def see(step, sign) -> Observation:

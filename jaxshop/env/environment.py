@@ -8,12 +8,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from chex import Array, PRNGKey
 
 from jaxshop.env.dynamics import choose, dispatch, first_state
 from jaxshop.env.observe import CONTEXT, FEATURES, observe
-from jaxshop.env.packing import pack, shape_of
+from jaxshop.env.packing import pack_stacked, shape_of
 from jaxshop.env.spaces import Box, Dict, Discrete
 from jaxshop.env.types import Decision, EnvParams, EnvState, Observation, Shape
 from jaxshop.lots import LotPlan, split_lots
@@ -66,8 +65,7 @@ class JobShop:
 
     def reset_env(self, key: PRNGKey, params: EnvParams) -> tuple[Observation, EnvState]:
         """The empty schedule. Nothing here is random: `key` is there for the interface."""
-        del key
-        state = first_state(params, self._decision)
+        state = self.begin(key, params)
         return self.get_obs(state, params), state
 
     def step_env(
@@ -79,13 +77,24 @@ class JobShop:
             observation, state, reward float32 [], terminated bool [], and info with `makespan` (the lower estimate,
             exact at the end; int32 ticks) and `illegal` (bool).
         """
+        new, *rest = self.advance(key, state, action, params)
+        return self.get_obs(new, params), new, *rest
+
+    def begin(self, key: PRNGKey, params: EnvParams) -> EnvState:
+        """`reset_env` without the observation: a loop that observes at its beginning traces that once, not thrice."""
+        del key
+        return first_state(params, self._decision)
+
+    def advance(
+        self, key: PRNGKey, state: EnvState, action: Array, params: EnvParams
+    ) -> tuple[EnvState, Array, Array, Info]:
+        """`step_env` without the observation."""
         del key
         lot, legal = choose(state, params, action)
         new = dispatch(state, params, lot, self._decision)
         reward = (state.estimate - new.estimate).astype(jnp.float32) / params.bound.astype(jnp.float32)
         terminated = new.step >= params.operations
-        info = {"makespan": new.estimate, "illegal": ~legal}
-        return self.get_obs(new, params), new, reward, terminated, info
+        return new, reward, terminated, {"makespan": new.estimate, "illegal": ~legal}
 
     def reset(self, key: PRNGKey, params: EnvParams | None = None) -> tuple[Observation, EnvState]:
         """`reset_env`, with the default shop where none is given."""
@@ -120,10 +129,7 @@ class JobShop:
         )
 
     def get_obs(self, state: EnvState, params: EnvParams | None = None, key: PRNGKey | None = None) -> Observation:
-        """What `reset` and `step` return beside this state.
-
-        A loop that observes at its beginning, and ignores what they return, compiles the observation once, not twice.
-        """
+        """What `reset` and `step` return beside this state."""
         del key
         params = self._params(params)
         if state.step.ndim:
@@ -179,7 +185,6 @@ def make(shops: Shop | LotPlan | Sequence[Shop | LotPlan], candidates: int | Non
     given: list[Shop | LotPlan] = [shops] if isinstance(shops, Shop | LotPlan) else list(shops)
     plans = [s if isinstance(s, LotPlan) else split_lots(s, None) for s in given]
     shape = shape_of(plans, candidates)
-    packed = [pack(plan, shape) for plan in plans]
-    first = jax.device_put(packed[0])  # `jnp.asarray` would compile a program for each of the shapes
-    params = first if single else jax.device_put(jax.tree.map(lambda *x: np.stack(x), *packed))
-    return JobShop(shape, default_params=first), params
+    packed = pack_stacked(plans, shape)
+    first = jax.device_put(jax.tree.map(lambda x: x[0], packed))  # `jnp.asarray` would compile a program for each shape
+    return JobShop(shape, default_params=first), first if single else jax.device_put(packed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 
 from jaxshop.bounds import certify
@@ -164,6 +165,11 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
         pool_size=np.maximum(size, 1),
         pool_work=np.bincount(pool[:n], weights=work[:n], minlength=shape.pools).astype(np.float32),
     )
+
+
+def pack_stacked(plans: Sequence[LotPlan], shape: Shape) -> EnvParams:
+    """Every plan packed, with a leading axis of plans."""
+    return jax.tree.map(lambda *x: np.stack(x), *(pack(plan, shape) for plan in plans))
 
 
 def _nesting(layout: _Layout, member: np.ndarray, shape: Shape) -> tuple[np.ndarray, np.ndarray]:

@@ -59,8 +59,7 @@ def play(env: JobShop, params: EnvParams, act: Act, key: PRNGKey) -> EnvState:
 
     def body(state: EnvState, step_key: PRNGKey) -> tuple[EnvState, None]:
         action = act(step_key, env.get_obs(state, params), state, params)
-        _, state, *_ = env.step_env(step_key, state, action, params)
+        state, *_ = env.advance(step_key, state, action, params)
         return state, None
 
-    _, start = env.reset_env(key, params)
-    return jax.lax.scan(body, start, jax.random.split(key, env.shape.operations))[0]
+    return jax.lax.scan(body, env.begin(key, params), jax.random.split(key, env.shape.operations))[0]

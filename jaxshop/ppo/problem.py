@@ -12,7 +12,7 @@ import numpy as np
 from jaxshop.bounds import Certificate, certify, verdict
 from jaxshop.config import Config, ConfigError, PoolConfig
 from jaxshop.env import EnvParams, JobShop, make
-from jaxshop.env.packing import pack, shape_of
+from jaxshop.env.packing import pack, pack_stacked, shape_of
 from jaxshop.env.types import Shape
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.shop import TICKS_PER_HOUR, Shop, ShopError
@@ -79,7 +79,7 @@ def prepare(shop: Shop, config: Config, foresee: Foresee | None = None) -> Probl
         if name in pools:
             if foresee is not None:
                 foresee(name, env, _outline(plans, env.shape))
-            banks[name] = Bank(*make(plans, stage.candidates))
+            banks[name] = Bank(env, jax.device_put(pack_stacked(plans, env.shape)))
     kept = PoolConfig(config.evaluation.selection_shops, len(shop.machines), len(plan.lots))
     return Problem(
         plan,

@@ -73,9 +73,9 @@ def _collect(
 ) -> tuple[Transitions, Array]:
     """What one device plays; `indices`, int32 [S, R], are its environments' in the whole batch."""
     keys = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(key, indices)
-    reset = jax.vmap(jax.vmap(env.reset_env, (0, None)), (0, 0))
+    begin = jax.vmap(jax.vmap(env.begin, (0, None)), (0, 0))
     observe = jax.vmap(jax.vmap(env.get_obs, (0, None)), (0, 0))
-    step = jax.vmap(jax.vmap(env.step_env, (0, 0, 0, None)), (0, 0, 0, 0))
+    advance = jax.vmap(jax.vmap(env.advance, (0, 0, 0, None)), (0, 0, 0, 0))
     # All of an episode's noise at once (Gumbel's: the largest of logits + noise is a draw of their softmax): a draw by
     # itself is two loops of threefry for a few words, an eighth of a step.
     steps = env.shape.operations
@@ -90,11 +90,10 @@ def _collect(
         log_prob = jnp.take_along_axis(jax.nn.log_softmax(output.logits), action[..., None], axis=-1)[..., 0]
         lot = jnp.take_along_axis(obs.candidates, action[..., None], axis=-1)[..., 0]
         alive = state.step < shops.operations[:, None]
-        _, state, reward, _, _ = step(keys, state, lot, shops)
+        state, reward, _, _ = advance(keys, state, lot, shops)
         return state, Transitions(seen, action, log_prob, output.value, reward, alive)
 
-    _, start = reset(keys, shops)
-    state, transitions = jax.lax.scan(body, start, noise)
+    state, transitions = jax.lax.scan(body, begin(keys, shops), noise)
     return transitions, state.estimate
 
 

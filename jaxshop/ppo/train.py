@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import optax
 from chex import PRNGKey
 from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
+from jax.stages import Lowered
 
 from jaxshop.checkpoint import Store, describe, make_network
 from jaxshop.config import Config, PPOConfig, StageConfig
@@ -57,7 +58,7 @@ def train(
 ) -> Outcome:
     """Run every update that is still to do, from `start` (None: random weights), on all devices of all processes.
 
-    `steps` are the stages that `compile_step` compiles already.
+    `steps` are the stages that are being compiled already, from what `lower_step` gave.
 
     A checkpoint is written whenever an evaluation is the best so far, every `logging.checkpoint_every` updates, at the
     end, and on SIGTERM or SIGINT. A signal brings no evaluation with it, so that the resumed run chooses as if there
@@ -113,7 +114,7 @@ def train(
 def first_learner(config: Config, network: Network) -> Learner:
     """Random weights and a fresh optimiser, all from the seed."""
     stage = next(stage for _, stage in config.stages())
-    return replicate(_compiled_fresh()(jax.random.key(config.run.seed), config.ppo, stage, network), None)
+    return _compiled_fresh()(jax.random.key(config.run.seed), config.ppo, stage, network)
 
 
 @cache
@@ -140,14 +141,14 @@ class _Stage:
     optimiser: optax.GradientTransformation
 
 
-def compile_step(name: str, env: JobShop, shops: EnvParams, config: Config, network: Network) -> Any:
-    """A stage's compiled update, from the shapes and dtypes of its shops alone."""
+def lower_step(name: str, env: JobShop, shops: EnvParams, config: Config, network: Network) -> Lowered:
+    """A stage's update, traced from the shapes and dtypes of its shops alone, and yet to be compiled."""
     stage, mesh = dict(config.stages())[name], data_mesh()
     key = jax.eval_shape(jax.random.key, 0)
-    learner = jax.eval_shape(partial(_fresh, config=config.ppo, stage=stage, network=network), key)
+    learner = _compiled_fresh().eval_shape(key, config.ppo, stage, network)
     place = SingleDeviceSharding(jax.local_devices()[0]) if mesh is None else NamedSharding(mesh, PartitionSpec())
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), (learner, shops))
-    return _jitted(env, network, make_optimiser(config.ppo, stage), config, stage).lower(*like).compile()
+    return _jitted(env, network, make_optimiser(config.ppo, stage), config, stage).lower(*like)
 
 
 def _stages(problem: Problem, config: Config, network: Network, steps: Mapping[str, Future[Any]]) -> list[_Stage]:

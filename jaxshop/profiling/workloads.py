@@ -90,9 +90,9 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
 
 def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Callable[..., EnvState]:
     """(key, params, weights) -> states [count, ...] after `steps` steps drawn from the network; none is stored."""
-    reset = jax.vmap(env.reset_env, (None, None), axis_size=count)
+    begin = jax.vmap(env.begin, (None, None), axis_size=count)
     observe = jax.vmap(env.get_obs, (0, None))
-    step = jax.vmap(env.step_env, (None, 0, 0, None))
+    advance = jax.vmap(env.advance, (None, 0, 0, None))
 
     def run(key: PRNGKey, params: EnvParams, weights: ArrayTree) -> EnvState:
         def body(state, t):
@@ -103,10 +103,10 @@ def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Ca
                 shown = jax.random.categorical(jax.random.fold_in(key, t), logits)
                 action = jnp.take_along_axis(obs.candidates, shown[:, None], axis=1)[:, 0]
             with jax.named_scope("step"):
-                _, state, *_ = step(key, state, action, params)
+                state, *_ = advance(key, state, action, params)
             return state, None
 
-        return jax.lax.scan(body, reset(key, params)[1], jnp.arange(steps))[0]
+        return jax.lax.scan(body, begin(key, params), jnp.arange(steps))[0]
 
     return run
 

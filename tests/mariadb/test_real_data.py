@@ -122,7 +122,7 @@ def trained(module_site, tmp_path_factory) -> Result:
     real = ["run.shop=mariadb:", "run.require_real_data=true", *small]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxshop.ppo.train._jitted", idle_updates)
-        patch.setattr("jaxshop.launch.compile_step", idle_updates)
+        patch.setattr("jaxshop.launch.lower_step", lambda *_: SimpleNamespace(compile=idle_updates))
         patch.setattr("jaxshop.ppo.evaluate._greedy_gaps", lambda *_: np.zeros(1))
         patch.setattr(Evaluator, "best_of", lambda self, weights, *_: self.score(weights).own)
         patch.setattr("jaxshop.launch.rule_makespans", lambda *_: {"MWKR": 1})
