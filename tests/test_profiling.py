@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import chex
@@ -161,6 +162,8 @@ def test_profile_json(tmp_path, capsys):
         assert min(phase[k] for k in ("flop_per_step", "bytes_per_step", "peak_bytes", "compile_seconds")) > 0
     assert report["phases"][2]["network_ratio"] > 0
     assert list((tmp_path / "trace").rglob("*.xplane.pb"))
+    (events,) = (json.loads(gzip.decompress(f.read_bytes())) for f in (tmp_path / "trace").rglob("*.trace.json.gz"))
+    assert {event.get("name") for event in events["traceEvents"]} >= {*names, "network's own passes"}
     assert phase_table(report["phases"], Roofline(**report["roofline"])).row_count == 3
 
 

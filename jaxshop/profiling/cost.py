@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
+from jax.stages import Lowered
 
 
 class Cost(NamedTuple):
@@ -34,7 +35,7 @@ def cost_of(function: Callable[..., Any], *args: Any) -> Cost:
     """
     traced = jax.jit(function).trace(*args)
     lowered = traced.lower()
-    return _unrolled(_analysis(lowered, lowered.compile()), traced.jaxpr)
+    return _unrolled(_analysis(lowered), traced.jaxpr)
 
 
 def _unrolled(once: Cost, program: ClosedJaxpr) -> Cost:
@@ -43,14 +44,16 @@ def _unrolled(once: Cost, program: ClosedJaxpr) -> Cost:
     for length, body in _scans(program.jaxpr):
         arguments = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in body.jaxpr.invars]
         lowered = jax.jit(jaxpr_as_fun(body)).lower(*arguments)
-        first = _analysis(lowered, lowered.compile())
+        first = _analysis(lowered)
         total = total.plus(_unrolled(first, body).times(length)).plus(first.times(-1))
     return total
 
 
-def _analysis(lowered: Any, program: Any) -> Cost:
+def _analysis(lowered: Lowered) -> Cost:
     """XLA's own; FLOP before optimisation, since a kernel of a library hides its own from XLA afterwards."""
-    before, after = (stage.cost_analysis() or {} for stage in (lowered, program))
+    # The analysis is of XLA's kernels, which a CPU's compiler (LLVM) need not make fast for it.
+    options: dict[str, Any] | None = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    before, after = (stage.cost_analysis() or {} for stage in (lowered, lowered.compile(compiler_options=options)))
     return Cost(float(before.get("flops", 0.0)), float(after.get("bytes accessed", 0.0)))
 
 
