@@ -36,11 +36,13 @@ class Evaluator:
         self._greedy = jax.jit(partial(greedy_dispatch, problem.own_env, network))
         self._sample = jax.jit(partial(best_sample, problem.own_env, network), static_argnums=4)
         self._gaps = jax.jit(partial(_greedy_gaps, problem.selection.env, network))
+        self._beside = jax.local_devices()[-1]  # the two parts of a score run at once where there are two devices
+        self._kept = jax.device_put(problem.selection.shops, self._beside)
 
     def score(self, weights: ArrayTree) -> Score:
         """The greedy policy on the shop itself, and its mean gap on the selection shops."""
         own = self._greedy(weights, self._problem.own)
-        gaps = self._gaps(weights, self._problem.selection.shops)
+        gaps = self._gaps(jax.device_put(weights, self._beside), self._kept)
         return Score(own, int(own.makespan) / int(self._problem.own.bound) - 1.0, float(gaps.mean()))
 
     def best_of(self, weights: ArrayTree, samples: int, seed: int) -> Dispatch:
