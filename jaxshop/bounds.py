@@ -6,21 +6,19 @@ proposes weights; what is certified is integer arithmetic on them, so that nothi
 All bounds but the chain are one argument. Give machine m the weight w[m] >= 0. A schedule of makespan T leaves
 machine m at most max(0, T - blocked[m]) ticks to work in, where `blocked` are ticks at its start or end in which
 it cannot. If every schedule puts at least `work` weighted ticks on the machines, then
-sum(w * max(0, T - blocked)) >= work, and the smallest such T is a bound (`_smallest_makespan`).
+sum(w * max(0, T - blocked)) >= work, and the smallest such T is a bound (`smallest_makespan`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
+from jaxshop.assignment import Group, balance, eligible, smallest_makespan, weighted_work
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.shop import TICKS_PER_HOUR, ShopError
 
-_MAX_PROFILES = 4000
-"""Above this, the linear programme pools operations by machine set: its weights get worse, never wrong."""
 _MAX_INTERVALS = 200_000
 """Head thresholds times operations that are tried for one set of machines."""
 _MAX_LOTS_PER_JOB = 50
@@ -72,30 +70,16 @@ class Verdict:
     certificate: Certificate
 
 
-class _Group(NamedTuple):
-    """The n operations that share one set of k eligible machines."""
-
-    machines: np.ndarray  # int64 [k], indices
-    times: np.ndarray  # int64 [n, k], set-up included
-    heads: np.ndarray  # int64 [n], earliest start
-    tails: np.ndarray  # int64 [n], least time from the end of the operation to the end of its lot
-
-    @property
-    def fastest(self) -> np.ndarray:
-        """Ticks of each operation on its fastest machine, int64 [n]."""
-        return self.times.min(axis=1)
-
-
 def certify(plan: LotPlan) -> Certificate:
     """Compute the lower bounds of a plan's makespan; well under a second for a thousand operations."""
     available = np.array([machine.available_from for machine in plan.shop.machines], dtype=np.int64)
     groups, chain, job = _group(plan)
     work = sum(int(group.fastest.sum()) for group in groups)
-    load = _smallest_makespan(work, np.ones_like(available), available)
+    load = smallest_makespan(work, np.ones_like(available), available)
     head_tail, blocked_set = _head_tail(plan, groups, available)
     known = max(load, chain, head_tail)
-    weights = _balance(groups, np.minimum(available, known))
-    assignment = _smallest_makespan(_weighted_work(groups, weights), weights, available)
+    weights = balance(groups, np.minimum(available, known))
+    assignment = smallest_makespan(weighted_work(groups, weights), weights, available)
 
     bounds = {"load": load, "chain": chain, "head_tail": head_tail, "assignment": assignment}
     name = max(bounds, key=bounds.__getitem__)
@@ -135,7 +119,7 @@ def verdict(plan: LotPlan, target_ticks: int) -> Verdict:
     return Verdict(False, reason, fit, certificate)
 
 
-def _group(plan: LotPlan) -> tuple[list[_Group], int, str]:
+def _group(plan: LotPlan) -> tuple[list[Group], int, str]:
     """Collect the operations by their set of machines; also the longest chain of the plan and its job."""
     index = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
     available = {machine.id: machine.available_from for machine in plan.shop.machines}
@@ -166,133 +150,25 @@ def _group(plan: LotPlan) -> tuple[list[_Group], int, str]:
         if end > chain:
             chain, job = end, lot.job
     arrays = [
-        _Group(np.array([index[m] for m in ids]), *(np.array(a, dtype=np.int64) for a in rest))
+        Group(np.array([index[m] for m in ids]), *(np.array(a, dtype=np.int64) for a in rest))
         for ids, _, _, *rest in groups.values()
     ]
     return arrays, chain, job
 
 
-def _smallest_makespan(work: int, weights: np.ndarray, blocked: np.ndarray) -> int:
-    """The smallest integer T >= 0 with sum(weights * max(0, T - blocked)) >= work, in exact integers."""
-    total = constant = makespan = 0
-    order = np.argsort(blocked, kind="stable")
-    for weight, start in zip(weights[order].tolist(), blocked[order].tolist(), strict=True):
-        if total and makespan <= start:
-            break
-        total += weight
-        constant += weight * start
-        if total:
-            makespan = -(-(work + constant) // total)
-    return max(0, makespan) if work > 0 else 0
-
-
-def _weighted_work(groups: list[_Group], weights: np.ndarray) -> int:
-    """The least weighted ticks that all operations can take, each on the machine where it takes least."""
-    return sum(int((group.times * weights[group.machines]).min(axis=1).sum()) for group in groups)
-
-
-def _balance(groups: list[_Group], blocked: np.ndarray) -> np.ndarray:
-    """Machine weights, int64 [machines]: the dual solution of dividing the work with the least makespan.
-
-    `blocked` must not exceed a known lower bound, so that each machine's ticks up to T are T - blocked.
-    """
-    total = sum(int(group.fastest.sum()) for group in groups)
-    if total == 0:
-        return np.ones_like(blocked)
-    if (known := _tightest_set(groups, blocked)) is not None:  # no need of a solver, which takes 4 ms
-        return known
-    profiles = [profile for group in groups for profile in _profiles(group)]
-    if len(profiles) > _MAX_PROFILES:
-        profiles = [profile for group in groups for profile in _profiles(group, pooled=True)]
-    from scipy.optimize import linprog  # 0.4 s, which a shop like the reference's need not wait for
-    from scipy.sparse import csc_array
-
-    # Columns: the share of each profile on each of its machines, then the makespan. The mean machine has load 1.
-    scale = len(blocked) / total
-    sizes = [len(machines) for machines, _, _ in profiles]
-    machine = np.concatenate([machines for machines, _, _ in profiles])
-    cost = np.concatenate([ratios * (work * scale) for _, ratios, work in profiles])
-    count, every = len(cost), np.arange(len(blocked))
-    begins = np.arange(count + 1)  # in compressed columns: a share stands in one row of either matrix
-    loads = (np.append(cost, -np.ones(len(every))), np.append(machine, every), np.append(begins, count + len(every)))
-    shares = (np.ones(count), np.repeat(np.arange(len(sizes)), sizes), np.append(begins, count))
-    solution = linprog(
-        np.append(np.zeros(count), 1.0),
-        A_ub=csc_array(loads, shape=(len(every), count + 1)),
-        b_ub=-blocked * scale,
-        A_eq=csc_array(shares, shape=(len(sizes), count + 1)),
-        b_eq=np.ones(len(sizes)),
-        method="highs",
-    )
-    duals = np.zeros(len(blocked)) if solution.x is None else np.maximum(-solution.ineqlin.marginals, 0.0)
-    if not duals.max() > 0.0:  # no solution: any weights certify something
-        return np.ones_like(blocked)
-    # As fine as leaves the weighted work of all operations within int64.
-    finest = min(2**24, 2**62 // total)
-    return np.rint(duals * (finest / duals.max())).astype(np.int64)
-
-
-def _tightest_set(groups: list[_Group], blocked: np.ndarray) -> np.ndarray | None:
-    """The weights of `_balance` where any two sets of machines are nested or apart, and all of a set are as fast.
-
-    Then the work can be divided whenever none of the sets has more of it than room (Hall's theorem), so that the
-    dual solution is the set that is full last. A job shop is such a case. None in other shops.
-    """
-    if any((group.times != group.times[:, :1]).any() for group in groups):
-        return None
-    eligible = _eligible(groups, len(blocked))
-    held = eligible.astype(np.float32)  # so that BLAS counts
-    shared, sizes = held @ held.T, eligible.sum(axis=1)
-    if not ((shared == 0) | (shared == np.minimum(sizes, sizes[:, None]))).all():
-        return None
-    work = np.array([group.fastest.sum() for group in groups])
-    works = np.where(shared == sizes, work, 0).sum(axis=1)  # of the sets within each
-    full = [
-        _smallest_makespan(w, blocked[row] * 0 + 1, blocked[row])
-        for w, row in zip(works.tolist(), eligible, strict=True)
-    ]
-    return eligible[int(np.argmax(full))].astype(np.int64)
-
-
-def _eligible(groups: list[_Group], machines: int) -> np.ndarray:
-    """The sets as rows, bool [groups, machines]."""
-    eligible = np.zeros((len(groups), machines), dtype=bool)
-    for row, group in zip(eligible, groups, strict=True):
-        row[group.machines] = True
-    return eligible
-
-
-def _profiles(group: _Group, pooled: bool = False) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Operations whose times have the same ratios, as (machines, ratios to the fastest, work at the fastest).
-
-    Operations that need take no time are left out; `pooled` gives the whole group the mean of its ratios.
-    """
-    fastest = group.fastest
-    times, fastest = group.times[fastest > 0], fastest[fastest > 0]
-    if not len(fastest):
-        return []
-    if pooled:
-        work = int(fastest.sum())
-        return [(group.machines, times.sum(axis=0) / work, work)]
-    works: dict[tuple[float, ...], int] = {}  # np.unique along an axis takes ten times as long for a few rows
-    for ratios, work in zip((times / fastest[:, None]).round(6).tolist(), fastest.tolist(), strict=True):
-        works[tuple(ratios)] = works.get(tuple(ratios), 0) + work
-    return [(group.machines, np.array(ratios), work) for ratios, work in sorted(works.items())]
-
-
-def _head_tail(plan: LotPlan, groups: list[_Group], available: np.ndarray) -> tuple[int, np.ndarray]:
+def _head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tuple[int, np.ndarray]:
     """The best bound from a set of machines that some operations cannot leave, and the indices of that set.
 
     Tried are the sets that operations name, the work centres and the whole shop; for each, the operations that
     cannot leave it and have at least head h and tail t: h + ceil(work / machines) + t, or more where a machine
     is available later than h.
     """
-    eligible = _eligible(groups, len(available))
+    named = eligible(groups, len(available))
     centre = np.array([machine.work_centre or "" for machine in plan.shop.machines])
     centres = [centre == name for name in np.unique(centre)]
-    candidates = np.unique(np.vstack([eligible, *centres, np.ones_like(centre, dtype=bool)]), axis=0)
+    candidates = np.unique(np.vstack([named, *centres, np.ones_like(centre, dtype=bool)]), axis=0)
     # float32 so that BLAS counts the machines that each set has outside each candidate.
-    inside = (~candidates).astype(np.float32) @ eligible.T.astype(np.float32) == 0
+    inside = (~candidates).astype(np.float32) @ named.T.astype(np.float32) == 0
     best, blame = 0, np.array([], dtype=np.int64)
     for candidate, members in zip(candidates, inside, strict=True):
         chosen = [groups[g] for g in np.flatnonzero(members)]
@@ -305,7 +181,7 @@ def _head_tail(plan: LotPlan, groups: list[_Group], available: np.ndarray) -> tu
         for head, tail in _intervals(heads, tails, work, len(machines)):
             ticks = int(work[(heads >= head) & (tails >= tail)].sum())
             blocked = np.maximum(available[machines], head) + tail
-            bound = _smallest_makespan(ticks, np.ones_like(blocked), blocked)
+            bound = smallest_makespan(ticks, np.ones_like(blocked), blocked)
             if bound > best:
                 best, blame = bound, machines
     return best, blame

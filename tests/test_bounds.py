@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxshop import bounds
+from jaxshop import assignment, bounds
 from jaxshop.bounds import certify, verdict
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.shop import TICKS_PER_HOUR, Shop
@@ -132,6 +132,13 @@ def test_bound_meets_the_optimum_of_shops_built_from_a_full_schedule(seed: int):
     assert certify(plan).value == least_makespan(plan) == end
 
 
+def test_operations_of_no_time_leave_the_assignment_as_it_is():
+    """Shows 34 + 6 + 8 = 48 on machine 0, whether or not there is an operation that takes no time on another."""
+    routes = [[{0: 6}], [{0: 8}]]
+    idle = certify(plan_of(*routes, [{1: 0, 0: 1, 2: 6}], machines=3, free=[34, 51, 60]))
+    assert idle.assignment == certify(plan_of(*routes, machines=3, free=[34, 51, 60])).assignment == 48
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_nested_sets_of_machines_need_no_solver(seed: int, monkeypatch: pytest.MonkeyPatch):
     """Shows the solver's own bound, found without it, for generated shops whose machines come late."""
@@ -142,7 +149,7 @@ def test_nested_sets_of_machines_need_no_solver(seed: int, monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr("scipy.optimize.linprog", None)
         found = certify(plan)
-    monkeypatch.setattr(bounds, "_tightest_set", lambda *_: None)
+    monkeypatch.setattr(assignment, "_tightest_set", lambda *_: None)
     assert certify(plan).assignment in (found.assignment, found.assignment - 1)  # the solver's weights are rounded
 
 
@@ -211,7 +218,7 @@ def test_machine_dependent_times_of_many_operations_are_pooled(monkeypatch: pyte
     routes = [[{m: int(t) for m, t in enumerate(rng.integers(50, 100, 4))}] for _ in range(200)]
     plan = plan_of(*routes, machines=4)
     full = certify(plan)
-    monkeypatch.setattr(bounds, "_MAX_PROFILES", 10)
+    monkeypatch.setattr(assignment, "_MAX_PROFILES", 10)
     pooled = certify(plan)
     assert full.load < pooled.assignment <= full.assignment
     assert pooled.assignment == pytest.approx(full.assignment, rel=0.02)

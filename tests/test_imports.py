@@ -15,7 +15,7 @@ PACKAGE = Path(jaxshop.__file__).parent
 
 LAYERS = (
     {"records", "validation", "shop", "io", "hosts", "config"},
-    {"lots", "bounds", "schedule"},
+    {"lots", "assignment", "bounds", "schedule"},
     {"sources", "report"},
     {"env"},
     {"policies", "distributed"},
