@@ -117,7 +117,7 @@ def eligible(groups: list[Group], machines: int) -> np.ndarray:
 
 
 def _at_work(groups: list[Group]) -> list[Group]:
-    """The operations that take time on every machine; those of no time anywhere have no share in the load."""
+    """The operations that take time wherever they run; one that takes none on some machine adds nothing to the load."""
     busy = [group.fastest > 0 for group in groups]
     return [
         group if kept.all() else Group(group.machines, *(x[kept] for x in group[1:]))
