@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import scipy.optimize  # noqa: F401 - a certificate may need it, and no caller's time limit shall pay for its import
+
 from jaxshop.io import parse_json
 from jaxshop.lots import LotPlan, split_lots
 from jaxshop.schedule import Schedule, from_json, kpis, to_json, verify

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -162,3 +164,9 @@ def test_warm_up_measures_every_size_and_refuses_a_lying_model(engine: FakeEngin
     liar = module.Model("liar", "", None, weights="liar")
     with pytest.raises(RejectedError, match="invalid"):
         scheduler.warm_up(liar)
+
+
+def test_what_a_certificate_may_need_is_loaded_with_the_planner() -> None:
+    """The solver's import (0.4 s and more) is paid before a server is ready, in nobody's time limit."""
+    script = "import sys, jaxshop.serving.planner; print('scipy.optimize' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "True\n"
