@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import sys
@@ -233,9 +232,8 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _train(argv: Sequence[str] | None) -> int:
-    from jaxshop.distributed import leads
-    from jaxshop.launch import launch
     from jaxshop.ppo.callbacks import make_console
+    from jaxshop.start import start
 
     parser = _Parser(
         prog="train.py",
@@ -256,10 +254,8 @@ def _train(argv: Sequence[str] | None) -> int:
         overrides.append(f"run.seed={args.seed}")
     if args.shop is not None:
         overrides.append(f"run.shop={json.dumps(args.shop)}")
-    if not gc.get_freeze_count():  # to look through all that was imported again and again is a seventh of tracing
-        gc.freeze()
-    report, code = launch(args.config, args.resume, overrides, make_console(to_stderr=args.json))
-    if args.json and leads():
+    report, code = start(args.config, args.resume, overrides, make_console(to_stderr=args.json))
+    if args.json and report:  # empty in processes that do not lead
         print(json.dumps(report))
     return code
 

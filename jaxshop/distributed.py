@@ -16,6 +16,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxshop.hosts import usable_cores
 from jaxshop.shop import ShopError
 
 AXIS = "data"
@@ -184,11 +185,6 @@ def one_device_per_core(*shared: int) -> None:
     cores = usable_cores()
     with suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", max(n for n in range(1, cores + 1) if all(s % n == 0 for s in shared)))
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def data_mesh(devices: int | None = None) -> Mesh | None:

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, cast
@@ -27,7 +28,6 @@ from jaxshop.config import (
     check_progress,
     check_resume,
     from_dict,
-    load_config,
     to_dict,
 )
 from jaxshop.data_report import load_and_report
@@ -44,12 +44,14 @@ from jaxshop.distributed import (
 )
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.inspection import shop_facts
-from jaxshop.io import read_json, write_atomic
+from jaxshop.io import write_atomic
 from jaxshop.lots import split_lots
 from jaxshop.policies.tuning import tune_linear
 from jaxshop.ppo.callbacks import Callback, Callbacks, ConsoleProgress, JsonLines, TensorBoard
 from jaxshop.ppo.evaluate import Evaluator, rule_makespans
 from jaxshop.ppo.problem import Problem, prepare
+from jaxshop.ppo.shop_process import ShopProcess
+from jaxshop.ppo.shops import make_shops
 from jaxshop.ppo.train import Outcome, first_learner, lower_step, train
 from jaxshop.ppo.update import Learner
 from jaxshop.report import write_gantt
@@ -62,23 +64,30 @@ from jaxshop.tables import comparison_table, shop_summary
 
 
 def launch(
-    config_path: str | None, resume: str | None, overrides: Sequence[str], console: Console
+    config: Config, resume: str | None, console: Console, process: ShopProcess | None = None
 ) -> tuple[dict[str, Any], int]:
     """Run what `train.py` was asked for, together with the other processes that the environment describes.
+
+    Args:
+        config: of `jaxshop.start.resolve`.
+        resume: the run folder to go on with.
+        console: what is printed goes there.
+        process: makes the training shops; None: this process does.
 
     Returns:
         The final JSON (empty in processes that do not lead) and the exit code: 0, 3 when the target was not met,
         128 + the signal when interrupted.
     """
     with membership(os.environ):
-        config = _resolve(config_path, resume, overrides)
         if find_cluster(os.environ) is None:  # else the processes have met, and JAX runs
             one_device_per_core(*(stage.samples for _, stage in config.stages()))
         quiet = Console(file=io.StringIO(), quiet=True)
-        return _run(config, resume, console if leads() else quiet)
+        return _run(config, resume, console if leads() else quiet, process)
 
 
-def _run(config: Config, resume: str | None, console: Console) -> tuple[dict[str, Any], int]:
+def _run(
+    config: Config, resume: str | None, console: Console, process: ShopProcess | None
+) -> tuple[dict[str, Any], int]:
     begun = time.monotonic()
     shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file))
     if config.run.require_real_data:
@@ -95,7 +104,8 @@ def _run(config: Config, resume: str | None, console: Console) -> tuple[dict[str
             steps[name] = ahead.submit(lower_step(name, env, shops, config, network).compile)
 
     try:
-        problem = prepare(shop, config, foresee)
+        with process or nullcontext():
+            problem = prepare(shop, config, foresee, process.make if process else make_shops)
         check_agreement(
             [json.dumps(to_dict(config)), problem.own, [bank.shops for bank in problem.banks.values()]],
             "config, shop and version of jaxshop",
@@ -132,11 +142,9 @@ def _run(config: Config, resume: str | None, console: Console) -> tuple[dict[str
             highlight=False,
         )
         store.close()
-        return {
-            "run_dir": str(folder),
-            "interrupted": signal.Signals(outcome.interrupted).name,
-            "update": outcome.update,
-        }, 128 + outcome.interrupted
+        name = signal.Signals(outcome.interrupted).name
+        report = {"run_dir": str(folder), "interrupted": name, "update": outcome.update}
+        return report if leads() else {}, 128 + outcome.interrupted
 
     step = store.best()
     assert step is not None
@@ -195,20 +203,6 @@ def _check_outputs(config: Config) -> None:
         TensorBoard.writer()
     if config.run.export_to is not None and not Path(config.run.export_to).absolute().parent.is_dir():
         raise ConfigError(f"run.export_to: the folder around {config.run.export_to} does not exist")
-
-
-def _resolve(config_path: str | None, resume: str | None, overrides: Sequence[str]) -> Config:
-    """The config to run; on a resume, the run's own with what may change changed."""
-    if resume is None:
-        return load_config(config_path or "configs/reference.toml", overrides)
-    record, where = read_json(Path(resume) / "config.json"), f"{resume}/config.json"
-    before = from_dict(record, where)
-    check_complete(record, where)
-    after = (
-        load_config(config_path, overrides, base=before) if config_path is None else load_config(config_path, overrides)
-    )
-    check_resume(before, after, resume)
-    return after
 
 
 def _new_folder(config: Config) -> Path:

@@ -112,9 +112,10 @@ def test_train_runs_on_every_core(tmp_path):
     """Shows that nothing has started JAX when a run asks for its devices: 4 for 4 cores and 8 samples."""
     script = (
         "import jax, jaxshop.distributed as d, jaxshop.launch as launch, rich.console\n"
+        "from jaxshop.start import resolve\n"
         "d.usable_cores = lambda: 4\n"
         "launch._run = lambda *given: ({}, 0)\n"
-        "launch.launch({!r}, None, [], rich.console.Console())\n"
+        "launch.launch(resolve({!r}, None, []), None, rich.console.Console())\n"
         "print(jax.device_count())"
     )
     environ = {k: v for k, v in os.environ.items() if k not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
-import numpy as np
 
 from jaxshop.bounds import Certificate, certify, verdict
 from jaxshop.config import Config, ConfigError, PoolConfig
-from jaxshop.env import EnvParams, JobShop, make
-from jaxshop.env.packing import pack, pack_stacked, shape_of
-from jaxshop.env.types import Shape
+from jaxshop.env import EnvParams, JobShop
+from jaxshop.env.packing import pack, shape_of
 from jaxshop.lots import LotPlan, split_lots
+from jaxshop.ppo.shops import FULL, SELECTION, SMALL, Make, Order, make_shops
 from jaxshop.shop import TICKS_PER_HOUR, Shop, ShopError
-from jaxshop.sources.reference import generate_shop, random_spec
-
-_SMALL, _SELECTION, _FULL = 1, 2, 3
-"""First words of the seeds: they keep the kinds of generated shops, and the reference's seeds, apart."""
-_FEWEST_JOBS = 6
-"""Fewer than these cannot share a load like the reference's; shops of one job are trained for with these, too."""
-
 
 Foresee = Callable[[str, JobShop, EnvParams], None]
 """(stage, environment, shapes and dtypes of its shops): called before the shops are certified, which takes seconds."""
@@ -56,53 +48,39 @@ def check_target(plan: LotPlan, target_hours: float | None) -> None:
         raise ShopError(f"{plan.shop.name}: target {target_hours:g} h cannot be reached: {answer.reason}")
 
 
-def prepare(shop: Shop, config: Config, foresee: Foresee | None = None) -> Problem:
-    """Cut the lots, certify the bound, refuse an impossible target, and generate the training shops.
+def prepare(shop: Shop, config: Config, foresee: Foresee | None = None, make: Make = make_shops) -> Problem:
+    """Cut the lots, certify the bound, refuse an impossible target, and have the training shops made by `make`.
 
     `foresee` hears of each stage with generated shops as soon as their shapes are known.
     """
+    pools, seed = {"general": (config.pool, SMALL), "full": (config.full_pool, FULL)}, config.run.seed
+    made = {name: make(Order(*pools[name], seed, stage.candidates)) for name, stage in config.stages() if name in pools}
     plan = split_lots(shop, config.run.max_lot_hours)
     check_target(plan, config.run.target_hours)
     certificate = certify(plan)
     if certificate.value == 0:
         raise ShopError(f"{shop.name}: no job takes any time, so there is nothing to train for")
-    shape = shape_of([plan], config.own.candidates)
-    packed = pack(plan, shape, certificate.value)
+    kept = PoolConfig(config.evaluation.selection_shops, len(shop.machines), len(plan.lots))
+    selection = make(Order(kept, SELECTION, seed, config.own.candidates))
+    own_env = JobShop(shape_of([plan], config.own.candidates))
+    packed = pack(plan, own_env.shape, certificate.value)
     own = jax.device_put(packed)
-    banks = {"own": Bank(JobShop(shape), jax.device_put(jax.tree.map(lambda x: x[None], packed)))}
-    pools = {"general": (config.pool, _SMALL), "full": (config.full_pool, _FULL)}
+    banks = {"own": Bank(own_env, jax.device_put(jax.tree.map(lambda x: x[None], packed)))}
     for name, stage in config.stages():
-        plans = _plans(*pools[name], config.run.seed) if name in pools else [plan]
-        env = JobShop(shape_of(plans, stage.candidates))
+        shape, outline = next(made[name]) if name in made else (own_env.shape, None)
+        env = JobShop(shape)
         if (decisions := env.shape.operations * stage.shops * stage.samples) < config.ppo.minibatches:
             raise ConfigError(f"ppo.minibatches: {name} has only {decisions} decisions an update to cut into these")
-        if name in pools:
+        if outline is not None:
             if foresee is not None:
-                foresee(name, env, _outline(plans, env.shape))
-            banks[name] = Bank(env, jax.device_put(pack_stacked(plans, env.shape)))
-    kept = PoolConfig(config.evaluation.selection_shops, len(shop.machines), len(plan.lots))
+                foresee(name, env, outline)
+            banks[name] = Bank(env, jax.device_put(next(made[name])))
+    kept_shape, _ = next(selection)
     return Problem(
         plan,
         certificate,
-        JobShop(shape),
+        own_env,
         own,
         {name: banks[name] for name, _ in config.stages()},
-        Bank(*make(_plans(kept, _SELECTION, config.run.seed), config.own.candidates)),
+        Bank(JobShop(kept_shape), jax.device_put(next(selection))),
     )
-
-
-def _outline(plans: Sequence[LotPlan], shape: Shape) -> EnvParams:
-    """Shapes and dtypes of the stacked shops."""
-    one = pack(plans[0], shape, bound=1)
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(plans), *x.shape), x.dtype), one)
-
-
-def _plans(pool: PoolConfig, purpose: int, seed: int) -> list[LotPlan]:
-    """Shops of the reference's make; the seed of each depends on the run's seed, the purpose and its index alone."""
-    return [_generated(pool, [purpose, seed, i]) for i in range(pool.count)]
-
-
-def _generated(pool: PoolConfig, seed: list[int]) -> LotPlan:
-    rng = np.random.default_rng(seed)
-    jobs = max(_FEWEST_JOBS, round(pool.jobs * rng.uniform(0.85, 1.1)))
-    return split_lots(generate_shop(rng, random_spec(rng, pool.machines, jobs)), None)
