@@ -18,6 +18,8 @@ def pytest_configure(config) -> None:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compilation_cache.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    if "CI" not in os.environ:  # code that runs once need not be fast; CI has the time to test what users run
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
 
 def pytest_unconfigure(config) -> None:

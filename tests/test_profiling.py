@@ -115,6 +115,7 @@ def test_numba_loop_makes_the_same_decisions():
 
 def test_numba_refuses_times_that_differ_by_machine(capsys):
     """Shows one line and no traceback where the loop could not make the same decisions."""
+    pytest.importorskip("numba")
     env, params = make(random_shop(0))
     assert env.shape.choices > 1
     with pytest.raises(Exception, match="same time on each"):
