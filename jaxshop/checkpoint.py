@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import logging
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 from chex import ArrayTree
-from orbax.checkpoint import checkpoint_managers
 
 from jaxshop.config import Config, NetworkConfig, from_dict, to_dict
 from jaxshop.distributed import leads
@@ -24,6 +25,22 @@ from jaxshop.io import read_text, write_atomic
 from jaxshop.lots import LotPlan
 from jaxshop.policies.network import Network, initial_weights
 from jaxshop.shop import ShopError, fingerprint
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
+else:
+
+    def _lazily(name: str) -> ModuleType:
+        """A module that is executed when something of it is used."""
+        if name in sys.modules:
+            return sys.modules[name]
+        spec = importlib.util.find_spec(name)
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    ocp = _lazily("orbax.checkpoint")  # 0.5 s, which a run spends while XLA compiles its first update, or loads it
 
 SCHEMA_VERSION = 1
 """Changes whenever the layout of a checkpoint does."""
@@ -70,10 +87,10 @@ class Store:
     def __init__(self, folder: Path, read_only: bool = False):
         if read_only and not folder.is_dir():
             raise CheckpointError(f"{folder}: no such checkpoint folder")
-        keep = checkpoint_managers.AnyPreservationPolicy(
+        keep = ocp.checkpoint_managers.AnyPreservationPolicy(
             [
-                checkpoint_managers.LatestN(1),
-                checkpoint_managers.BestN(get_metric_fn=lambda m: m["score"], reverse=True, n=1),
+                ocp.checkpoint_managers.LatestN(1),
+                ocp.checkpoint_managers.BestN(get_metric_fn=lambda m: m["score"], reverse=True, n=1),
             ]
         )
         # best_fn alone would delete the latest checkpoint whenever it is not the best (orbax#526).

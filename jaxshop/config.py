@@ -131,6 +131,11 @@ class Config:
         named = (("general", self.general), ("full", self.full), ("own", self.own))
         return [(name, stage) for name, stage in named if stage.updates]
 
+    def pools(self) -> dict[str, PoolConfig]:
+        """What the stages of generated shops draw from, where they have updates."""
+        pools = {"general": self.pool, "full": self.full_pool}
+        return {name: pools[name] for name, _ in self.stages() if name in pools}
+
     @property
     def updates(self) -> int:
         """Updates of all stages."""

@@ -16,7 +16,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxshop.hosts import usable_cores
+from jaxshop.cores import usable_cores
 from jaxshop.shop import ShopError
 
 AXIS = "data"

@@ -1,9 +1,8 @@
-"""This machine: its cores, and which network addresses nobody else reaches."""
+"""Network addresses: which of them nobody but this machine reaches."""
 
 from __future__ import annotations
 
 import ipaddress
-import os
 
 
 def is_loopback(host: str) -> bool:
@@ -12,8 +11,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

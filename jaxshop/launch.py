@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, cast
@@ -19,7 +18,6 @@ from typing import Any, NamedTuple, TextIO, cast
 import jax
 from rich.console import Console
 
-from jaxshop.bounds import verdict
 from jaxshop.checkpoint import Store, export_policy, make_network, trained_on
 from jaxshop.config import (
     Config,
@@ -45,7 +43,6 @@ from jaxshop.distributed import (
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.inspection import shop_facts
 from jaxshop.io import write_atomic
-from jaxshop.lots import split_lots
 from jaxshop.policies.tuning import tune_linear
 from jaxshop.ppo.callbacks import Callback, Callbacks, ConsoleProgress, JsonLines, TensorBoard
 from jaxshop.ppo.evaluate import Evaluator, rule_makespans
@@ -72,7 +69,7 @@ def launch(
         config: of `jaxshop.start.resolve`.
         resume: the run folder to go on with.
         console: what is printed goes there.
-        process: makes the training shops; None: this process does.
+        process: makes the generated shops, and is ended when they are made; None: they are made here.
 
     Returns:
         The final JSON (empty in processes that do not lead) and the exit code: 0, 3 when the target was not met,
@@ -104,8 +101,9 @@ def _run(
             steps[name] = ahead.submit(lower_step(name, env, shops, config, network).compile)
 
     try:
-        with process or nullcontext():
-            problem = prepare(shop, config, foresee, process.make if process else make_shops)
+        problem = prepare(shop, config, foresee, process.make if process else make_shops)
+        if process:
+            process.end()
         check_agreement(
             [json.dumps(to_dict(config)), problem.own, [bank.shops for bank in problem.banks.values()]],
             "config, shop and version of jaxshop",
@@ -128,7 +126,7 @@ def _run(
     past = _Past()
     if leads():
         write_atomic(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
-        _introduce(problem, config, folder, console)
+        _introduce(problem, folder, console)
         lines = JsonLines(folder / "metrics.jsonl", keep=step or 0)
         past = _past(lines.known, config.run.target_hours)
         sinks += [lines, ConsoleProgress(console)]
@@ -216,18 +214,13 @@ def _new_folder(config: Config) -> Path:
     return folder
 
 
-def _introduce(problem: Problem, config: Config, folder: Path, console: Console) -> None:
+def _introduce(problem: Problem, folder: Path, console: Console) -> None:
     """Say what is scheduled, what is certain about it, and why lots are cut."""
-    plan, target = problem.plan, config.run.target_hours
+    plan, whole = problem.plan, problem.whole
     for line in shop_summary(plan, problem.certificate):
         console.print(line, highlight=False)
-    if target is not None and plan.max_lot_hours is not None:
-        whole = verdict(split_lots(plan.shop, None), round(target * TICKS_PER_HOUR))
-        if whole.feasible is False:
-            console.print(
-                f"{whole.reason}. Lots of at most {plan.max_lot_hours:g} h are used instead.",
-                highlight=False,
-            )
+    if whole is not None and whole.feasible is False:
+        console.print(f"{whole.reason}. Lots of at most {plan.max_lot_hours:g} h are used instead.", highlight=False)
     console.print(f"run folder {folder}, device {device_name()}", highlight=False)
 
 

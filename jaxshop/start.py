@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxshop.config import Config, check_complete, check_resume, from_dict, load_config
-from jaxshop.hosts import usable_cores
+from jaxshop.cores import usable_cores
 from jaxshop.io import read_json
 from jaxshop.ppo.shop_process import ShopProcess
 
@@ -22,22 +23,28 @@ _MANY_JOBS = 5000
 def start(
     config_path: str | None, resume: str | None, overrides: Sequence[str], console: Console
 ) -> tuple[dict[str, Any], int]:
-    """Do what `train.py` was asked for.
-
-    Returns:
-        The final JSON and the exit code, as `launch` does.
-    """
+    """Do what `train.py` was asked for: arguments and errors of `resolve`, the console, and the results of `launch`."""
+    gc.set_threshold(200_000, 20, 20)  # to look for garbage all along imports and tracing took 0.6 of 9 s
     config = resolve(config_path, resume, overrides)
-    process = ShopProcess() if usable_cores() > 1 and _generated_jobs(config) >= _MANY_JOBS else None
-    from jaxshop.launch import launch
+    with _shop_process(config) as process:
+        from jaxshop.launch import launch
 
-    if not gc.get_freeze_count():  # to look through all that was imported again and again is a seventh of tracing
-        gc.freeze()
-    return launch(config, resume, console, process)
+        if not gc.get_freeze_count():
+            gc.freeze()  # what was imported stays, and need not be looked through
+        return launch(config, resume, console, process)
 
 
 def resolve(config_path: str | None, resume: str | None, overrides: Sequence[str]) -> Config:
-    """The config to run; on a resume, the run's own with what may change changed."""
+    """The config to run; on a resume, the run's own with what may change changed.
+
+    Args:
+        config_path: a TOML file; None for that of the reference shop or, on a resume, for none.
+        resume: the run folder to go on with.
+        overrides: as `section.key=value`.
+
+    Raises:
+        ShopError: a file cannot be read, a key or its value makes no sense, or the run cannot go on with the changes.
+    """
     if resume is None:
         return load_config(config_path or "configs/reference.toml", overrides)
     record, where = read_json(Path(resume) / "config.json"), f"{resume}/config.json"
@@ -50,6 +57,10 @@ def resolve(config_path: str | None, resume: str | None, overrides: Sequence[str
     return after
 
 
-def _generated_jobs(config: Config) -> int:
-    pools = {"general": config.pool, "full": config.full_pool}
-    return sum(pools[name].count * pools[name].jobs for name, _ in config.stages() if name in pools)
+def _shop_process(config: Config) -> AbstractContextManager[ShopProcess | None]:
+    """A process for the shops where there is a core for it and enough to do; without one, they are made here."""
+    jobs = sum(pool.count * pool.jobs for pool in config.pools().values())
+    if usable_cores() > 1 and jobs >= _MANY_JOBS:
+        with suppress(OSError):  # no more processes are allowed
+            return ShopProcess()
+    return nullcontext()

@@ -51,7 +51,7 @@ def test_get_obs_is_what_reset_and_step_return():
     for _ in range(int(params.operations)):
         chex.assert_trees_all_close(observe(state, params), obs, atol=1e-5)
         obs, state, *_ = step(jax.random.key(0), state, state.first, params)
-    chex.assert_trees_all_close(env.get_obs(state), obs, atol=1e-5)
+    chex.assert_trees_all_close(jax.jit(lambda state: env.get_obs(state))(state), obs, atol=1e-5)
 
 
 def padded(seed: int, **kwargs):
@@ -192,7 +192,7 @@ def test_padding_changes_nothing():
         params = jax.tree.map(jnp.asarray, pack(plan, shape))
         state, rewards = play(JobShop(shape), params, lambda mask, state: int(np.flatnonzero(mask)[-1]))
         n = int(params.operations)
-        obs, _ = JobShop(shape).reset_env(jax.random.key(0), params)
+        obs, _ = stepper(JobShop(shape))[0](jax.random.key(0), params)
         features = np.asarray(obs.features)[np.asarray(obs.candidate_mask)]
         results.append((state.op_start[:n], state.op_machine[:n], rewards, features, obs.context))
     chex.assert_trees_all_close(*results, rtol=1e-6)
@@ -282,8 +282,8 @@ def test_equal_environments_are_one_compilation_key():
 def test_public_step_starts_the_next_episode():
     """Shows that `step` returns the next episode's first observation and keeps the final one in info."""
     env, _ = make(from_routes([[{0: 3}]], 1))
-    first, state = env.reset(jax.random.key(0))
-    obs, state, _, terminated, truncated, info = env.step(jax.random.key(1), state, jnp.int32(0))
+    first, state = jax.jit(env.reset)(jax.random.key(0))
+    obs, state, _, terminated, truncated, info = jax.jit(env.step)(jax.random.key(1), state, jnp.int32(0))
     assert bool(terminated)
     assert not bool(truncated)
     chex.assert_trees_all_equal(obs, first)
@@ -294,7 +294,7 @@ def test_public_step_starts_the_next_episode():
 def test_candidates_are_the_conflict_set_longest_first():
     """Shows what a cut to fewer candidates keeps: the lots with the most work left."""
     env, params = make(from_routes([[{0: 5}], [{0: 6}], [{0: 7}], [{1: 9}]], 2), candidates=2)
-    obs, _ = env.reset_env(jax.random.key(0), params)
+    obs, _ = jax.jit(env.reset_env)(jax.random.key(0), params)
     assert obs.action_mask.tolist() == [True, True, True, False]
     assert obs.candidates.tolist() == [2, 1]
 
@@ -311,7 +311,7 @@ def test_environments_last_are_the_same_as_under_vmap(non_delay, overlap):
     last = environments_last(shops)
     key, rng = jax.random.key(0), np.random.default_rng(0)
     under_vmap, at_the_end = jax.jit(jax.vmap(env.step_env, (None, 0, 0, 0))), jax.jit(env.step_env)
-    obs, state = jax.vmap(env.reset_env, (None, 0))(key, shops)
+    obs, state = jax.jit(jax.vmap(env.reset_env, (None, 0)))(key, shops)
     obs_last, state_last = jax.jit(env.reset_env)(key, last)
     for _ in range(shape.operations + 2):
         chex.assert_trees_all_close((obs_last, state_last), environments_last((obs, state)), rtol=1e-5, atol=1e-6)

@@ -14,7 +14,7 @@ import jaxshop
 PACKAGE = Path(jaxshop.__file__).parent
 
 LAYERS = (
-    {"records", "validation", "shop", "io", "hosts", "config"},
+    {"records", "validation", "shop", "io", "hosts", "cores", "config"},
     {"lots", "assignment", "bounds", "schedule"},
     {"sources", "report"},
     {"env"},

@@ -16,6 +16,7 @@ from jaxshop.env.packing import pack, shape_of
 from jaxshop.lots import split_lots
 from jaxshop.sources.reference import generate_shop, random_spec
 from tests.shops import from_routes, random_shop
+from tests.test_env import stepper
 
 SETS = 32
 """The columns about sets begin here."""
@@ -54,8 +55,8 @@ def test_sums_of_sets_equal_those_counted_anew(seed):
         shop = random_shop(seed, jobs=4)
     plan = split_lots(shop, None)
     env, params = make(plan)
-    obs, state = env.reset_env(jax.random.key(0), params)
-    step = jax.jit(env.step_env)
+    reset, step = stepper(env)
+    obs, state = reset(jax.random.key(0), params)
     for i in range(int(params.operations)):
         for name, expected in zip(("set_work", "set_queue", "set_busy"), sums(plan, params, state), strict=True):
             np.testing.assert_allclose(getattr(state, name), expected, atol=1e-5, err_msg=f"{name} at step {i}")
@@ -70,10 +71,11 @@ def test_how_late_a_machine_comes_after_the_bound_does_not_matter():
     for late in (20, 10**8):
         env, params = make(from_routes(routes, 3, free=[0, late, 0]))
         assert int(params.bound) < 20
-        obs, state = env.reset_env(jax.random.key(0), params)
+        reset, step = stepper(env)
+        obs, state = reset(jax.random.key(0), params)
         for _ in range(3):
             seen.append((obs.features, obs.context))
-            obs, state, *_ = env.step_env(jax.random.key(0), state, state.first, params)
+            obs, state, *_ = step(jax.random.key(0), state, state.first, params)
     chex.assert_trees_all_close(seen[:3], seen[3:], atol=1e-6)
 
 
@@ -83,7 +85,7 @@ def test_padding_does_not_change_what_a_slow_machine_looks_like():
     tight = shape_of([plan])
     wide = replace(tight, lots=3, candidates=3)
     seen = [
-        np.asarray(JobShop(s, non_delay=True).reset_env(jax.random.key(0), pack(plan, s))[0].features)[0]
+        np.asarray(stepper(JobShop(s, non_delay=True))[0](jax.random.key(0), pack(plan, s))[0].features)[0]
         for s in (tight, wide)
     ]
     np.testing.assert_allclose(*seen, atol=1e-6)
@@ -93,7 +95,7 @@ def test_a_lot_with_a_tail_cannot_wait_behind_one_without():
     """Shows, in figures made by hand, that a set's work and the tail behind it say which lot cannot go last there."""
     long, tailed = [{0: 8, 1: 8}], [{0: 4, 1: 4}, {2: 6}]
     env, params = make(from_routes([long, long, tailed], 3))
-    obs, _ = env.reset_env(jax.random.key(0), params)
+    obs, _ = stepper(env)[0](jax.random.key(0), params)
     assert int(params.bound) == 10
     assert np.asarray(obs.action_mask).all()
     urgency, _, to_most_urgent = np.asarray(obs.features)[:, SETS + 8 : SETS + 11].T
@@ -106,7 +108,7 @@ def test_work_that_cannot_leave_a_narrow_set_threatens_those_who_can():
     """Shows that a lot that may also run elsewhere sees how tight the narrow set around the machine is."""
     narrow, broad = [{0: 5}], [{0: 5, 1: 5, 2: 5}]
     env, params = make(from_routes([narrow, narrow, broad], 3))
-    obs, state = env.reset_env(jax.random.key(0), params)
+    obs, state = stepper(env)[0](jax.random.key(0), params)
     assert int(state.machine) == 0
     threat = np.asarray(obs.features)[:, SETS + 4]
     assert FEATURES > SETS + 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from itertools import chain
 
 import chex
@@ -59,11 +60,15 @@ def test_what_a_lost_process_leaves_undone_is_made_here(here, received):
 
 
 def test_the_process_ends_when_its_owner_is_killed():
-    """Shows that nothing is left of a run that had no chance to clean up."""
+    """Shows that nothing is left of a run that had no chance to clean up, though hours of work were ordered."""
     script = (
         "import os, signal\n"
+        "from jaxshop.config import PoolConfig\n"
         "from jaxshop.ppo.shop_process import ShopProcess\n"
-        "print(ShopProcess()._process.pid, flush=True)\n"
+        "from jaxshop.ppo.shops import Order\n"
+        "process = ShopProcess()\n"
+        "process.make(Order(PoolConfig(10**6, 20, 50), 1, 0, 4))\n"
+        "print(process._process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     owner = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -84,10 +89,43 @@ def test_a_process_is_started_where_it_pays(monkeypatch, cores, jobs, helped):
     """Shows that one core, or a few shops, do without."""
     given = []
     monkeypatch.setattr("jaxshop.start.usable_cores", lambda: cores)
-    monkeypatch.setattr("jaxshop.start.ShopProcess", lambda: "process")
+    monkeypatch.setattr("jaxshop.start.ShopProcess", lambda: nullcontext("process"))
     monkeypatch.setattr("jaxshop.launch.launch", lambda *arguments: given.append(arguments[-1]) or ({}, 0))
     assert start(None, None, ["pool.count=1", f"pool.jobs={jobs}"], console=None) == ({}, 0)
     assert given == ["process" if helped else None]
+
+
+def test_a_process_that_cannot_be_started_is_done_without(monkeypatch):
+    """Shows a run on a machine that allows no more processes."""
+
+    def refuse(*arguments, **options):
+        raise BlockingIOError("no more processes")
+
+    given = []
+    monkeypatch.setattr("jaxshop.start.usable_cores", lambda: 2)
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    monkeypatch.setattr("jaxshop.launch.launch", lambda *arguments: given.append(arguments[-1]) or ({}, 0))
+    assert start(None, None, [], console=None) == ({}, 0)
+    assert given == [None]
+
+
+@pytest.mark.parametrize("word", ["INFO: loaded\n", "coverage\n"])
+def test_a_word_on_stdout_spoils_no_shop(here, tmp_path, monkeypatch, word):
+    """Shows the right shops though something that Python loads there (a `sitecustomize`) writes between the replies."""
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.stdout.write({word!r})\nsys.stdout.flush()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with ShopProcess() as process:
+        made = all_made(process.make)
+    for ours, theirs in zip(here[1::2], made[1::2], strict=True):
+        chex.assert_trees_all_equal(ours, theirs)
+
+
+def test_the_process_runs_what_this_one_runs(here, tmp_path, monkeypatch):
+    """Shows that modules in the folder where train.py is called are not taken for ours."""
+    for name in ("jaxshop", "queue"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    test_another_process_makes_the_same_shops(here)
 
 
 def test_a_bad_config_is_refused_before_jax_is_imported():

@@ -238,7 +238,7 @@ def test_train_says_that_whole_jobs_are_too_long(finished: Finished):
     shop = replace(shop, jobs=tuple(replace(j, operations=twice) if j is longest else j for j in shop.jobs))
     config = load_config(finished.config_path, ["run.max_lot_hours=20", "run.target_hours=150"])
     stream = io.StringIO()
-    _introduce(prepare(shop, config), config, finished.folder, Console(file=stream, soft_wrap=True))
+    _introduce(prepare(shop, config), finished.folder, Console(file=stream, soft_wrap=True))
     assert f"job {longest.id} runs" in stream.getvalue()
     assert "Lots of at most 20 h are used instead." in stream.getvalue()
 

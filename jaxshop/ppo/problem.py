@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 
-from jaxshop.bounds import Certificate, certify, verdict
+from jaxshop.bounds import Certificate, Verdict, certify, verdict
 from jaxshop.config import Config, ConfigError, PoolConfig
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.env.packing import pack, shape_of
@@ -33,19 +33,21 @@ class Problem:
 
     plan: LotPlan
     certificate: Certificate
+    whole: Verdict | None  # on the target without lots, where there are both
     own_env: JobShop
     own: EnvParams  # one shop
     banks: Mapping[str, Bank]  # for each stage that has updates
     selection: Bank
 
 
-def check_target(plan: LotPlan, target_hours: float | None) -> None:
-    """Refuse a target that is proven impossible, naming what stands in the way and the lot size that would do."""
+def certified(plan: LotPlan, target_hours: float | None) -> Certificate:
+    """Certify the bound; refuse a target that it excludes, naming what is in the way and the lot size that would do."""
     if target_hours is None:
-        return
+        return certify(plan)
     answer = verdict(plan, round(target_hours * TICKS_PER_HOUR))
     if answer.feasible is False:
         raise ShopError(f"{plan.shop.name}: target {target_hours:g} h cannot be reached: {answer.reason}")
+    return answer.certificate
 
 
 def prepare(shop: Shop, config: Config, foresee: Foresee | None = None, make: Make = make_shops) -> Problem:
@@ -53,17 +55,19 @@ def prepare(shop: Shop, config: Config, foresee: Foresee | None = None, make: Ma
 
     `foresee` hears of each stage with generated shops as soon as their shapes are known.
     """
-    pools, seed = {"general": (config.pool, SMALL), "full": (config.full_pool, FULL)}, config.run.seed
-    made = {name: make(Order(*pools[name], seed, stage.candidates)) for name, stage in config.stages() if name in pools}
+    seed, purposes, stages = config.run.seed, {"general": SMALL, "full": FULL}, dict(config.stages())
+    made = {
+        name: make(Order(pool, purposes[name], seed, stages[name].candidates)) for name, pool in config.pools().items()
+    }
     plan = split_lots(shop, config.run.max_lot_hours)
-    check_target(plan, config.run.target_hours)
-    certificate = certify(plan)
+    certificate = certified(plan, config.run.target_hours)
     if certificate.value == 0:
         raise ShopError(f"{shop.name}: no job takes any time, so there is nothing to train for")
     kept = PoolConfig(config.evaluation.selection_shops, len(shop.machines), len(plan.lots))
     selection = make(Order(kept, SELECTION, seed, config.own.candidates))
     own_env = JobShop(shape_of([plan], config.own.candidates))
     packed = pack(plan, own_env.shape, certificate.value)
+    whole = _without_lots(plan, config.run.target_hours)
     own = jax.device_put(packed)
     banks = {"own": Bank(own_env, jax.device_put(jax.tree.map(lambda x: x[None], packed)))}
     for name, stage in config.stages():
@@ -79,8 +83,15 @@ def prepare(shop: Shop, config: Config, foresee: Foresee | None = None, make: Ma
     return Problem(
         plan,
         certificate,
+        whole,
         own_env,
         own,
         {name: banks[name] for name, _ in config.stages()},
         Bank(JobShop(kept_shape), jax.device_put(next(selection))),
     )
+
+
+def _without_lots(plan: LotPlan, target_hours: float | None) -> Verdict | None:
+    if target_hours is None or plan.max_lot_hours is None:
+        return None
+    return verdict(split_lots(plan.shop, None), round(target_hours * TICKS_PER_HOUR))
