@@ -274,7 +274,7 @@ def describe(config: Config, plan: LotPlan, update: int, initialised_from: str |
 
 def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any]]:
     """The shops that weights after `update` updates have seen."""
-    pools = {"general": config.pool, "full": config.full_pool}
+    pools = config.pools()
     shop = {
         **{"kind": "shop", "name": plan.shop.name, "fingerprint": fingerprint(plan.shop)},
         "provenance": asdict(plan.shop.provenance),
