@@ -93,7 +93,7 @@ def _run(
     _check_outputs(config)
     network = make_network(config.network)
     steps: dict[str, Future[Any]] = {}
-    ahead = ThreadPoolExecutor(1)  # XLA compiles without Python's lock, so that shops are certified meanwhile
+    ahead = ThreadPoolExecutor(1)  # XLA compiles without Python's lock, so that the rest goes on
     making = ahead.submit(first_learner, config, network)
 
     def foresee(name: str, env: JobShop, shops: EnvParams) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _MANY_JOBS = 5000
-"""Jobs of generated shops that take longer (2 s) than a process that imports what it needs to make them (1.3 s)."""
+"""Jobs of generated shops that take as long (1.3 s) as a process to import what it needs to make them."""
 
 
 def start(

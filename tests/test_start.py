@@ -95,6 +95,27 @@ def test_a_process_is_started_where_it_pays(monkeypatch, cores, jobs, helped):
     assert given == ["process" if helped else None]
 
 
+def test_a_refusal_ends_the_process(monkeypatch):
+    """Shows that nothing goes on making shops for a run that was refused before it came to them."""
+    started = []
+
+    class Watched(ShopProcess):
+        def __init__(self):
+            super().__init__()
+            started.append(self._process)
+
+    def refuse(*arguments):
+        assert started[0].poll() is None
+        raise ShopError("refused")
+
+    monkeypatch.setattr("jaxshop.start.usable_cores", lambda: 2)
+    monkeypatch.setattr("jaxshop.start.ShopProcess", Watched)
+    monkeypatch.setattr("jaxshop.launch.launch", refuse)
+    with pytest.raises(ShopError, match="refused"):
+        start(None, None, [], console=None)
+    assert started[0].poll() is not None
+
+
 def test_a_process_that_cannot_be_started_is_done_without(monkeypatch):
     """Shows a run on a machine that allows no more processes."""
 
