@@ -35,7 +35,7 @@ def run_profile(args: argparse.Namespace) -> int:
 
     from jaxshop.config import load_config
     from jaxshop.data_report import load_and_report
-    from jaxshop.distributed import one_device_per_core
+    from jaxshop.distributed import cap_instructions, one_device_per_core
     from jaxshop.env import make
     from jaxshop.launch import check_devices, device_name
     from jaxshop.lots import split_lots
@@ -53,6 +53,7 @@ def run_profile(args: argparse.Namespace) -> int:
     if args.plot:
         require("matplotlib")  # before the minutes that the sweep takes, not after
     config = load_config(args.config)
+    cap_instructions()
     if args.versus is None:
         one_device_per_core(*(stage.samples for _, stage in config.stages()))
         check_devices(config)

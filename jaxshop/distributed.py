@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import os
+import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,6 +29,8 @@ SILENCE = 30
 
 _SIGNS_OF_LOSS = ("Gloo", "NCCL", "UNAVAILABLE", "heartbeat")
 """What is in the messages of collectives whose other end is gone; they come as several types of exception."""
+_ISA = "--xla_cpu_max_isa="
+"""XLA's flag; it is read when JAX starts, and no compiler option of a single program takes its place."""
 _LONGEST = 4096
 """Bytes of a path, at most."""
 
@@ -170,6 +173,24 @@ def largest(*numbers: int) -> tuple[int, ...]:
     if jax.process_count() == 1:
         return numbers
     return tuple(int(x) for x in multihost_utils.process_allgather(np.array(numbers, np.int32)).max(axis=0))
+
+
+def cap_instructions() -> None:
+    """Have XLA compile for AVX2 at most on x86 CPUs; call it before anything starts JAX.
+
+    At the optimisation levels that compile an update soonest LLVM aborts on AVX-512 ("Cannot select ...
+    SUBV_BROADCAST_LOAD"). Without effect where the environment names an instruction set.
+    """
+    if not instructions_capped() and _ISA not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_ISA}AVX2".strip()
+
+
+def instructions_capped() -> bool:
+    """Whether XLA keeps off AVX-512 on this machine, by its flag or since the CPU knows no such thing."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    named = os.environ.get("XLA_FLAGS", "").rpartition(_ISA)[2].split()
+    return bool(named) and named[0] in ("SSE4_2", "AVX", "AVX2")
 
 
 def one_device_per_core(*shared: int) -> None:

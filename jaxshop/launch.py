@@ -30,6 +30,7 @@ from jaxshop.config import (
 )
 from jaxshop.data_report import load_and_report
 from jaxshop.distributed import (
+    cap_instructions,
     check_agreement,
     data_mesh,
     find_cluster,
@@ -75,6 +76,7 @@ def launch(
         The final JSON (empty in processes that do not lead) and the exit code: 0, 3 when the target was not met,
         128 + the signal when interrupted.
     """
+    cap_instructions()
     with membership(os.environ):
         if find_cluster(os.environ) is None:  # else the processes have met, and JAX runs
             one_device_per_core(*(stage.samples for _, stage in config.stages()))

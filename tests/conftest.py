@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import tempfile
 
 import pytest
@@ -15,11 +16,18 @@ def pytest_configure(config) -> None:
     config.compilation_cache = tempfile.TemporaryDirectory(prefix="jaxshop-compiled-")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process that a test starts compiles 5 s of imports anew
     os.environ["JAX_NUM_CPU_DEVICES"] = "1"  # whatever the machine has, and whichever test comes first
+    cap_instructions()
     os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compilation_cache.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-    if "CI" not in os.environ:  # code that runs once need not be fast; CI has the time to test what users run
-        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # code that runs once need not be fast
+
+
+def cap_instructions() -> None:
+    """As `train.py` caps them: LLVM aborts on AVX-512 where it optimises little. XLA_FLAGS may name another set."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_cpu_max_isa" not in flags and platform.machine() == "x86_64":
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_max_isa=AVX2".strip()
 
 
 def pytest_unconfigure(config) -> None:

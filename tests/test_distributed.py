@@ -20,7 +20,14 @@ import pytest
 
 from jaxshop.checkpoint import Store, make_network
 from jaxshop.config import load_config
-from jaxshop.distributed import Cluster, find_cluster, first_host, one_device_per_core
+from jaxshop.distributed import (
+    Cluster,
+    cap_instructions,
+    find_cluster,
+    first_host,
+    instructions_capped,
+    one_device_per_core,
+)
 from jaxshop.ppo.train import first_learner
 from jaxshop.ppo.update import UpdateMetrics
 from jaxshop.shop import ShopError
@@ -106,6 +113,39 @@ def test_every_core_becomes_a_device(monkeypatch, shared, flags, by_hand, device
     monkeypatch.setattr(jax, "config", SimpleNamespace(jax_num_cpu_devices=by_hand, update=asked.__setitem__))
     one_device_per_core(*shared)
     assert asked.get("jax_num_cpu_devices") == devices
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "then", "capped"),
+    [
+        ("x86_64", "", "--xla_cpu_max_isa=AVX2", True),
+        ("AMD64", "--xla_dump_to=d", "--xla_dump_to=d --xla_cpu_max_isa=AVX2", True),
+        ("x86_64", "--xla_cpu_max_isa=AVX512 --xla_dump_to=d", "--xla_cpu_max_isa=AVX512 --xla_dump_to=d", False),
+        ("x86_64", "--xla_cpu_max_isa=AVX", "--xla_cpu_max_isa=AVX", True),
+        ("aarch64", "", "", True),
+    ],
+)
+def test_instructions_are_capped_unless_they_were_named(monkeypatch, machine, flags, then, capped):
+    """Shows the flag that keeps XLA off AVX-512: added on x86 only, and never over one that the environment names."""
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    cap_instructions()
+    assert os.environ["XLA_FLAGS"] == then
+    assert instructions_capped() is capped
+
+
+@pytest.mark.parametrize("flags", ["", "--xla_cpu_max_isa=AVX512"])
+def test_smoke_run_on_every_instruction_set(tmp_path, flags):
+    """Shows that the smoke config trains on two devices as a user's command does, capped and on AVX-512 by request.
+
+    On a CPU with AVX-512 the first ended in LLVM's abort (exit code -6).
+    """
+    ours = ("JAX_NUM_CPU_DEVICES", "JAX_DISABLE_MOST_OPTIMIZATIONS")
+    environ = {k: v for k, v in os.environ.items() if k not in ours} | {"XLA_FLAGS": flags}
+    command = [sys.executable, "train.py", "--config", "configs/smoke.toml", f"run.runs_dir={tmp_path}", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=240)
+    assert done.returncode in (0, 3), done.stderr[-2000:]
+    assert json.loads(done.stdout)["policy"]["greedy_hours"] > 0
 
 
 def test_train_runs_on_every_core(tmp_path):

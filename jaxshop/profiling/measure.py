@@ -30,7 +30,7 @@ def measure(
     repeats: int = 3,
     at_most: int | None = None,
     name: str = "run",
-    compiler_options: dict[str, int] | None = None,
+    compiler_options: dict[str, Any] | None = None,
 ) -> Measured | None:
     """Compile `function` for `args` and time it; in a profiler's trace the runs are called `name`.
 
