@@ -19,10 +19,10 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from jaxshop.lots import split_lots
-from jaxshop.report import write_gantt
-from jaxshop.serving.fallback import best_rule
+from jaxshop.schedule.dispatch import best_rule
+from jaxshop.shop import split_lots
 from jaxshop.sources import load_shop
+from jaxshop.views.gantt import write_gantt
 
 MOVES = """async () => {
   const { gantt } = viewer;

@@ -33,10 +33,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jaxshop.lots import split_lots
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving.engine import LADDER, JaxEngine
-from jaxshop.shop import Job, Machine, Operation, Shop, parse_shop, shop_to_json
+from jaxshop.shop import Job, Machine, Operation, Shop, parse_shop, shop_to_json, split_lots
 from jaxshop.sources import load_shop
 
 ROOT = Path(__file__).parents[1]

@@ -16,11 +16,10 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from jaxshop.bounds import certify
-from jaxshop.lots import split_lots
-from jaxshop.report import write_gantt
-from jaxshop.search import solve
-from jaxshop.shop import TICKS_PER_HOUR
+from jaxshop.search.compiled import solve
+from jaxshop.shop import TICKS_PER_HOUR, split_lots
 from jaxshop.sources import load_shop
+from jaxshop.views.gantt import write_gantt
 
 LOT_HOURS, TARGET_HOURS = 60, 130
 

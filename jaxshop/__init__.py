@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from jaxshop.lots import split_lots
 from jaxshop.schedule import Schedule, verify
-from jaxshop.shop import Shop, ShopError
+from jaxshop.shop import Shop, split_lots
 from jaxshop.sources import load_shop
+from jaxshop.support.errors import ShopError
 
 __version__ = version("jaxshop")
 __all__ = ["Schedule", "Shop", "ShopError", "__version__", "load_shop", "make", "split_lots", "verify"]

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxshop.cli import main, train_main
-from jaxshop.config import Config, load_config
+from jaxshop.cli.main import main, train_main
 from jaxshop.shop import Shop, shop_to_json
-from jaxshop.sources.reference import generate_shop, random_spec
+from jaxshop.sources.generator import generate_shop, random_spec
+from jaxshop.training.config import Config, load_config
 
 TOML = """
 [run]

@@ -1,7 +1,7 @@
 """The pure-functional environment."""
 
-from jaxshop.env.dynamics import op_ends
 from jaxshop.env.environment import JobShop, environments_last, make
+from jaxshop.env.transition import op_ends
 from jaxshop.env.types import EnvParams, EnvState, Observation, Shape
 
 __all__ = ["EnvParams", "EnvState", "JobShop", "Observation", "Shape", "environments_last", "make", "op_ends"]

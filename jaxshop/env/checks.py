@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxshop.env.dynamics import op_ends
 from jaxshop.env.environment import JobShop
+from jaxshop.env.transition import op_ends
 from jaxshop.env.types import EnvParams, EnvState
 
 

@@ -10,13 +10,12 @@ import jax
 import jax.numpy as jnp
 from chex import Array, PRNGKey
 
-from jaxshop.env.dynamics import choose, dispatch, first_state
-from jaxshop.env.observe import CONTEXT, FEATURES, observe
+from jaxshop.env.features import CONTEXT, FEATURES, observe
 from jaxshop.env.packing import pack_stacked, shape_of
 from jaxshop.env.spaces import Box, Dict, Discrete
+from jaxshop.env.transition import choose, dispatch, first_state
 from jaxshop.env.types import Decision, EnvParams, EnvState, Observation, Shape
-from jaxshop.lots import LotPlan, split_lots
-from jaxshop.shop import Shop
+from jaxshop.shop import LotPlan, Shop, split_lots
 
 Info = dict[str, Any]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxshop.bounds import certify
 from jaxshop.env.types import NEVER, EnvParams, Shape
-from jaxshop.lots import LotPlan
+from jaxshop.shop import LotPlan
 
 OVERLAP = 16
 """Up to so many sets around a machine, following those is cheaper than looking at every set."""

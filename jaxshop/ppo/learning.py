@@ -11,12 +11,12 @@ import optax
 from chex import Array, ArrayTree, PRNGKey
 from jax.sharding import Mesh, PartitionSpec
 
-from jaxshop.config import PPOConfig
-from jaxshop.distributed import AXIS
-from jaxshop.policies.network import Network, evaluate
-from jaxshop.ppo.gradients import Microbatches, accumulate, cut, ladder, narrowed, needed_width
+from jaxshop.parallel.mesh import AXIS
+from jaxshop.policies.networks.pooled import Network, evaluate
 from jaxshop.ppo.losses import Batch, LossMetrics, ppo_loss
+from jaxshop.ppo.microbatches import Microbatches, accumulate, cut, ladder, narrowed, needed_width
 from jaxshop.ppo.rollout import Seen, as_float32
+from jaxshop.training.config import PPOConfig
 
 
 class Trained(NamedTuple):

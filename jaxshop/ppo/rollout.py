@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
 from jax.sharding import Mesh, PartitionSpec
 
-from jaxshop.distributed import AXIS
 from jaxshop.env import EnvParams, JobShop
-from jaxshop.policies.network import Network, evaluate
+from jaxshop.parallel.mesh import AXIS
+from jaxshop.policies.networks.pooled import Network, evaluate
 
 
 class Seen(NamedTuple):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxshop.distributed import AXIS
+from jaxshop.parallel.mesh import AXIS
 
 
 class Measured(NamedTuple):

@@ -10,18 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from jaxshop.config import Config, StageConfig
-from jaxshop.distributed import AXIS, data_mesh, replicate
 from jaxshop.env import EnvParams, JobShop
-from jaxshop.env.observe import CONTEXT, FEATURES
-from jaxshop.policies.network import Network, initial_weights
+from jaxshop.env.features import CONTEXT, FEATURES
+from jaxshop.parallel.mesh import AXIS, data_mesh, replicate
+from jaxshop.policies.networks.pooled import Network, initial_weights
 from jaxshop.ppo.rollout import collect
-from jaxshop.ppo.train import compiler_options
 from jaxshop.ppo.update import Learner, make_optimiser, update
 from jaxshop.profiling.cost import Cost, cost_of
 from jaxshop.profiling.measure import Measured, copies, measure, on_devices, race, sharing
 from jaxshop.profiling.roofline import Roofline
 from jaxshop.profiling.workloads import laid_out, network_passes, policy_rollout, random_rollout, training_bank
+from jaxshop.training.config import Config, StageConfig
+from jaxshop.training.loop import compiler_options
 
 UPDATES = 15
 """Runs of an update and of the network's own passes, by turns: one after the other, 15 of each gave 1.4 and 2.8."""

@@ -15,7 +15,7 @@ from jaxshop.env import EnvParams, JobShop, environments_last, make
 from jaxshop.profiling.measure import copies, measure, on_devices, race, sharing
 from jaxshop.profiling.sweep import shop_of
 from jaxshop.profiling.workloads import pick, random_rollout, random_words
-from jaxshop.shop import ShopError
+from jaxshop.support.errors import ShopError
 
 JOBS, MACHINES, OPERATIONS = 20, 10, 8
 ROUNDS = 40
@@ -39,7 +39,7 @@ def versus_jumanji(
 
     Jumanji steps through time, so only operations can be compared. It gets the benefit of every doubt: its random
     policy never idles a machine that has a choice, and its clock stops before any of its episodes is over. Both run on
-    all devices (on CPU one per core, see `jaxshop.distributed`), and of the numbers of environments on each device in
+    all devices (on CPU one per core, see `jaxshop.parallel.mesh`), and of the numbers of environments on each device in
     `counts`, multiples of `SHOPS`, each of the two is judged by its best.
     """
     require("jumanji")

@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from chex import Array, ArrayTree, PRNGKey
 
-from jaxshop.config import Config, StageConfig
 from jaxshop.env import EnvParams, EnvState, JobShop, make
-from jaxshop.env.dynamics import numbered
-from jaxshop.lots import split_lots
-from jaxshop.policies.network import Network, evaluate
-from jaxshop.ppo.gradients import Microbatches, accumulate, ladder, narrowed, needed_width
+from jaxshop.env.transition import numbered
+from jaxshop.policies.networks.pooled import Network, evaluate
 from jaxshop.ppo.learning import deal
+from jaxshop.ppo.microbatches import Microbatches, accumulate, ladder, narrowed, needed_width
 from jaxshop.ppo.rollout import Seen, Transitions, as_float32
-from jaxshop.sources.reference import generate_shop, random_spec
+from jaxshop.shop import split_lots
+from jaxshop.sources.generator import generate_shop, random_spec
+from jaxshop.training.config import Config, StageConfig
 
 
 def mix(word: Array) -> Array:

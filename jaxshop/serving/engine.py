@@ -12,15 +12,15 @@ import jax
 import numpy as np
 from chex import Array, ArrayTree
 
-from jaxshop.checkpoint import CheckpointError, load_policy
 from jaxshop.env import EnvParams, JobShop, Shape
 from jaxshop.env.packing import pack, shape_of
-from jaxshop.lots import LotPlan, split_lots
-from jaxshop.policies.network import Network
+from jaxshop.policies.checkpoint import CheckpointError, load_policy
+from jaxshop.policies.networks.pooled import Network
 from jaxshop.schedule import Schedule
-from jaxshop.search import CANDIDATES, SAMPLE_BATCH, Dispatch, best_sample, greedy_dispatch, to_schedule
+from jaxshop.search.compiled import CANDIDATES, SAMPLE_BATCH, Dispatch, best_sample, greedy_dispatch, to_schedule
 from jaxshop.serving.scheduler import Model
-from jaxshop.shop import Job, Machine, Operation, Shop, ShopError
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
+from jaxshop.support.errors import ShopError
 
 SAMPLED_OPERATIONS = 16 * 2048
 """Operations that one call for samples schedules at most."""

@@ -16,8 +16,6 @@ from typing import Any
 
 import scipy.optimize  # noqa: F401 - a certificate may need it, and no caller's time limit shall pay for its import
 
-from jaxshop.io import parse_json
-from jaxshop.lots import LotPlan, split_lots
 from jaxshop.schedule import Schedule, from_json, kpis, to_json, verify
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.logs import event, log
@@ -35,8 +33,10 @@ from jaxshop.serving.scheduler import (
     UnverifiedError,
 )
 from jaxshop.serving.schemas import Options
-from jaxshop.shop import TICKS_PER_HOUR, Shop, ShopError, parse_shop, shop_to_json
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, parse_shop, shop_to_json, split_lots
 from jaxshop.sources import load_shop
+from jaxshop.support.errors import ShopError
+from jaxshop.support.files import parse_json
 
 WHERE = "body"
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from jaxshop.serving.logs import request_id
-from jaxshop.shop import ShopError
+from jaxshop.support.errors import ShopError
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100

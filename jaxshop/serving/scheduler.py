@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from jaxshop.bounds import Certificate, certify
-from jaxshop.lots import LotPlan
 from jaxshop.schedule import Schedule, verify
+from jaxshop.schedule.dispatch import best_rule
 from jaxshop.serving.device import DeviceThread, LateError
-from jaxshop.serving.fallback import best_rule
+from jaxshop.shop import LotPlan
 
 log = logging.getLogger(__name__)
 

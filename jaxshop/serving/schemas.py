@@ -1,6 +1,6 @@
 """What goes in and out: the query's options, which are checked with this, and models that describe the API.
 
-The shop file has one validator, `jaxshop.shop.parse_shop`; its model here tells readers what that takes.
+The shop file has one validator, `jaxshop.shop.document.parse_shop`; its model here tells readers what that takes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from jaxshop.records import MAX_HOURS, MAX_QUANTITY, MAX_WEIGHT
+from jaxshop.shop import MAX_HOURS
+from jaxshop.shop.records import MAX_QUANTITY, MAX_WEIGHT
 
 Id = Annotated[str, Field(min_length=1, description="printable, unique")]
 Hours = Annotated[float, Field(ge=0, le=MAX_HOURS, description="hours, rounded to the nearest second")]

@@ -19,7 +19,7 @@ from jaxshop.serving import logs
 from jaxshop.serving.front import Front
 from jaxshop.serving.service import Service, jax_engine
 from jaxshop.serving.settings import Settings, load_settings
-from jaxshop.shop import ShopError
+from jaxshop.support.errors import ShopError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -17,7 +17,7 @@ from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import Problem, busy
 from jaxshop.serving.settings import Settings
 from jaxshop.serving.workers import Workers
-from jaxshop.shop import ShopError
+from jaxshop.support.errors import ShopError
 
 if TYPE_CHECKING:  # loaded by the warm-up thread: these import SciPy
     from jaxshop.serving.planner import Planner

@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from jaxshop.hosts import is_loopback
-from jaxshop.shop import ShopError
+from jaxshop.support.errors import ShopError
+from jaxshop.support.machine import is_loopback
 
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 

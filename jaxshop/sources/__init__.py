@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from jaxshop.shop import Shop, ShopError
+from jaxshop.shop import Shop
+from jaxshop.support.errors import ShopError
 
 
 def load_shop(spec: str) -> Shop:
@@ -20,7 +21,7 @@ def load_shop(spec: str) -> Shop:
     # Imported when asked for: the database is an extra, and a file needs no generator.
     source, colon, detail = str(spec).partition(":")
     if source == "reference" and (not colon or re.fullmatch("[1-9]", detail)):
-        from jaxshop.sources.reference import reference_shop
+        from jaxshop.sources.generator import reference_shop
 
         return reference_shop(int(detail or 0))
     if source == "reference":
@@ -28,7 +29,7 @@ def load_shop(spec: str) -> Shop:
     if source == "mariadb" and colon:
         if detail:
             raise ShopError("mariadb: takes nothing after the colon; its settings come from the environment")
-        from jaxshop.sources.mariadb import read_shop as read_database
+        from jaxshop.sources.mariadb.reader import read_shop as read_database
 
         return read_database()
     from jaxshop.sources.files import read_shop

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxshop.io import read_json, read_text
-from jaxshop.shop import Job, Machine, Operation, Provenance, Shop, ShopError, parse_shop, validate
+from jaxshop.shop import Job, Machine, Operation, Provenance, Shop, parse_shop, validate
+from jaxshop.support.errors import ShopError
+from jaxshop.support.files import read_json, read_text
 
 MAX_MACHINES = 100_000
 """A header that promises more is refused before a record is made for each."""

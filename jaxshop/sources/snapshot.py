@@ -14,7 +14,8 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
-from jaxshop.shop import Shop, ShopError, fingerprint
+from jaxshop.shop import Shop, fingerprint
+from jaxshop.support.errors import ShopError
 
 KEY = "JAXSHOP_SNAPSHOT_KEY"
 SHORTEST_KEY = 16

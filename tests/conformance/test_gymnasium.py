@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env
 
 from jaxshop.env import make
 from jaxshop.env.adapters import to_gymnasium
-from jaxshop.lots import split_lots
+from jaxshop.shop import split_lots
 from tests.oracles import dispatch as oracle
 from tests.shops import ft06
 

@@ -11,7 +11,7 @@ from jumanji.testing.env_not_smoke import check_env_does_not_smoke, check_env_sp
 from jaxshop.bounds import certify
 from jaxshop.env import make, op_ends
 from jaxshop.env.adapters import to_jumanji
-from jaxshop.lots import split_lots
+from jaxshop.shop import split_lots
 from tests.shops import ft06
 
 

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxshop.lots import LotPlan
 from jaxshop.schedule import Row, Schedule
-from jaxshop.shop import fingerprint
+from jaxshop.shop import LotPlan, fingerprint
 
 NEVER = 1 << 40
 """Later than every schedule: the time of an operation on a machine that cannot run it."""

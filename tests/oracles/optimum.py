@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ortools.sat.python import cp_model
 
-from jaxshop.lots import LotPlan
+from jaxshop.shop import LotPlan
 
 
 def least_makespan(plan: LotPlan) -> int:

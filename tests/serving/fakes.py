@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jaxshop.lots import LotPlan, split_lots
 from jaxshop.schedule import Row, Schedule
 from jaxshop.serving.logs import event
 from jaxshop.serving.scheduler import Model
-from jaxshop.shop import Job, Machine, Operation, Shop, ShopError, fingerprint, shop_to_json
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, fingerprint, shop_to_json, split_lots
+from jaxshop.support.errors import ShopError
 
 
 @dataclass(frozen=True)

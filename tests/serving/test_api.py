@@ -9,10 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from jaxshop.lots import split_lots
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving import schemas
-from jaxshop.shop import fingerprint, parse_shop
+from jaxshop.shop import fingerprint, parse_shop, split_lots
 
 from .conftest import BOSS
 from .fakes import FakeEngine, shop_body

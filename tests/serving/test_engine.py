@@ -11,15 +11,15 @@ import jax
 import numpy as np
 import pytest
 
-from jaxshop.checkpoint import Store, describe, make_network
-from jaxshop.client import Client
-from jaxshop.config import Config
-from jaxshop.env.observe import CONTEXT, FEATURES
-from jaxshop.lots import split_lots
-from jaxshop.policies.network import initial_weights
+from jaxshop.env.features import CONTEXT, FEATURES
+from jaxshop.policies.checkpoint import Store, describe, make_network
+from jaxshop.policies.networks.pooled import initial_weights
 from jaxshop.schedule import from_json, verify
+from jaxshop.serving.client import Client
 from jaxshop.serving.engine import LADDER, JaxEngine
-from jaxshop.shop import ShopError, fingerprint, parse_shop
+from jaxshop.shop import fingerprint, parse_shop, split_lots
+from jaxshop.support.errors import ShopError
+from jaxshop.training.config import Config
 
 from .conftest import BOSS, Process
 from .fakes import shop_body, small_shop

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from jaxshop.serving.routes.page import STATIC
-from tests.page.conftest import browser, open_page  # noqa: F401 - fixtures
-from tests.page.drive import OpenPage, drop, figure, run
+from jaxshop.serving.routes.page import STATIC, VIEWER
+from tests.views.page.conftest import browser, open_page  # noqa: F401 - fixtures
+from tests.views.page.drive import OpenPage, drop, figure, run
 
 from .conftest import Process
 from .fakes import shop_body
@@ -28,7 +28,7 @@ def test_a_dropped_file_becomes_a_schedule(open_page: OpenPage, server: Process)
 
 def test_what_the_page_loads_is_there_and_open(server: Process) -> None:
     """Every file of the page is served without a key, with its own policy and type."""
-    for file in STATIC.iterdir():
+    for file in (*STATIC.iterdir(), *VIEWER.iterdir()):
         response = httpx.get(f"{server.url}/static/{file.name}")
         assert response.status_code == 200
         assert "'self'" in response.headers["content-security-policy"]

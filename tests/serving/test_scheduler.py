@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from jaxshop.lots import LotPlan, split_lots
 from jaxshop.schedule import Schedule, verify
+from jaxshop.schedule.dispatch import best_rule
 from jaxshop.serving import scheduler as module
 from jaxshop.serving.device import DeviceThread
-from jaxshop.serving.fallback import best_rule
 from jaxshop.serving.scheduler import (
     AbandonedError,
     Order,
@@ -23,7 +22,8 @@ from jaxshop.serving.scheduler import (
     SafeScheduler,
     UnverifiedError,
 )
-from jaxshop.shop import ShopError
+from jaxshop.shop import LotPlan, split_lots
+from jaxshop.support.errors import ShopError
 
 from .fakes import FakeEngine, small_shop
 

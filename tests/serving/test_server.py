@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jaxshop.client import Client, ServerError
 from jaxshop.serving import schemas
+from jaxshop.serving.client import Client, ServerError
 from jaxshop.serving.server import _listen, main
 
 from .conftest import ROOT, Process

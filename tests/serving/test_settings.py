@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from jaxshop.serving.auth import Caller, KeyRing
 from jaxshop.serving.settings import load_settings, parse_keys
-from jaxshop.shop import ShopError
+from jaxshop.support.errors import ShopError
 
 
 def test_the_environment_is_read_and_arguments_win(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
+from jaxshop import views
+
 STATIC = Path(__file__).parent.parent / "static"
+VIEWER = Path(views.__file__).parent / "static"
+"""The chart, which the pages of `jaxshop.views` are made of, too."""
 routes = APIRouter(include_in_schema=False)
 
 
@@ -21,4 +25,6 @@ async def page() -> FileResponse:
 def mount(app: FastAPI) -> None:
     """Add the page and its files."""
     app.include_router(routes)
-    app.mount("/static", StaticFiles(directory=STATIC))
+    files = StaticFiles(directory=STATIC)
+    files.all_directories.append(VIEWER)
+    app.mount("/static", files)

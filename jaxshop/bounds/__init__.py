@@ -1,0 +1,5 @@
+"""What is certain: lower bounds that hold for every schedule, and the verdict on a target."""
+
+from jaxshop.bounds.certify import Certificate, Verdict, certify, verdict
+
+__all__ = ["Certificate", "Verdict", "certify", "verdict"]

@@ -1,0 +1,141 @@
+"""The assignment bound: weights of machines that show how evenly the work can be divided between them at best.
+
+The linear programme only proposes weights; what is certified is integer arithmetic on them (`jaxshop.bounds.certify`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+_MAX_PROFILES = 4000
+"""Above this, the linear programme pools operations by machine set: its weights get worse, never wrong."""
+
+
+class Group(NamedTuple):
+    """The n operations that share one set of k eligible machines."""
+
+    machines: np.ndarray  # int64 [k], indices
+    times: np.ndarray  # int64 [n, k], set-up included
+    heads: np.ndarray  # int64 [n], earliest start
+    tails: np.ndarray  # int64 [n], least time from the end of the operation to the end of its lot
+
+    @property
+    def fastest(self) -> np.ndarray:
+        """Ticks of each operation on its fastest machine, int64 [n]."""
+        return self.times.min(axis=1)
+
+
+def smallest_makespan(work: int, weights: np.ndarray, blocked: np.ndarray) -> int:
+    """The smallest integer T >= 0 with sum(weights * max(0, T - blocked)) >= work, in exact integers."""
+    total = constant = makespan = 0
+    order = np.argsort(blocked, kind="stable")
+    for weight, start in zip(weights[order].tolist(), blocked[order].tolist(), strict=True):
+        if total and makespan <= start:
+            break
+        total += weight
+        constant += weight * start
+        if total:
+            makespan = -(-(work + constant) // total)
+    return max(0, makespan) if work > 0 else 0
+
+
+def weighted_work(groups: list[Group], weights: np.ndarray) -> int:
+    """The least weighted ticks that all operations can take, each on the machine where it takes least."""
+    return sum(int((group.times * weights[group.machines]).min(axis=1).sum()) for group in groups)
+
+
+def balance(groups: list[Group], blocked: np.ndarray) -> np.ndarray:
+    """Machine weights, int64 [machines]: the dual solution of dividing the work with the least makespan.
+
+    `blocked` must not exceed a known lower bound, so that each machine's ticks up to T are T - blocked.
+    """
+    groups = _at_work(groups)
+    total = sum(int(group.fastest.sum()) for group in groups)
+    if total == 0:
+        return np.ones_like(blocked)
+    if (known := _tightest_set(groups, blocked)) is not None:  # no need of a solver, which takes 4 ms
+        return known
+    profiles = [profile for group in groups for profile in _profiles(group)]
+    if len(profiles) > _MAX_PROFILES:
+        profiles = [profile for group in groups for profile in _profiles(group, pooled=True)]
+    from scipy.optimize import linprog  # 0.4 s, which a shop like the reference's need not wait for
+    from scipy.sparse import csc_array
+
+    # Columns: the share of each profile on each of its machines, then the makespan. The mean machine has load 1.
+    scale = len(blocked) / total
+    sizes = [len(machines) for machines, _, _ in profiles]
+    machine = np.concatenate([machines for machines, _, _ in profiles])
+    cost = np.concatenate([ratios * (work * scale) for _, ratios, work in profiles])
+    count, every = len(cost), np.arange(len(blocked))
+    begins = np.arange(count + 1)  # in compressed columns: a share stands in one row of either matrix
+    loads = (np.append(cost, -np.ones(len(every))), np.append(machine, every), np.append(begins, count + len(every)))
+    shares = (np.ones(count), np.repeat(np.arange(len(sizes)), sizes), np.append(begins, count))
+    solution = linprog(
+        np.append(np.zeros(count), 1.0),
+        A_ub=csc_array(loads, shape=(len(every), count + 1)),
+        b_ub=-blocked * scale,
+        A_eq=csc_array(shares, shape=(len(sizes), count + 1)),
+        b_eq=np.ones(len(sizes)),
+        method="highs",
+    )
+    duals = np.zeros(len(blocked)) if solution.x is None else np.maximum(-solution.ineqlin.marginals, 0.0)
+    if not duals.max() > 0.0:  # no solution: any weights certify something
+        return np.ones_like(blocked)
+    # As fine as leaves the weighted work of all operations within int64.
+    finest = min(2**24, 2**62 // total)
+    return np.rint(duals * (finest / duals.max())).astype(np.int64)
+
+
+def _tightest_set(groups: list[Group], blocked: np.ndarray) -> np.ndarray | None:
+    """The weights of `balance` where any two sets of machines are nested or apart, and all of a set are as fast.
+
+    Then the work can be divided whenever none of the sets has more of it than room (Hall's theorem), so that the
+    dual solution is the set that is full last. A job shop is such a case. None in other shops.
+    """
+    if any((group.times != group.times[:, :1]).any() for group in groups):
+        return None
+    rows = eligible(groups, len(blocked))
+    held = rows.astype(np.float32)  # so that BLAS counts
+    shared, sizes = held @ held.T, held.sum(axis=1)
+    if not ((shared == 0) | (shared == np.minimum(sizes, sizes[:, None]))).all():
+        return None
+    work = np.array([group.fastest.sum() for group in groups])
+    works = np.where(shared == sizes, work, 0).sum(axis=1)  # of the sets within each
+    weights = rows.astype(np.int64)
+    full = [smallest_makespan(int(w), row, blocked) for w, row in zip(works, weights, strict=True)]
+    return weights[int(np.argmax(full))]
+
+
+def eligible(groups: list[Group], machines: int) -> np.ndarray:
+    """The sets as rows, bool [groups, machines]."""
+    rows = np.zeros((len(groups), machines), dtype=bool)
+    for row, group in zip(rows, groups, strict=True):
+        row[group.machines] = True
+    return rows
+
+
+def _at_work(groups: list[Group]) -> list[Group]:
+    """The operations that take time wherever they run; one that takes none on some machine adds nothing to the load."""
+    busy = [group.fastest > 0 for group in groups]
+    return [
+        group if kept.all() else Group(group.machines, *(x[kept] for x in group[1:]))
+        for group, kept in zip(groups, busy, strict=True)
+        if kept.any()
+    ]
+
+
+def _profiles(group: Group, pooled: bool = False) -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """Operations whose times have the same ratios, as (machines, ratios to the fastest, work at the fastest).
+
+    `pooled` gives the whole group the mean of its ratios.
+    """
+    times, fastest = group.times, group.fastest
+    if pooled:
+        work = int(fastest.sum())
+        return [(group.machines, times.sum(axis=0) / work, work)]
+    works: dict[tuple[float, ...], int] = {}  # np.unique along an axis takes ten times as long for a few rows
+    for ratios, work in zip((times / fastest[:, None]).round(6).tolist(), fastest.tolist(), strict=True):
+        works[tuple(ratios)] = works.get(tuple(ratios), 0) + work
+    return [(group.machines, np.array(ratios), work) for ratios, work in sorted(works.items())]

@@ -1,0 +1,102 @@
+"""`jaxshop profile`: throughput, compile time, memory, roofline, growth, and comparisons."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from typing import Any
+
+
+def add_profile(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand's parser."""
+    text = "throughput, compile time, memory, roofline"
+    parser: argparse.ArgumentParser = commands.add_parser("profile", help=text, description=text)
+    parser.set_defaults(run=run_profile)
+    parser.add_argument("shop", metavar="SHOP", nargs="?", default="reference")
+    parser.add_argument("--max-lot-hours", type=float, metavar="H", help="cut jobs into lots of at most H hours")
+    parser.add_argument("--config", metavar="FILE", help="whose network and first stage the update is measured with")
+    parser.add_argument(
+        "--environments", type=int, default=64, metavar="N", help="in two phases, shared by the devices"
+    )
+    parser.add_argument("--steps", type=int, default=256, metavar="N", help="of each of those, at most the episode")
+    parser.add_argument("--no-sweep", dest="sweep", action="store_false", help="leave out environments x shop sizes")
+    parser.add_argument("--plot", metavar="FILE", help="draw the sweep as PNG")
+    parser.add_argument("--versus", choices=("jumanji", "numba"), help="only compare, on equal work, in this process")
+    parser.add_argument("--trace", metavar="DIR", help="write a profiler trace of the phases")
+    parser.add_argument("--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr")
+    return parser
+
+
+def run_profile(args: argparse.Namespace) -> int:
+    """Measure and print; returns the exit code."""
+    from rich.console import Console
+
+    from jaxshop.env import make
+    from jaxshop.parallel.mesh import cap_instructions, one_device_per_core
+    from jaxshop.profiling import measure_roofline
+    from jaxshop.profiling.phases import measure_phases
+    from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table, versus_table
+    from jaxshop.profiling.sweep import sweep
+    from jaxshop.profiling.versus import require, versus_jumanji, versus_numba
+    from jaxshop.shop import split_lots
+    from jaxshop.sources.report import load_and_report
+    from jaxshop.support.errors import ShopError
+    from jaxshop.training.config import load_config
+    from jaxshop.training.launch import check_devices, device_name
+
+    if args.environments < 1 or args.steps < 1 or (args.max_lot_hours is not None and not args.max_lot_hours > 0):
+        raise ShopError("profile: --environments, --steps and --max-lot-hours must be > 0")
+    if args.plot and (args.versus or not args.sweep):
+        raise ShopError("profile: --plot draws the sweep, so leave out --no-sweep and --versus")
+    if args.plot:
+        require("matplotlib")  # before the minutes that the sweep takes, not after
+    config = load_config(args.config)
+    cap_instructions()
+    if args.versus is None:
+        one_device_per_core(*(stage.samples for _, stage in config.stages()))
+        check_devices(config)
+    else:
+        one_device_per_core()
+    out = sys.stderr if args.json else sys.stdout
+    console = Console(file=out, width=None if out.isatty() else 140)
+    report: dict[str, Any] = {"device": device_name()}
+    if args.versus == "jumanji":
+        report["versus"] = versus_jumanji()
+        console.print(versus_table(report["versus"]))
+    else:
+        plan = split_lots(load_and_report(args.shop, out=out), args.max_lot_hours)
+        env, params = make(plan, config.own.candidates)
+        steps = min(args.steps, env.shape.operations)
+        report["shop"] = {"name": plan.shop.name, "lots": env.shape.lots, "operations": env.shape.operations}
+        if args.versus == "numba":
+            work = f"{plan.shop.name}, {len(plan.lots)} lots"
+            report["versus"] = versus_numba(env, params, work, args.environments, steps)
+            console.print(versus_table(report["versus"]))
+        else:
+            with _tracing(args.trace):
+                roofline = measure_roofline()
+                phases = measure_phases(env, params, config, roofline, args.environments, steps)
+            report |= {"roofline": roofline._asdict(), "phases": phases}
+            console.print(phase_table(phases, roofline))
+            console.print(f"update / network's own passes: {phases[-1]['network_ratio']:.2f}", highlight=False)
+            if args.sweep:
+                report["sweep"] = sweep()
+                console.print(sweep_table(report["sweep"]))
+            if args.plot:
+                draw_sweep(report["sweep"], args.plot)
+    if args.json:
+        print(json.dumps(report))
+    return 0
+
+
+def _tracing(folder: str | None) -> contextlib.AbstractContextManager[None]:
+    """A profiler trace without Python's own calls: they made it 9 times as large, and pushed the phases out of it."""
+    if folder is None:
+        return contextlib.nullcontext()
+    import jax
+
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0
+    return jax.profiler.trace(folder, profiler_options=options)

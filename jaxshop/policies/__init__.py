@@ -1,0 +1,1 @@
+"""Who chooses: networks, dispatching rules, whole episodes under either, and checkpoints."""

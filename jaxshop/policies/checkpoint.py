@@ -1,0 +1,293 @@
+"""Checkpoints (orbax): the whole learner to resume from, and the bare policy to schedule with."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from chex import ArrayTree
+
+from jaxshop.env.features import CONTEXT, FEATURES, FEATURES_VERSION
+from jaxshop.parallel.mesh import leads
+from jaxshop.policies.networks.pooled import Network, initial_weights
+from jaxshop.shop import LotPlan, fingerprint
+from jaxshop.support.errors import ShopError
+from jaxshop.support.files import read_text, write_atomic
+from jaxshop.training.config import Config, NetworkConfig, from_dict, to_dict
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
+else:
+
+    def _lazily(name: str) -> ModuleType:
+        """A module that is executed when something of it is used."""
+        if name in sys.modules:
+            return sys.modules[name]
+        spec = importlib.util.find_spec(name)
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    ocp = _lazily("orbax.checkpoint")  # 0.5 s, which a run spends while XLA compiles its first update, or loads it
+
+SCHEMA_VERSION = 1
+"""Changes whenever the layout of a checkpoint does."""
+DECISION_VERSION = 1
+"""Changes whenever the environment's decisions do: an old policy would answer another question."""
+SUMS = "SHA256SUMS"
+"""Beside a checkpoint's files, in the format of the command sha256sum: what lies there has no checksums of its own."""
+SHIPPED = Path(__file__).parent / "shipped"
+"""The policy inside the package."""
+
+logging.getLogger("absl").setLevel(logging.CRITICAL)  # our own line says what is wrong
+
+
+class CheckpointError(ShopError):
+    """A checkpoint that cannot be used: one line that names the folder."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A trained network, ready to act. `meta` tells where it comes from: see `describe`."""
+
+    network: Network
+    weights: ArrayTree
+    meta: Mapping[str, Any]
+    path: str
+
+    @property
+    def id(self) -> str:
+        """Sha256 of the weights, in hexadecimal: the same policy has the same id wherever it lies."""
+        digest = hashlib.sha256()
+        for leaf in map(np.asarray, jax.tree.leaves(self.weights)):
+            digest.update(f"{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes())
+        return digest.hexdigest()
+
+
+def versions() -> dict[str, int]:
+    """What must agree between a checkpoint and the code that reads it."""
+    return {"schema": SCHEMA_VERSION, "features": FEATURES_VERSION, "decision": DECISION_VERSION}
+
+
+class Store:
+    """The checkpoints of one run: the latest and the best by `score` are kept, and at most one more."""
+
+    def __init__(self, folder: Path, read_only: bool = False):
+        if read_only and not folder.is_dir():
+            raise CheckpointError(f"{folder}: no such checkpoint folder")
+        keep = ocp.checkpoint_managers.AnyPreservationPolicy(
+            [
+                ocp.checkpoint_managers.LatestN(1),
+                ocp.checkpoint_managers.BestN(get_metric_fn=lambda m: m["score"], reverse=True, n=1),
+            ]
+        )
+        # best_fn alone would delete the latest checkpoint whenever it is not the best (orbax#526).
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=keep,
+            best_fn=lambda m: m["score"],
+            best_mode="min",
+            create=not read_only,
+            read_only=read_only,
+            enable_async_checkpointing=False,
+        )
+        self._folder = folder
+        with self._clean_errors("cannot be read"):
+            self._manager = ocp.CheckpointManager(
+                folder.absolute(), options=options, item_names=("learner", "policy", "meta")
+            )
+            self._manager.best_step()  # reads the scores
+
+    def save(self, step: int, learner: ArrayTree, weights: ArrayTree, meta: Mapping[str, Any], score: float) -> None:
+        """Write a checkpoint; one of the same step is replaced. Of several processes all must call this."""
+        if step in self._manager.all_steps():
+            self._manager.delete(step)
+        items = ocp.args.Composite(
+            learner=ocp.args.StandardSave(learner),
+            policy=ocp.args.StandardSave(weights),
+            meta=ocp.args.JsonSave({**meta, "score": score, "step": step}),
+        )
+        self._manager.save(step, args=items, metrics={"score": score}, force=True)
+        self._manager.wait_until_finished()
+        if leads():
+            _write_sums(self._folder / str(step))
+
+    def latest(self) -> int | None:
+        """Step of the newest checkpoint."""
+        return self._manager.latest_step()
+
+    def best(self) -> int | None:
+        """Step of the checkpoint with the lowest score."""
+        return self._manager.best_step()
+
+    def best_score(self) -> float:
+        """The lowest score so far, infinite where there is none."""
+        step = self.best()
+        return float("inf") if step is None else float(self.meta(step)["score"])
+
+    def meta(self, step: int) -> dict[str, Any]:
+        """What was written beside the weights; refused if it is of another version."""
+        meta = self._restore(step, meta=ocp.args.JsonRestore()).meta
+        found = meta.get("versions") if isinstance(meta, dict) else None
+        if found != versions():
+            raise CheckpointError(
+                f"{self._folder}: made for versions {found}, this jaxshop has {versions()}: train anew"
+            )
+        return meta
+
+    def learner(self, step: int, like: ArrayTree) -> ArrayTree:
+        """The whole learner, with the structure and shardings of `like`."""
+        return self._restore(
+            step, learner=ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, like))
+        ).learner
+
+    def weights(self, step: int, like: ArrayTree) -> ArrayTree:
+        """The policy's weights, with the structure of `like`."""
+        return self._restore(
+            step, policy=ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, like))
+        ).policy
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._manager.close()
+
+    def _restore(self, step: int, **items: Any) -> Any:
+        _check_sums(self._folder / str(step))  # tensorstore's threads would complain of damage in many lines
+        with self._clean_errors(f"checkpoint {step} cannot be read"):
+            return self._manager.restore(step, args=ocp.args.Composite(**items))
+
+    @contextmanager
+    def _clean_errors(self, problem: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # orbax, tensorstore and json each raise their own kinds
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise CheckpointError(f"{self._folder}: {problem}: {reason[:200]}") from None
+
+
+def load_policy(folder: str | Path | None = None) -> Policy:
+    """The best policy of a run folder or of a folder of checkpoints; None gives the one that ships with the package.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or it was made for other features or decisions.
+    """
+    path = Path(folder) if folder is not None else SHIPPED
+    if (path / "checkpoints").is_dir():
+        path = path / "checkpoints"
+    store = Store(path, read_only=True)
+    try:
+        step = store.best()
+        if step is None:
+            step = store.latest()
+        if step is None:
+            raise CheckpointError(f"{path}: holds no checkpoint")
+        meta = store.meta(step)
+        config = meta.get("config")
+        described = {"network": config.get("network") if isinstance(config, dict) else None}
+        network = make_network(from_dict(described, str(path)).network)
+        weights = store.weights(step, _weights_like(network))
+        return Policy(network, weights, meta, str(path))
+    finally:
+        store.close()
+
+
+def _weights_like(network: Network) -> ArrayTree:
+    """Shapes of the network's weights, on this machine's first device; nothing is computed or compiled."""
+    shapes = jax.eval_shape(lambda key: initial_weights(network, key, FEATURES, CONTEXT), jax.random.key(0))
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes)
+
+
+def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> None:
+    """Write the bare policy, nothing to resume from, so that `load_policy(folder)` reads it; replaces what is there."""
+    with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=f".{folder.name}-") as scratch:
+        fresh = Path(scratch) / "policy"
+        fresh.mkdir()
+        me = jax.process_index()  # of several processes only the first gets here: orbax must not wait for the others
+        options = ocp.CheckpointManagerOptions(
+            create=False,
+            enable_async_checkpointing=False,
+            multiprocessing_options=ocp.options.MultiprocessingOptions(me, {me}, f"process{me}"),
+        )
+        with ocp.CheckpointManager(fresh, options=options) as manager:
+            values = jax.tree.map(np.asarray, weights)  # orbax takes no array of one process among several
+            items = ocp.args.Composite(policy=ocp.args.StandardSave(values), meta=ocp.args.JsonSave(dict(meta)))
+            manager.save(int(meta["step"]), args=items, metrics={"score": meta["score"]})
+        for note in fresh.rglob("commit_success.txt"):
+            note.write_text("Checkpoint commit was successful.\n")  # orbax names this machine's folders there
+        _write_sums(fresh / str(meta["step"]))
+        if folder.exists():
+            folder.rename(Path(scratch) / "old")
+        fresh.rename(folder)
+
+
+def _write_sums(folder: Path) -> None:
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    lines = (f"{_sha256(folder / name)}  {name}\n" for name in files if name != SUMS)
+    write_atomic(folder / SUMS, "".join(lines))
+
+
+def _check_sums(folder: Path) -> None:
+    """Refuse files that are not what was saved; a checkpoint without sums (its process was killed) passes unseen."""
+    if not (folder / SUMS).is_file():
+        return
+    for line in read_text(folder / SUMS).splitlines():
+        expected, _, name = line.partition("  ")
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder}: the checkpoint is damaged: {name} is missing")
+        if _sha256(folder / name) != expected:
+            raise CheckpointError(f"{folder}: the checkpoint is damaged: {name} is not as it was saved")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def make_network(config: NetworkConfig) -> Network:
+    """The network that a config describes."""
+    return Network(width=config.width, depth=config.depth)
+
+
+def describe(config: Config, plan: LotPlan, update: int, initialised_from: str | None) -> dict[str, Any]:
+    """What a checkpoint says of itself: config, versions, the shop, and what its weights were trained on."""
+    return {
+        "versions": versions(),
+        "config": to_dict(config),
+        "fingerprint": fingerprint(plan.shop),
+        "provenance": asdict(plan.shop.provenance),
+        "update": update,
+        "initialised_from": initialised_from,
+        "trained_on": trained_on(config, plan, update),
+    }
+
+
+def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any]]:
+    """The shops that weights after `update` updates have seen."""
+    pools = config.pools()
+    shop = {
+        **{"kind": "shop", "name": plan.shop.name, "fingerprint": fingerprint(plan.shop)},
+        "provenance": asdict(plan.shop.provenance),
+    }
+    seen: list[dict[str, Any]] = []
+    for name, stage in config.stages():
+        updates = min(update, stage.updates)
+        update -= updates
+        if updates and name in pools:
+            about = {"shops": pools[name].count, "machines": pools[name].machines, "seed": config.run.seed}
+            seen.append({"kind": "generated", **about, "updates": updates})
+        elif updates:
+            seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "updates": updates})
+    if config.evaluation.choose_by == "own":
+        seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "use": "choice of the checkpoint"})
+    return seen

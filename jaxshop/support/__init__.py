@@ -1,0 +1,1 @@
+"""What any program needs and no shop is about: clean errors, files, settings, this machine."""

@@ -1,0 +1,36 @@
+"""The error for bad input, and the collector of every fault in it."""
+
+from __future__ import annotations
+
+
+class ShopError(ValueError):
+    """Bad input: one line that says what, where and what to do; `faults` holds every fault found."""
+
+    def __init__(self, faults: str | list[str]):
+        self.faults = [_one_line(fault) for fault in ([faults] if isinstance(faults, str) else faults)]
+        more = len(self.faults) - 1
+        super().__init__(self.faults[0] + (f" (and {more} more fault{'s' * (more > 1)})" if more else ""))
+
+
+def _one_line(text: str) -> str:
+    """Escape what would break the line or the terminal; ids and keys come from anywhere."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+class Faults:
+    """Faults by path: of one wrong place, only the first message about it or its parent is kept."""
+
+    def __init__(self, where: str):
+        self.where = where
+        self.messages: dict[str, str] = {}
+
+    def add(self, path: str, message: str) -> None:
+        """Record `message`, unless `path` or a part that contains it is known to be wrong."""
+        parents = ["", *(path[:i] for i, mark in enumerate(path) if mark in ".[")]
+        if self.messages.keys().isdisjoint([path, *parents]):
+            self.messages[path] = message
+
+    def raise_if_any(self) -> None:
+        """Raise one ShopError that holds every fault as `where: path: message`."""
+        if self.messages:
+            raise ShopError([": ".join(filter(None, (self.where, *fault))) for fault in self.messages.items()])

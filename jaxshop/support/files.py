@@ -1,0 +1,106 @@
+"""Text files in and out: strict JSON, atomic writes, and one clean `ShopError` for whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jaxshop.support.errors import ShopError
+
+
+def write_atomic(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8 so that `path` holds either its old content or all of the new, whatever happens.
+
+    Raises:
+        ShopError: the folder is missing or `path` cannot be written; nothing is left behind.
+    """
+    target = check_writable(path)
+    with _clean_errors(str(path)):
+        # In the same folder, since only a rename within one file system is atomic.
+        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
+        try:
+            with temporary.open("x", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def check_writable(path: str | Path) -> Path:
+    """Return the file that `write_atomic` would write, a link followed; refuse early what it would refuse.
+
+    Raises:
+        ShopError: the folder is missing, or something other than a file is in the way.
+    """
+    with _clean_errors(str(path)):
+        target = Path(path).resolve()  # a link stays a link
+        if not target.parent.is_dir():
+            raise ValueError(f"the folder {Path(path).parent} does not exist")
+        if target.exists() and not target.is_file():
+            raise ValueError("is not a regular file")
+        return target
+
+
+def read_text(path: str | Path) -> str:
+    """Return a UTF-8 file's text, without a byte-order mark; raises ShopError naming the file."""
+    with _clean_errors(str(path)):
+        return Path(path).read_text(encoding="utf-8-sig")
+
+
+def read_json(path: str | Path) -> Any:
+    """Decode a JSON file as strictly as `parse_json`."""
+    return parse_json(read_text(path), str(path))
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Decode JSON; duplicate keys and NaN or Infinity, which Python's reader lets through, are refused.
+
+    Raises:
+        ShopError: names `where`, with line and column where the text stops being JSON.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno} column {error.colno}"
+        cut = " (is the file cut short?)" if error.pos >= len(text.rstrip()) else ""
+        raise ShopError(f"{where}: {at}: not valid JSON: {error.msg}{cut}") from None
+    except RecursionError:
+        raise ShopError(f"{where}: not valid JSON: nested too deeply") from None
+    except ValueError as error:  # a refusal of our own, or an integer of thousands of digits
+        raise ShopError(f"{where}: not valid JSON: {error}") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    decoded = dict(pairs)
+    if len(decoded) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return decoded
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+@contextmanager
+def _clean_errors(where: str) -> Iterator[None]:
+    """Turn what the file system and the decoder raise into one line that names the file."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ShopError(f"{where}: not UTF-8 text (byte {error.start})") from None
+    except UnicodeEncodeError:
+        raise ShopError(f"{where}: the text holds characters that UTF-8 cannot write") from None
+    except OSError as error:
+        raise ShopError(f"{where}: {(error.strerror or str(error)).lower()}") from None
+    except ValueError as error:  # our own words, or a NUL byte in the path
+        raise ShopError(f"{where}: {error}") from None

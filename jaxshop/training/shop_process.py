@@ -1,0 +1,99 @@
+"""A process of its own that makes shops, while the one that trains imports JAX and traces: both are Python all through.
+
+`python -m jaxshop.training.shop_process` reads pickled orders from stdin and writes what `make_shops` gives to stdout.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
+from queue import SimpleQueue
+from threading import Thread
+from typing import IO, TYPE_CHECKING, Any, Self, cast
+
+if TYPE_CHECKING:  # it imports JAX, which shall happen while the process works
+    from jaxshop.training.shops import Order
+
+
+class ShopProcess:
+    """Starts when made; ends with `end`, with the `with` block, or of itself when this process does.
+
+    What it does not give, for whatever reason, is made here: the same, as a seed decides all.
+    """
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-P", "-m", __name__]
+        environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # the same jaxshop, wherever we are
+        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL  # what goes wrong there is told when it goes wrong here
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, env=environ)
+        self._orders, self._replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
+
+    def make(self, order: Order) -> Iterator[Any]:
+        """Have an order made: what `make_shops` yields. All of it is to be taken before anything of the next order."""
+        with suppress(OSError):  # it has ended, so there will be no replies either
+            _send(order, self._orders)
+        return self._made(order)
+
+    def _made(self, order: Order) -> Iterator[Any]:
+        from jaxshop.training.shops import make_shops
+
+        for done in range(2):
+            try:
+                reply = pickle.load(self._replies)
+            except Exception:  # it has ended, or something there writes to stdout: nothing more is heard from it
+                self._replies.close()
+                yield from islice(make_shops(order), done, None)
+                return
+            yield reply
+
+    def end(self) -> None:
+        """Stop, whatever is under work."""
+        self._process.kill()
+        self._process.communicate()  # closes the pipes and waits
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.end()
+
+
+def _send(thing: Any, stream: IO[bytes]) -> None:
+    pickle.dump(thing, stream, pickle.HIGHEST_PROTOCOL)
+    stream.flush()
+
+
+def _serve(orders: IO[bytes], replies: IO[bytes]) -> None:
+    from jaxshop.training.shops import make_shops
+
+    todo: SimpleQueue[Order] = SimpleQueue()
+
+    def receive() -> None:
+        with suppress(Exception):
+            while True:
+                todo.put(pickle.load(orders))
+        os._exit(0)  # the owner has ended: nobody waits for what is under work
+
+    def give(reply: Any) -> None:
+        try:
+            _send(reply, replies)
+        except BaseException:
+            os._exit(1)  # or the next reply would be taken for this one
+
+    Thread(target=receive, daemon=True).start()
+    with ThreadPoolExecutor(1) as writer:  # a pipe holds 64 kB; the next order shall not wait for who reads this one
+        while True:
+            for reply in make_shops(todo.get()):
+                writer.submit(give, reply)
+
+
+if __name__ == "__main__":
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a library's greeting is no reply
+    _serve(sys.stdin.buffer, replies)

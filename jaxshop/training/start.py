@@ -1,0 +1,66 @@
+"""The beginning of a training run, before JAX is imported: its config, and the process that makes its shops."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxshop.support.files import read_json
+from jaxshop.support.machine import usable_cores
+from jaxshop.training.config import Config, check_complete, check_resume, from_dict, load_config
+from jaxshop.training.shop_process import ShopProcess
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_MANY_JOBS = 5000
+"""Jobs of generated shops that take as long (1.3 s) as a process to import what it needs to make them."""
+
+
+def start(
+    config_path: str | None, resume: str | None, overrides: Sequence[str], console: Console
+) -> tuple[dict[str, Any], int]:
+    """Do what `train.py` was asked for: arguments and errors of `resolve`, the console, and the results of `launch`."""
+    gc.set_threshold(200_000, 20, 20)  # to look for garbage all along imports and tracing took 0.6 of 9 s
+    config = resolve(config_path, resume, overrides)
+    with _shop_process(config) as process:
+        from jaxshop.training.launch import launch
+
+        if not gc.get_freeze_count():
+            gc.freeze()  # what was imported stays, and need not be looked through
+        return launch(config, resume, console, process)
+
+
+def resolve(config_path: str | None, resume: str | None, overrides: Sequence[str]) -> Config:
+    """The config to run; on a resume, the run's own with what may change changed.
+
+    Args:
+        config_path: a TOML file; None for that of the reference shop or, on a resume, for none.
+        resume: the run folder to go on with.
+        overrides: as `section.key=value`.
+
+    Raises:
+        ShopError: a file cannot be read, a key or its value makes no sense, or the run cannot go on with the changes.
+    """
+    if resume is None:
+        return load_config(config_path or "configs/reference.toml", overrides)
+    record, where = read_json(Path(resume) / "config.json"), f"{resume}/config.json"
+    before = from_dict(record, where)
+    check_complete(record, where)
+    after = (
+        load_config(config_path, overrides, base=before) if config_path is None else load_config(config_path, overrides)
+    )
+    check_resume(before, after, resume)
+    return after
+
+
+def _shop_process(config: Config) -> AbstractContextManager[ShopProcess | None]:
+    """A process for the shops where there is a core for it and enough to do; without one, they are made here."""
+    jobs = sum(pool.count * pool.jobs for pool in config.pools().values())
+    if usable_cores() > 1 and jobs >= _MANY_JOBS:
+        with suppress(OSError):  # no more processes are allowed
+            return ShopProcess()
+    return nullcontext()

@@ -1,0 +1,110 @@
+"""Writes a schedule as one self-contained page: the planner's chart, its style and its data, no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from jaxshop.schedule import Schedule
+from jaxshop.shop import LotPlan
+from jaxshop.support.files import write_atomic
+
+VIEWER = ("plan", "colours", "pen", "plot", "frame", "steering", "gantt", "table", "tiles", "viewer")
+"""The scripts that the server's page loads too, in an order in which each finds what it needs."""
+
+PAGE = Template("""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="$policy">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>$style</style>
+</head>
+<body>
+<header class="masthead"><h1>$title</h1><span class="quiet">$subtitle</span></header>
+<dl class="tiles" id="kpis"></dl>
+<div id="viewer"></div>
+<script type="application/json" id="data">$data</script>
+$scripts
+</body>
+</html>
+""")
+
+
+def write_gantt(
+    path: str | Path, plan: LotPlan, schedule: Schedule, bound_ticks: int | None, target_ticks: int | None
+) -> None:
+    """Write `schedule` as a page that needs no other file and no network.
+
+    Args:
+        path: where to write; replaced in one step, so that nobody ever reads half a page.
+        plan: the lots that the schedule is of.
+        schedule: drawn as it is, valid or not.
+        bound_ticks: a lower bound of the makespan, drawn as a line, if there is one.
+        target_ticks: the makespan hoped for, drawn as a line, if there is one.
+    """
+    write_atomic(path, gantt_page(plan, schedule, bound_ticks, target_ticks))
+
+
+def gantt_page(plan: LotPlan, schedule: Schedule, bound_ticks: int | None, target_ticks: int | None) -> str:
+    """Return the HTML that `write_gantt` writes."""
+    style = _asset("style.css")
+    scripts = [_asset(f"{name}.js") for name in (*VIEWER, "report")]
+    shop = plan.shop
+    lots = "whole jobs" if plan.max_lot_hours is None else f"lots of at most {plan.max_lot_hours:g} h"
+    return PAGE.substitute(
+        # Nothing but what stands in this file may run, and nothing may be fetched or sent.
+        policy=f"default-src 'none'; style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}",
+        title=html.escape(shop.name or "schedule"),
+        subtitle=html.escape(f"{len(shop.machines)} machines, {len(shop.jobs)} jobs, {lots}"),
+        style=style,
+        data=_embed(_chart_data(plan, schedule, bound_ticks, target_ticks)),
+        scripts="\n".join(f"<script>{script}</script>" for script in scripts),
+    )
+
+
+def _chart_data(
+    plan: LotPlan, schedule: Schedule, bound_ticks: int | None, target_ticks: int | None
+) -> dict[str, object]:
+    """What the chart draws, in ticks; the shop's keys are those of the shop file."""
+    shop = plan.shop
+    outline = {
+        "name": shop.name,
+        "unit": shop.unit,
+        "plan_start": shop.plan_start,
+        "machines": [asdict(machine) for machine in shop.machines],
+        "jobs": [
+            {
+                "id": job.id,
+                "release": job.release,
+                "due": job.due,
+                "operations": [{"id": op.id, "setup": op.setup} for op in job.operations],
+            }
+            for job in shop.jobs
+        ],
+    }
+    rows = [row._asdict() for row in schedule.rows]
+    return {"shop": outline, "rows": rows, "bound": bound_ticks, "target": target_ticks}
+
+
+def _asset(name: str) -> str:
+    return files("jaxshop.views").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def _embed(data: object) -> str:
+    """JSON for a `<script>` element: with no `<` in it, no string of a shop can end the element."""
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _hash(text: str) -> str:
+    """The source expression of a content security policy that allows exactly this inline text."""
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

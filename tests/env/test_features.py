@@ -1,0 +1,117 @@
+"""What a policy sees of the sets of machines that bind lots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxshop.env import JobShop, make
+from jaxshop.env.features import FEATURES
+from jaxshop.env.packing import pack, shape_of
+from jaxshop.shop import split_lots
+from jaxshop.sources.generator import generate_shop, random_spec
+from tests.env.test_environment import stepper
+from tests.shops import from_routes, random_shop
+
+SETS = 32
+"""The columns about sets begin here."""
+
+
+def sums(plan, params, state):
+    """Work, queue and busy time of every set in bounds, counted anew from lots and machines."""
+    member = np.asarray(params.member)
+    index = {m.id: i for i, m in enumerate(plan.shop.machines)}
+    bound = float(params.bound)
+    work, queue = np.zeros(len(member)), np.zeros(len(member))
+    flat = 0
+    for number, lot in enumerate(plan.lots):
+        for operation in lot.operations:
+            machines = [index[m] for m in operation.alternatives]
+            holders = np.flatnonzero(member[:, machines].all(axis=1))
+            least = (operation.setup + min(operation.alternatives.values())) / bound
+            if holders.size and flat >= int(state.lot_op[number]) and int(state.op_start[flat]) < 0:
+                smallest = member[holders].sum(axis=1).min()
+                home = member[holders[member[holders].sum(axis=1) == smallest][0]]
+                around = (member | ~home).all(axis=1)
+                work += least * around
+                queue += least * around * (flat == int(state.lot_op[number]))
+            flat += 1
+    free = np.asarray(state.machine_free) / bound
+    return work, queue, np.where(member, free, 0.0).sum(axis=1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_sums_of_sets_equal_those_counted_anew(seed):
+    """Shows that work, queue and busy time of every set stay what a count from scratch gives, at every step."""
+    if seed == 2:
+        rng = np.random.default_rng(5)
+        shop = generate_shop(rng, random_spec(rng, 8, 8))
+    else:
+        shop = random_shop(seed, jobs=4)
+    plan = split_lots(shop, None)
+    env, params = make(plan)
+    reset, step = stepper(env)
+    obs, state = reset(jax.random.key(0), params)
+    for i in range(int(params.operations)):
+        for name, expected in zip(("set_work", "set_queue", "set_busy"), sums(plan, params, state), strict=True):
+            np.testing.assert_allclose(getattr(state, name), expected, atol=1e-5, err_msg=f"{name} at step {i}")
+        legal = np.flatnonzero(obs.action_mask)
+        obs, state, *_ = step(jax.random.key(i), state, jnp.int32(legal[i % legal.size]), params)
+
+
+def test_how_late_a_machine_comes_after_the_bound_does_not_matter():
+    """Shows that a machine that is out for ten years looks to a policy like one that comes just after the bound."""
+    routes = [[{0: 5, 1: 5}], [{0: 6}], [{0: 4, 1: 4}, {2: 3}]]
+    seen = []
+    for late in (20, 10**8):
+        env, params = make(from_routes(routes, 3, free=[0, late, 0]))
+        assert int(params.bound) < 20
+        reset, step = stepper(env)
+        obs, state = reset(jax.random.key(0), params)
+        for _ in range(3):
+            seen.append((obs.features, obs.context))
+            obs, state, *_ = step(jax.random.key(0), state, state.first, params)
+    chex.assert_trees_all_close(seen[:3], seen[3:], atol=1e-6)
+
+
+def test_padding_does_not_change_what_a_slow_machine_looks_like():
+    """Shows features where the last operation of the only lot that competes runs longer there than at its fastest."""
+    plan = split_lots(from_routes([[{0: 9, 1: 3}]], 2, free=[0, 5]), None)
+    tight = shape_of([plan])
+    wide = replace(tight, lots=3, candidates=3)
+    seen = [
+        np.asarray(stepper(JobShop(s, non_delay=True))[0](jax.random.key(0), pack(plan, s))[0].features)[0]
+        for s in (tight, wide)
+    ]
+    np.testing.assert_allclose(*seen, atol=1e-6)
+
+
+def test_a_lot_with_a_tail_cannot_wait_behind_one_without():
+    """Shows, in figures made by hand, that a set's work and the tail behind it say which lot cannot go last there."""
+    long, tailed = [{0: 8, 1: 8}], [{0: 4, 1: 4}, {2: 6}]
+    env, params = make(from_routes([long, long, tailed], 3))
+    obs, _ = stepper(env)[0](jax.random.key(0), params)
+    assert int(params.bound) == 10
+    assert np.asarray(obs.action_mask).all()
+    urgency, _, to_most_urgent = np.asarray(obs.features)[:, SETS + 8 : SETS + 11].T
+    # The two machines end at 20 / 2. Last there, a long lot would end at 10 - 8 / 2 + 8, the other at 10 - 4 / 2 + 10.
+    np.testing.assert_allclose(urgency, [4 * 0.4, 4 * 0.4, 4 * 0.8], atol=1e-5)
+    np.testing.assert_allclose(to_most_urgent, [-4 * 0.4, -4 * 0.4, 0.0], atol=1e-5)
+
+
+def test_work_that_cannot_leave_a_narrow_set_threatens_those_who_can():
+    """Shows that a lot that may also run elsewhere sees how tight the narrow set around the machine is."""
+    narrow, broad = [{0: 5}], [{0: 5, 1: 5, 2: 5}]
+    env, params = make(from_routes([narrow, narrow, broad], 3))
+    obs, state = stepper(env)[0](jax.random.key(0), params)
+    assert int(state.machine) == 0
+    threat = np.asarray(obs.features)[:, SETS + 4]
+    assert FEATURES > SETS + 4
+    # Two operations of 5 cannot leave machine 0, the bound is 10; the broad lot would add 5: 15 / 10 - 1.
+    np.testing.assert_allclose(threat[2], 4 * 0.5, atol=1e-5)
+    np.testing.assert_allclose(threat[:2], 4 * -0.5, atol=1e-5)

@@ -1,0 +1,153 @@
+"""What a step costs, in counts that no machine's load changes, against the budget in budget.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxshop.env import JobShop, environments_last, make
+from jaxshop.env.features import CONTEXT, FEATURES
+from jaxshop.policies.networks.pooled import Network, initial_weights
+from jaxshop.ppo.update import Learner, make_optimiser, update
+from jaxshop.profiling import cost_of
+from jaxshop.profiling.cost import is_program
+from jaxshop.profiling.sweep import job_shop
+from jaxshop.profiling.workloads import training_bank
+from jaxshop.shop import split_lots
+from jaxshop.sources.generator import reference_shop
+from jaxshop.training.config import Config, PoolConfig, PPOConfig, StageConfig
+
+BUDGET = Path(__file__).parent / "budget.json"
+SLACK = 1.1
+"""Compilers of other versions count a little differently; a tenth more is a change of ours."""
+
+
+def shops():
+    """The shops that the budget is about."""
+    return {"20 x 10 x 8": job_shop(20, 10, 8, 6), "reference, 60 h lots": split_lots(reference_shop(), 60.0)}
+
+
+def counts(env: JobShop, params) -> dict[str, int]:
+    """Equations, FLOP and bytes of one step whose observation is its mask, and of one that is observed in full.
+
+    Of many environments at the end of every array, each one's share.
+    """
+    _, state = jax.eval_shape(env.reset_env, jax.random.key(0), params)
+    state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), state)
+    action = jnp.zeros_like(state.step)
+
+    def bare(state, action):
+        obs, state, reward, *_ = env.step_env(jax.random.key(0), state, action, params)
+        return obs.action_mask, state, reward
+
+    def full(state, action):
+        return env.step_env(jax.random.key(0), state, action, params)
+
+    found = {}
+    for name, step in (("bare", bare), ("full", full)):
+        cost = cost_of(step, state, action)
+        found |= {f"{name}_flop": int(cost.flop / action.size), f"{name}_bytes": int(cost.bytes / action.size)}
+    return found | {"equations": len(jax.make_jaxpr(full)(state, action).eqns)}
+
+
+def environments_at_the_end():
+    """16 job shops of 20 x 10 x 8 side by side."""
+    env, params = make([job_shop(20, 10, 8, 6, seed=seed) for seed in range(16)])
+    return env, environments_last(params)
+
+
+def small_update(microbatch: int | None = 16):
+    """A PPO update on two small shops as training does it: the function, its arguments, and its steps."""
+    config = Config(ppo=PPOConfig(minibatches=2, microbatch=microbatch), pool=PoolConfig(machines=4, jobs=6))
+    stage = StageConfig(updates=1, shops=2, samples=4, candidates=8)
+    env, bank = training_bank(config, stage)
+    network, optimiser = Network(width=16), make_optimiser(config.ppo, stage)
+    weights = initial_weights(network, jax.random.key(0), FEATURES, CONTEXT)
+    learner = Learner(weights, weights, optimiser.init(weights), jax.random.key(2), jnp.int32(0))
+
+    def step(learner, bank):
+        return update(learner, bank, env, network, optimiser, config.ppo, stage.shops, stage.samples)
+
+    return step, (learner, bank), stage.shops * stage.samples * env.shape.operations
+
+
+def update_counts() -> dict[str, int]:
+    """Equations of the update, with those of its scans, and FLOP and bytes for each of its steps."""
+    step, arguments, steps = small_update()
+    cost = cost_of(step, *arguments)
+    found = {"flop": int(cost.flop / steps), "bytes": int(cost.bytes / steps)}
+    return found | {"equations": equations(jax.make_jaxpr(step)(*arguments))}
+
+
+def equations(program) -> int:
+    """Equations of a program and of every program inside it."""
+    inner = [p for eqn in program.eqns for p in jax.tree.leaves(list(eqn.params.values()), is_leaf=is_program)]
+    return len(program.eqns) + sum(equations(p) for p in inner if is_program(p))
+
+
+def everything() -> dict[str, dict[str, int]]:
+    """All that the budget is about."""
+    found = {name: counts(*make(shop)) for name, shop in shops().items()}
+    found["20 x 10 x 8, environments last"] = counts(*environments_at_the_end())
+    return found | {"PPO update": update_counts()}
+
+
+def over_budget(name: str, found: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """What was found and what is allowed, where the first is more."""
+    budget = json.loads(BUDGET.read_text())[name]
+    return {k: (v, budget[k]) for k, v in found.items() if v > SLACK * budget[k]}
+
+
+@pytest.mark.parametrize("name", ["20 x 10 x 8", "reference, 60 h lots"])
+def test_step_stays_within_budget(name):
+    """Shows that a step has not grown: where a growth is worth it, `python -m tests.profiling.test_budget`."""
+    assert not over_budget(name, counts(*make(shops()[name])))
+
+
+def test_step_of_environments_last_stays_within_budget():
+    """Shows the same of many environments at the end of every array, for each of them."""
+    assert not over_budget("20 x 10 x 8, environments last", counts(*environments_at_the_end()))
+
+
+def test_update_stays_within_budget():
+    """Shows that a PPO update has not grown either: collecting, advantages, epochs and all."""
+    assert not over_budget("PPO update", update_counts())
+
+
+def test_one_program_for_every_update():
+    """Shows that an update takes the learner that the last one left without another trace."""
+    step, (learner, bank), _ = small_update()
+    jitted = jax.jit(chex.assert_max_traces(step, n=1))
+    for _ in range(3):
+        learner, _ = jitted(learner, bank)
+    assert int(learner.update) == 3
+    assert jitted._cache_size() == 1
+
+
+def test_one_trace_and_one_program_for_every_shop_of_a_shape():
+    """Shows that equal environments made twice, and other shops of the shape, reuse one trace and one program."""
+    traces = 0
+
+    def step(env, state, params):
+        nonlocal traces
+        traces += 1
+        return env.step_env(jax.random.key(0), state, jnp.int32(0), params)
+
+    jitted = jax.jit(step, static_argnums=0)
+    env, bank = make([job_shop(4, 3, 3, 9, seed=seed) for seed in (0, 1, 2)])
+    for i in range(3):
+        params = jax.tree.map(lambda x, i=i: x[i], bank)
+        _, state = env.reset_env(jax.random.key(0), params)
+        for _ in range(3):
+            _, state, *_ = jitted(JobShop(env.shape), state, params)
+    assert traces == 1
+    assert jitted._cache_size() == 1
+
+
+if __name__ == "__main__":
+    BUDGET.write_text(json.dumps(everything(), indent=2) + "\n")

@@ -1,0 +1,180 @@
+"""The profile's counts and comparisons, on sizes that take moments."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxshop.cli.main import main
+from jaxshop.env import environments_last, make
+from jaxshop.profiling import Cost, Roofline, cost_of, measure
+from jaxshop.profiling.measure import race
+from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table
+from jaxshop.profiling.sweep import job_shop
+from jaxshop.profiling.versus import versus_numba
+from jaxshop.profiling.workloads import pick, random_rollout
+from tests.shops import ft06, random_shop
+
+
+def test_cost_counts_every_trip_of_nested_scans():
+    """Shows that 7 x 5 products inside two scans cost 35 times the known product, and not once."""
+
+    def inner(carry, _):
+        return carry @ weights, None
+
+    def outer(carry, _):
+        return jax.lax.scan(inner, carry, None, length=5)[0], None
+
+    weights = jnp.ones((64, 64))
+    cost = cost_of(lambda x: jax.lax.scan(outer, x, None, length=7)[0], jnp.ones((32, 64)))
+    assert cost.flop == pytest.approx(35 * 2 * 32 * 64 * 64, rel=1e-3)
+    assert cost.bytes > 35 * 4 * (32 * 64 + 64 * 64)
+
+
+def test_cost_counts_the_dearest_branch():
+    """Shows that a switch inside a scan costs its largest product at every trip, whichever branches run."""
+
+    def step(carry, i):
+        branches = [lambda x, n=n: (x[:, :n] @ jnp.ones((n, n))).sum() for n in (16, 64)]
+        return carry + jax.lax.switch(i, branches, x), None
+
+    x = jnp.ones((32, 64))
+    cost = cost_of(lambda: jax.lax.scan(step, 0.0, jnp.zeros(9, jnp.int32))[0])
+    assert cost.flop == pytest.approx(9 * 2 * 32 * 64 * 64, rel=0.05)
+
+
+def test_roofline_names_the_side_that_binds():
+    """Shows that the least time is that of the slower side, with the bandwidth of arrays as large as the program's."""
+    roofline = Roofline(flop_per_second=100.0, copies=((64, 50.0), (256, 10.0)))
+    assert (roofline.binding(Cost(1000, 10), 99), roofline.least_seconds(Cost(1000, 10), 99)) == ("arithmetic", 10.0)
+    assert (roofline.binding(Cost(100, 100), 99), roofline.least_seconds(Cost(100, 100), 99)) == ("memory", 10.0)
+    assert [roofline.bandwidth(held) for held in (64, 65, 9999)] == [50.0, 10.0, 10.0]
+
+
+def test_measure_does_not_run_what_memory_cannot_hold():
+    """Shows that a program over the limit is compiled, weighed and left alone, and one under it is run."""
+    x = jnp.ones(1024)
+    assert measure(jnp.negative, x, at_most=100) is None
+    measured = measure(jnp.negative, x)
+    assert measured.peak_bytes == 2 * 4096
+    assert np.array_equal(measured.result, -np.ones(1024))
+
+
+def test_race_runs_by_turns_and_keeps_results():
+    """Shows that every program is run and its own result and time come back in order."""
+    x = jnp.ones(8)
+    (quick, one), (slow, two) = race([(jnp.negative, (x,)), (lambda x: x * 3, (x,))], rounds=2)
+    assert np.array_equal(one, -np.ones(8))
+    assert np.array_equal(two, 3 * np.ones(8))
+    assert min(quick, slow) > 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 513])
+def test_sampler_is_legal_and_even(count):
+    """Shows that the hashed sampler draws only legal actions, each about equally often."""
+    rng = np.random.default_rng(count)
+    mask = rng.random(count) < 0.3
+    mask[rng.integers(count)] = True
+    words = jnp.asarray(rng.integers(0, 2**32, 8000, dtype=np.uint32))
+    drawn = np.bincount(jax.vmap(pick, (0, None))(words, jnp.asarray(mask)), minlength=count)
+    assert drawn.sum() == 8000
+    assert not drawn[~mask].any()
+    expected = 8000 / mask.sum()
+    # Five standard deviations of a multinomial count.
+    assert np.abs(drawn[mask] - expected).max() <= 5 * np.sqrt(expected) + 1
+
+
+def test_stacked_shops_play_as_each_alone():
+    """Shows that a rollout over different shops of one shape ends as rollouts of the same shop in that place do."""
+    env, params = make([job_shop(4, 3, 3, 9, seed=s) for s in (0, 1)])
+    key = jax.random.key(0)
+    mixed = jax.jit(random_rollout(env, 2, 12, stacked=True))(key, environments_last(params))
+    playing = jax.jit(random_rollout(env, 2, 12))
+    for i in range(2):
+        alone = playing(key, jax.tree.map(lambda x, i=i: x[i], params))
+        one, other = (jax.tree.map(lambda x, i=i: x[..., i], mixed), jax.tree.map(lambda x, i=i: x[i], alone))
+        # Float sums may differ in the last bit, as XLA fuses the two programs differently; integers may not.
+        chex.assert_trees_all_close(one, other, rtol=1e-6)
+        whole = [(x, y) for x, y in zip(one, other, strict=True) if x.dtype != jnp.float32]
+        assert all(np.array_equal(x, y) for x, y in whole)
+
+
+def test_numba_loop_makes_the_same_decisions():
+    """Shows the environment and a loop written by hand agree on every makespan, with flexible machines and not."""
+    pytest.importorskip("numba")
+    env, params = make(ft06())
+    (row,) = versus_numba(env, params, "ft06", count=32, steps=36)
+    assert row["ratio"] == pytest.approx(row["operations_per_second"] / row["other_operations_per_second"])
+
+
+def test_numba_refuses_times_that_differ_by_machine(capsys):
+    """Shows one line and no traceback where the loop could not make the same decisions."""
+    pytest.importorskip("numba")
+    env, params = make(random_shop(0))
+    assert env.shape.choices > 1
+    with pytest.raises(Exception, match="same time on each"):
+        versus_numba(env, params, "x", count=2, steps=2)
+
+
+def test_missing_extra_is_one_line(monkeypatch, capsys):
+    """Shows that --versus and --plot without their library name the extra and end with 2."""
+    monkeypatch.setitem(__import__("sys").modules, "jumanji", None)
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    for options in (["--versus", "jumanji"], ["--plot", "x.png"]):
+        assert main(["profile", *options]) == 2
+        error = capsys.readouterr().err
+        assert "--extra bench" in error
+        assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options", [["--environments", "0"], ["--max-lot-hours", "nan"], ["--plot", "x", "--no-sweep"]]
+)
+def test_bad_options_are_one_line(options, capsys):
+    """Shows exit code 2 and one line for values that make no sense."""
+    assert main(["profile", *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_profile_json(tmp_path, capsys):
+    """Shows the three phases of a small shop as one JSON line, with consistent rates, and a trace with their names."""
+    config = tmp_path / "tiny.toml"
+    config.write_text(
+        "[pool]\nmachines = 3\njobs = 5\n[network]\nwidth = 8\n"
+        "[general]\nupdates = 1\nshops = 2\nsamples = 2\ncandidates = 4\n[ppo]\nminibatches = 2\n"
+    )
+    options = ["--no-sweep", "--json", "--environments", "4", "--config", str(config)]
+    shop = tmp_path / "ft06.txt"
+    shop.write_text("2 2\n0 3 1 2\n1 4 0 1\n")
+    assert main(["profile", str(shop), *options, "--trace", str(tmp_path / "trace")]) == 0
+    output = capsys.readouterr()
+    report = json.loads(output.out)
+    names = ["environment", "environment + network", "PPO update"]
+    assert [p["phase"] for p in report["phases"]] == names
+    for phase in report["phases"]:
+        assert phase["operations_per_second"] <= phase["steps_per_second"]
+        assert phase["bound_by"] in ("arithmetic", "memory")
+        assert min(phase[k] for k in ("flop_per_step", "bytes_per_step", "peak_bytes", "compile_seconds")) > 0
+    assert report["phases"][2]["network_ratio"] > 0
+    assert list((tmp_path / "trace").rglob("*.xplane.pb"))
+    (events,) = (json.loads(gzip.decompress(f.read_bytes())) for f in (tmp_path / "trace").rglob("*.trace.json.gz"))
+    assert {event.get("name") for event in events["traceEvents"]} >= {*names, "network's own passes"}
+    assert phase_table(report["phases"], Roofline(**report["roofline"])).row_count == 3
+
+
+def test_sweep_is_drawn(tmp_path):
+    """Shows a table row per measurement, and a PNG."""
+    pytest.importorskip("matplotlib")
+    rows = [
+        {"shop": "a", "lots": 3, "environments": n, "operations_per_second": 1e5 * n, "bytes_per_environment": 9.0}
+        for n in (1, 16)
+    ]
+    assert sweep_table(rows).row_count == 2
+    draw_sweep(rows, tmp_path / "sweep.png")
+    assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")

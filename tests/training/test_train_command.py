@@ -1,0 +1,254 @@
+"""train.py as a command: what a run leaves, how it ends, how it is interrupted, and what a resume refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from jaxshop.schedule import read
+from jaxshop.training.config import load_config
+from jaxshop.training.launch import _introduce
+from jaxshop.training.problem import prepare
+from tests.cli.test_cli import ROOT, assert_refused
+from tests.shops import from_routes
+from tests.trained import UPDATES, Finished, run, run_train, tiny_shop
+
+REPORT = {
+    *("run_dir", "shop", "lower_bound_hours", "target_hours", "target_met", "initialised_from", "trained_on", "policy"),
+    *("rules", "baselines", "gap_percent", "seconds_to_target", "wall_seconds", "compile_seconds", "env_steps"),
+    *("env_steps_per_second", "device"),
+}
+CLOCK = {
+    *("run_dir", "seconds_to_target", "wall_seconds", "compile_seconds", "training_seconds", "baseline_seconds"),
+    *("env_steps_per_second", "baselines"),
+}
+"""What differs between a run and the same run in pieces; the baseline gets as many seconds as there are."""
+
+
+@pytest.fixture
+def copied(finished: Finished, tmp_path) -> Path:
+    """A copy of the finished run's folder, to do harm to."""
+    return Path(shutil.copytree(finished.folder, tmp_path / "run"))
+
+
+def test_a_run_ends_with_one_line_of_json(finished: Finished):
+    """Shows exit code 0, every key of design section 7, and figures that agree with each other."""
+    result, report = finished.result, finished.report
+    assert result.code == 0
+    assert set(report) >= REPORT
+    assert report["target_met"] is True
+    assert report["initialised_from"] is None
+    assert report["policy"]["greedy_hours"] <= report["target_hours"]
+    assert report["policy"]["initial_hours"] > report["policy"]["greedy_hours"] >= report["lower_bound_hours"]
+    gap = 100 * (report["policy"]["greedy_hours"] / report["lower_bound_hours"] - 1)
+    assert report["gap_percent"] == pytest.approx(gap, abs=0.001)
+    assert {"MWKR", "MWKR/active", "random", "random/active"} <= set(report["rules"])
+    assert {part["kind"] for part in report["trained_on"]} == {"generated", "shop"}
+    assert 0 < report["seconds_to_target"] <= report["training_seconds"] <= report["wall_seconds"]
+    assert "MWKR/active" in result.err
+    assert "certified lower bound" in result.err
+
+
+def test_a_run_leaves_a_folder(finished: Finished):
+    """Shows every file of the run folder, and a valid schedule: the better of greedy and best-of."""
+    names = {path.name for path in finished.folder.iterdir()}
+    assert names == {"config.json", "metrics.jsonl", "checkpoints", "schedule.json", "gantt.html", "report.json"}
+    assert finished.folder.name.startswith("tiny-")
+    assert finished.folder.name.endswith("-0")
+    assert json.loads((finished.folder / "report.json").read_text()) == finished.report
+    assert len((finished.folder / "metrics.jsonl").read_text().splitlines()) == UPDATES
+    assert run("verify", finished.shop, finished.folder / "schedule.json").code == 0
+    policy, schedule = finished.report["policy"], read(finished.folder / "schedule.json")
+    assert schedule.makespan / 3600 == pytest.approx(min(policy["greedy_hours"], policy["best_of_hours"]), abs=1e-5)
+
+
+def test_the_checkpoint_of_a_run_schedules(finished: Finished, tmp_path):
+    """Shows that solve with the run's folder gives the makespan that the run reported for its greedy policy."""
+    found = run("solve", finished.shop, "--checkpoint", finished.folder, "--out", tmp_path / "s.json", "--json")
+    assert found.json["source"] == "policy:greedy"
+    assert found.json["makespan_hours"] == pytest.approx(finished.report["policy"]["greedy_hours"], abs=1e-5)
+
+
+def test_a_missed_target_is_exit_code_3(finished: Finished, copied, shared_updates):
+    """Shows that a missed target ends with 3, and may be set on a resume, which drops metrics past its checkpoint."""
+    metrics = copied / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"update": 13}\n{"upd')  # as a killed process leaves it
+    hours = finished.report["lower_bound_hours"] * 1.0001
+    result = run_train("--resume", copied, f"run.target_hours={hours}", "--json")
+    assert result.code == 3
+    assert result.json["target_met"] is False
+    same = finished.report.keys() - CLOCK - {"target_hours", "target_met"}
+    assert {k: result.json[k] for k in same} == {k: finished.report[k] for k in same}
+    assert metrics.read_text() == (finished.folder / "metrics.jsonl").read_text()
+    # Nothing was left to train, but the report, env_steps too, is of the whole run.
+    assert result.json["training_seconds"] == pytest.approx(finished.report["training_seconds"], abs=1)
+
+
+def test_a_resumed_runs_seconds_go_on(finished: Finished, copied, shared_updates):
+    """Shows that the tuned baseline gets the seconds of all processes, and that the metrics go on counting them."""
+    metrics = copied / "metrics.jsonl"
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+    hours = max(line.get("own_hours", 0.0) for line in lines)
+    result = run_train("--resume", copied, f"run.target_hours={hours}", f"own.updates={UPDATES}", "--json")
+    after = [json.loads(line)["seconds"] for line in metrics.read_text().splitlines()]
+    assert after == sorted(after)
+    assert len(after) > len(lines)
+    assert result.json["training_seconds"] == pytest.approx(after[-1], abs=5)
+    first = next(line["seconds"] for line in lines if "own_hours" in line)
+    assert result.json["seconds_to_target"] == pytest.approx(first, abs=0.1)
+
+
+def start(*arguments: object, log: Path) -> subprocess.Popen:
+    """train.py as a process of its own, with both streams in one file."""
+    with log.open("w") as stream:
+        command = [sys.executable, str(ROOT / "train.py"), *map(str, arguments)]
+        return subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, cwd=ROOT)
+
+
+def wait_for_update(runs: Path, process: subprocess.Popen, log: Path) -> None:
+    """Wait until the first line of metrics."""
+    deadline = time.monotonic() + 240
+    while not any(path.stat().st_size for path in runs.glob("*/metrics.jsonl")):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.01)
+
+
+def test_a_process_that_is_told_to_stop_saves_and_can_be_resumed(finished: Finished, tmp_path, shared_updates):
+    """Shows SIGTERM to a real process: exit code 143, how to resume, and a resume that ends as if nothing was."""
+    runs, log = tmp_path / "runs", tmp_path / "log"
+    process = start("--config", finished.config_path, f"run.runs_dir={runs}", log=log)
+    try:
+        wait_for_update(runs, process, log)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    (folder,) = runs.iterdir()
+    said = log.read_text()
+    assert f"Resume with: uv run train.py --resume {folder}" in said
+    assert "Traceback" not in said
+    done = len((folder / "metrics.jsonl").read_text().splitlines())
+    assert 0 < done < UPDATES
+    assert not (folder / "report.json").exists()
+
+    result = run_train("--resume", folder, "--json")
+    assert result.code == 0
+    same = finished.report.keys() - CLOCK
+    assert {k: result.json[k] for k in same} == {k: finished.report[k] for k in same}
+    assert numbers(folder) == numbers(finished.folder)
+
+
+def numbers(folder: Path) -> list[dict]:
+    """The metrics of a run, without what depends on the clock."""
+    records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [{k: v for k, v in record.items() if "second" not in k} for record in records]
+
+
+def test_a_resume_with_another_config_or_shop_is_refused(finished: Finished, copied, tmp_path):
+    """Shows that the differences are named, and that the run's files are as they were."""
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+    assert_refused(run_train("--resume", copied, "ppo.clip=0.1"), str(copied), "ppo.clip was 0.3, now 0.1")
+    assert_refused(run_train("--resume", copied, "network.width=8"), "network.width was 16, now 8")
+    assert_refused(run_train("--resume", copied, "--seed", 1), "run.seed was 0, now 1")
+    assert_refused(run_train("--resume", copied, "general.updates=20"), "general.updates was 8, now 20")
+    shop = json.loads(finished.shop.read_text())
+    shop["jobs"][0]["release"] = 1.0
+    finished.shop.rename(tmp_path / "kept.json")
+    try:
+        finished.shop.write_text(json.dumps(shop))
+        assert_refused(run_train("--resume", copied), str(copied), "was trained for shop")
+    finally:
+        (tmp_path / "kept.json").replace(finished.shop)
+    assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
+
+
+def test_a_resume_from_damage_is_refused(copied, tmp_path):
+    """Shows one line for a folder that is missing, is no run, or whose checkpoints are gone, foreign or damaged."""
+    assert_refused(run_train("--resume", tmp_path / "missing"), "missing/config.json")
+    (tmp_path / "other").mkdir()
+    assert_refused(run_train("--resume", tmp_path / "other"), "other/config.json")
+    config = json.loads((copied / "config.json").read_text())
+    del config["ppo"]["microbatch"]
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "config.json").write_text(json.dumps(config))
+    assert_refused(run_train("--resume", tmp_path / "older"), "older/config.json", "ppo.microbatch", "another version")
+    latest = copied / "checkpoints" / str(UPDATES)
+    largest = max((latest / "learner").rglob("*"), key=lambda path: path.stat().st_size * path.is_file())
+    largest.write_bytes(largest.read_bytes()[:-100])
+    assert_refused(run_train("--resume", copied), str(latest), "damaged", largest.name)
+    shutil.rmtree(copied / "checkpoints")
+    assert_refused(run_train("--resume", copied), "holds no checkpoint to resume from")
+    assert not (copied / "checkpoints").exists()
+    (copied / "config.json").write_text('{"ppo"')
+    assert_refused(run_train("--resume", copied), "config.json", "cut short")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("ppo.learning_rat=1", "did you mean ppo.learning_rate?"),
+        ("run.max_lot_hours=0.00001", "max_lot_hours"),
+        ("run.export_to=/no/such/folder/policy", "run.export_to"),
+        ("run.runs_dir=/dev/null", "cannot be made"),
+        ("ppo.minibatches=100000", "ppo.minibatches: general has only"),
+        ("logging.tensorboard=true", "--extra tensorboard"),
+        ("run.require_real_data=true", "require_real_data"),
+        ("pool.machines=1.5", "pool.machines: must be an integer"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_a_folder_is_made(finished: Finished, tmp_path, monkeypatch, override, said):
+    """Shows that no run folder is left by a run that could not begin."""
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)  # as if the extra were not installed
+    given = [f"run.runs_dir={tmp_path / 'runs'}", override]
+    assert_refused(run_train("--config", finished.config_path, *given), said)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_shop_without_work_is_refused(finished: Finished, tmp_path):
+    """Shows that a benchmark text whose operations take no time has nothing to train for, and says so."""
+    (tmp_path / "idle.txt").write_text("1 1\n0 0\n")
+    given = ["--shop", tmp_path / "idle.txt", "run.target_hours=none"]
+    assert_refused(run_train("--config", finished.config_path, *given), "nothing to train for")
+
+
+@pytest.mark.parametrize("routes", [[[{0: 3600}]], [[{0: 9}, {1: 9}, {2: 9}]] * 2])
+def test_small_shops_can_be_trained_for(finished: Finished, routes):
+    """Shows that shops of one or two jobs, too, come with generated shops to train and to choose on."""
+    config = load_config(finished.config_path, ["run.target_hours=none", "ppo.minibatches=1"])
+    problem = prepare(from_routes(routes, 3), config)
+    assert problem.selection.shops.operations.shape == (24,)
+
+
+def test_train_says_that_whole_jobs_are_too_long(finished: Finished):
+    """Shows that the output names the job that is too long while whole, and the lot size used instead."""
+    shop = tiny_shop()
+    longest = max(shop.jobs, key=lambda job: sum(max(op.alternatives.values()) for op in job.operations))
+    twice = tuple(replace(op, alternatives={m: 3 * t for m, t in op.alternatives.items()}) for op in longest.operations)
+    shop = replace(shop, jobs=tuple(replace(j, operations=twice) if j is longest else j for j in shop.jobs))
+    config = load_config(finished.config_path, ["run.max_lot_hours=20", "run.target_hours=150"])
+    stream = io.StringIO()
+    _introduce(prepare(shop, config), finished.folder, Console(file=stream, soft_wrap=True))
+    assert f"job {longest.id} runs" in stream.getvalue()
+    assert "Lots of at most 20 h are used instead." in stream.getvalue()
+
+
+def test_ctrl_c_before_training_is_one_line(monkeypatch):
+    """Shows that an interrupted command ends with 130 and without a trace."""
+
+    def interrupted(spec: str):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxshop.sources.load_shop", interrupted)
+    result = run("inspect", "reference")
+    assert (result.code, result.out, result.err) == (130, "", "interrupted\n")

@@ -1,0 +1,73 @@
+"""Headless Chromium for the tests of the page and of gantt.html; they are skipped where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.views.page.drive import BLOCKED, OpenPage
+from tests.views.page.stub import StubServer, stub_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the whole module, with a profile of its own."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is missing")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: install the package chromium, or name one in CHROMIUM")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Open an address in a fresh context; at the end, no page may have logged an error or shown a dialog."""
+    contexts, complaints = [], []
+
+    def note(message: ConsoleMessage) -> None:
+        # The browser itself logs what was refused or blocked, and some tests are about that.
+        expected = "status of 4" in message.text or BLOCKED in message.text
+        if message.type == "error" and not expected:
+            complaints.append(message.text)
+
+    def open_at(url: str, **options: object) -> Page:
+        contexts.append(browser.new_context(viewport={"width": 1366, "height": 768}, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+        page.on("console", note)
+        page.goto(url)
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def server() -> Iterator[StubServer]:
+    """A server that answers as the real one does."""
+    with stub_server() as running:
+        yield running

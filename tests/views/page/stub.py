@@ -1,0 +1,203 @@
+"""What the tests in a browser share: a small plan, and a server that answers as the real one does."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import jaxshop.serving
+import jaxshop.views
+from jaxshop.schedule import Row, Schedule, from_json, kpis, to_json, verify
+from jaxshop.serving.middleware import PAGE_POLICY
+from jaxshop.serving.problems import Problem, refusing
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, fingerprint, parse_shop, shop_to_json, split_lots
+
+STATIC, CHART = (Path(room.__file__).parent / "static" for room in (jaxshop.serving, jaxshop.views))
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+KEY = "s3cret"
+HOSTILE = '"><img src=x onerror=alert(1)></script><script>alert(2)</script> 🔩'
+
+
+def make_shop(machines: int = 6, jobs: int = 12, steps: int = 3, name: str = "night shift", **more) -> Shop:
+    """A shop of two machines a work centre, with due dates for every second job; some ids are hostile."""
+    ids = [f"M{i:03d}" for i in range(machines)]
+    ids[0] = HOSTILE
+
+    def operation(j: int, k: int) -> Operation:
+        first = 2 * ((j + k) % (machines // 2))
+        ticks = 3600 + 600 * ((7 * j + 3 * k) % 11)
+        return Operation(f"J{j:03d}/{k}", {ids[first]: ticks, ids[first + 1]: ticks}, setup=600)
+
+    return Shop(
+        name,
+        tuple(Machine(id, f"centre {i // 2}") for i, id in enumerate(ids)),
+        tuple(
+            Job(
+                "=SUM(A1)" if j == 1 else f"J{j:03d}",
+                tuple(operation(j, k) for k in range(steps)),
+                due=None if j % 2 else 4 * 3600,
+            )
+            for j in range(jobs)
+        ),
+        **more,
+    )
+
+
+def make_schedule(plan: LotPlan, offset: int = 0) -> Schedule:
+    """Dispatch step after step to the machine that is free first; `offset` turns the order of the lots."""
+    free = {machine.id: machine.available_from for machine in plan.shop.machines}
+    lots = plan.lots[offset:] + plan.lots[:offset]
+    ready = {(lot.job, lot.index): lot.release for lot in lots}
+    rows = []
+    for step in range(max(len(lot.operations) for lot in lots)):
+        for lot in (lot for lot in lots if step < len(lot.operations)):
+            op = lot.operations[step]
+            machine = min(op.alternatives, key=free.__getitem__)
+            start = max(free[machine], ready[lot.job, lot.index])
+            end = start + op.setup + op.alternatives[machine]
+            rows.append(Row(lot.job, lot.index, op.id, machine, start, end))
+            free[machine] = ready[lot.job, lot.index] = end
+    return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))
+
+
+class StubServer(ThreadingHTTPServer):
+    """Answers what the page asks for; notes each request, and pauses in mid-work while `go` is cleared."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/"
+        self.requests: list[tuple[str, str, str | None]] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.results: list[dict] = []
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a page that went away before it had its answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The routes of the page, over plain HTTP/1.0."""
+
+    server: StubServer
+
+    def do_GET(self) -> None:
+        """Static files, the demo, and the resource of an asynchronous request."""
+        path = self._note()
+        if path == "/" or path.startswith("/static/"):
+            name = path.removeprefix("/static/") if path != "/" else "index.html"
+            file = next((f for f in (STATIC / name, CHART / name) if f.exists()), STATIC / name)
+            return self._send(file.read_bytes(), TYPES[file.suffix], headers={"Content-Security-Policy": PAGE_POLICY})
+        if self._refused():
+            return None
+        if path == "/v1/demo-shop":
+            return self._json(shop_to_json(make_shop(name="demo")))
+        if path.endswith("/events"):
+            return self._events()
+        result = self.server.results[int(path.rsplit("/", 1)[1])]
+        return self._json({"status": "done", "error": None, "result": result})
+
+    def do_POST(self) -> None:
+        """Schedule, or verify."""
+        path = self._note()
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self._refused():
+            return None
+        try:
+            with refusing("body"):
+                if path == "/v1/schedules:verify":
+                    shop, schedule = parse_shop(body["shop"], "shop"), from_json(body["schedule"], "schedule")
+                    violations = verify(split_lots(shop, schedule.max_lot_hours), schedule)
+                    return self._json({"valid": not violations, "violations": violations})
+                query = parse_qs(urlsplit(self.path).query)
+                size = query.get("max_lot_hours")
+                plan = split_lots(parse_shop(body, "body"), float(size[0]) if size else None)
+        except Problem as problem:
+            return self._problem(422, "Unprocessable Content", problem.detail, problem.errors)
+        schedule = make_schedule(plan, offset=len(self.server.results))
+        self.server.results.append(
+            {
+                "schedule": to_json(schedule),
+                "kpis": kpis(plan, schedule, int(0.9 * schedule.makespan)),
+                "source": "policy:samples",
+                "verification": {"valid": True, "violations": [], "rejected_attempts": []},
+                "seed": 0,
+                "samples_done": 4,
+            }
+        )
+        location = f"/v1/schedules/{len(self.server.results) - 1}"
+        return self._json({"status": "queued"}, 202, {"Location": location})
+
+    def do_DELETE(self) -> None:
+        """Cancel."""
+        self._note()
+        self._send(b"", "text/plain", 204)
+
+    def _events(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for done in range(1, 5):
+            data = json.dumps({"samples": 4, "samples_done": done, "makespan_hours": 20.0 - done})
+            self.wfile.write(f"event: progress\r\ndata: {data}\r\n\r\n".encode())
+            if done == 2:
+                self.server.go.wait(60)
+        self.wfile.write(b": ping\n\nevent: done\ndata: {}\n\n")
+
+    def _note(self) -> str:
+        self.server.requests.append((self.command, self.path, self.headers.get("X-API-Key")))
+        return urlsplit(self.path).path
+
+    def _refused(self) -> bool:
+        if self.headers.get("X-API-Key") == KEY:
+            return False
+        self._problem(401, "Unauthorized", "an API key is needed")
+        return True
+
+    def _problem(self, status: int, title: str, detail: str, errors: list[dict] | None = None) -> None:
+        document = {
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "errors": errors,
+            "request_id": "r-17",
+        }
+        self._send(json.dumps(document).encode(), "application/problem+json", status)
+
+    def _json(self, data: object, status: int = 200, headers: dict | None = None) -> None:
+        self._send(json.dumps(data).encode(), "application/json", status, headers)
+
+    def _send(self, body: bytes, kind: str, status: int = 200, headers: dict | None = None) -> None:
+        self.send_response(status)
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            **(headers or {}),
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Keep quiet."""
+
+
+@contextmanager
+def stub_server() -> Iterator[StubServer]:
+    """Run the server in a thread."""
+    server = StubServer()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()

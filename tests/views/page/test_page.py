@@ -1,0 +1,145 @@
+"""The planner's page, driven in headless Chromium against a server that answers as the real one does."""
+
+from __future__ import annotations
+
+from jaxshop.schedule import to_json
+from jaxshop.shop import shop_to_json, split_lots
+from tests.views.page.drive import OpenPage, drop, eventually, figure, run, status
+from tests.views.page.stub import KEY, StubServer, make_schedule, make_shop
+
+
+def test_a_dropped_shop_becomes_a_schedule(server: StubServer, open_page: OpenPage) -> None:
+    """Drop a file, give the key, ask: makespan, gap and source stand there, and the key only in headers."""
+    page = open_page(server.url)
+    assert page.is_disabled("#run")
+    drop(page, shop_to_json(make_shop()))
+    page.fill("#key", KEY)
+    page.fill("[name=target_hours]", "1")
+    page.fill("[name=max_lot_hours]", "4")
+    run(page)
+    expected = server.results[0]["kpis"]
+    assert figure(page, "makespan") == round(expected["makespan_hours"], 1)
+    assert figure(page, "gap") == round(expected["gap_percent"], 1)
+    assert page.inner_text("#source") == "policy:samples"
+    assert "below the bound" in page.inner_text("#kpis")
+    assert page.evaluate("[page.viewer.gantt.plan.bars.length, page.viewer.gantt.rows.length]") == [
+        len(server.results[0]["schedule"]["operations"]),
+        6,
+    ]
+    asked = [path for method, path, key in server.requests if key]
+    assert asked[0] == "/v1/schedules?max_lot_hours=4&target_hours=1"
+    assert not any(KEY in path for _, path, _ in server.requests)
+
+
+def test_progress_is_shown_and_cancelling_reaches_the_server(server: StubServer, open_page: OpenPage) -> None:
+    """While samples come in their number and the best makespan are shown; Cancel deletes the request."""
+    server.go.clear()
+    page = open_page(server.url)
+    page.fill("#key", KEY)
+    page.click("#demo")
+    status(page, "Ready.")
+    assert page.input_value("[name=max_lot_hours]") == "60"
+    page.click("#run")
+    status(page, "2 of 4 samples, best so far 18.0 h")
+    page.click("#cancel")
+    status(page, "Cancelled.")
+    server.go.set()
+    eventually(page, lambda: ("DELETE", "/v1/schedules/0", KEY) in server.requests)
+    assert page.is_enabled("#run")
+
+
+def test_another_shop_ends_the_work_on_the_one_before(server: StubServer, open_page: OpenPage) -> None:
+    """A shop dropped while samples come cancels the request, and no schedule of the first shop is shown."""
+    server.go.clear()
+    page = open_page(server.url)
+    page.fill("#key", KEY)
+    drop(page, shop_to_json(make_shop()))
+    page.click("#run")
+    status(page, "2 of 4 samples")
+    drop(page, shop_to_json(make_shop(jobs=5, name="day shift")))
+    status(page, "Cancelled.")
+    server.go.set()
+    assert page.inner_text("#shop") == "day shift"
+    assert page.is_hidden("#makespan")
+    run(page)
+    assert page.evaluate("page.viewer.gantt.plan.jobs.length") == 5
+
+
+def test_refusals_are_shown_with_every_fault(server: StubServer, open_page: OpenPage) -> None:
+    """A missing key, a file that is no JSON and a shop with two faults are each named on the page."""
+    page = open_page(server.url)
+    drop(page, "{'not': json", "bad.json")
+    page.wait_for_selector("#problem:visible")
+    assert "bad.json is not JSON" in page.inner_text("#problem")
+    shop = shop_to_json(make_shop())
+    shop["jobs"][0]["operations"][0]["alternatives"] = {"nowhere": 1.0}
+    shop["jobs"][2]["release"] = -1
+    drop(page, shop)
+    page.wait_for_selector("#problem", state="hidden")
+    page.click("#run")
+    page.wait_for_selector("#problem:visible")
+    assert "Enter an API key" in page.inner_text("#problem")
+    page.fill("#key", "wrong")
+    page.fill("#key", KEY)
+    page.click("#run")
+    page.wait_for_selector("#problem li")
+    shown = page.inner_text("#problem")
+    assert page.locator("#problem li").count() == 2
+    assert "nowhere" in shown
+    assert "jobs[2].release" in shown
+    assert "The shop or an option was refused" in shown
+    assert "r-17" in shown
+
+
+def test_two_schedules_are_compared(server: StubServer, open_page: OpenPage) -> None:
+    """A second run is set beside the first, then a dropped schedule.json, which is called invalid."""
+    page = open_page(server.url)
+    page.fill("#key", KEY)
+    drop(page, shop_to_json(make_shop()))
+    run(page)
+    run(page)
+    page.wait_for_selector("#compare:visible")
+    assert "the previous schedule" in page.inner_text("#compare")
+    page.click("text=Both")
+    lanes = page.evaluate(
+        "page.viewer.gantt.lanes(page.viewer.gantt.rows[1], 1).map((lane) => lane.machine.bars.length)"
+    )
+    assert len(lanes) == 2
+    first, second = (r["schedule"]["operations"] for r in server.results)
+    machines = [{(r["job"], r["lot"], r["operation"]): r["machine"] for r in rows} for rows in (first, second)]
+    moved = sum(machines[0][key] != machines[1][key] for key in machines[0])
+    assert moved
+    assert f"{moved} operations run on another machine" in page.inner_text("#compare")
+
+    broken = to_json(make_schedule(split_lots(make_shop(), None)))
+    last = max(broken["operations"], key=lambda row: row["end"])
+    last["end"] += 60
+    broken["makespan"] = last["end"] / 3600
+    drop(page, broken, "broken.json")
+    page.wait_for_selector("#problem li")
+    assert page.locator("#problem li").count() == 1
+    assert "broken.json" in page.inner_text("#compare")
+    page.click("#uncompare")
+    assert page.is_hidden("#compare")
+
+
+def test_everything_has_a_name_and_shows_its_focus(server: StubServer, open_page: OpenPage) -> None:
+    """Every control has an accessible name, and Tab reaches the chart with a visible outline."""
+    page = open_page(server.url)
+    page.fill("#key", KEY)
+    drop(page, shop_to_json(make_shop()))
+    run(page)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, canvas[tabindex]")]
+          .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length))
+          .map((e) => e.outerHTML)"""
+    )
+    assert nameless == []
+    page.click("[aria-label='Mouse and keys']")
+    page.click("dialog button")
+    assert page.locator("dialog[open]").count() == 0
+    page.focus("#csv")
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "CANVAS"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
