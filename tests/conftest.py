@@ -39,7 +39,7 @@ def pytest_unconfigure(config) -> None:
 @pytest.fixture(scope="session")
 def shared_updates():
     """Let training runs of one process share their compiled updates, whose tracing takes longer than the runs."""
-    from jaxshop.ppo import train
+    from jaxshop.training import loop as train
 
     make, made = train._jitted, {}
 

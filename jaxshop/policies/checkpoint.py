@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,10 @@ from chex import ArrayTree
 from jaxshop.env.features import CONTEXT, FEATURES, FEATURES_VERSION
 from jaxshop.parallel.mesh import leads
 from jaxshop.policies.networks.pooled import Network, initial_weights
-from jaxshop.shop import LotPlan, fingerprint
+from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import read_text, write_atomic
-from jaxshop.training.config import Config, NetworkConfig, from_dict, to_dict
+from jaxshop.support.settings import build
 
 if TYPE_CHECKING:
     import orbax.checkpoint as ocp
@@ -194,8 +194,8 @@ def load_policy(folder: str | Path | None = None) -> Policy:
             raise CheckpointError(f"{path}: holds no checkpoint")
         meta = store.meta(step)
         config = meta.get("config")
-        described = {"network": config.get("network") if isinstance(config, dict) else None}
-        network = make_network(from_dict(described, str(path)).network)
+        described = config.get("network") if isinstance(config, dict) else None
+        network = make_network(build(NetworkConfig(), described, f"{path}: network."))
         weights = store.weights(step, _weights_like(network))
         return Policy(network, weights, meta, str(path))
     finally:
@@ -252,42 +252,3 @@ def _check_sums(folder: Path) -> None:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def make_network(config: NetworkConfig) -> Network:
-    """The network that a config describes."""
-    return Network(width=config.width, depth=config.depth)
-
-
-def describe(config: Config, plan: LotPlan, update: int, initialised_from: str | None) -> dict[str, Any]:
-    """What a checkpoint says of itself: config, versions, the shop, and what its weights were trained on."""
-    return {
-        "versions": versions(),
-        "config": to_dict(config),
-        "fingerprint": fingerprint(plan.shop),
-        "provenance": asdict(plan.shop.provenance),
-        "update": update,
-        "initialised_from": initialised_from,
-        "trained_on": trained_on(config, plan, update),
-    }
-
-
-def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any]]:
-    """The shops that weights after `update` updates have seen."""
-    pools = config.pools()
-    shop = {
-        **{"kind": "shop", "name": plan.shop.name, "fingerprint": fingerprint(plan.shop)},
-        "provenance": asdict(plan.shop.provenance),
-    }
-    seen: list[dict[str, Any]] = []
-    for name, stage in config.stages():
-        updates = min(update, stage.updates)
-        update -= updates
-        if updates and name in pools:
-            about = {"shops": pools[name].count, "machines": pools[name].machines, "seed": config.run.seed}
-            seen.append({"kind": "generated", **about, "updates": updates})
-        elif updates:
-            seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "updates": updates})
-    if config.evaluation.choose_by == "own":
-        seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "use": "choice of the checkpoint"})
-    return seen

@@ -13,10 +13,10 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxshop.parallel.mesh import AXIS
 from jaxshop.policies.networks.pooled import Network, evaluate
+from jaxshop.ppo.config import PPOConfig
 from jaxshop.ppo.losses import Batch, LossMetrics, ppo_loss
 from jaxshop.ppo.microbatches import Microbatches, accumulate, cut, ladder, narrowed, needed_width
 from jaxshop.ppo.rollout import Seen, as_float32
-from jaxshop.training.config import PPOConfig
 
 
 class Trained(NamedTuple):

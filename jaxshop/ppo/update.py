@@ -12,11 +12,11 @@ from jax.sharding import Mesh
 
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.policies.networks.pooled import Network
+from jaxshop.ppo.config import PPOConfig, StageConfig
 from jaxshop.ppo.gae import generalised_advantages
 from jaxshop.ppo.learning import Trained, learn
 from jaxshop.ppo.losses import Batch, LossMetrics
 from jaxshop.ppo.rollout import Transitions, collect
-from jaxshop.training.config import PPOConfig, StageConfig
 
 
 class Learner(NamedTuple):

@@ -14,13 +14,14 @@ from jaxshop.env import EnvParams, JobShop
 from jaxshop.env.features import CONTEXT, FEATURES
 from jaxshop.parallel.mesh import AXIS, data_mesh, replicate
 from jaxshop.policies.networks.pooled import Network, initial_weights
+from jaxshop.ppo.config import StageConfig
 from jaxshop.ppo.rollout import collect
 from jaxshop.ppo.update import Learner, make_optimiser, update
 from jaxshop.profiling.cost import Cost, cost_of
 from jaxshop.profiling.measure import Measured, copies, measure, on_devices, race, sharing
 from jaxshop.profiling.roofline import Roofline
 from jaxshop.profiling.workloads import laid_out, network_passes, policy_rollout, random_rollout, training_bank
-from jaxshop.training.config import Config, StageConfig
+from jaxshop.training.config import Config
 from jaxshop.training.loop import compiler_options
 
 UPDATES = 15

@@ -13,12 +13,13 @@ from chex import Array, ArrayTree, PRNGKey
 from jaxshop.env import EnvParams, EnvState, JobShop, make
 from jaxshop.env.transition import numbered
 from jaxshop.policies.networks.pooled import Network, evaluate
+from jaxshop.ppo.config import StageConfig
 from jaxshop.ppo.learning import deal
 from jaxshop.ppo.microbatches import Microbatches, accumulate, ladder, narrowed, needed_width
 from jaxshop.ppo.rollout import Seen, Transitions, as_float32
 from jaxshop.shop import split_lots
 from jaxshop.sources.generator import generate_shop, random_spec
-from jaxshop.training.config import Config, StageConfig
+from jaxshop.training.config import Config
 
 
 def mix(word: Array) -> Array:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import json
-import math
 import tomllib
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
-from jaxshop.support.errors import ShopError
+from jaxshop.policies.registry import NetworkConfig
+from jaxshop.ppo.config import PPOConfig, StageConfig
 from jaxshop.support.files import read_text
-
-
-class ConfigError(ShopError):
-    """A config that cannot be used: one line that names the file and the key."""
+from jaxshop.support.settings import ConfigError, build, merge
 
 
 @dataclass(frozen=True)
@@ -33,43 +27,6 @@ class RunConfig:
     seed: int = 0
     runs_dir: str = "runs"
     export_to: str | None = None
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """The size of the policy network."""
-
-    width: int = 64
-    depth: int = 2
-
-
-@dataclass(frozen=True)
-class PPOConfig:
-    """Proximal policy optimisation."""
-
-    learning_rate: float = 1e-2
-    final_rate: float = 0.1
-    epochs: int = 2
-    minibatches: int = 8
-    microbatch: int | None = 128
-    clip: float = 0.3
-    entropy: float = 0.0
-    value: float = 0.5
-    discount: float = 1.0
-    trace: float = 1.0
-    max_grad_norm: float = 0.5
-    averaging: float = 0.9
-
-
-@dataclass(frozen=True)
-class StageConfig:
-    """A stage of training: `updates` PPO updates on `shops` shops of `samples` episodes each."""
-
-    updates: int = 0
-    shops: int = 1
-    samples: int = 32
-    candidates: int = 96
-    learning_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -215,14 +172,14 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = (), base: Co
             raise ConfigError(f"{path}: not valid TOML: {error}") from None
     changes: dict[str, Any] = {}
     for override in overrides:
-        _merge(changes, override)
+        merge(changes, override)
     return from_dict(changes, "overrides", config)
 
 
 def from_dict(data: object, where: str, base: Config | None = None) -> Config:
     """Build a config from nested mappings; keys that are missing keep the values of `base` or the defaults."""
     try:
-        return _build(base or Config(), data, "")
+        return build(base or Config(), data, "")
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -282,62 +239,3 @@ def check_progress(before: Config, after: Config, done: int, where: str) -> None
 def to_dict(config: Config) -> dict[str, Any]:
     """The config as nested mappings, every key included."""
     return dataclasses.asdict(config)
-
-
-def _merge(data: dict[str, Any], override: str) -> None:
-    """Put one `section.key=value` into `data`; the value is TOML, or a plain word taken as a string."""
-    name, equals, text = override.removeprefix("--").partition("=")
-    section, dot, key = name.partition(".")
-    if not (equals and dot and key):
-        raise ConfigError(f"override {override!r}: write it as section.key=value")
-    if text in ("none", "null"):
-        value: Any = None
-    else:
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
-    part = data.setdefault(section, {})
-    if not isinstance(part, dict):
-        raise ConfigError(f"{section}: must be a table")
-    part[key.replace("-", "_")] = value
-
-
-def _build(default: Any, data: object, path: str) -> Any:
-    if not isinstance(data, Mapping):
-        raise ConfigError(f"{path.rstrip('.') or 'config'}: must be a table")
-    hints = get_type_hints(type(default))
-    changes = {}
-    for key, value in data.items():
-        if key not in hints:
-            near = difflib.get_close_matches(key, hints, n=1)
-            hint = f", did you mean {path}{near[0]}?" if near else f", known are {', '.join(hints)}"
-            raise ConfigError(f"{path}{key}: unknown key{hint}")
-        current = getattr(default, key)
-        if dataclasses.is_dataclass(current):
-            changes[key] = _build(current, value, f"{path}{key}.")
-        else:
-            changes[key] = _checked(value, hints[key], path + key)
-    return dataclasses.replace(default, **changes)
-
-
-def _checked(value: Any, hint: Any, path: str) -> Any:
-    """The value, if it is of the type that the field declares."""
-    if get_origin(hint) is types.UnionType:
-        if value is None or (isinstance(value, str) and value == "none"):
-            return None
-        hint = next(t for t in get_args(hint) if t is not type(None))
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise ConfigError(f"{path}: must be one of {', '.join(get_args(hint))}, not {value!r}")
-        return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{path}: must be {_NAMES[hint]}, not {json.dumps(value, default=str)}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{path}: must be a finite number")
-    return value
-
-
-_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}

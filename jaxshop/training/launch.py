@@ -31,7 +31,8 @@ from jaxshop.parallel.mesh import (
     one_device_per_core,
     replicate,
 )
-from jaxshop.policies.checkpoint import Store, export_policy, make_network, trained_on
+from jaxshop.policies.checkpoint import Store, export_policy
+from jaxshop.policies.registry import make_network
 from jaxshop.ppo.update import Learner
 from jaxshop.schedule import verify
 from jaxshop.schedule import write as write_schedule
@@ -42,19 +43,13 @@ from jaxshop.sources.report import load_and_report
 from jaxshop.sources.snapshot import require_real_data
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import write_atomic
+from jaxshop.support.settings import ConfigError
 from jaxshop.training.callbacks import Callback, Callbacks, ConsoleProgress, JsonLines, TensorBoard
-from jaxshop.training.config import (
-    Config,
-    ConfigError,
-    check_complete,
-    check_progress,
-    check_resume,
-    from_dict,
-    to_dict,
-)
+from jaxshop.training.config import Config, check_complete, check_progress, check_resume, from_dict, to_dict
 from jaxshop.training.evaluate import Evaluator, rule_makespans
 from jaxshop.training.loop import Outcome, first_learner, lower_step, train
 from jaxshop.training.problem import Problem, prepare
+from jaxshop.training.provenance import trained_on
 from jaxshop.training.shop_process import ShopProcess
 from jaxshop.training.shops import make_shops
 from jaxshop.views.gantt import write_gantt

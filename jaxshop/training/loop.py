@@ -23,14 +23,17 @@ from jax.stages import Lowered
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.env.features import CONTEXT, FEATURES
 from jaxshop.parallel.mesh import data_mesh, instructions_capped, largest, local, replicate
-from jaxshop.policies.checkpoint import Store, describe, make_network
+from jaxshop.policies.checkpoint import Store
 from jaxshop.policies.networks.pooled import Network, initial_weights
+from jaxshop.policies.registry import make_network
+from jaxshop.ppo.config import PPOConfig, StageConfig
 from jaxshop.ppo.update import Learner, UpdateMetrics, make_optimiser, update
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.training.callbacks import Callback
-from jaxshop.training.config import Config, PPOConfig, StageConfig
+from jaxshop.training.config import Config
 from jaxshop.training.evaluate import Evaluator, Score
 from jaxshop.training.problem import Problem
+from jaxshop.training.provenance import describe
 
 
 @dataclass(frozen=True)

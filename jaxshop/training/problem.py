@@ -13,7 +13,8 @@ from jaxshop.env import EnvParams, JobShop
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, split_lots
 from jaxshop.support.errors import ShopError
-from jaxshop.training.config import Config, ConfigError, PoolConfig
+from jaxshop.support.settings import ConfigError
+from jaxshop.training.config import Config, PoolConfig
 from jaxshop.training.shops import FULL, SELECTION, SMALL, Make, Order, make_shops
 
 Foresee = Callable[[str, JobShop, EnvParams], None]

@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from jaxshop.parallel.mesh import data_mesh, replicate
-from jaxshop.policies.checkpoint import Store, make_network
+from jaxshop.policies.checkpoint import Store
+from jaxshop.policies.registry import make_network
 from jaxshop.ppo import update as module
 from jaxshop.ppo.rollout import collect
 from jaxshop.sources import load_shop

@@ -26,7 +26,8 @@ from jaxshop.parallel.mesh import (
     instructions_capped,
     one_device_per_core,
 )
-from jaxshop.policies.checkpoint import Store, make_network
+from jaxshop.policies.checkpoint import Store
+from jaxshop.policies.registry import make_network
 from jaxshop.ppo.update import UpdateMetrics
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import load_config

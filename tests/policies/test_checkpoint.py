@@ -11,20 +11,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxshop.policies.checkpoint import (
-    SUMS,
-    CheckpointError,
-    Store,
-    export_policy,
-    load_policy,
-    make_network,
-    trained_on,
-    versions,
-)
+from jaxshop.policies.checkpoint import SUMS, CheckpointError, Store, export_policy, load_policy, versions
+from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.shop import split_lots
 from jaxshop.support.errors import ShopError
-from jaxshop.training.config import NetworkConfig, load_config
+from jaxshop.training.config import load_config
 from jaxshop.training.loop import first_learner
+from jaxshop.training.provenance import trained_on
 from tests.trained import UPDATES, Finished, tiny_shop
 
 META = {"versions": versions(), "config": {"network": {"width": 4}}}

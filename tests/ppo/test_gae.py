@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxshop.ppo.config import PPOConfig
 from jaxshop.ppo.gae import generalised_advantages
 from jaxshop.ppo.rollout import Transitions
 from jaxshop.ppo.update import advantages
-from jaxshop.training.config import PPOConfig
 
 
 def column(*values):

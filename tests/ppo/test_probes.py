@@ -20,8 +20,8 @@ import pytest
 from jaxshop.env import Observation
 from jaxshop.env.types import Shape
 from jaxshop.policies.networks.pooled import Network, evaluate, initial_weights
+from jaxshop.ppo.config import PPOConfig, StageConfig
 from jaxshop.ppo.update import Learner, make_optimiser, update
-from jaxshop.training.config import PPOConfig, StageConfig
 
 FEATURES, CONTEXT = 2, 2
 NETWORK = Network(width=16, depth=2)

@@ -13,6 +13,7 @@ import pytest
 from jaxshop.env import JobShop, environments_last, make
 from jaxshop.env.features import CONTEXT, FEATURES
 from jaxshop.policies.networks.pooled import Network, initial_weights
+from jaxshop.ppo.config import PPOConfig, StageConfig
 from jaxshop.ppo.update import Learner, make_optimiser, update
 from jaxshop.profiling import cost_of
 from jaxshop.profiling.cost import is_program
@@ -20,7 +21,7 @@ from jaxshop.profiling.sweep import job_shop
 from jaxshop.profiling.workloads import training_bank
 from jaxshop.shop import split_lots
 from jaxshop.sources.generator import reference_shop
-from jaxshop.training.config import Config, PoolConfig, PPOConfig, StageConfig
+from jaxshop.training.config import Config, PoolConfig
 
 BUDGET = Path(__file__).parent / "budget.json"
 SLACK = 1.1

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 
 from jaxshop.env.features import CONTEXT, FEATURES
-from jaxshop.policies.checkpoint import Store, describe, make_network
+from jaxshop.policies.checkpoint import Store
 from jaxshop.policies.networks.pooled import initial_weights
+from jaxshop.policies.registry import make_network
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving.client import Client
 from jaxshop.serving.engine import LADDER, JaxEngine
 from jaxshop.shop import fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import Config
+from jaxshop.training.provenance import describe
 
 from .conftest import BOSS, Process
 from .fakes import shop_body, small_shop

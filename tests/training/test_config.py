@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jaxshop.training.config import Config, ConfigError, check_progress, check_resume, from_dict, load_config, to_dict
+from jaxshop.support.settings import ConfigError
+from jaxshop.training.config import Config, check_progress, check_resume, from_dict, load_config, to_dict
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 

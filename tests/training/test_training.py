@@ -13,7 +13,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxshop.policies.checkpoint import Store, make_network
+from jaxshop.policies.checkpoint import Store
+from jaxshop.policies.registry import make_network
 from jaxshop.sources import load_shop
 from jaxshop.training.callbacks import JsonLines
 from jaxshop.training.evaluate import Evaluator

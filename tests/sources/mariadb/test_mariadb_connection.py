@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from jaxshop.shop import fingerprint
-from jaxshop.sources import mariadb
+from jaxshop.sources.mariadb import reader as mariadb
 from jaxshop.sources.mariadb.connection import Database, connect
 from jaxshop.sources.mariadb.reader import read_shop
 from jaxshop.sources.mariadb.settings import load_settings

@@ -1,0 +1,88 @@
+"""Settings as frozen dataclasses: built from nested mappings, overridden by `section.key=value`; no key is unknown."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import math
+import tomllib
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from jaxshop.support.errors import ShopError
+
+Settings = TypeVar("Settings")
+
+
+class ConfigError(ShopError):
+    """A config that cannot be used: one line that names the file and the key."""
+
+
+def merge(data: dict[str, Any], override: str) -> None:
+    """Put one `section.key=value` into `data`; the value is TOML, or a plain word taken as a string."""
+    name, equals, text = override.removeprefix("--").partition("=")
+    section, dot, key = name.partition(".")
+    if not (equals and dot and key):
+        raise ConfigError(f"override {override!r}: write it as section.key=value")
+    if text in ("none", "null"):
+        value: Any = None
+    else:
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+    part = data.setdefault(section, {})
+    if not isinstance(part, dict):
+        raise ConfigError(f"{section}: must be a table")
+    part[key.replace("-", "_")] = value
+
+
+def build(default: Settings, data: object, path: str = "") -> Settings:
+    """The dataclass `default` with the values that a nested mapping gives; what is missing stays as it is.
+
+    Args:
+        data: of the keys of the dataclass, tables for the dataclasses inside it.
+        path: what stands before each key in a message, `section.` say.
+
+    Raises:
+        ConfigError: a key is unknown (the nearest known one is named), or its value is of another type.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{path.rstrip('.') or 'config'}: must be a table")
+    hints = get_type_hints(type(default))
+    changes: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, n=1)
+            hint = f", did you mean {path}{near[0]}?" if near else f", known are {', '.join(hints)}"
+            raise ConfigError(f"{path}{key}: unknown key{hint}")
+        current = getattr(default, key)
+        if dataclasses.is_dataclass(current):
+            changes[key] = build(current, value, f"{path}{key}.")
+        else:
+            changes[key] = _checked(value, hints[key], path + key)
+    return dataclasses.replace(default, **changes)  # type: ignore[type-var]
+
+
+def _checked(value: Any, hint: Any, path: str) -> Any:
+    """The value, if it is of the type that the field declares."""
+    if get_origin(hint) is types.UnionType:
+        if value is None or (isinstance(value, str) and value == "none"):
+            return None
+        hint = next(t for t in get_args(hint) if t is not type(None))
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ConfigError(f"{path}: must be one of {', '.join(get_args(hint))}, not {value!r}")
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f"{path}: must be {_NAMES[hint]}, not {json.dumps(value, default=str)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path}: must be a finite number")
+    return value
+
+
+_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}

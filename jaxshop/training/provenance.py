@@ -1,0 +1,44 @@
+"""Where weights come from: what a checkpoint says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from jaxshop.policies.checkpoint import versions
+from jaxshop.shop import LotPlan, fingerprint
+from jaxshop.training.config import Config, to_dict
+
+
+def describe(config: Config, plan: LotPlan, update: int, initialised_from: str | None) -> dict[str, Any]:
+    """What a checkpoint says of itself: config, versions, the shop, and what its weights were trained on."""
+    return {
+        "versions": versions(),
+        "config": to_dict(config),
+        "fingerprint": fingerprint(plan.shop),
+        "provenance": asdict(plan.shop.provenance),
+        "update": update,
+        "initialised_from": initialised_from,
+        "trained_on": trained_on(config, plan, update),
+    }
+
+
+def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any]]:
+    """The shops that weights after `update` updates have seen."""
+    pools = config.pools()
+    shop = {
+        **{"kind": "shop", "name": plan.shop.name, "fingerprint": fingerprint(plan.shop)},
+        "provenance": asdict(plan.shop.provenance),
+    }
+    seen: list[dict[str, Any]] = []
+    for name, stage in config.stages():
+        updates = min(update, stage.updates)
+        update -= updates
+        if updates and name in pools:
+            about = {"shops": pools[name].count, "machines": pools[name].machines, "seed": config.run.seed}
+            seen.append({"kind": "generated", **about, "updates": updates})
+        elif updates:
+            seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "updates": updates})
+    if config.evaluation.choose_by == "own":
+        seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "use": "choice of the checkpoint"})
+    return seen
