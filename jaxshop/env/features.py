@@ -20,11 +20,9 @@ FEATURES_VERSION = 2
 def candidates(state: EnvState, count: int) -> tuple[Array, Array]:
     """Indices int32 [C] and mask bool [C] of the conflict set, longest remaining lot first.
 
-    Where more than C lots compete, those with the least work left are not shown.
+    Where more than C lots compete, those with the least work left are not shown. Of equally long lots the lowest comes
+    first, wherever the padding is.
     """
-    lots = state.mask.shape[0]
-    if count == lots:
-        return jnp.arange(lots, dtype=jnp.int32), state.mask
     key, index = jax.lax.top_k(jnp.where(state.mask, state.lot_tail.astype(jnp.float32) + 1.0, 0.0), count)
     return index, key > 0
 
@@ -113,7 +111,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
             2 * bounds(free),
             2 * bounds(latest),
             3 * (horizon.max() - 1.0),
-            3 * (here[0, 0] - 1.0),
+            3 * (horizon[params.machine_pool[state.machine]] - 1.0),
             mask.sum() / 16.0,
             1.0 / jnp.maximum(mask.sum(), 1),
         ]

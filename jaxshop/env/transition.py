@@ -1,11 +1,13 @@
 """Transitions, pure integer functions of state and params; the decision is Giffler and Thompson's (1960).
 
 `open_decision` and `dispatch` take one environment, or E of them: then every array of state, params and action has one
-more axis, at its end. Only `first_state`, `least` and the functions that index (`at`, `put`, `row`, `each`, `members`)
+more axis, at its end. Only `first_state`, `least`, `greatest` and the functions that index (`at`, `put`, `row`, `each`, `members`)
 tell the two apart.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -20,15 +22,25 @@ def earliest_start(ready: Array, free: Array) -> Array:
 
 
 def least(values: Array) -> Array:
-    """The minimum over the first axis of int32 [n, ...].
+    """The minimum over the first axis of int32 [n, ...]."""
+    return _halved(values, jnp.minimum).min(axis=0)
 
-    Of one environment by halves, which overlap where n is odd: vectors all the way down to the last few. XLA reduces
-    a row on CPU element by element, and one of more than 32 elements in several passes over memory.
+
+def greatest(values: Array) -> Array:
+    """The maximum over the first axis of int32 [n, ...]; not `-least(-values)`, of which GPU compilers lose a sign."""
+    return _halved(values, jnp.maximum).max(axis=0)
+
+
+def _halved(values: Array, combine: Callable[[Array, Array], Array]) -> Array:
+    """Of one environment, the few values that its halves, which overlap where n is odd, were combined to.
+
+    Vectors all the way down: XLA reduces a row on CPU element by element, and one of more than 32 elements in several
+    passes over memory.
     """
     while values.ndim == 1 and values.shape[0] > 16:
         half = (values.shape[0] + 1) // 2
-        values = jnp.minimum(values[:half], values[-half:])
-    return values.min(axis=0)
+        values = combine(values[:half], values[-half:])
+    return values
 
 
 def numbered(count: int, index: Array) -> Array:
@@ -136,7 +148,7 @@ def best_fit(state: EnvState, params: EnvParams, lot: Array, times: Array, soone
     start = earliest_start(at(state.lot_start, lot)[:, None], state.machine_free)
     reach = (start + times[:, None] == soonest) & members(at(state.lot_set, lot), params)
     free = jnp.where(reach.any(axis=0), state.machine_free, -1)
-    latest = -least(-free)
+    latest = greatest(free)
     machines = numbered(free.shape[0], lot)
     return least(jnp.where(free == latest, machines, free.shape[0] - 1)), latest
 

@@ -20,14 +20,19 @@ def _time(state: EnvState, params: EnvParams) -> Array:
     return jnp.where(on, state.lot_time, 0).sum(axis=0, dtype=jnp.int32)
 
 
+def _least_first(values: Array) -> Array:
+    """Priorities that fall as int32 values rise; of a negation GPU compilers lose the sign before a maximum."""
+    return ~values
+
+
 RULES: dict[str, Priority] = {
-    "SPT": lambda key, state, params: -_time(state, params),
+    "SPT": lambda key, state, params: _least_first(_time(state, params)),
     "LPT": lambda key, state, params: _time(state, params),
     "MWKR": lambda key, state, params: state.lot_tail,
-    "LWKR": lambda key, state, params: -state.lot_tail,
+    "LWKR": lambda key, state, params: _least_first(state.lot_tail),
     "MOR": lambda key, state, params: state.lot_left,
-    "FIFO": lambda key, state, params: -state.lot_ready,
-    "EDD": lambda key, state, params: -params.lot_due,
+    "FIFO": lambda key, state, params: _least_first(state.lot_ready),
+    "EDD": lambda key, state, params: _least_first(params.lot_due),
     "random": lambda key, state, params: jax.random.randint(key, state.mask.shape, 0, 1 << 30),
 }
 """Shortest and longest processing time, most and least work remaining, most operations remaining, first come first
