@@ -1,8 +1,8 @@
 """Transitions, pure integer functions of state and params; the decision is Giffler and Thompson's (1960).
 
 `open_decision` and `dispatch` take one environment, or E of them: then every array of state, params and action has one
-more axis, at its end. Only `first_state`, `least`, `greatest` and the functions that index (`at`, `put`, `row`, `each`, `members`)
-tell the two apart.
+more axis, at its end. Only `first_state`, `least`, `greatest` and the functions that index (`at`, `put`, `row`, `each`,
+`members`) tell the two apart.
 """
 
 from __future__ import annotations

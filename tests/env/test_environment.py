@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxshop.env import JobShop, environments_last, make, op_ends
-from jaxshop.env.checks import check_env
+from jaxshop.env import JobShop, check_env, environments_last, make, op_ends
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.env.types import Shape
 from jaxshop.schedule import verify

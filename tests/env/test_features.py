@@ -98,7 +98,8 @@ def test_a_lot_with_a_tail_cannot_wait_behind_one_without():
     obs, _ = stepper(env)[0](jax.random.key(0), params)
     assert int(params.bound) == 10
     assert np.asarray(obs.action_mask).all()
-    urgency, _, to_most_urgent = np.asarray(obs.features)[:, SETS + 8 : SETS + 11].T
+    by_lot = np.asarray(obs.features)[np.argsort(obs.candidates)]
+    urgency, _, to_most_urgent = by_lot[:, SETS + 8 : SETS + 11].T
     # The two machines end at 20 / 2. Last there, a long lot would end at 10 - 8 / 2 + 8, the other at 10 - 4 / 2 + 10.
     np.testing.assert_allclose(urgency, [4 * 0.4, 4 * 0.4, 4 * 0.8], atol=1e-5)
     np.testing.assert_allclose(to_most_urgent, [-4 * 0.4, -4 * 0.4, 0.0], atol=1e-5)
@@ -110,7 +111,7 @@ def test_work_that_cannot_leave_a_narrow_set_threatens_those_who_can():
     env, params = make(from_routes([narrow, narrow, broad], 3))
     obs, state = stepper(env)[0](jax.random.key(0), params)
     assert int(state.machine) == 0
-    threat = np.asarray(obs.features)[:, SETS + 4]
+    threat = np.asarray(obs.features)[np.argsort(obs.candidates), SETS + 4]
     assert FEATURES > SETS + 4
     # Two operations of 5 cannot leave machine 0, the bound is 10; the broad lot would add 5: 15 / 10 - 1.
     np.testing.assert_allclose(threat[2], 4 * 0.5, atol=1e-5)
