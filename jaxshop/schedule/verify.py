@@ -51,6 +51,14 @@ class Schedule:
         """The tick at which the last operation ends."""
         return max((row.end for row in self.rows), default=0)
 
+    @property
+    def job_ends(self) -> dict[str, int]:
+        """The tick at which each job that is scheduled is done, with its last lot."""
+        ends: dict[str, int] = {}
+        for row in self.rows:
+            ends[row.job] = max(row.end, ends.get(row.job, row.end))
+        return ends
+
 
 def verify(plan: LotPlan, schedule: Schedule) -> list[str]:
     """Check a schedule against the shop and its lots.
@@ -180,9 +188,7 @@ def _utilisation(plan: LotPlan, schedule: Schedule) -> dict[str, float]:
 
 def _lateness(plan: LotPlan, schedule: Schedule) -> dict | None:
     """A job is as late as its last lot; what is early does not make up for what is late."""
-    ends: dict[str, int] = {}
-    for row in schedule.rows:
-        ends[row.job] = max(row.end, ends.get(row.job, row.end))
+    ends = schedule.job_ends
     tardiness = [
         (job.weight, max(0, ends[job.id] - job.due) / TICKS_PER_HOUR)
         for job in plan.shop.jobs

@@ -2,6 +2,7 @@
 
 from jaxshop.shop.document import fingerprint, parse_shop, shop_to_json
 from jaxshop.shop.lots import Lot, LotPlan, split_lots
+from jaxshop.shop.objective import MAKESPAN, Objective
 from jaxshop.shop.records import (
     MAX_HORIZON,
     MAX_HOURS,
@@ -15,6 +16,7 @@ from jaxshop.shop.records import (
 from jaxshop.shop.validation import horizon, validate
 
 __all__ = [
+    "MAKESPAN",
     "MAX_HORIZON",
     "MAX_HOURS",
     "TICKS_PER_HOUR",
@@ -22,6 +24,7 @@ __all__ = [
     "Lot",
     "LotPlan",
     "Machine",
+    "Objective",
     "Operation",
     "Provenance",
     "Shop",
