@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import signal
@@ -19,6 +18,7 @@ from jaxshop.serving import logs
 from jaxshop.serving.front import Front
 from jaxshop.serving.service import Service, jax_engine
 from jaxshop.serving.settings import Settings, load_settings
+from jaxshop.support.arguments import Parser
 from jaxshop.support.errors import ShopError
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def _load(service: Service) -> FastAPI:
     return create_app(service)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="serve.py",
         description="Serve schedules over HTTP. Keys come from the environment (JAXSHOP_API_KEYS=name:key),"
         " and so may every setting (JAXSHOP_PORT=8000).",

@@ -55,6 +55,8 @@ def test_the_server_loads_neither_jax_nor_fastapi_before_it_listens() -> None:
         ([], "name-without-key", "entry 1"),
         (["--port", "99999"], "a:b", "JAXSHOP_PORT"),
         (["--host", "192.0.2.1"], "a:b", "cannot listen"),
+        (["--port", "x"], "a:b", "argument --port: invalid int value: 'x'; see serve.py --help"),
+        (["--hots", "h"], "a:b", "unrecognized arguments: --hots h; see serve.py --help"),
     ],
 )
 def test_what_cannot_work_ends_with_2_and_one_line(

@@ -1,0 +1,45 @@
+"""What the commands share: the parser whose errors are one line, and the types of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from jaxshop.support.arguments import Parser
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def add_command(commands: Any, name: str, run: Run, text: str) -> Parser:
+    """Add a command that `run` carries out, with `--json`."""
+    parser: Parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr")
+    return parser
+
+
+def load(args: argparse.Namespace) -> Any:
+    """The shop that was named; one from the database is reported on first."""
+    from jaxshop.sources.report import load_and_report
+
+    return load_and_report(args.shop, getattr(args, "target_hours", None), sys.stderr if args.json else sys.stdout)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number > 0")
+    return value
+
+
+def count(text: str) -> int:
+    """An integer from 0."""
+    if not text.isdecimal() or int(text) > 2**31 - 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be an integer from 0 to 2147483647")
+    return int(text)

@@ -1,0 +1,39 @@
+"""`jaxshop inspect`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from jaxshop.cli.arguments import add_command, load, positive
+
+
+def add_inspect(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands, "inspect", run_inspect, "size, load, certified bounds, and whether a target can be met"
+    )
+    parser.add_argument("shop", metavar="SHOP", help="reference, reference:K, mariadb:, or a .json, .txt or .fjs file")
+    parser.add_argument("--target-hours", type=positive, metavar="H")
+    parser.add_argument("--max-lot-hours", type=positive, metavar="H", help="cut jobs into lots of at most H hours")
+    parser.add_argument("--out", metavar="FILE", help="write the (whole) shop as a shop file")
+
+
+def run_inspect(args: argparse.Namespace) -> int:
+    """Carry it out; returns the exit code."""
+    from jaxshop.views.inspection import inspect_shop, inspection_lines
+
+    shop = load(args)
+    report = inspect_shop(shop, args.max_lot_hours, args.target_hours)
+    if args.out:
+        from jaxshop.shop import shop_to_json
+        from jaxshop.sources.snapshot import portable
+        from jaxshop.support.files import write_atomic
+
+        write_atomic(args.out, json.dumps(shop_to_json(portable(shop)), indent=1, ensure_ascii=False) + "\n")
+    if args.json:
+        print(json.dumps(report))
+    else:
+        print("\n".join(inspection_lines(shop, args.max_lot_hours, report)))
+    return 0

@@ -1,0 +1,84 @@
+"""`jaxshop solve`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from jaxshop.cli.arguments import add_command, count, load, positive
+from jaxshop.shop import TICKS_PER_HOUR
+from jaxshop.support.errors import ShopError
+
+STORED = {None: "", True: " and the database", False: "; the database holds it already"}
+"""What --write-back did, if it was asked for."""
+
+
+def add_solve(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(commands, "solve", run_solve, "a verified schedule, by a policy or a rule")
+    parser.add_argument("shop", metavar="SHOP")
+    parser.add_argument("--max-lot-hours", type=positive, metavar="H")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--checkpoint", metavar="DIR", help="a run folder; without it, the policy that ships with jaxshop")
+    how.add_argument(
+        "--rule", metavar="NAME", help="MWKR (non-delay), MWKR/active, SPT, LPT, LWKR, MOR, FIFO, EDD, random"
+    )
+    parser.add_argument("--samples", type=count, default=0, metavar="N", help="also draw N schedules and keep the best")
+    parser.add_argument("--time-limit", type=positive, metavar="S", help="stop drawing after S seconds")
+    parser.add_argument("--seed", type=count, default=0)
+    parser.add_argument("--out", required=True, metavar="FILE", help="where schedule.json goes")
+    parser.add_argument("--gantt", metavar="FILE", help="also draw it as a page")
+    parser.add_argument("--write-back", action="store_true", help="store it in the database it came from")
+
+
+def run_solve(args: argparse.Namespace) -> int:
+    """Carry it out; returns the exit code."""
+    from jaxshop.policies.checkpoint import load_policy
+    from jaxshop.schedule import write
+    from jaxshop.search.compiled import solve
+    from jaxshop.shop import split_lots
+    from jaxshop.support.files import check_writable
+    from jaxshop.views.gantt import write_gantt
+    from jaxshop.views.tables import span
+
+    if args.write_back and args.shop != "mariadb:":
+        raise ShopError(f"--write-back: the shop must be mariadb:, not {args.shop}")
+    for path in filter(None, (args.out, args.gantt)):
+        check_writable(path)  # rather now than after the search, with one of two files written
+    if args.write_back:
+        from jaxshop.sources.mariadb.writer import check_write_back, write_back
+
+        check_write_back()
+    policy = None if args.rule else load_policy(args.checkpoint)
+    shop = load(args)
+    plan = split_lots(shop, args.max_lot_hours)
+    found = solve(plan, policy, args.rule, args.samples, args.seed, args.time_limit)
+    write(args.out, found.schedule)
+    if args.gantt:
+        write_gantt(args.gantt, plan, found.schedule, found.bound, None)
+    stored = None
+    if args.write_back:
+        stored = write_back(plan, found.schedule, found.source if policy is None else policy.id)
+    gap = 100 * (found.makespan - found.bound) / found.bound if found.bound else None
+    result = {
+        "makespan_hours": found.makespan / TICKS_PER_HOUR,
+        "lower_bound_hours": found.bound / TICKS_PER_HOUR,
+        "gap_percent": gap,
+        "source": found.source,
+        "valid": True,
+        "seconds": round(found.seconds, 3),
+        "samples_done": found.samples_done,
+        "fingerprint": found.schedule.fingerprint,
+        "provenance": vars(shop.provenance),
+        "stored": stored,
+    }
+    if args.json:
+        print(json.dumps(result))
+    else:
+        over = "" if gap is None else f", {gap:.2f} % over the certified bound of {span(found.bound, shop.unit)}"
+        print(
+            f"{shop.name}: {span(found.makespan, shop.unit)}{over}, by {found.source} in {found.seconds:.1f} s; "
+            f"wrote {args.out}{STORED[stored]}"
+        )
+    return 0
