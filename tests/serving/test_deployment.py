@@ -1,4 +1,4 @@
-"""The deployment texts of the README, checked as texts: nothing here runs a container or systemd."""
+"""The pages about the server and its deployment, checked as texts: nothing here runs a container or systemd."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from jaxshop.serving.settings import Settings
 
 from .conftest import ROOT
 
-README = (ROOT / "README.md").read_text()
+DEPLOYMENT = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+SERVING = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
 SETTINGS = {f"JAXSHOP_{name.upper()}" for name in Settings.model_fields}
 
 
 def block(language: str, begins: str) -> str:
-    """Return the README's block of code in that language that begins so."""
-    found = re.findall(rf"```{language}\n({re.escape(begins)}.*?)```", README, re.DOTALL)
+    """Return the page's block of code in that language that begins so."""
+    found = re.findall(rf"```{language}\n({re.escape(begins)}.*?)```", DEPLOYMENT, re.DOTALL)
     assert len(found) == 1
     return found[0]
 
@@ -93,7 +94,7 @@ def test_the_systemd_unit_is_accepted(tmp_path: Path) -> None:
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_every_setting_is_in_the_readme() -> None:
+def test_every_setting_is_on_the_page() -> None:
     """The table of settings names each of them."""
-    missing = {name for name in SETTINGS if f"`{name}`" not in README}
+    missing = {name for name in SETTINGS if f"`{name}`" not in SERVING}
     assert missing <= {"JAXSHOP_NO_AUTH"}  # the option --no-auth, told of beside the keys

@@ -17,7 +17,7 @@ INSERT_ROWS = 10_000
 LOST = {1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055}
 """The server or its locks went away, which another attempt may cure."""
 
-RIGHTS = "the account lacks a right (README, MariaDB, lists the GRANTs)"
+RIGHTS = "the account lacks a right (docs/mariadb.md lists the GRANTs)"
 ACCOUNT = f"check {PREFIX}USER and _PASSWORD, or _WRITER_USER and _WRITER_PASSWORD; {PREFIX}SSL_CA if it REQUIREs SSL"
 COLLATIONS = "CONVERT the texts of the views USING utf8mb4, with COLLATE utf8mb4_bin"
 ADDRESS = f"is the server up? check {PREFIX}HOST and _PORT, or _SOCKET"

@@ -120,7 +120,7 @@ def load_settings() -> DbSettings:
         ]
         raise ShopError(faults) from None
     if not settings.name:
-        raise ShopError(f"mariadb: set {PREFIX}NAME to the database to use (README, MariaDB)")
+        raise ShopError(f"mariadb: set {PREFIX}NAME to the database to use (docs/mariadb.md)")
     if settings.ssl_ca and not Path(settings.ssl_ca).is_file():
         raise ShopError(f"{PREFIX}SSL_CA: no such file: {settings.ssl_ca}")
     return settings

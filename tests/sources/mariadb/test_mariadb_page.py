@@ -1,8 +1,7 @@
-"""The README's worked example and its GRANTs work as they stand there."""
+"""The worked example of docs/mariadb.md and its GRANTs work as they stand there."""
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +14,7 @@ from jaxshop.sources.mariadb.reader import read_shop
 from jaxshop.sources.mariadb.values import RefusedRowsError
 from jaxshop.sources.mariadb.writer import init, write_back
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs/mariadb.md"
 
 ROWS = """
 INSERT INTO factory_machine VALUES (1, 'SW01', 'saw', 1), (2, 'SW02', 'saw', 1), (3, 'SW03', 'saw', 0),
@@ -36,11 +35,8 @@ def statements(script: str) -> list[str]:
 
 @pytest.fixture
 def blocks() -> list[str]:
-    """The SQL of the README: a site's tables, the views, the accounts."""
-    _, heading, section = README.read_text(encoding="utf-8").partition("\n## Real data: MariaDB\n")
-    if not heading:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("the README has no MariaDB section")
-    return re.findall(r"```sql\n(.*?)```", section, re.S)
+    """The SQL of the page: a site's tables, the views, the accounts."""
+    return re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
 
 
 @pytest.fixture
@@ -96,7 +92,7 @@ def test_views_hide_no_fault(mapped, change: str, fault: str) -> None:
 
 
 def test_accounts_have_rights_enough(mapped, blocks, server, monkeypatch) -> None:
-    """With the README's GRANTs, and no other right, the shop is read and results are written."""
+    """With the page's GRANTs, and no other right, the shop is read and results are written."""
     init(results_only=True)
     accounts = blocks[2].replace("factory.", f"{mapped.name}.").replace("@'10.%'", "@'%'").replace("REQUIRE SSL ", "")
     server.sql(*statements(accounts.replace("IDENTIFIED BY '...'", "IDENTIFIED BY 'pass word'")))

@@ -1,4 +1,4 @@
-"""The README's launch files, checked as texts: what they set is what jaxshop.parallel.mesh reads."""
+"""The launch files of docs/scaling.md, checked as texts: what they set is what jaxshop.parallel.mesh reads."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jaxshop.parallel.mesh import Cluster, find_cluster
 from jaxshop.training.config import load_config
 from tests.cli.test_cli import ROOT
 
-SECTION = (ROOT / "README.md").read_text().partition("### Train on many devices\n")[2].partition("\n### ")[0]
+PAGE = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
 
 
 def block(language: str) -> str:
-    """The section's only block of a language."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", SECTION, re.DOTALL)
+    """The page's only block of a language."""
+    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
     return found
 
 
@@ -64,9 +64,9 @@ def test_slurm_script_is_a_shell_script():
 
 
 def test_variables_of_the_text_are_those_that_are_read():
-    """Shows that every name of ours in the section is one that `find_cluster` asks for."""
+    """Shows that every name of ours on the page is one that `find_cluster` asks for."""
     source = (ROOT / "jaxshop/parallel/mesh.py").read_text()
-    for name in set(re.findall(r"JAXSHOP_[A-Z]+", SECTION)):
+    for name in set(re.findall(r"JAXSHOP_[A-Z]+", PAGE)):
         assert f'"{name}"' in source, name
 
 

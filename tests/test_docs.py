@@ -1,0 +1,175 @@
+"""README and docs/ say what is true: the files, names, links, commands and overrides that they show exist."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache, reduce
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jaxshop.cli.main import main, train_main
+from jaxshop.serving.server import main as serve_main
+from jaxshop.training.config import load_config
+from tests.test_rooms import ROOMS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
+
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+PATH = re.compile(
+    rf"(?:{'|'.join(map(re.escape, ('jaxshop', 'tests', 'configs', 'docs', 'benchmarks', '.ci', *ROOMS)))})/[\w./-]*"
+)
+COMMANDS = [
+    ("train.py",),
+    ("serve.py",),
+    *(("jaxshop", name) for name in ("inspect", "solve", "verify", "evaluate", "profile", "db")),
+]
+
+on_every_page = pytest.mark.parametrize("page", TEXTS)
+
+
+def spans(text: str) -> list[str]:
+    """The inline code of a page."""
+    return re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+
+
+def command_lines(text: str) -> list[list[str]]:
+    """The words after `uv run` of each command in the shell blocks of a page."""
+    blocks = [block for language, block in FENCE.findall(text) if language in ("sh", "bash")]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    words = [shlex.split(line, comments=True)[2:] for line in lines if line.startswith("uv run ")]
+    return [w[2:] if w[0] in ("--extra", "--group") else w for w in words]
+
+
+@cache
+def options(command: tuple[str, ...]) -> frozenset[str]:
+    """What the help of a command lists."""
+    run = {"train.py": train_main, "serve.py": serve_main, "jaxshop": main}[command[0]]
+    with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit):
+        run([*command[1:], "--help"])
+    return frozenset(OPTION.findall(out.getvalue())) - {"--help"}
+
+
+def anchors(text: str) -> set[str]:
+    """The addresses of a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower()) for title in titles}
+
+
+def test_readme_is_short():
+    """The README is read at one sitting; what is longer has a page of its own."""
+    assert len(TEXTS["README.md"].splitlines()) <= 250
+
+
+@on_every_page
+def test_files_exist(page: str):
+    """Every file that inline code names is there; NAME stands for one that the reader adds to a folder."""
+    for path in filter(PATH.fullmatch, spans(TEXTS[page])):
+        real = path.partition("NAME")[0]
+        assert (ROOT / real).exists() or (ROOT / "jaxshop" / real).exists(), path
+
+
+@on_every_page
+def test_names_exist(page: str):
+    """Every dotted name of the package can be imported."""
+    for name in re.findall(r"(?<![\w/.])jaxshop(?:\.[a-z_A-Z]\w*)+", "\n".join(spans(TEXTS[page]))):
+        assert resolves(name), name
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something inside one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        try:
+            reduce(getattr, parts[count:], found)
+        except AttributeError:
+            continue
+        return True
+    return False
+
+
+@on_every_page
+def test_links_lead_somewhere(page: str):
+    """Every relative link has its file, and its heading where it names one."""
+    folder = (ROOT / page).parent
+    for link in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", TEXTS[page])):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (folder / path).resolve() if path else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+@on_every_page
+def test_commands_have_the_options_shown(page: str):
+    """Every command in a shell block is one of ours with options that it takes, or a file that is there."""
+    for words in command_lines(TEXTS[page]):
+        command = tuple(words[:2] if words[0] == "jaxshop" else words[:1])
+        if command == ("jaxshop", "db"):
+            command = tuple(words[:3])
+        if command[0] in ("jaxshop", "train.py", "serve.py"):
+            shown = {word for word in words if word.startswith("--")}
+            assert shown <= options(command), words
+        else:
+            assert command[0] in ("pytest", "mkdocs") or (ROOT / command[0]).exists(), words
+
+
+@on_every_page
+def test_overrides_and_configs_are_accepted(page: str):
+    """Every config and every `section.key=value` of a `train.py` that is shown makes a valid config."""
+    for words in command_lines(TEXTS[page]):
+        if words[0] == "train.py":
+            config = words[words.index("--config") + 1] if "--config" in words else "configs/reference.toml"
+            load_config(ROOT / config, [word for word in words if re.match(r"\w+\.\w+=", word)])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_page_of_commands_is_complete(command: tuple[str, ...]):
+    """The section of a command shows every option of its help and no other."""
+    _, heading, rest = TEXTS["docs/commands.md"].partition(f"\n## {' '.join(command)}\n")
+    section = rest.partition("\n## ")[0]
+    assert heading, command
+    actions = [("jaxshop", "db", name) for name in ("init", "load", "snapshot")] if command[-1] == "db" else [command]
+    known = frozenset().union(*map(options, actions)) - {"--version"}
+    shown = set(OPTION.findall(section.replace("uv run --extra", "uv run")))
+    assert shown - {"--json"} == known - {"--json"}
+
+
+def test_every_page_is_in_the_navigation():
+    """What lies in docs/ can be reached in the site."""
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    named = set(re.findall(r"[\w/]+\.md", str(nav)))
+    assert {f"docs/{name}" for name in named} == set(TEXTS) - {"README.md"}
+
+
+def test_the_site_needs_no_network(tmp_path: Path):
+    """The site is built without a warning, and no page of it loads anything from another place."""
+    if importlib.util.find_spec("mkdocs") is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("needs the dependency group `docs`")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    environ = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    result = subprocess.run(build, cwd=ROOT, env=environ, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) >= len(TEXTS)
+    for page in pages:
+        loaded = re.findall(
+            r"<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=\"?((?:https?:)?//[^\s\">]+)", page.read_text()
+        )
+        assert not loaded, page
