@@ -5,40 +5,12 @@ The linear programme only proposes weights; what is certified is integer arithme
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
+
+from jaxshop.bounds.groups import Group, eligible, smallest_makespan
 
 _MAX_PROFILES = 4000
 """Above this, the linear programme pools operations by machine set: its weights get worse, never wrong."""
-
-
-class Group(NamedTuple):
-    """The n operations that share one set of k eligible machines."""
-
-    machines: np.ndarray  # int64 [k], indices
-    times: np.ndarray  # int64 [n, k], set-up included
-    heads: np.ndarray  # int64 [n], earliest start
-    tails: np.ndarray  # int64 [n], least time from the end of the operation to the end of its lot
-
-    @property
-    def fastest(self) -> np.ndarray:
-        """Ticks of each operation on its fastest machine, int64 [n]."""
-        return self.times.min(axis=1)
-
-
-def smallest_makespan(work: int, weights: np.ndarray, blocked: np.ndarray) -> int:
-    """The smallest integer T >= 0 with sum(weights * max(0, T - blocked)) >= work, in exact integers."""
-    total = constant = makespan = 0
-    order = np.argsort(blocked, kind="stable")
-    for weight, start in zip(weights[order].tolist(), blocked[order].tolist(), strict=True):
-        if total and makespan <= start:
-            break
-        total += weight
-        constant += weight * start
-        if total:
-            makespan = -(-(work + constant) // total)
-    return max(0, makespan) if work > 0 else 0
 
 
 def weighted_work(groups: list[Group], weights: np.ndarray) -> int:
@@ -106,14 +78,6 @@ def _tightest_set(groups: list[Group], blocked: np.ndarray) -> np.ndarray | None
     weights = rows.astype(np.int64)
     full = [smallest_makespan(int(w), row, blocked) for w, row in zip(works, weights, strict=True)]
     return weights[int(np.argmax(full))]
-
-
-def eligible(groups: list[Group], machines: int) -> np.ndarray:
-    """The sets as rows, bool [groups, machines]."""
-    rows = np.zeros((len(groups), machines), dtype=bool)
-    for row, group in zip(rows, groups, strict=True):
-        row[group.machines] = True
-    return rows
 
 
 def _at_work(groups: list[Group]) -> list[Group]:

@@ -22,10 +22,10 @@ def add_inspect(commands: Any) -> None:
 
 def run_inspect(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
-    from jaxshop.views.inspection import inspect_shop, inspection_lines
+    from jaxshop.views.inspection import inspect_shop, inspection_lines, inspection_report
 
     shop = load(args)
-    report = inspect_shop(shop, args.max_lot_hours, args.target_hours)
+    inspection = inspect_shop(shop, args.max_lot_hours, args.target_hours)
     if args.out:
         from jaxshop.shop import shop_to_json
         from jaxshop.sources.snapshot import portable
@@ -33,7 +33,7 @@ def run_inspect(args: argparse.Namespace) -> int:
 
         write_atomic(args.out, json.dumps(shop_to_json(portable(shop)), indent=1, ensure_ascii=False) + "\n")
     if args.json:
-        print(json.dumps(report))
+        print(json.dumps(inspection_report(inspection)))
     else:
-        print("\n".join(inspection_lines(shop, args.max_lot_hours, report)))
+        print("\n".join(inspection_lines(inspection)))
     return 0

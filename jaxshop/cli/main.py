@@ -54,7 +54,3 @@ def _run_command(argv: Sequence[str] | None) -> int:
     args = parser.parse_args(argv)
     code: int = run_db(args) if args.command == "db" else args.run(args)
     return code
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

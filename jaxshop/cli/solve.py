@@ -37,10 +37,9 @@ def run_solve(args: argparse.Namespace) -> int:
     from jaxshop.policies.checkpoint import load_policy
     from jaxshop.schedule import write
     from jaxshop.search.compiled import solve
-    from jaxshop.shop import split_lots
+    from jaxshop.shop import span, split_lots
     from jaxshop.support.files import check_writable
     from jaxshop.views.gantt import write_gantt
-    from jaxshop.views.tables import span
 
     if args.write_back and args.shop != "mariadb:":
         raise ShopError(f"--write-back: the shop must be mariadb:, not {args.shop}")

@@ -20,8 +20,7 @@ def add_verify(commands: Any) -> None:
 def run_verify(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
     from jaxshop.schedule import read, verify
-    from jaxshop.shop import split_lots
-    from jaxshop.views.tables import span
+    from jaxshop.shop import span, split_lots
 
     schedule = read(args.schedule)
     shop = load(args)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxshop.schedule.verify import Row, Schedule
+from jaxshop.schedule.records import Row, Schedule
 from jaxshop.shop import LotPlan, fingerprint
 
 NEVER = 1 << 40

@@ -1,6 +1,7 @@
 """The problem: a shop's records, what must hold of them, their file and fingerprint, and the lots of its jobs."""
 
 from jaxshop.shop.document import fingerprint, parse_shop, shop_to_json
+from jaxshop.shop.facts import job_ticks, operation_count, shop_facts
 from jaxshop.shop.lots import Lot, LotPlan, split_lots
 from jaxshop.shop.objective import MAKESPAN, Objective
 from jaxshop.shop.records import (
@@ -13,6 +14,7 @@ from jaxshop.shop.records import (
     Provenance,
     Shop,
 )
+from jaxshop.shop.units import gap_percent, lot_size, span
 from jaxshop.shop.validation import horizon, validate
 
 __all__ = [
@@ -29,9 +31,15 @@ __all__ = [
     "Provenance",
     "Shop",
     "fingerprint",
+    "gap_percent",
     "horizon",
+    "job_ticks",
+    "lot_size",
+    "operation_count",
     "parse_shop",
+    "shop_facts",
     "shop_to_json",
+    "span",
     "split_lots",
     "validate",
 ]

@@ -20,7 +20,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jaxshop import sources
-from jaxshop.shop import TICKS_PER_HOUR, Operation, Shop, fingerprint
+from jaxshop.shop import TICKS_PER_HOUR, Operation, Shop, fingerprint, job_ticks
 from jaxshop.shop.lots import route_ticks
 from jaxshop.sources.mariadb.values import RefusedRowsError
 from jaxshop.support.errors import ShopError
@@ -97,7 +97,7 @@ def data_report(
         `shop, fingerprint, provenance, plan_start, scale, job_hours, operation_hours, decades, work_centres,
         over_target, read, comparison`; everything but JSON types is left out.
     """
-    jobs = {job.id: sum(route_ticks(job.operations)) / TICKS_PER_HOUR for job in shop.jobs}
+    jobs = {job.id: job_ticks(job) / TICKS_PER_HOUR for job in shop.jobs}
     operations = [sum(route_ticks((op,))) / TICKS_PER_HOUR for op in _operations(shop)]
     scale = {
         "machines": len(shop.machines),

@@ -38,7 +38,7 @@ from jaxshop.schedule import verify
 from jaxshop.schedule import write as write_schedule
 from jaxshop.search.compiled import to_schedule
 from jaxshop.search.tune import tune_linear
-from jaxshop.shop import TICKS_PER_HOUR, Shop, fingerprint
+from jaxshop.shop import TICKS_PER_HOUR, Shop, fingerprint, shop_facts
 from jaxshop.sources.report import load_and_report
 from jaxshop.sources.snapshot import require_real_data
 from jaxshop.support.errors import ShopError
@@ -53,7 +53,6 @@ from jaxshop.training.provenance import trained_on
 from jaxshop.training.shop_process import ShopProcess
 from jaxshop.training.shops import make_shops
 from jaxshop.views.gantt import write_gantt
-from jaxshop.views.inspection import shop_facts
 from jaxshop.views.tables import comparison_table, shop_summary
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 from jaxshop.schedule import Schedule
-from jaxshop.shop import LotPlan
+from jaxshop.shop import LotPlan, lot_size
 from jaxshop.support.files import write_atomic
 
 VIEWER = ("plan", "colours", "pen", "plot", "frame", "steering", "gantt", "table", "tiles", "viewer")
@@ -59,12 +59,11 @@ def gantt_page(plan: LotPlan, schedule: Schedule, bound_ticks: int | None, targe
     style = _asset("style.css")
     scripts = [_asset(f"{name}.js") for name in (*VIEWER, "report")]
     shop = plan.shop
-    lots = "whole jobs" if plan.max_lot_hours is None else f"lots of at most {plan.max_lot_hours:g} h"
     return PAGE.substitute(
         # Nothing but what stands in this file may run, and nothing may be fetched or sent.
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}",
         title=html.escape(shop.name or "schedule"),
-        subtitle=html.escape(f"{len(shop.machines)} machines, {len(shop.jobs)} jobs, {lots}"),
+        subtitle=html.escape(f"{len(shop.machines)} machines, {len(shop.jobs)} jobs, {lot_size(plan.max_lot_hours)}"),
         style=style,
         data=_embed(_chart_data(plan, schedule, bound_ticks, target_ticks)),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),

@@ -8,23 +8,17 @@ from typing import Any
 from rich.table import Table
 
 from jaxshop.bounds import Certificate
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan
-
-
-def span(ticks: float, unit: str = "hours") -> str:
-    """A time with its unit: hours, or ticks for benchmark texts, which imply none."""
-    return f"{ticks / TICKS_PER_HOUR:,.2f} h" if unit == "hours" else f"{ticks:,.0f} ticks"
+from jaxshop.shop import LotPlan, job_ticks, lot_size, operation_count, span
 
 
 def shop_summary(plan: LotPlan, certificate: Certificate) -> Iterator[str]:
     """Size, hours and certified bounds, a line each."""
     shop, unit = plan.shop, plan.shop.unit
-    jobs = [sum(op.setup + max(op.alternatives.values()) for op in job.operations) for job in shop.jobs]
-    operations = sum(len(lot.operations) for lot in plan.lots)
-    cut = "whole jobs" if plan.max_lot_hours is None else f"{len(plan.lots)} lots of at most {plan.max_lot_hours:g} h"
+    jobs = [job_ticks(job) for job in shop.jobs]
+    cut = f"{len(plan.lots)} " * (plan.max_lot_hours is not None) + lot_size(plan.max_lot_hours)
     yield (
         f"{shop.name}: {len(shop.machines)} machines, {len(jobs)} jobs of {span(min(jobs), unit)} "
-        f"to {span(max(jobs), unit)}, {span(sum(jobs), unit)} in all; {cut}, {operations} operations "
+        f"to {span(max(jobs), unit)}, {span(sum(jobs), unit)} in all; {cut}, {operation_count(plan)} operations "
         f"({shop.provenance.kind}: {shop.provenance.detail})"
     )
     yield (

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxshop.bounds import assignment, certify, verdict
-from jaxshop.bounds.certify import _group
+from jaxshop.bounds.groups import group_operations
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, split_lots
 from jaxshop.sources.generator import generate_shop, random_spec, reference_shop
 from tests.oracles.dispatch import dispatch, random_rule
@@ -77,7 +77,7 @@ def test_head_and_tail_leave_out_operations_that_would_weaken_them():
 def test_head_and_tail_keep_visits_of_one_lot_apart():
     """Shows a machine visited twice: each visit has its own head and tail (6 ticks before, 7 after the first)."""
     plan = plan_of([{0: 6}, {1: 2}, {0: 3}, {1: 4}], [{1: 50}], machines=2)
-    group = next(group for group in _group(plan)[0] if group.machines.tolist() == [1])
+    group = next(group for group in group_operations(plan)[0] if group.machines.tolist() == [1])
     assert group.heads.tolist() == [6, 11, 0]
     assert group.tails.tolist() == [7, 0, 0]
 

@@ -320,12 +320,12 @@ def test_real_processes_end_the_same_way(tmp_path, good):
     """Shows exit code, streams and the absence of traces through real processes of jaxshop and train.py."""
     (tmp_path / "shop.json").write_text(json.dumps(good))
     for command in (
-        ["-m", "jaxshop.cli.main", "inspect", "missing.json"],
+        ["-m", "jaxshop.cli", "inspect", "missing.json"],
         [str(ROOT / "train.py"), "--config", "missing.toml"],
     ):
         done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
         assert_refused(Result(done.returncode, done.stdout, done.stderr), "missing.")
-    command = [sys.executable, "-m", "jaxshop.cli.main", "inspect", str(tmp_path / "shop.json"), "--json"]
+    command = [sys.executable, "-m", "jaxshop.cli", "inspect", str(tmp_path / "shop.json"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert Result(0, done.stdout, "").json["shop"]["machines"] == 2

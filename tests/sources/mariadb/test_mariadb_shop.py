@@ -71,7 +71,7 @@ def test_the_commands_as_processes(site, tmp_path) -> None:
     """The console's own processes: tables, a shop, a snapshot, the same fingerprint, and a refusal in one line."""
 
     def jaxshop(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "jaxshop.cli.main", *arguments]
+        command = [sys.executable, "-m", "jaxshop.cli", *arguments]
         return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
 
     assert jaxshop("db", "init").stdout.startswith("made the tables machines, jobs")

@@ -1,0 +1,87 @@
+"""The operations of a plan by the set of machines that may run them, and the argument that all bounds rest on.
+
+Give machine m the weight w[m] >= 0. A schedule of makespan T leaves machine m at most max(0, T - blocked[m]) ticks to
+work in, where `blocked` are ticks at its start or end in which it cannot. If every schedule puts at least `work`
+weighted ticks on the machines, then sum(w * max(0, T - blocked)) >= work, and the smallest such T is a bound.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxshop.shop import LotPlan
+
+
+class Group(NamedTuple):
+    """The n operations that share one set of k eligible machines."""
+
+    machines: np.ndarray  # int64 [k], indices
+    times: np.ndarray  # int64 [n, k], set-up included
+    heads: np.ndarray  # int64 [n], earliest start
+    tails: np.ndarray  # int64 [n], least time from the end of the operation to the end of its lot
+
+    @property
+    def fastest(self) -> np.ndarray:
+        """Ticks of each operation on its fastest machine, int64 [n]."""
+        return self.times.min(axis=1)
+
+
+def smallest_makespan(work: int, weights: np.ndarray, blocked: np.ndarray) -> int:
+    """The smallest integer T >= 0 with sum(weights * max(0, T - blocked)) >= work, in exact integers."""
+    total = constant = makespan = 0
+    order = np.argsort(blocked, kind="stable")
+    for weight, start in zip(weights[order].tolist(), blocked[order].tolist(), strict=True):
+        if total and makespan <= start:
+            break
+        total += weight
+        constant += weight * start
+        if total:
+            makespan = -(-(work + constant) // total)
+    return max(0, makespan) if work > 0 else 0
+
+
+def eligible(groups: list[Group], machines: int) -> np.ndarray:
+    """The sets as rows, bool [groups, machines]."""
+    rows = np.zeros((len(groups), machines), dtype=bool)
+    for row, group in zip(rows, groups, strict=True):
+        row[group.machines] = True
+    return rows
+
+
+def group_operations(plan: LotPlan) -> tuple[list[Group], int, str]:
+    """Collect the operations by their set of machines; also the longest chain of the plan and its job."""
+    index = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
+    available = {machine.id: machine.available_from for machine in plan.shop.machines}
+    groups: dict[frozenset[str], tuple[list, int, int, list, list, list]] = {}
+    chain, job = -1, ""
+    for lot in plan.lots:
+        end, seen = lot.release, []
+        for operation in lot.operations:
+            key = frozenset(operation.alternatives)
+            if key not in groups:
+                begins = [available[m] for m in key]
+                groups[key] = (sorted(key, key=index.__getitem__), min(begins), max(begins), [], [], [])
+            ids, first, all_there, times, heads, tails = groups[key]
+            row = [operation.setup + operation.alternatives[m] for m in ids]
+            fastest = min(row)
+            times.append(row)
+            heads.append(max(end, first))
+            seen.append((tails, len(tails), fastest))
+            tails.append(0)
+            if end >= all_there:
+                end += fastest
+            else:
+                end = min(max(end, available[m]) + time for m, time in zip(ids, row, strict=True))
+        tail = 0
+        for tails, position, fastest in reversed(seen):
+            tails[position] = tail
+            tail += fastest
+        if end > chain:
+            chain, job = end, lot.job
+    arrays = [
+        Group(np.array([index[m] for m in ids]), *(np.array(a, dtype=np.int64) for a in rest))
+        for ids, _, _, *rest in groups.values()
+    ]
+    return arrays, chain, job
