@@ -75,16 +75,16 @@ def test_readme_is_short():
 @on_every_page
 def test_files_exist(page: str):
     """Every file that inline code names is there; NAME stands for one that the reader adds to a folder."""
-    for path in filter(PATH.fullmatch, spans(TEXTS[page])):
-        real = path.partition("NAME")[0]
-        assert (ROOT / real).exists() or (ROOT / "jaxshop" / real).exists(), path
+    named = {path.partition("NAME")[0] for path in filter(PATH.fullmatch, spans(TEXTS[page]))}
+    missing = {path for path in named if not any((folder / path).exists() for folder in (ROOT, ROOT / "jaxshop"))}
+    assert not missing
 
 
 @on_every_page
 def test_names_exist(page: str):
     """Every dotted name of the package can be imported."""
-    for name in re.findall(r"(?<![\w/.])jaxshop(?:\.[a-z_A-Z]\w*)+", "\n".join(spans(TEXTS[page]))):
-        assert resolves(name), name
+    names = set(re.findall(r"(?<![\w/.])jaxshop(?:\.[a-z_A-Z]\w*)+", "\n".join(spans(TEXTS[page]))))
+    assert not {name for name in names if not resolves(name)}
 
 
 def resolves(name: str) -> bool:
@@ -127,7 +127,7 @@ def test_commands_have_the_options_shown(page: str):
             shown = {word for word in words if word.startswith("--")}
             assert shown <= options(command), words
         else:
-            assert command[0] in ("pytest", "mkdocs") or (ROOT / command[0]).exists(), words
+            assert command[0] in ("pytest", "ruff", "mypy", "mkdocs") or (ROOT / command[0]).exists(), words
 
 
 @on_every_page
