@@ -45,7 +45,7 @@ def check_env(env: JobShop, params: EnvParams, seed: int = 0) -> EnvState:
         assert float(reward) <= 0, f"step {i}: the reward is positive"
         assert not bool(info["illegal"]), f"step {i}: a legal action was called illegal"
         assert bool(terminated) == (i == length - 1), f"step {i}: the episode must end after {length} steps"
-    real = np.asarray(params.lot_count).sum()
+    real = np.asarray(params.lots.count).sum()
     ends = np.asarray(op_ends(state, params))[:real]
     assert (ends >= 0).all(), "an operation was not scheduled"
     assert int(state.estimate) == ends.max(), "the estimate must end as the makespan"
@@ -55,7 +55,7 @@ def check_env(env: JobShop, params: EnvParams, seed: int = 0) -> EnvState:
     _, after, reward, terminated, _ = step(jax.random.key(0), state, jnp.int32(0), params)
     assert bool(terminated), "past the end the episode stays over"
     assert float(reward) == 0, "past the end there is no reward"
-    assert np.array_equal(after.op_start, state.op_start), "past the end the schedule may not change"
+    assert np.array_equal(after.schedule.start, state.schedule.start), "past the end the schedule may not change"
     return state
 
 

@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 from chex import Array, PRNGKey
 
+from jaxshop.env.decision import resolve_action
 from jaxshop.env.features import CONTEXT, FEATURES, observe
 from jaxshop.env.packing import pack_stacked, shape_of
 from jaxshop.env.spaces import Box, Dict, Discrete
-from jaxshop.env.transition import choose, dispatch, first_state
+from jaxshop.env.transition import first_state, transition
 from jaxshop.env.types import Decision, EnvParams, EnvState, Observation, Shape
 from jaxshop.shop import LotPlan, Shop, split_lots
 
@@ -89,8 +90,8 @@ class JobShop:
     ) -> tuple[EnvState, Array, Array, Info]:
         """`step_env` without the observation."""
         del key
-        lot, legal = choose(state, params, action)
-        new = dispatch(state, params, lot, self._decision)
+        lot, legal = resolve_action(state, params, action)
+        new = transition(state, params, lot, self._decision)
         reward = (state.estimate - new.estimate).astype(jnp.float32) / params.bound.astype(jnp.float32)
         terminated = new.step >= params.operations
         return new, reward, terminated, {"makespan": new.estimate, "illegal": ~legal}

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from chex import Array
 
-from jaxshop.env.transition import earliest_start
+from jaxshop.env.timing import completion, earliest_start, lot_completion
 from jaxshop.env.types import EnvParams, EnvState, Observation
 
 FEATURES = 48
@@ -23,7 +23,7 @@ def candidates(state: EnvState, count: int) -> tuple[Array, Array]:
     Where more than C lots compete, those with the least work left are not shown. Of equally long lots the lowest comes
     first, wherever the padding is.
     """
-    key, index = jax.lax.top_k(jnp.where(state.mask, state.lot_tail.astype(jnp.float32) + 1.0, 0.0), count)
+    key, index = jax.lax.top_k(jnp.where(state.mask, state.lots.tail.astype(jnp.float32) + 1.0, 0.0), count)
     return index, key > 0
 
 
@@ -39,38 +39,39 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     def bounds(ticks: Array) -> Array:
         return ticks.astype(jnp.float32) * scale
 
-    ops = state.lot_op[lots]
-    traits = params.op_traits[ops]
-    ready = state.lot_ready[lots]
-    free = state.machine_free[state.machine]
+    ops = state.lots.op[lots]
+    traits = params.ops.traits[ops]
+    ready = state.lots.ready[lots]
+    free = state.machines.free[state.machine]
     start = earliest_start(ready, free)
-    sets = state.lot_set[:, lots]
-    time = jnp.where(params.member[sets, state.machine], state.lot_time[:, lots], 0).sum(axis=0, dtype=jnp.int32)
-    end = start + time
-    left = end + state.lot_tail[lots] - time
+    sets = state.lots.set[:, lots]
+    time = jnp.where(params.sets.member[sets, state.machine], state.lots.time[:, lots], 0).sum(axis=0, dtype=jnp.int32)
+    end = completion(start, time)
+    rest = state.lots.tail[lots] - time
+    left = lot_completion(end, rest)
 
     # A pool's horizon: when its machines would end if all work left were spread evenly, as a share of the bound.
-    busy = state.pool_busy / params.pool_size
-    work = state.pool_work / params.pool_size
-    queue = state.pool_queue / params.pool_size
+    busy = state.pools.busy / params.pools.size
+    work = state.pools.work / params.pools.size
+    queue = state.pools.queue / params.pools.size
     horizon = busy + work
     pools = jnp.stack([horizon, queue, busy, work], axis=1)
-    here, there, beyond = (pools[params.op_pools[i, ops]] for i in range(3))
+    here, there, beyond = (pools[params.ops.pools[i, ops]] for i in range(3))
     now = bounds(start)
 
-    next_free = bounds(state.set_free[params.op_next_sets[:, ops]].min(axis=0))
+    next_free = bounds(state.sets.free[params.ops.next_set[:, ops]].min(axis=0))
     arrival = bounds(end)
     has_next = traits[:, 3]
     gap = jnp.clip((next_free - arrival) * has_next, -0.3, 0.3)
     # What remains after this operation decides who may wait: alone on a machine, the longest tail goes first (Schrage).
-    after = bounds(state.lot_tail[lots] - time)
+    after = bounds(rest)
     # A machine that comes only after the bound is as good as none.
-    latest = jnp.where(params.machine_free < params.bound, state.machine_free, 0).max()
+    latest = jnp.where(params.machines.free < params.bound, state.machines.free, 0).max()
     estimate = bounds(state.estimate)
     columns = [
         8 * bounds(time),
         8 * (bounds(time) - traits[:, 0]),
-        3 * bounds(state.lot_tail[lots]),
+        3 * bounds(state.lots.tail[lots]),
         10 * bounds(jnp.maximum(ready - free, 0)),
         5 * bounds(jnp.maximum(free - ready, 0)),
         10 * bounds(end - state.event),
@@ -84,7 +85,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
         2 * traits[:, 7],
         10 * gap,
         10 * jnp.minimum(gap, 0.0),
-        3 * (horizon[params.op_pools[1, ops]] - 1.0) * has_next,
+        3 * (horizon[params.ops.pools[1, ops]] - 1.0) * has_next,
         3 * there[:, 1],
         4 * (there[:, 2] - arrival) * has_next,
         3 * there[:, 3],
@@ -111,7 +112,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
             2 * bounds(free),
             2 * bounds(latest),
             3 * (horizon.max() - 1.0),
-            3 * (horizon[params.machine_pool[state.machine]] - 1.0),
+            3 * (horizon[params.machines.pool[state.machine]] - 1.0),
             mask.sum() / 16.0,
             1.0 / jnp.maximum(mask.sum(), 1),
         ]
@@ -128,20 +129,20 @@ def _set_columns(
     operation of time p that went last to a set of m machines would start about p / m before that horizon: with the tail
     from there on, this says which lots cannot wait, here or further along their routes.
     """
-    busy, work, queue = (x / params.set_size for x in (state.set_busy, state.set_work, state.set_queue))
+    busy, work, queue = (x / params.sets.size for x in (state.sets.busy, state.sets.work, state.sets.queue))
     horizon = busy + work
     ahead = jnp.arange(AHEAD)
-    ops = jnp.minimum(state.lot_op[lots][:, None] + ahead, params.op_home.shape[0] - 1)
-    home = params.op_home[ops]
-    bound_to = (ahead < state.lot_left[lots][:, None]) & (home < params.set_size.shape[0] - 1)
-    tails = params.op_tail[ops].astype(jnp.float32) * scale
-    last = jnp.where(bound_to, horizon[home] - params.op_work[ops] / params.set_size[home] + tails, 0.0)
+    ops = jnp.minimum(state.lots.op[lots][:, None] + ahead, params.ops.home.shape[0] - 1)
+    home = params.ops.home[ops]
+    bound_to = (ahead < state.lots.left[lots][:, None]) & (home < params.sets.size.shape[0] - 1)
+    tails = params.ops.tail[ops].astype(jnp.float32) * scale
+    last = jnp.where(bound_to, horizon[home] - params.ops.work[ops] / params.sets.size[home] + tails, 0.0)
     here, following, later = bound_to[:, 0], bound_to[:, 1], bound_to[:, 2:].any(axis=1)
 
     # Sets around the machine that are narrower than the lot's: their work cannot evade it, and the lot's can.
-    around = params.member[:, state.machine] & (state.set_work > 1e-6)
-    evades = around & ~params.set_within[home[:, 0]]
-    threat = jnp.where(evades, horizon + time[:, None] / params.set_size, 0.0).max(axis=1) - 1.0
+    around = params.sets.member[:, state.machine] & (state.sets.work > 1e-6)
+    evades = around & ~params.sets.within[home[:, 0]]
+    threat = jnp.where(evades, horizon + time[:, None] / params.sets.size, 0.0).max(axis=1) - 1.0
     own = horizon[home[:, 0]]
 
     def urgency(finish: Array, counts: Array) -> list[Array]:

@@ -8,65 +8,29 @@ import jax
 import numpy as np
 
 from jaxshop.bounds import certify
-from jaxshop.env.types import NEVER, EnvParams, Shape
+from jaxshop.env.layout import Layout, lay_out, nesting
+from jaxshop.env.types import (
+    NEVER,
+    EnvParams,
+    LotParams,
+    MachineParams,
+    OperationParams,
+    PoolParams,
+    SetParams,
+    Shape,
+)
 from jaxshop.shop import LotPlan
 
 OVERLAP = 16
 """Up to so many sets around a machine, following those is cheaper than looking at every set."""
 
 TRAITS = 8
-"""Columns of `EnvParams.op_traits`; see `_traits`."""
-
-
-class _Layout:
-    """The plan's operations in flat order, with sets, choices and pools numbered."""
-
-    def __init__(self, plan: LotPlan):
-        self.machine_index = {m.id: i for i, m in enumerate(plan.shop.machines)}
-        self.flexible = any(len(o.alternatives) > 1 for lot in plan.lots for o in lot.operations)
-        self.sets: dict[tuple[int, ...], int] = {}
-        if not self.flexible:
-            self.sets = {(i,): i for i in self.machine_index.values()}
-        self.choices: list[list[tuple[int, int]]] = []
-        for lot in plan.lots:
-            for operation in lot.operations:
-                by_time: dict[int, list[int]] = {}
-                for machine, ticks in operation.alternatives.items():
-                    by_time.setdefault(operation.setup + ticks, []).append(self.machine_index[machine])
-                choices = [
-                    (self.sets.setdefault(tuple(sorted(machines)), len(self.sets)), ticks)
-                    for ticks, machines in sorted(by_time.items())
-                ]
-                self.choices.append(choices)
-        self.pool_of_machine = self._pools(len(plan.shop.machines))
-        self.sets_of_machine: list[list[int]] = [[] for _ in plan.shop.machines]
-        for held, index in self.sets.items():
-            for i in held:
-                self.sets_of_machine[i].append(index)
-
-    def _pools(self, machines: int) -> np.ndarray:
-        """Machines linked through an operation's alternatives share a pool, int32 [machines]."""
-        parent = list(range(machines))
-
-        def root(i: int) -> int:
-            while parent[i] != i:
-                parent[i] = parent[parent[i]]
-                i = parent[i]
-            return i
-
-        members = list(self.sets)
-        for choices in {tuple(s for s, _ in c) for c in self.choices}:
-            linked = [m for s in choices for m in members[s]]
-            for machine in linked[1:]:
-                parent[root(machine)] = root(linked[0])
-        roots = [root(i) for i in range(machines)]
-        order = {r: k for k, r in enumerate(dict.fromkeys(roots))}
-        return np.array([order[r] for r in roots], np.int32)
+"""Columns of `OperationParams.traits`; see `_traits`."""
 
 
 def shape_of(plans: Sequence[LotPlan], candidates: int | None = None) -> Shape:
     """The least shape that holds every plan; `candidates` None shows a policy every lot."""
-    layouts = [_Layout(p) for p in plans]
+    layouts = [lay_out(p) for p in plans]
     lots = max(len(p.lots) for p in plans)
     overlap = max(max(len(sets) for sets in x.sets_of_machine) for x in layouts)
     return Shape(
@@ -84,86 +48,34 @@ def shape_of(plans: Sequence[LotPlan], candidates: int | None = None) -> Shape:
 
 def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
     """The plan as NumPy arrays of the given shape; `bound` in ticks saves computing the certificate again."""
-    layout = _Layout(plan)
+    layout = lay_out(plan)
     if layout.flexible and not shape.flexible:
         raise ValueError("the shape is that of a job shop, and an operation of the plan may run on several machines")
-    if bound is None:
-        bound = certify(plan).value
-    bound = max(bound, 1)
-    j, n, g = len(plan.lots), len(layout.choices), shape.choices
-    p_none, s_none = shape.pools - 1, shape.sets - 1
-
-    count = np.zeros(shape.lots, np.int32)
-    count[:j] = [len(lot.operations) for lot in plan.lots]
-    first = np.minimum(np.cumsum(count) - count, shape.operations - 1).astype(np.int32)
-    release = np.zeros(shape.lots, np.int32)
-    release[:j] = [lot.release for lot in plan.lots]
-    due = np.full(shape.lots, NEVER, np.int32)
-    due[:j] = [NEVER if lot.due is None else lot.due for lot in plan.lots]
-
-    op_time = np.zeros((g, shape.operations), np.int32)
-    op_set = np.full((g, shape.operations), s_none, np.int32)
-    for i, choices in enumerate(layout.choices):
-        for k, (index, ticks) in enumerate(choices):
-            op_set[k, i], op_time[k, i] = index, ticks
+    bound = max(certify(plan).value if bound is None else bound, 1)
+    lots = _lots(plan, shape)
     member = np.zeros((shape.sets, shape.machines), bool)
     for machines, index in layout.sets.items():
         member[index, list(machines)] = True
-    free = np.full(shape.machines, NEVER, np.int32)
-    free[: len(plan.shop.machines)] = [m.available_from for m in plan.shop.machines]
-
-    around = np.full((shape.overlap, shape.machines), -1, np.int32)
-    if shape.overlap:
-        for machine, sets in enumerate(layout.sets_of_machine):
-            around[: len(sets), machine] = sets
-
-    least = op_time[0].copy()
-    last = (np.cumsum(count) - 1)[:j]
-    is_last = np.zeros(shape.operations, bool)
-    is_last[last] = True
-    is_last[n:] = True
-    tail = least.copy()
-    for i in range(n - 2, -1, -1):
-        if not is_last[i]:
-            tail[i] += tail[i + 1]
-
-    pool_of_set = np.full(shape.sets, p_none, np.int32)
-    for machines, index in layout.sets.items():
-        pool_of_set[index] = layout.pool_of_machine[machines[0]]
-    pool = pool_of_set[op_set[0]]
-    ahead = _next_index(is_last)
-    further = np.where(ahead >= 0, ahead[ahead], -1)
-    pools = np.stack([pool, np.where(ahead >= 0, pool[ahead], p_none), np.where(further >= 0, pool[further], p_none)])
-    machine_pool = np.full(shape.machines, p_none, np.int32)
-    machine_pool[: layout.pool_of_machine.size] = layout.pool_of_machine
-    size = np.bincount(layout.pool_of_machine, minlength=shape.pools).astype(np.float32)
-    work = least.astype(np.float32) / bound
-    home, within = _nesting(layout, member, shape)
+    homes, within = nesting(layout.choices, member)
+    pool_size = np.bincount(layout.pool_of_machine, minlength=shape.pools).astype(np.float32)
+    ops = _operations(layout, shape, lots.count[: len(plan.lots)], homes, member, pool_size, bound)
+    n = len(layout.choices)
+    work = ops.work[:n]
+    set_work = np.bincount(homes, weights=work, minlength=shape.sets) @ within
+    pool_work = np.bincount(ops.pools[0, :n], weights=work, minlength=shape.pools)
     return EnvParams(
         operations=np.int32(n),
         bound=np.int32(bound),
-        lot_first=first,
-        lot_count=count,
-        lot_release=release,
-        lot_due=due,
-        op_time=op_time,
-        op_set=op_set,
-        op_tail=tail,
-        op_work=work,
-        op_traits=_traits(work, tail / bound, ahead, further, count, op_set, member, pool, size),
-        op_pools=pools.astype(np.int32),
-        op_next_sets=np.where(ahead >= 0, op_set[:, ahead], s_none).astype(np.int32),
-        op_next_time=np.where(ahead >= 0, op_time[:, ahead], 0),
-        op_home=home,
-        member=member,
-        machine_free=free,
-        machine_sets=around,
-        set_within=within,
-        set_size=np.maximum(member.sum(axis=1), 1).astype(np.float32),
-        set_work=(np.bincount(home[:n], weights=work[:n], minlength=shape.sets) @ within).astype(np.float32),
-        machine_pool=machine_pool,
-        pool_size=np.maximum(size, 1),
-        pool_work=np.bincount(pool[:n], weights=work[:n], minlength=shape.pools).astype(np.float32),
+        lots=lots,
+        ops=ops,
+        machines=_machines(plan, layout, shape),
+        sets=SetParams(
+            member=member,
+            within=within,
+            size=np.maximum(member.sum(axis=1), 1).astype(np.float32),
+            work=set_work.astype(np.float32),
+        ),
+        pools=PoolParams(size=np.maximum(pool_size, 1), work=pool_work.astype(np.float32)),
     )
 
 
@@ -172,20 +84,82 @@ def pack_stacked(plans: Sequence[LotPlan], shape: Shape) -> EnvParams:
     return jax.tree.map(lambda *x: np.stack(x), *(pack(plan, shape) for plan in plans))
 
 
-def _nesting(layout: _Layout, member: np.ndarray, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """`op_home`, the smallest set that holds all machines of each operation, and `set_within`."""
-    size = member.sum(axis=1)
-    held = member.astype(np.float32)
-    within = (held @ held.T == size[:, None]) & (size > 0)[:, None]
-    home = np.full(shape.operations, shape.sets - 1, np.int32)
-    known: dict[tuple[int, ...], int] = {}
+def _lots(plan: LotPlan, shape: Shape) -> LotParams:
+    j = len(plan.lots)
+    job_number = {job.id: i for i, job in enumerate(plan.shop.jobs)}
+    count, release = np.zeros((2, shape.lots), np.int32)
+    due = np.full(shape.lots, NEVER, np.int32)
+    weight = np.zeros(shape.lots, np.float32)
+    job = np.arange(shape.lots, dtype=np.int32)
+    count[:j] = [len(lot.operations) for lot in plan.lots]
+    release[:j] = [lot.release for lot in plan.lots]
+    due[:j] = [NEVER if lot.due is None else lot.due for lot in plan.lots]
+    weight[:j] = [lot.weight for lot in plan.lots]
+    job[:j] = [job_number[lot.job] for lot in plan.lots]
+    first = np.minimum(np.cumsum(count) - count, shape.operations - 1).astype(np.int32)
+    return LotParams(first, count, release, due, weight, job)
+
+
+def _machines(plan: LotPlan, layout: Layout, shape: Shape) -> MachineParams:
+    m = len(plan.shop.machines)
+    free = np.full(shape.machines, NEVER, np.int32)
+    free[:m] = [machine.available_from for machine in plan.shop.machines]
+    sets = np.full((shape.overlap, shape.machines), -1, np.int32)
+    if shape.overlap:
+        for machine, numbers in enumerate(layout.sets_of_machine):
+            sets[: len(numbers), machine] = numbers
+    pool = np.full(shape.machines, shape.pools - 1, np.int32)
+    pool[:m] = layout.pool_of_machine
+    return MachineParams(free, sets, pool)
+
+
+def _operations(
+    layout: Layout,
+    shape: Shape,
+    count: np.ndarray,
+    homes: np.ndarray,
+    member: np.ndarray,
+    pool_size: np.ndarray,
+    bound: int,
+) -> OperationParams:
+    n, g = len(layout.choices), shape.choices
+    p_none, s_none = shape.pools - 1, shape.sets - 1
+    time = np.zeros((g, shape.operations), np.int32)
+    sets = np.full((g, shape.operations), s_none, np.int32)
     for i, choices in enumerate(layout.choices):
-        sets = tuple(index for index, _ in choices)
-        if sets not in known:
-            holders = np.flatnonzero(within[list(sets)].all(axis=0))
-            known[sets] = int(holders[size[holders].argmin()]) if holders.size else shape.sets - 1
-        home[i] = known[sets]
-    return home, within
+        for k, (index, ticks) in enumerate(choices):
+            sets[k, i], time[k, i] = index, ticks
+    home = np.full(shape.operations, s_none, np.int32)
+    home[:n] = homes
+
+    is_last = np.zeros(shape.operations, bool)
+    is_last[np.cumsum(count) - 1] = True
+    is_last[n:] = True
+    least = time[0]
+    tail = least.copy()
+    for i in range(n - 2, -1, -1):
+        if not is_last[i]:
+            tail[i] += tail[i + 1]
+
+    pool_of_set = np.full(shape.sets, p_none, np.int32)
+    for machines, index in layout.sets.items():
+        pool_of_set[index] = layout.pool_of_machine[machines[0]]
+    pool = pool_of_set[sets[0]]
+    ahead = _next_index(is_last)
+    further = np.where(ahead >= 0, ahead[ahead], -1)
+    pools = np.stack([pool, np.where(ahead >= 0, pool[ahead], p_none), np.where(further >= 0, pool[further], p_none)])
+    work = least.astype(np.float32) / bound
+    return OperationParams(
+        time=time,
+        set=sets,
+        tail=tail,
+        work=work,
+        traits=_traits(work, tail / bound, ahead, further, sets, member, pool, pool_size),
+        pools=pools.astype(np.int32),
+        next_set=np.where(ahead >= 0, sets[:, ahead], s_none).astype(np.int32),
+        next_time=np.where(ahead >= 0, time[:, ahead], 0),
+        home=home,
+    )
 
 
 def _next_index(is_last: np.ndarray) -> np.ndarray:
@@ -193,7 +167,7 @@ def _next_index(is_last: np.ndarray) -> np.ndarray:
     return np.where(is_last, -1, np.arange(is_last.size) + 1)
 
 
-def _traits(work, tail, ahead, further, count, op_set, member, pool, size) -> np.ndarray:
+def _traits(work, tail, ahead, further, op_set, member, pool, size) -> np.ndarray:
     """What does not change while an operation waits, float32 [N, TRAITS]; times in bounds."""
     n = work.size
     left = np.zeros(n, np.float32)

@@ -45,57 +45,119 @@ class Decision(NamedTuple):
     non_delay: bool
 
 
+class LotParams(NamedTuple):
+    """What is known of the lots. Padding has no operations."""
+
+    first: chex.Array  # int32 [J] index of the lot's first operation
+    count: chex.Array  # int32 [J] its operations, 0 for padding
+    release: chex.Array  # int32 [J]
+    due: chex.Array  # int32 [J] NEVER where there is none
+    weight: chex.Array  # float32 [J] of its job's tardiness
+    job: chex.Array  # int32 [J] its job's number in the shop; a number of its own for padding
+
+
+class OperationParams(NamedTuple):
+    """What is known of the operations, and of what follows them in their lots."""
+
+    time: chex.Array  # int32 [G, N] set-up + processing, 0 for padding
+    set: chex.Array  # int32 [G, N] index into `sets`, S - 1 for padding
+    tail: chex.Array  # int32 [N] least time from the start of the operation to the end of its lot
+    work: chex.Array  # float32 [N] least time of the operation, in bounds
+    traits: chex.Array  # float32 [N, T] what a policy sees of the route from here on, scale-free
+    pools: chex.Array  # int32 [3, N] pools of the operation and of the two after it, P - 1 for none
+    next_set: chex.Array  # int32 [G, N] sets of the operation after it, S - 1 for none
+    next_time: chex.Array  # int32 [G, N] its times, 0 for none
+    home: chex.Array  # int32 [N] the smallest set that holds all machines of the operation, S - 1 for none
+
+
+class MachineParams(NamedTuple):
+    """What is known of the machines. Padding is never free."""
+
+    free: chex.Array  # int32 [M] tick from which the machine may work
+    sets: chex.Array  # int32 [K, M] the sets that hold the machine, -1 for none
+    pool: chex.Array  # int32 [M]
+
+
+class SetParams(NamedTuple):
+    """What is known of the machine sets. The last holds no machine."""
+
+    member: chex.Array  # bool [S, M] which machines a set holds
+    within: chex.Array  # bool [S, S] [b, a]: no machine of b is outside a; False for padding
+    size: chex.Array  # float32 [S] machines of the set, at least 1
+    work: chex.Array  # float32 [S] least work of the operations that cannot leave the set, in bounds
+
+
+class PoolParams(NamedTuple):
+    """What is known of the pools. The last is that of padding."""
+
+    size: chex.Array  # float32 [P] machines of the pool, at least 1
+    work: chex.Array  # float32 [P] least work of the pool's operations, in bounds
+
+
 class EnvParams(NamedTuple):
-    """A shop as padded arrays. Padding: lots without operations, a last set without machines, machines never free."""
+    """A shop as padded arrays."""
 
     operations: chex.Array  # int32 [] number of real operations, the length of an episode
     bound: chex.Array  # int32 [] certified lower bound of the makespan
-    lot_first: chex.Array  # int32 [J] index of the lot's first operation
-    lot_count: chex.Array  # int32 [J] operations of the lot, 0 for padding
-    lot_release: chex.Array  # int32 [J]
-    lot_due: chex.Array  # int32 [J] NEVER where there is none
-    op_time: chex.Array  # int32 [G, N] set-up + processing, 0 for padding
-    op_set: chex.Array  # int32 [G, N] index into member, S - 1 for padding
-    op_tail: chex.Array  # int32 [N] least time from the start of the operation to the end of its lot
-    op_work: chex.Array  # float32 [N] least time of the operation, in bounds
-    op_traits: chex.Array  # float32 [N, T] what a policy sees of the route from here on, scale-free
-    op_pools: chex.Array  # int32 [3, N] pools of the operation and of the two after it, P - 1 for none
-    op_next_sets: chex.Array  # int32 [G, N] sets of the operation after it, S - 1 for none
-    op_next_time: chex.Array  # int32 [G, N] its times, 0 for none
-    op_home: chex.Array  # int32 [N] the smallest set that holds all machines of the operation, S - 1 for none
-    member: chex.Array  # bool [S, M] which machines a set holds
-    machine_free: chex.Array  # int32 [M] tick from which the machine may work
-    machine_sets: chex.Array  # int32 [K, M] the sets that hold the machine, -1 for none
-    set_within: chex.Array  # bool [S, S] [b, a]: no machine of b is outside a; False for padding
-    set_size: chex.Array  # float32 [S] machines of the set, at least 1
-    set_work: chex.Array  # float32 [S] least work of the operations that cannot leave the set, in bounds
-    machine_pool: chex.Array  # int32 [M]
-    pool_size: chex.Array  # float32 [P] machines of the pool, at least 1
-    pool_work: chex.Array  # float32 [P] least work of the pool's operations, in bounds
+    lots: LotParams
+    ops: OperationParams
+    machines: MachineParams
+    sets: SetParams
+    pools: PoolParams
+
+
+class LotState(NamedTuple):
+    """Where the lots stand: their next operations."""
+
+    op: chex.Array  # int32 [J] index of the lot's next operation
+    left: chex.Array  # int32 [J] operations still to dispatch
+    ready: chex.Array  # int32 [J] tick at which the next operation may start, NEVER when finished
+    tail: chex.Array  # int32 [J] least time that the rest of the lot takes, 0 when finished
+    time: chex.Array  # int32 [G, J] times of the next operation
+    set: chex.Array  # int32 [G, J] sets of the next operation
+    start: chex.Array  # int32 [G, J] tick at which it may start in each of those sets, NEVER where it may not
+
+
+class MachineState(NamedTuple):
+    """Where the machines stand: all that timing asks of them."""
+
+    free: chex.Array  # int32 [M]
+
+
+class SetState(NamedTuple):
+    """When a set has a machine free, and the sums over it that an observation reads."""
+
+    free: chex.Array  # int32 [S] the least of the set's machines
+    work: chex.Array  # float32 [S] work not yet dispatched that cannot leave the set, in bounds
+    queue: chex.Array  # float32 [S] that of the lots' next operations, in bounds
+    busy: chex.Array  # float32 [S] sum of the machines' free times, in bounds
+
+
+class PoolState(NamedTuple):
+    """The sums over a pool that an observation reads."""
+
+    work: chex.Array  # float32 [P] work not yet dispatched, in bounds
+    queue: chex.Array  # float32 [P] work of the lots' next operations, in bounds
+    busy: chex.Array  # float32 [P] sum of the machines' free times, in bounds
+
+
+class ScheduleState(NamedTuple):
+    """The schedule so far; `op_ends` adds the ends."""
+
+    start: chex.Array  # int32 [N] -1 until dispatched
+    machine: chex.Array  # int32 [N] -1 until dispatched; in a job shop, which leaves no choice, known from the start
 
 
 class EnvState(NamedTuple):
     """The schedule so far, and the decision that is open: which lot goes next to `machine`."""
 
     step: chex.Array  # int32 [] operations dispatched
-    lot_op: chex.Array  # int32 [J] index of the lot's next operation
-    lot_left: chex.Array  # int32 [J] operations still to dispatch
-    lot_ready: chex.Array  # int32 [J] tick at which the next operation may start, NEVER when finished
-    lot_tail: chex.Array  # int32 [J] least time that the rest of the lot takes, 0 when finished
-    lot_time: chex.Array  # int32 [G, J] times of the next operation
-    lot_set: chex.Array  # int32 [G, J] sets of the next operation
-    lot_start: chex.Array  # int32 [G, J] tick at which it may start in each of those sets, NEVER where it may not
-    machine_free: chex.Array  # int32 [M]
-    set_free: chex.Array  # int32 [S] the least of the set's machines
-    set_work: chex.Array  # float32 [S] work not yet dispatched that cannot leave the set, in bounds
-    set_queue: chex.Array  # float32 [S] that of the lots' next operations, in bounds
-    set_busy: chex.Array  # float32 [S] sum of the machines' free times, in bounds
-    pool_work: chex.Array  # float32 [P] work not yet dispatched, in bounds
-    pool_queue: chex.Array  # float32 [P] work of the lots' next operations, in bounds
-    pool_busy: chex.Array  # float32 [P] sum of the machines' free times, in bounds
-    op_start: chex.Array  # int32 [N] -1 until dispatched
-    op_machine: chex.Array  # int32 [N] -1 until dispatched; in a job shop, which leaves no choice, known from the start
     estimate: chex.Array  # int32 [] lower estimate of the makespan; the makespan itself at the end
+    lots: LotState
+    machines: MachineState
+    sets: SetState
+    pools: PoolState
+    schedule: ScheduleState
     machine: chex.Array  # int32 [] the machine that the next operation goes to
     event: chex.Array  # int32 [] the first completion (non-delay: the first start), which chose that machine
     first: chex.Array  # int32 [] the lot of that first completion or start

@@ -10,7 +10,7 @@ from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, EnvState, JobShop, Observation
 from jaxshop.policies.networks.pooled import Network, evaluate
-from jaxshop.policies.rules import RULES, choose
+from jaxshop.policies.rules import RULES, highest_priority
 
 Act = Callable[[PRNGKey, Observation, EnvState, EnvParams], Array]
 """(key, observation, state, params) -> lot, int32 []; the key is consumed."""
@@ -25,7 +25,7 @@ def rule(number: int | Array) -> Act:
     """The dispatching rule of that number, in the order of `RULES`, as a policy; traced, so all share a compilation."""
 
     def act(key: PRNGKey, obs: Observation, state: EnvState, params: EnvParams) -> Array:
-        return choose(jax.lax.switch(number, list(RULES.values()), key, state, params), state.mask)
+        return highest_priority(jax.lax.switch(number, list(RULES.values()), key, state, params), state.mask)
 
     return act
 

@@ -16,8 +16,8 @@ Priority = Callable[[PRNGKey, EnvState, EnvParams], Array]
 
 def _time(state: EnvState, params: EnvParams) -> Array:
     """Ticks of every lot's next operation on the machine in question, int32 [J]."""
-    on = params.member[:, state.machine][state.lot_set]
-    return jnp.where(on, state.lot_time, 0).sum(axis=0, dtype=jnp.int32)
+    on = params.sets.member[:, state.machine][state.lots.set]
+    return jnp.where(on, state.lots.time, 0).sum(axis=0, dtype=jnp.int32)
 
 
 def _least_first(values: Array) -> Array:
@@ -28,18 +28,18 @@ def _least_first(values: Array) -> Array:
 RULES: dict[str, Priority] = {
     "SPT": lambda key, state, params: _least_first(_time(state, params)),
     "LPT": lambda key, state, params: _time(state, params),
-    "MWKR": lambda key, state, params: state.lot_tail,
-    "LWKR": lambda key, state, params: _least_first(state.lot_tail),
-    "MOR": lambda key, state, params: state.lot_left,
-    "FIFO": lambda key, state, params: _least_first(state.lot_ready),
-    "EDD": lambda key, state, params: _least_first(params.lot_due),
+    "MWKR": lambda key, state, params: state.lots.tail,
+    "LWKR": lambda key, state, params: _least_first(state.lots.tail),
+    "MOR": lambda key, state, params: state.lots.left,
+    "FIFO": lambda key, state, params: _least_first(state.lots.ready),
+    "EDD": lambda key, state, params: _least_first(params.lots.due),
     "random": lambda key, state, params: jax.random.randint(key, state.mask.shape, 0, 1 << 30),
 }
 """Shortest and longest processing time, most and least work remaining, most operations remaining, first come first
 served, earliest due date, and uniformly random."""
 
 
-def choose(priority: Array, mask: Array) -> Array:
+def highest_priority(priority: Array, mask: Array) -> Array:
     """Index of the highest priority among the masked lots, int32 []; ties go to the lowest index."""
     worst = jnp.iinfo(jnp.int32).min
     best = jnp.where(mask, priority, worst)

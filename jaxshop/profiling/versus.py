@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxshop.env import EnvParams, JobShop, environments_last, make
+from jaxshop.env.backends.numba_loop import numba_arguments, numba_loop
 from jaxshop.profiling.measure import copies, measure, on_devices, race, sharing
 from jaxshop.profiling.sweep import shop_of
 from jaxshop.profiling.workloads import pick, random_rollout, random_words
@@ -107,7 +108,7 @@ def versus_numba(env: JobShop, params: EnvParams, work: str, count: int, steps: 
     Raises:
         ShopError: the two end with different schedules, so that the comparison would mean nothing.
     """
-    loop = numba_loop()
+    loop = numba_loop(require("numba"))
     key = jax.random.key(0)
     devices = sharing(count)
     words = jax.vmap(lambda t: random_words(key, t, count // devices))(jnp.arange(steps))
@@ -134,80 +135,3 @@ def versus_numba(env: JobShop, params: EnvParams, work: str, count: int, steps: 
             "ratio": rate / other,
         }
     ]
-
-
-def numba_arguments(params: EnvParams) -> tuple[np.ndarray, ...]:
-    """The shop as the loop wants it; operations with one time everywhere only."""
-    if params.op_set.shape[0] > 1:
-        raise ShopError("--versus numba: wants operations that take the same time on each of their machines")
-    names = ("lot_first", "lot_count", "lot_release", "op_tail", "machine_free", "member")
-    first, count, release, tail, free, member = (np.asarray(getattr(params, n)) for n in names)
-    return first, count, release, np.asarray(params.op_time[0]), np.asarray(params.op_set[0]), tail, free, member
-
-
-def numba_loop() -> Callable[..., np.ndarray]:
-    """Random active schedules by a plain loop over lots: (words [T, B], shop arrays) -> estimates int32 [B]."""
-    numba = require("numba")
-
-    @numba.njit(parallel=True, cache=False)
-    def rollouts(words, lot_first, lot_count, release, time, sets, tail, available, member):
-        steps, count = words.shape
-        lots, machines, groups = lot_first.size, available.size, member.shape[0]
-        low = 1
-        while low < lots:
-            low *= 2
-        low -= 1
-        estimates = np.zeros(count, np.int32)
-        for b in numba.prange(count):
-            ready, free, op = release.copy(), available.copy(), lot_first.copy()
-            left, group_free = lot_count.copy(), np.full(groups, 1 << 30, np.int32)
-            estimate = 0
-            for g in range(groups):
-                for m in range(machines):
-                    if member[g, m]:
-                        group_free[g] = min(group_free[g], free[m])
-            for j in range(lots):
-                if left[j]:
-                    estimate = max(estimate, ready[j] + tail[op[j]])
-            for t in range(steps):
-                soonest, first = 1 << 30, -1
-                for j in range(lots):
-                    if left[j]:
-                        end = max(ready[j], group_free[sets[op[j]]]) + time[op[j]]
-                        if end < soonest:
-                            soonest, first = end, j
-                machine, latest = -1, -1
-                for m in range(machines):
-                    reaches = max(ready[first], free[m]) + time[op[first]] == soonest
-                    if member[sets[op[first]], m] and reaches and free[m] > latest:
-                        machine, latest = m, free[m]
-                chosen, best = first, np.int64(-1)
-                for j in range(lots):
-                    if j == first or (
-                        left[j] and member[sets[op[j]], machine] and max(ready[j], free[machine]) < soonest
-                    ):
-                        hashed = np.uint32(np.uint32(j) + words[t, b]) * np.uint32(0x9E3779B1)
-                        hashed = np.uint32(hashed)
-                        hashed = np.uint32((hashed ^ (hashed >> np.uint32(15))) * np.uint32(0x85EBCA77))
-                        rank = np.int64(hashed) & ~np.int64(low) | j
-                        if rank > best:
-                            chosen, best = j, rank
-                end = max(ready[chosen], free[machine]) + time[op[chosen]]
-                free[machine], ready[chosen] = end, end
-                left[chosen] -= 1
-                if left[chosen]:
-                    op[chosen] += 1
-                    estimate = max(estimate, end + tail[op[chosen]])
-                else:
-                    estimate = max(estimate, end)
-                for g in range(groups):
-                    if member[g, machine]:
-                        least = 1 << 30
-                        for m in range(machines):
-                            if member[g, m]:
-                                least = min(least, free[m])
-                        group_free[g] = least
-            estimates[b] = estimate
-        return estimates
-
-    return rollouts

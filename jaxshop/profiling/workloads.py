@@ -11,7 +11,7 @@ import numpy as np
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, EnvState, JobShop, make
-from jaxshop.env.transition import numbered
+from jaxshop.env.backends import numbered
 from jaxshop.policies.networks.pooled import Network, evaluate
 from jaxshop.ppo.config import StageConfig
 from jaxshop.ppo.learning import deal
@@ -84,7 +84,7 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
 
         _, state = reset(key, params)
         state, _ = jax.lax.scan(body, state, jnp.arange(steps))
-        return Schedules(state.op_start, state.op_machine, state.estimate)
+        return Schedules(state.schedule.start, state.schedule.machine, state.estimate)
 
     return run
 

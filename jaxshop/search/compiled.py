@@ -55,7 +55,7 @@ class Solution:
 
 def dispatch_of(state: EnvState, params: EnvParams) -> Dispatch:
     """Read the schedule off a final state."""
-    return Dispatch(state.estimate, state.op_start, op_ends(state, params), state.op_machine)
+    return Dispatch(state.estimate, state.schedule.start, op_ends(state, params), state.schedule.machine)
 
 
 def greedy_dispatch(env: JobShop, network: Network, weights: ArrayTree, params: EnvParams) -> Dispatch:

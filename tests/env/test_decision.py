@@ -35,7 +35,7 @@ def _best_reachable(shop) -> int:
         rows, lots = np.nonzero(states.mask)
         children = _children(jax.tree.map(lambda x, rows=rows: x[rows], states), lots, params)
         keys = np.concatenate(
-            [children.lot_left, children.lot_ready, children.machine_free, children.estimate[:, None]], axis=1
+            [children.lots.left, children.lots.ready, children.machines.free, children.estimate[:, None]], axis=1
         )
         _, kept = np.unique(keys, axis=0, return_index=True)
         states = jax.tree.map(lambda x, kept=kept: x[kept], children)

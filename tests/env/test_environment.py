@@ -76,16 +76,16 @@ def test_golden_episode():
         _, state, _, terminated, info = step(jax.random.key(0), state, jnp.int32(lot), params)
         seen.append((int(info["makespan"]), bool(terminated)))
     assert seen == [(6, False), (6, False), (8, False), (8, False), (8, True)]
-    assert state.op_start.tolist() == [3, 6, 0, 2, 0]
+    assert state.schedule.start.tolist() == [3, 6, 0, 2, 0]
     assert op_ends(state, params).tolist() == [6, 8, 2, 3, 6]
-    assert state.op_machine.tolist() == [0, 1, 0, 0, 1]
+    assert state.schedule.machine.tolist() == [0, 1, 0, 0, 1]
 
 
 def test_release_and_availability_are_obeyed():
     """Shows that nothing starts before the lot's release or the machine's first tick."""
     env, params = make(from_routes([[{0: 4}], [{0: 2}]], 1, release=[5, 0], free=[3]))
     state, _ = play(env, params, lambda mask, state: int(mask.argmax()))
-    assert state.op_start.tolist() == [5, 3]
+    assert state.schedule.start.tolist() == [5, 3]
     assert op_ends(state, params).tolist() == [9, 5]
 
 
@@ -139,10 +139,10 @@ def test_non_delay_never_idles():
         _, state = reset(jax.random.key(0), params)
         for _ in range(int(params.operations)):
             lot = int(np.flatnonzero(state.mask)[-1])
-            op = int(state.lot_op[lot])
+            op = int(state.lots.op[lot])
             event = int(state.event)
             _, state, *_ = step(jax.random.key(0), state, jnp.int32(lot), params)
-            assert int(state.op_start[op]) == event
+            assert int(state.schedule.start[op]) == event
             starts.append(event)
         assert starts == sorted(starts)
 
@@ -176,10 +176,11 @@ def test_a_schedule_may_end_after_the_limit_of_the_horizon():
     third = 2**30 // 3
     plan = split_lots(from_routes([[{0: third}, {1: third}], [{1: third}, {0: third - 1}]], 2), None)
     env, params = make(plan)
-    late = params._replace(machine_free=params.machine_free + third + 2)
+    machines = params.machines._replace(free=params.machines.free + third + 2)
+    late = params._replace(machines=machines)
     state, _ = play(env, late, lambda mask, state: int(mask.argmax()))
     assert int(state.estimate) == 3 * third + 2 >= 2**30
-    assert np.asarray(state.op_machine).tolist() == [0, 1, 1, 0]
+    assert np.asarray(state.schedule.machine).tolist() == [0, 1, 1, 0]
 
 
 def test_padding_changes_nothing():
@@ -193,8 +194,13 @@ def test_padding_changes_nothing():
         n = int(params.operations)
         obs, _ = stepper(JobShop(shape))[0](jax.random.key(0), params)
         features = np.asarray(obs.features)[np.asarray(obs.candidate_mask)]
-        results.append((state.op_start[:n], state.op_machine[:n], rewards, features, obs.context))
+        results.append((state.schedule.start[:n], state.schedule.machine[:n], rewards, features, obs.context))
     chex.assert_trees_all_close(*results, rtol=1e-6)
+
+
+def with_machines(state, known):
+    """The state with the machines that `known` knows from the start, as only a job shop leaves no choice."""
+    return state._replace(schedule=state.schedule._replace(machine=known.schedule.machine))
 
 
 @pytest.mark.parametrize("non_delay", [False, True])
@@ -210,8 +216,7 @@ def test_a_job_shop_is_the_flexible_shop_that_it_also_is(non_delay):
         stepper(env)[0](jax.random.key(0), params) for env in (alone, general)
     )
     for _ in range(int(params.operations) + 2):  # past the end, too
-        # The machines are known from the start only where there is no choice.
-        known = state_general._replace(op_machine=state.op_machine)
+        known = with_machines(state_general, state)
         chex.assert_trees_all_close((obs, state), (obs_general, known), rtol=1e-5, atol=1e-6)
         action = jnp.int32(rng.choice(np.flatnonzero(state.mask)))
         obs, state, *others = stepper(alone)[1](jax.random.key(0), state, action, params)
@@ -220,9 +225,9 @@ def test_a_job_shop_is_the_flexible_shop_that_it_also_is(non_delay):
         )
         chex.assert_trees_all_close(others, others_general, rtol=1e-6)
     assert others[1]
-    known = state_general._replace(op_machine=state.op_machine)
+    known = with_machines(state_general, state)
     chex.assert_trees_all_close((obs, state), (obs_general, known), rtol=1e-5, atol=1e-6)
-    chex.assert_trees_all_equal(state.op_machine, state_general.op_machine)
+    chex.assert_trees_all_equal(state.schedule.machine, state_general.schedule.machine)
     assert verify(plan, to_schedule(plan, dispatch_of(state, params))) == []
 
 
@@ -318,6 +323,7 @@ def test_environments_last_are_the_same_as_under_vmap(non_delay, overlap):
         obs, state, *others = under_vmap(key, state, actions, shops)
         obs_last, state_last, *others_last = at_the_end(key, state_last, actions, last)
         chex.assert_trees_all_close(others_last, others, rtol=1e-5, atol=1e-6)
-        exact = [(a, b) for a, b in zip(state_last, environments_last(state), strict=True) if a.dtype == jnp.int32]
+        leaves, expected = jax.tree.leaves(state_last), jax.tree.leaves(environments_last(state))
+        exact = [(a, b) for a, b in zip(leaves, expected, strict=True) if a.dtype == jnp.int32]
         assert all(np.array_equal(a, b) for a, b in exact)
     assert others[1].all()

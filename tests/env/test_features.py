@@ -24,7 +24,7 @@ SETS = 32
 
 def sums(plan, params, state):
     """Work, queue and busy time of every set in bounds, counted anew from lots and machines."""
-    member = np.asarray(params.member)
+    member = np.asarray(params.sets.member)
     index = {m.id: i for i, m in enumerate(plan.shop.machines)}
     bound = float(params.bound)
     work, queue = np.zeros(len(member)), np.zeros(len(member))
@@ -34,14 +34,14 @@ def sums(plan, params, state):
             machines = [index[m] for m in operation.alternatives]
             holders = np.flatnonzero(member[:, machines].all(axis=1))
             least = (operation.setup + min(operation.alternatives.values())) / bound
-            if holders.size and flat >= int(state.lot_op[number]) and int(state.op_start[flat]) < 0:
+            if holders.size and flat >= int(state.lots.op[number]) and int(state.schedule.start[flat]) < 0:
                 smallest = member[holders].sum(axis=1).min()
                 home = member[holders[member[holders].sum(axis=1) == smallest][0]]
                 around = (member | ~home).all(axis=1)
                 work += least * around
-                queue += least * around * (flat == int(state.lot_op[number]))
+                queue += least * around * (flat == int(state.lots.op[number]))
             flat += 1
-    free = np.asarray(state.machine_free) / bound
+    free = np.asarray(state.machines.free) / bound
     return work, queue, np.where(member, free, 0.0).sum(axis=1)
 
 
@@ -58,8 +58,8 @@ def test_sums_of_sets_equal_those_counted_anew(seed):
     reset, step = stepper(env)
     obs, state = reset(jax.random.key(0), params)
     for i in range(int(params.operations)):
-        for name, expected in zip(("set_work", "set_queue", "set_busy"), sums(plan, params, state), strict=True):
-            np.testing.assert_allclose(getattr(state, name), expected, atol=1e-5, err_msg=f"{name} at step {i}")
+        for name, expected in zip(("work", "queue", "busy"), sums(plan, params, state), strict=True):
+            np.testing.assert_allclose(getattr(state.sets, name), expected, atol=1e-5, err_msg=f"{name} at step {i}")
         legal = np.flatnonzero(obs.action_mask)
         obs, state, *_ = step(jax.random.key(i), state, jnp.int32(legal[i % legal.size]), params)
 

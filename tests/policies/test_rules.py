@@ -13,7 +13,7 @@ import pytest
 from jaxshop.env import JobShop, make
 from jaxshop.env.packing import pack
 from jaxshop.env.types import Shape
-from jaxshop.policies.rules import RULES, choose
+from jaxshop.policies.rules import RULES, highest_priority
 from jaxshop.schedule import verify
 from jaxshop.search.compiled import Dispatch, rule_dispatch, rule_environment, to_schedule
 from jaxshop.shop import Shop, split_lots
@@ -114,11 +114,11 @@ def test_random_depends_on_the_key_alone():
         assert verify(plan, to_schedule(plan, Dispatch(*(x[i] for x in jax.device_get(others[0]))))) == []
 
 
-def test_choose_breaks_ties_by_the_lowest_lot():
+def test_highest_priority_breaks_ties_by_the_lowest_lot():
     """Shows that equal priorities go to the lowest lot, and that lots outside the mask never win."""
     mask = jnp.array([False, True, True, True])
-    assert int(choose(jnp.array([9, 5, 7, 7]), mask)) == 2
-    assert int(choose(jnp.array([0, -(2**31), -(2**31), -(2**31)]), mask)) == 1
+    assert int(highest_priority(jnp.array([9, 5, 7, 7]), mask)) == 2
+    assert int(highest_priority(jnp.array([0, -(2**31), -(2**31), -(2**31)]), mask)) == 1
 
 
 def test_rule_names():

@@ -39,7 +39,7 @@ def test_another_process_makes_the_same_shops(here):
     assert len(there) == len(here) == 4
     for (shape, outline), made in zip(there[::2], there[1::2], strict=True):
         chex.assert_trees_all_equal_shapes_and_dtypes(outline, made)
-        assert outline.lot_first.shape[1] == shape.lots
+        assert outline.lots.first.shape[1] == shape.lots
     for ours, theirs in zip(here[1::2], there[1::2], strict=True):
         chex.assert_trees_all_equal(ours, theirs)
     assert [shape for shape, _ in here[::2]] == [shape for shape, _ in there[::2]]

@@ -74,7 +74,7 @@ def test_training_beats_the_initial_weights_on_shops_not_trained_on(finished, ev
 
 def test_the_kept_shops_are_not_the_training_shops(problem):
     """Shows that every shop is another, within the pool, within the kept ones, and between them."""
-    drawn = [np.asarray(bank.shops.op_time) for bank in (problem.banks["general"], problem.selection)]
+    drawn = [np.asarray(bank.shops.ops.time) for bank in (problem.banks["general"], problem.selection)]
     shops = {tuple(np.sort(times[times > 0])) for bank in drawn for times in bank}
     assert len(shops) == sum(map(len, drawn))
 
