@@ -16,7 +16,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from jaxshop.bounds import certify
-from jaxshop.search.compiled import solve
+from jaxshop.search.solver import solve
 from jaxshop.shop import TICKS_PER_HOUR, split_lots
 from jaxshop.sources import load_shop
 from jaxshop.views.gantt import write_gantt

@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 from jaxshop.cli.arguments import add_command, count, positive
+from jaxshop.search.auto import METHODS
+from jaxshop.support.errors import ShopError
 
 
 def add_evaluate(commands: Any) -> None:
@@ -25,6 +27,10 @@ def add_evaluate(commands: Any) -> None:
         help="also a linear priority tuned for S seconds a shop",
     )
     parser.add_argument("--samples", type=count, default=0, metavar="N")
+    parser.add_argument(
+        "--method", action="append", choices=METHODS, metavar="NAME", help=f"also a method: {', '.join(METHODS)}"
+    )
+    parser.add_argument("--time-limit", type=positive, metavar="S", help="for each --method and shop")
     parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--best-known", metavar="CSV", help="columns instance and upper_bound, matched by file name")
 
@@ -32,16 +38,24 @@ def add_evaluate(commands: Any) -> None:
 def run_evaluate(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
     from jaxshop.policies.checkpoint import load_policy
-    from jaxshop.search.compare import assess, read_best_known
+    from jaxshop.search.compare import Comparison, assess, read_best_known
     from jaxshop.training.callbacks import make_console
     from jaxshop.views.tables import evaluation_table
 
-    policy = load_policy(args.checkpoint)
+    if "tune" in (args.method or ()) and args.time_limit is None:
+        raise ShopError("--method tune: needs --time-limit")
+    comparison = Comparison(
+        load_policy(args.checkpoint),
+        args.rules,
+        args.samples,
+        args.tuned_seconds,
+        tuple(args.method or ()),
+        args.time_limit,
+        args.max_lot_hours,
+        args.seed,
+    )
     known = read_best_known(args.best_known) if args.best_known else {}
-    rows = [
-        assess(spec, policy, args.max_lot_hours, args.rules, args.samples, args.seed, args.tuned_seconds, known)
-        for spec in args.shops
-    ]
+    rows = [assess(spec, comparison, known) for spec in args.shops]
     if args.json:
         print(json.dumps(rows))
     else:

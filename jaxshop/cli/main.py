@@ -9,17 +9,24 @@ from collections.abc import Callable, Sequence
 from jaxshop import __version__
 from jaxshop.cli.train import train
 from jaxshop.support.arguments import Parser
-from jaxshop.support.errors import ShopError
+from jaxshop.support.errors import InvalidScheduleError, ShopError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`jaxshop COMMAND`: returns the exit code."""
-    return _guarded(lambda: _run_command(argv))
+    code = _guarded(lambda: _run_command(argv))
+    return code if argv is not None else _leave(code)
 
 
 def train_main(argv: Sequence[str] | None = None) -> int:
     """`train.py`: returns the exit code."""
     return _guarded(lambda: train(argv))
+
+
+def _leave(code: int) -> int:
+    """End the process's command; a search whose time is over may have left a compilation behind."""
+    background = sys.modules.get("jaxshop.search.background")
+    return code if background is None else int(background.leave(code))
 
 
 def _guarded(run: Callable[[], int]) -> int:
@@ -28,6 +35,9 @@ def _guarded(run: Callable[[], int]) -> int:
     except ShopError as error:
         print(f"error: {error}", file=sys.stderr)  # one line, as ShopError sees to
         return 2
+    except InvalidScheduleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

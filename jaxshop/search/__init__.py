@@ -1,1 +1,8 @@
 """Finding a schedule with the time there is: rules, the policy, its samples, a tuned priority, side by side."""
+
+from jaxshop.search.types import Incumbent, Method, Rollouts, Stop, Task
+from jaxshop.support.lazy import lazy_exports
+
+__all__ = ["Incumbent", "Method", "Rollouts", "Solution", "Stop", "Task", "solve", "tune_linear"]
+
+__getattr__ = lazy_exports(__name__, {"Solution": "solver", "solve": "solver", "tune_linear": "tune"})

@@ -5,22 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from jaxshop.bounds import certify
-from jaxshop.env import JobShop
-from jaxshop.env.packing import pack, shape_of
 from jaxshop.policies.checkpoint import Policy
-from jaxshop.policies.rules import RULES
-from jaxshop.search.compiled import CANDIDATES, solve
+from jaxshop.search.auto import method_named
+from jaxshop.search.compiled import NUMBERS, RULE_BATCH, CompiledRollouts
+from jaxshop.search.rules import applicable
+from jaxshop.search.solver import solve
 from jaxshop.search.tune import tune_linear
-from jaxshop.shop import TICKS_PER_HOUR, split_lots
+from jaxshop.search.types import Method, Stop, Task, require_valid
+from jaxshop.shop import TICKS_PER_HOUR, gap_percent, split_lots
 from jaxshop.sources.report import load_and_report
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import read_text
@@ -40,55 +40,94 @@ def read_best_known(path: str) -> dict[str, int]:
         raise ShopError(f"{path}: line {reader.line_num}: upper_bound must be an integer") from None
 
 
-def assess(
-    spec: str,
-    policy: Policy,
-    max_lot_hours: float | None,
-    rules: bool,
-    samples: int,
-    seed: int,
-    tuned_seconds: float | None,
-    best_known: Mapping[str, int],
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Comparison:
+    """What is put side by side on every shop."""
+
+    policy: Policy
+    rules: bool = False
+    """Every dispatching rule by itself."""
+    samples: int = 0
+    """Also the best of so many samples; for `methods` that sample as well."""
+    tuned_seconds: float | None = None
+    """Also a linear priority tuned for so long."""
+    methods: tuple[str, ...] = ()
+    """Also these, by name, each for `time_limit` seconds."""
+    time_limit: float | None = None
+    max_lot_hours: float | None = None
+    seed: int = 0
+
+
+def assess(spec: str, comparison: Comparison, best_known: Mapping[str, int]) -> dict[str, Any]:
     """One shop's row: makespans in the shop's unit, with their gaps to the certified bound and the best known."""
     shop = load_and_report(spec)
-    plan = split_lots(shop, max_lot_hours)
-    bound = certify(plan).value
-    known = best_known.get(Path(spec).stem)
+    task = Task.of(split_lots(shop, comparison.max_lot_hours))
+    bound, known = task.certificate.value, best_known.get(Path(spec).stem)
     scale = TICKS_PER_HOUR if shop.unit == "hours" else 1
-    results: dict[str, dict[str, Any]] = {}
-
-    def add(name: str, ticks: float, seconds: float) -> None:
-        results[name] = {
-            "makespan": ticks / scale,
-            "gap_to_bound_percent": 100 * (ticks / bound - 1) if bound else None,
-            "gap_to_best_known_percent": 100 * (ticks / known - 1) if known else None,
-            "seconds": round(seconds, 3),
-        }
-
-    if rules:
-        for name in RULES:
-            if name == "EDD" and not any(job.due is not None for job in shop.jobs):
-                continue
-            for suffix in ("", "/active"):
-                draws = RANDOM_SEEDS if name == "random" else 1
-                found = [solve(plan, rule_name=name + suffix, seed=seed + i) for i in range(draws)]
-                add(name + suffix, fmean(s.makespan for s in found), sum(s.seconds for s in found))
-    if tuned_seconds is not None:
-        shape = shape_of([plan], CANDIDATES)
-        params = jax.tree.map(jnp.asarray, pack(plan, shape, bound))
-        begun = time.monotonic()
-        tuned = tune_linear(JobShop(shape), params, jax.random.key(seed), tuned_seconds)
-        add("linear_cem", tuned.makespan, time.monotonic() - begun)
-    greedy = solve(plan, policy, seed=seed)
-    add("policy:greedy", greedy.makespan, greedy.seconds)
-    if samples:
-        best = solve(plan, policy, samples=samples, seed=seed)
-        add(f"policy:best-of-{samples}", best.makespan, best.seconds)
     return {
         "shop": shop.name,
         "unit": shop.unit,
         "lower_bound": bound / scale,
         "best_known": known / scale if known else None,
-        "results": results,
+        "results": {
+            name: {
+                "makespan": ticks / scale,
+                "gap_to_bound_percent": gap_percent(ticks, bound),
+                "gap_to_best_known_percent": gap_percent(ticks, known) if known else None,
+                "seconds": round(seconds, 3),
+            }
+            for name, ticks, seconds in _results(task, comparison)
+        },
     }
+
+
+def _results(task: Task, comparison: Comparison) -> Iterator[tuple[str, float, float]]:
+    """(name, makespan in ticks, seconds) of everything that is compared."""
+    rollouts = CompiledRollouts(task, lambda: comparison.policy)
+    if comparison.rules:
+        yield from _rule_results(task, rollouts, comparison.seed)
+    if comparison.tuned_seconds is not None:
+        begun = time.monotonic()
+        key = jax.random.key(comparison.seed)
+        tuned = tune_linear(rollouts.env, rollouts.params, key, comparison.tuned_seconds)
+        yield "linear_cem", tuned.makespan, time.monotonic() - begun
+
+    def found(name: str, method: Method, stop: Stop) -> tuple[str, float, float]:
+        *_, best = method.search(task, comparison.seed, stop)
+        return name, best.schedule.makespan, stop.elapsed
+
+    yield found("policy:greedy", method_named("greedy", rollouts, None), Stop())
+    if comparison.samples:
+        name = f"policy:best-of-{comparison.samples}"
+        yield found(name, method_named("samples", rollouts, comparison.samples), Stop())
+    for name in comparison.methods:
+        solution = solve(
+            task.plan,
+            comparison.policy,
+            samples=comparison.samples,
+            seed=comparison.seed,
+            time_limit=comparison.time_limit,
+            method=name,
+        )
+        yield name, solution.makespan, solution.seconds
+
+
+def _rule_results(task: Task, rollouts: CompiledRollouts, seed: int) -> Iterator[tuple[str, float, float]]:
+    """Every rule that applies, non-delay and active; random is the mean of `RANDOM_SEEDS` runs."""
+    for rule in (rule for rule in NUMBERS if rule in applicable(task)):
+        seeds = [seed + i for i in range(RANDOM_SEEDS if rule == "random" else 1)]
+        for suffix in ("", "/active"):
+            begun = time.monotonic()
+            schedules = [
+                schedule
+                for some in batched(seeds, RULE_BATCH)
+                for schedule in rollouts.rules([rule] * len(some), bool(suffix), some)
+            ]
+            for schedule in schedules:
+                require_valid(task, schedule, f"rule:{rule}{suffix}")
+            yield rule + suffix, fmean(s.makespan for s in schedules), time.monotonic() - begun
+
+
+def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """Cut into runs of at most `size`."""
+    return (items[i : i + size] for i in range(0, len(items), size))

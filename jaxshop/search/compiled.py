@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import lru_cache, partial
-from typing import NamedTuple
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from chex import Array, ArrayTree, PRNGKey
 
-from jaxshop.bounds import certify
-from jaxshop.env import EnvParams, EnvState, JobShop, Shape, op_ends
+from jaxshop.env import EnvParams, EnvState, JobShop, op_ends
+from jaxshop.env.features import FEATURES
 from jaxshop.env.packing import pack, shape_of
-from jaxshop.policies.acting import greedy, play, rule, sampled
-from jaxshop.policies.checkpoint import Policy, load_policy
+from jaxshop.policies.acting import greedy, linear, play, rule, sampled
+from jaxshop.policies.checkpoint import Policy
 from jaxshop.policies.networks.pooled import Network
 from jaxshop.policies.rules import RULES
-from jaxshop.schedule import Row, Schedule, verify
+from jaxshop.schedule import Row, Schedule
+from jaxshop.search import background
+from jaxshop.search.priority import POPULATION
+from jaxshop.search.types import Key, Task
 from jaxshop.shop import LotPlan, fingerprint
-from jaxshop.support.errors import ShopError
+from jaxshop.support.machine import usable_cores
 
 CANDIDATES = 48
 """Lots that a policy is shown at most, as in its training; where more compete, those with the least work left are not
-shown. Another number can change a schedule: on the reference shop in lots of at most 60 h the shipped policy gave 3.5 %
-over the bound with 48, 4.3 % with 24 or all, and 5.9 % with 96."""
+shown. Another number can change a schedule."""
 SAMPLE_BATCH = 16
 """Samples that run side by side; fixed, so that a sample has the same arithmetic however many are asked for."""
+RULE_BATCH = len(RULES)
+"""Rules that one call plays; fixed, so that one rule and all of them share a program."""
+
+NUMBERS = {name: number for number, name in enumerate(RULES)}
 
 
 class Dispatch(NamedTuple):
@@ -39,18 +47,6 @@ class Dispatch(NamedTuple):
     start: Array
     end: Array
     machine: Array
-
-
-@dataclass(frozen=True)
-class Solution:
-    """A verified schedule and how it came about."""
-
-    schedule: Schedule
-    source: str
-    makespan: int
-    bound: int
-    samples_done: int
-    seconds: float
 
 
 def dispatch_of(state: EnvState, params: EnvParams) -> Dispatch:
@@ -89,8 +85,63 @@ def rule_dispatch(env: JobShop, params: EnvParams, key: PRNGKey, number: Array) 
     return dispatch_of(play(env, params, rule(number), key), params)
 
 
-def to_schedule(plan: LotPlan, dispatch: Dispatch) -> Schedule:
-    """Name what the arrays number."""
+def rule_dispatches(env: JobShop, params: EnvParams, keys: PRNGKey, numbers: Array) -> Dispatch:
+    """Schedules of several rules, numbers int32 [R] with a key each; every field gains a leading axis R."""
+    # Side by side, rules that branch differently cost a CPU ten times what they cost in turn.
+    side_by_side = None if jax.default_backend() == "cpu" else numbers.shape[0]
+    return jax.lax.map(lambda each: rule_dispatch(env, params, *each), (keys, numbers), batch_size=side_by_side)
+
+
+def tuning_generation(
+    env: JobShop, population: int, params: EnvParams, mean: Array, spread: Array, key: PRNGKey
+) -> tuple[Array, Array, Array, Dispatch]:
+    """One generation of the cross-entropy method over the coefficients of a linear priority; `key` is consumed.
+
+    Args:
+        env: the environment.
+        population: priorities that are played; the first is `mean` itself.
+        params: of the shop.
+        mean: float32 [F].
+        spread: standard deviations, float32 [F].
+        key: for the draws.
+
+    Returns:
+        The next mean and spread, the best coefficients, float32 [F], and their schedule.
+    """
+    draws = mean + spread * jax.random.normal(key, (population, mean.shape[0]))
+    draws = draws.at[0].set(mean)
+    played = jax.vmap(lambda c: dispatch_of(play(env, params, linear(c), key), params))(draws)
+    order = jnp.argsort(played.makespan)
+    elite = draws[order[: population // 4]]
+    best = jax.tree.map(lambda x: x[order[0]], played)
+    return elite.mean(0), 0.5 * spread + 0.5 * elite.std(0) + 0.02, draws[order[0]], best
+
+
+@lru_cache(maxsize=64)
+def program(step: str, env: JobShop, network: Network | None = None, batch: int = SAMPLE_BATCH) -> Any:
+    """The one cache of compiled searches: keyed by what is played, shape and decision, network and batch.
+
+    `rules` is (params, keys [R], numbers [R]) -> Dispatch [R, ...]; `greedy` (weights, params) -> Dispatch; `samples`
+    (weights, params, key, begin, limit) -> `best_sample`'s; `tune` (params, mean, spread, key) ->
+    `tuning_generation`'s.
+    """
+    if step == "rules":
+        return jax.jit(partial(rule_dispatches, env))
+    if step == "tune":
+        return jax.jit(partial(tuning_generation, env, batch))
+    assert network is not None
+    if step == "greedy":
+        return jax.jit(partial(greedy_dispatch, env, network))
+    assert step == "samples", step
+
+    def samples(weights: ArrayTree, params: EnvParams, key: PRNGKey, begin: Array, limit: Array) -> Any:
+        return best_sample(env, network, weights, params, key, begin, batch, limit)
+
+    return jax.jit(samples)
+
+
+def to_schedule(plan: LotPlan, dispatch: Dispatch, of_shop: str | None = None) -> Schedule:
+    """Name what the arrays number; `of_shop` is the shop's fingerprint, where it is known."""
     start, end, machine = (np.asarray(x).tolist() for x in dispatch[1:])
     names = [m.id for m in plan.shop.machines]
     steps = [(lot, operation) for lot in plan.lots for operation in lot.operations]
@@ -98,67 +149,113 @@ def to_schedule(plan: LotPlan, dispatch: Dispatch) -> Schedule:
         Row(lot.job, lot.index, operation.id, names[machine[i]], start[i], end[i])
         for i, (lot, operation) in enumerate(steps)
     )
-    return Schedule(fingerprint(plan.shop), plan.max_lot_hours, rows)
+    return Schedule(of_shop or fingerprint(plan.shop), plan.max_lot_hours, rows)
 
 
-def rule_environment(shape: Shape, name: str) -> tuple[JobShop, int]:
-    """The environment and the number of a rule such as `MWKR` (non-delay) or `MWKR/active`."""
-    bare, slash, decision = name.partition("/")
-    known = [r.upper() for r in RULES]
-    if bare.upper() not in known or (slash and decision != "active"):
-        raise ShopError(f"rule {name!r}: known are {', '.join(f'{r}, {r}/active' for r in RULES)}")
-    return JobShop(shape, non_delay=not slash), known.index(bare.upper())
+def to_schedules(task: Task, dispatches: Dispatch, count: int) -> list[Schedule]:
+    """The first `count` of several schedules [R, ...]."""
+    fetched = jax.tree.map(np.asarray, dispatches)
+    return [to_schedule(task.plan, Dispatch(*(x[i] for x in fetched)), task.fingerprint) for i in range(count)]
 
 
-@lru_cache(maxsize=32)
-def _compiled(kind: str, env: JobShop, network: Network | None = None) -> Callable:
-    if kind == "rule":
-        return jax.jit(partial(rule_dispatch, env))
-    assert network is not None
-    if kind == "greedy":
-        return jax.jit(lambda weights, params: greedy_dispatch(env, network, weights, params))
-    return jax.jit(
-        lambda weights, params, key, begin, limit: best_sample(
-            env, network, weights, params, key, begin, SAMPLE_BATCH, limit
-        )
-    )
+def rule_arguments(names: Sequence[str], keys: Sequence[Key]) -> tuple[PRNGKey, np.ndarray]:
+    """Keys and numbers of at most `RULE_BATCH` rules, filled up with the last one."""
+    pairs = [(as_key(key), NUMBERS[name]) for name, key in zip(names, keys, strict=True)]
+    pairs += pairs[-1:] * (RULE_BATCH - len(pairs))
+    return jnp.stack([key for key, _ in pairs]), np.array([number for _, number in pairs], np.int32)
 
 
-def solve(
-    plan: LotPlan,
-    policy: Policy | None = None,
-    rule_name: str | None = None,
-    samples: int = 0,
-    seed: int = 0,
-    time_limit: float | None = None,
-) -> Solution:
-    """Schedule a plan by a rule or a policy (None: the shipped one), and verify the result.
+def as_key(key: Key) -> PRNGKey:
+    """A key; a seed becomes one."""
+    return jax.random.key(key) if isinstance(key, int) else key
 
-    The greedy rollout comes first; samples are drawn while `time_limit` seconds, compilation included, last.
 
-    Raises:
-        ShopError: the rule is unknown, or the schedule is invalid (which would be a bug).
-    """
-    begun = time.monotonic()
-    bound = certify(plan).value
-    shape = shape_of([plan], CANDIDATES)
-    params = jax.tree.map(jnp.asarray, pack(plan, shape, bound))
-    key = jax.random.key(seed)
-    done = 0
-    if rule_name is not None:
-        env, number = rule_environment(shape, rule_name)
-        best, source = _compiled("rule", env)(params, key, jnp.int32(number)), f"rule:{rule_name}"
-    else:
-        policy = policy or load_policy()
-        env = JobShop(shape)
-        best, source = _compiled("greedy", env, policy.network)(policy.weights, params), "policy:greedy"
-        sample = _compiled("sample", env, policy.network)
-        while done < samples and (time_limit is None or time.monotonic() - begun < time_limit):
-            found, _ = sample(policy.weights, params, key, jnp.int32(done), jnp.int32(samples))
-            done += SAMPLE_BATCH
-            if int(found.makespan) < int(best.makespan):
-                best, source = found, "policy:samples"
-    schedule = to_schedule(plan, best)
-    if violations := verify(plan, schedule):
-        raise ShopError(f"the schedule of {source} is invalid: {violations[0]}")
-    return Solution(schedule, source, schedule.makespan, bound, min(done, samples), time.monotonic() - begun)
+class CompiledRollouts:
+    """`Rollouts` on this process's device, at the least shape that holds the task."""
+
+    batch = SAMPLE_BATCH
+    env: JobShop
+    params: EnvParams
+
+    def __init__(self, task: Task, policy: Callable[[], Policy]):
+        """Pack the task; `policy` is called once, where a step needs one."""
+        self._task = task
+        self._load, self._loading = policy, threading.Lock()
+        self._loaded: Policy | None = None
+        shape = shape_of([task.plan], CANDIDATES)
+        self.env, self._non_delay = JobShop(shape), JobShop(shape, non_delay=True)
+        self.params = jax.device_put(pack(task.plan, shape, task.certificate.value))
+        self._compiled: dict[str, Future[None]] = {}
+
+    def expect(self, steps: Sequence[str]) -> None:
+        """Begin to compile, in this order and beside each other, what `steps` will need; see `Rollouts.prepare`."""
+        self._compiled = {step: Future() for step in steps}
+        queue: SimpleQueue[str] = SimpleQueue()
+        for step in self._compiled:
+            queue.put(step)
+        for _ in range(min(usable_cores(), len(self._compiled))):
+            background.start(partial(self._compile_all, queue))
+
+    def prepare(self, step: str) -> None:
+        """See `Rollouts`; what was not expected is compiled when it is called."""
+        if step in self._compiled:
+            self._compiled[step].result()
+
+    def rules(self, names: Sequence[str], active: bool, keys: Sequence[Key]) -> list[Schedule]:
+        """See `Rollouts`."""
+        env = self.env if active else self._non_delay
+        played = program("rules", env)(self.params, *rule_arguments(names, keys))
+        return to_schedules(self._task, played, len(names))
+
+    def greedy(self) -> Schedule:
+        """See `Rollouts`."""
+        policy = self._policy()
+        return self._named(program("greedy", self.env, policy.network)(policy.weights, self.params))
+
+    def samples(self, key: Key, begin: int, count: int) -> Schedule:
+        """See `Rollouts`."""
+        policy = self._policy()
+        play_batch = program("samples", self.env, policy.network)
+        numbers = np.int32(begin), np.int32(begin + count)
+        return self._named(play_batch(policy.weights, self.params, as_key(key), *numbers)[0])
+
+    def generation(self, state: tuple[Array, Array] | None, key: Key, number: int) -> tuple[Any, Schedule]:
+        """See `priority.Tunable`; the state is mean and spread, float32 [F] each."""
+        mean, spread = state or (jnp.zeros(FEATURES), jnp.ones(FEATURES))
+        drawn_with = jax.random.fold_in(as_key(key), number)
+        mean, spread, _, best = program("tune", self.env, batch=POPULATION)(self.params, mean, spread, drawn_with)
+        return (mean, spread), self._named(best)
+
+    def _policy(self) -> Policy:
+        with self._loading:
+            self._loaded = self._loaded or self._load()
+        return self._loaded
+
+    def _named(self, dispatch: Dispatch) -> Schedule:
+        return to_schedule(self._task.plan, dispatch, self._task.fingerprint)
+
+    def _compile_all(self, queue: SimpleQueue[str]) -> None:
+        with suppress(Empty):
+            while True:
+                step = queue.get_nowait()
+                try:
+                    self._compile(step)
+                except BaseException as error:  # whoever prepares the step gets it
+                    self._compiled[step].set_exception(error)
+                else:
+                    self._compiled[step].set_result(None)
+
+    def _compile(self, step: str) -> None:
+        """Compile as the calls above will call: JAX then finds the program."""
+        name, _, active = step.partition("/")
+        if name == "rules":
+            env = self.env if active else self._non_delay
+            program(name, env).lower(self.params, *rule_arguments(["random"], [jax.random.key(0)])).compile()
+            return
+        if name == "tune":
+            start = jnp.zeros(FEATURES), jnp.ones(FEATURES), jax.random.key(0)
+            program(name, self.env, batch=POPULATION).lower(self.params, *start).compile()
+            return
+        policy = self._policy()
+        arguments = (jax.random.key(0), np.int32(0), np.int32(0)) if name == "samples" else ()
+        program(name, self.env, policy.network).lower(policy.weights, self.params, *arguments).compile()

@@ -1,4 +1,4 @@
-"""The error for bad input, and the collector of every fault in it."""
+"""The error for bad input with the collector of every fault in it, and the one for a wrong answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ class ShopError(ValueError):
         self.faults = [_one_line(fault) for fault in ([faults] if isinstance(faults, str) else faults)]
         more = len(self.faults) - 1
         super().__init__(self.faults[0] + (f" (and {more} more fault{'s' * (more > 1)})" if more else ""))
+
+
+class InvalidScheduleError(Exception):
+    """A schedule of ours that the verifier refuses: a fault of the program or the device, never of the input."""
 
 
 def _one_line(text: str) -> str:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from jaxshop.env import make
-from jaxshop.search.compiled import solve
+from jaxshop.search.solver import solve
 from jaxshop.shop import shop_to_json, split_lots
 from jaxshop.sources import load_shop
+from jaxshop.support.errors import InvalidScheduleError
 from jaxshop.training.evaluate import rule_makespans
 from tests.oracles import dispatch as oracle
 from tests.shops import FT06, from_routes
@@ -170,10 +171,17 @@ def test_a_shop_that_is_not_there_is_refused(tmp_path, monkeypatch, shop: str, s
         "solve X --out o --samples 1.5",
         "solve X --out o --seed 99999999999",
         "solve X --out o --time-limit 0",
+        "solve X --out o --time-limit -3",
+        "solve X --out o --time-limit nan",
+        "solve X --out o --method nonsense",
+        "solve X --out o --method rules --rule SPT",
         "solve X --out o --rule SPT --checkpoint c",
         "solve X --out o --rule SPT --write-back",
         "verify X",
         "evaluate",
+        "evaluate X --method nonsense",
+        "evaluate X --method tune",
+        "evaluate X --time-limit nan",
     ],
 )
 def test_wrong_usage_is_one_line(arguments: str):
@@ -276,7 +284,9 @@ def test_solve_with_the_shipped_policy(ft06, tmp_path):
     """Shows that without a checkpoint the package's own policy schedules, greedy and by samples, the same each time."""
     files = []
     for name, given in (("greedy", []), ("samples", ["--samples", 4]), ("again", ["--samples", 4])):
-        result = run("solve", ft06, "--out", tmp_path / name, "--json", *given)
+        result = run(
+            "solve", ft06, "--out", tmp_path / name, "--json", "--method", "samples" if given else "greedy", *given
+        )
         assert result.code == 0
         assert result.json["source"] in SOURCES
         assert result.err == ""
@@ -285,10 +295,53 @@ def test_solve_with_the_shipped_policy(ft06, tmp_path):
     assert files[1] == files[2]
 
 
+def test_solve_gives_the_best_of_policy_and_rules(ft06, tmp_path):
+    """Shows that without a method no rule is shorter than the answer, and that what it cost is told along the way."""
+    best = {
+        name: run("solve", ft06, "--out", tmp_path / name, "--json", *given).json
+        for name, given in {"any": [], "greedy": ["--method", "greedy"], "rules": ["--method", "rules"]}.items()
+    }
+    shortest = min((best[name] for name in ("greedy", "rules")), key=lambda report: report["makespan_hours"])
+    assert best["any"]["makespan_hours"] == shortest["makespan_hours"]
+    assert best["any"]["source"] == shortest["source"]
+    for report in best.values():
+        seconds, objective, source = report["trace"][-1]
+        assert (objective, source) == (report["objective"], report["source"])
+        assert 0 <= seconds <= report["seconds"]
+        assert report["objective"] == report["makespan_hours"]
+        assert (report["tardiness_hours"], report["late_jobs"], report["samples_done"]) == (0.0, 0, 0)
+    assert [report["work_done"] for report in best.values()] == [15, 1, 14]
+
+
+def test_solve_under_a_time_limit(ft06, tmp_path):
+    """Shows that a limit alone is kept and answered: the trace tells of rules, the policy and what was drawn."""
+    report = run("solve", ft06, "--out", tmp_path / "s", "--json", "--time-limit", 20).json
+    assert report["seconds"] <= 20.5
+    assert report["trace"][0][2].startswith("rule:")
+    assert report["work_done"] == 14 + 1 + report["samples_done"]
+    assert run("verify", ft06, tmp_path / "s").code == 0
+    short = run("solve", ft06, "--out", tmp_path / "s", "--json", "--time-limit", 0.001).json
+    assert (short["source"], short["work_done"]) == ("rule:MWKR", 0)
+    assert run("verify", ft06, tmp_path / "s").code == 0
+
+
+def test_a_wrong_schedule_of_ours_is_no_bad_input(ft06, tmp_path, monkeypatch):
+    """Shows exit code 1 and one line where a search builds what the verifier refuses, and that no file is written."""
+
+    def lie(*_: object, **__: object):
+        raise InvalidScheduleError("the schedule of policy:greedy is invalid: Machine 'M0' is used twice.")
+
+    monkeypatch.setattr("jaxshop.search.solver.solve", lie)
+    result = run("solve", ft06, "--out", tmp_path / "s")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "error: the schedule of policy:greedy is invalid: Machine 'M0' is used twice.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_evaluate_lists_methods_with_gaps(ft06, tmp_path):
     """Shows unit, bound, best known value, rules equal to the simulator's, and gaps that follow from the makespans."""
     (tmp_path / "known.csv").write_text("instance,upper_bound\nft06,55\n")
-    given = ["--rules", "--samples", 4, "--best-known", tmp_path / "known.csv"]
+    given = ["--rules", "--samples", 4, "--best-known", tmp_path / "known.csv", "--method", "rules", "--method", "auto"]
     result = run("evaluate", ft06, *given, "--json")
     (row,) = result.json
     assert (result.code, row["shop"], row["unit"], row["best_known"]) == (0, "ft06", "ticks", 55)
@@ -300,6 +353,9 @@ def test_evaluate_lists_methods_with_gaps(ft06, tmp_path):
     draws = [solve(plan, rule_name="random", seed=seed).makespan for seed in range(32)]
     assert row["results"]["random"]["makespan"] == pytest.approx(sum(draws) / 32)
     assert rule_makespans(*make(plan), 32, with_due=False)["random"] == pytest.approx(sum(draws) / 32)
+    ruled = min(row["results"][name + kind]["makespan"] for name in oracle.RULES for kind in ("", "/active"))
+    assert row["results"]["rules"]["makespan"] <= ruled
+    assert row["results"]["auto"]["makespan"] <= min(ruled, row["results"]["policy:best-of-4"]["makespan"])
     for entry in row["results"].values():
         assert entry["makespan"] >= 55
         assert entry["gap_to_best_known_percent"] == pytest.approx(100 * (entry["makespan"] / 55 - 1))

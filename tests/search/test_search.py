@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -13,11 +15,14 @@ from jaxshop.env import make
 from jaxshop.env.features import CONTEXT, FEATURES
 from jaxshop.policies.checkpoint import load_policy
 from jaxshop.policies.networks.pooled import Network, initial_weights
-from jaxshop.schedule import verify
-from jaxshop.search import compiled as search
-from jaxshop.search.compiled import SAMPLE_BATCH, best_sample, solve
-from jaxshop.shop import split_lots
-from jaxshop.support.errors import ShopError
+from jaxshop.schedule import Schedule, verify
+from jaxshop.search.auto import method_named
+from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts, best_sample
+from jaxshop.search.priority import POPULATION
+from jaxshop.search.solver import solve
+from jaxshop.search.types import Incumbent, Stop, Task
+from jaxshop.shop import fingerprint, split_lots
+from jaxshop.support.errors import InvalidScheduleError, ShopError
 from tests.oracles import dispatch as oracle
 from tests.shops import ft06
 
@@ -37,7 +42,7 @@ def policy():
 @pytest.fixture(scope="module")
 def sampled(plan, policy):
     """The best of 4 samples and of more than two batches."""
-    return {n: solve(plan, policy, samples=n, seed=3) for n in (4, 2 * SAMPLE_BATCH + 1)}
+    return {n: solve(plan, policy, samples=n, seed=3, method="samples") for n in (4, 2 * SAMPLE_BATCH + 1)}
 
 
 def test_a_rule_gives_its_schedule(plan):
@@ -51,7 +56,7 @@ def test_a_rule_gives_its_schedule(plan):
 
 def test_the_greedy_policy_needs_no_chance(plan, policy):
     """Shows that greedy search is valid, repeats itself, and does not depend on the seed."""
-    found, again = solve(plan, policy, seed=0), solve(plan, policy, seed=1)
+    found, again = (solve(plan, policy, seed=seed, method="greedy") for seed in (0, 1))
     assert found.schedule == again.schedule
     assert found.source == "policy:greedy"
     assert 55 <= found.makespan == max(row.end for row in found.schedule.rows)
@@ -61,9 +66,9 @@ def test_the_greedy_policy_needs_no_chance(plan, policy):
 def test_samples_repeat_and_only_improve(plan, policy, sampled):
     """Shows the same schedule for the same seed, never worse than greedy, and never worse for more samples."""
     few, many = sampled.values()
-    assert solve(plan, policy, samples=4, seed=3).schedule == few.schedule
+    assert solve(plan, policy, samples=4, seed=3, method="samples").schedule == few.schedule
     assert (few.samples_done, many.samples_done) == (4, 2 * SAMPLE_BATCH + 1)
-    assert many.makespan <= few.makespan <= solve(plan, policy).makespan
+    assert many.makespan <= few.makespan <= solve(plan, policy, method="greedy").makespan
     assert verify(plan, many.schedule) == []
 
 
@@ -86,15 +91,99 @@ def test_a_sample_depends_on_its_number_alone(plan):
         assert int(drawn(0, limit)[0].makespan) == makespans[:limit].min()
 
 
-def test_a_time_limit_ends_the_drawing(plan, policy):
-    """Shows that the greedy schedule comes whatever the limit, and that no sample is drawn after it."""
+def test_a_rule_that_is_shorter_than_the_policy_is_the_answer(plan, policy):
+    """Shows that weights turned round lose to the best rule, which is named; the policy alone is there on request."""
+    worst = replace(policy, weights=jax.tree.map(lambda x: -x, policy.weights))
+    alone, rules = solve(plan, worst, method="greedy"), solve(plan, method="rules")
+    found = solve(plan, worst)
+    assert alone.source == "policy:greedy"
+    assert rules.makespan < alone.makespan
+    assert (found.source, found.schedule) == (rules.source, rules.schedule)
+    assert found.source.startswith("rule:")
+    assert solve(plan, worst, samples=4).makespan <= rules.makespan
+
+
+def test_the_best_of_samples_includes_the_greedy_schedule(plan, policy):
+    """Shows that whatever is drawn, the answer is never longer than the greedy schedule."""
+    greedy = solve(plan, policy, method="greedy")
+    for seed in range(5):
+        assert solve(plan, policy, samples=1, seed=seed, method="samples").makespan <= greedy.makespan
+
+
+def test_incumbents_only_improve_and_tell_their_sources(plan, policy):
+    """Shows the order of `auto`: rules, greedy, samples; costs fall, times and work rise, all of it repeatable."""
+    found, again = (solve(plan, policy, samples=20, seed=1, method="auto") for _ in range(2))
+    costs = [each.cost for each in found.trace]
+    assert costs == sorted(set(costs), reverse=True)
+    assert [each.work for each in found.trace] == sorted(each.work for each in found.trace)
+    assert found.work_done == 14 + 1 + 20
+    assert [(each.cost, each.source, each.work) for each in again.trace] == [
+        (each.cost, each.source, each.work) for each in found.trace
+    ]
+
+
+def test_the_work_of_a_limited_search_gives_the_same_without_a_limit(plan, policy):
+    """Shows that `work_done` under a time limit, asked for as work, ends with the same schedule and source."""
+    limited = solve(plan, policy, time_limit=30, seed=2, samples=40, method="auto")
+    task = Task.of(plan)
+    rollouts = CompiledRollouts(task, lambda: policy)
+    *_, best = method_named("auto", rollouts, None).search(task, 2, Stop(work=limited.work_done))
+    assert (best.schedule, best.source) == (limited.schedule, limited.source)
+
+
+def test_a_time_limit_is_kept_and_always_answered(plan, policy):
+    """Shows that a verified schedule comes whatever the limit, by a rule where nothing else was ready in time."""
     found = solve(plan, policy, samples=10_000_000, time_limit=1e-6)
-    assert (found.samples_done, found.source) == (0, "policy:greedy")
-    assert solve(plan, policy, samples=10_000_000, time_limit=0.5).samples_done % SAMPLE_BATCH == 0
+    assert (found.samples_done, found.source) == (0, "rule:MWKR")
+    assert verify(plan, found.schedule) == []
+    assert solve(plan, policy, time_limit=1e-6, method="greedy").source == "fallback:MWKR"
+    begun = time.monotonic()
+    assert solve(plan, policy, time_limit=3.0).samples_done % SAMPLE_BATCH == 0
+    assert time.monotonic() - begun < 6
 
 
-def test_an_invalid_schedule_is_never_returned(plan, monkeypatch):
-    """Shows that what the verifier refuses ends in an error, not in a file."""
-    monkeypatch.setattr(search, "verify", lambda plan, schedule: ["Machine 'M0' is used twice."])
-    with pytest.raises(ShopError, match="rule:SPT is invalid: Machine 'M0' is used twice"):
-        solve(plan, rule_name="SPT")
+def test_a_tuned_priority_is_a_method(plan):
+    """Shows that generations are counted as work, that the schedule is valid, and that it repeats."""
+    task = Task.of(plan)
+
+    def best() -> Incumbent:
+        rollouts = CompiledRollouts(task, load_policy)
+        *_, last = method_named("tune", rollouts, None).search(task, 0, Stop(work=3 * POPULATION))
+        return last
+
+    assert best().source == "search:tune"
+    assert best().schedule == best().schedule
+    with pytest.raises(ShopError, match="time limit"):
+        solve(plan, method="tune")
+
+
+@pytest.mark.parametrize("name", ["rules", "greedy", "samples", "auto"])
+def test_an_invalid_schedule_is_never_returned(plan, name):
+    """Shows that what the verifier refuses ends in an error of its own kind, whichever method built it."""
+    task = Task.of(plan)
+    with pytest.raises(InvalidScheduleError, match=r"(rule:MWKR|policy:greedy) is invalid: Job"):
+        list(method_named(name, Liar(plan), 4).search(task, 0, Stop()))
+
+
+class Liar:
+    """Rollouts whose schedules are all empty."""
+
+    batch = 4
+
+    def __init__(self, plan):
+        self.empty = Schedule(fingerprint(plan.shop), plan.max_lot_hours, ())
+
+    def prepare(self, step):
+        """Nothing to compile."""
+
+    def rules(self, names, active, keys):
+        """A lie for each."""
+        return [self.empty for _ in names]
+
+    def greedy(self):
+        """A lie."""
+        return self.empty
+
+    def samples(self, key, begin, count):
+        """A lie."""
+        return self.empty

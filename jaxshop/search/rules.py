@@ -1,0 +1,58 @@
+"""The method `rules`: every dispatching rule that applies, non-delay and active."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jaxshop.search.types import Best, Incumbent, Key, Rollouts, Stop, Task
+from jaxshop.support.errors import ShopError
+
+RULES = ("MWKR", "MOR", "FIFO", "LPT", "SPT", "EDD", "LWKR", "random")
+"""In the order of what they reach on shops of the factory's kind."""
+
+
+def parse_rule(name: str) -> tuple[str, bool]:
+    """The rule of a name such as `MWKR` or `mwkr/active`, and whether it is active; ShopError if there is none."""
+    bare, slash, decision = name.partition("/")
+    known = {rule.upper(): rule for rule in RULES}
+    if bare.upper() not in known or (slash and decision != "active"):
+        raise ShopError(f"rule {name!r}: known are {', '.join(f'{rule}, {rule}/active' for rule in RULES)}")
+    return known[bare.upper()], bool(slash)
+
+
+def applicable(task: Task) -> tuple[str, ...]:
+    """The rules that mean something for the task: EDD needs due dates."""
+    return tuple(rule for rule in RULES if rule != "EDD" or task.with_due)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Every rule that applies, or the one that is named; `random` draws from the search's key."""
+
+    rollouts: Rollouts
+    only: str | None = None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """A program a decision."""
+        if self.only is None:
+            return "rules", "rules/active"
+        return ("rules/active",) if parse_rule(self.only)[1] else ("rules",)
+
+    def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
+        """See `Method`; all rules of one decision are built at once."""
+        best, took = Best(task, stop), 0.0
+        for step in self.steps:
+            self.rollouts.prepare(step)
+            if not stop.allows(took, best.cost):
+                return
+            began, active = stop.elapsed, step == "rules/active"
+            rules = applicable(task) if self.only is None else (parse_rule(self.only)[0],)
+            rules = rules[: stop.share(len(rules))]
+            schedules = self.rollouts.rules(rules, active, [key] * len(rules))
+            took = stop.elapsed - began
+            for rule, schedule in zip(rules, schedules, strict=True):
+                stop.built["rules"] += 1
+                name = self.only or (f"{rule}/active" if active else rule)
+                yield from best.offer(schedule, f"rule:{name}")

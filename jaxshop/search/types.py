@@ -1,0 +1,185 @@
+"""What a search is given and what it gives: a task, a stop, rollouts to draw on, and verified incumbents. No JAX."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+from jaxshop.bounds import Certificate, certify
+from jaxshop.schedule import Schedule, verify
+from jaxshop.shop import LotPlan, fingerprint
+from jaxshop.shop.objective import MAKESPAN, Objective
+from jaxshop.support.errors import InvalidScheduleError
+
+Key = Any
+"""A PRNG key of JAX, or the seed to make one of; consumed."""
+
+
+class LateError(Exception):
+    """There was no answer by the deadline."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be scheduled, and what is certain about it."""
+
+    plan: LotPlan
+    certificate: Certificate
+    objective: Objective = MAKESPAN
+
+    @classmethod
+    def of(cls, plan: LotPlan) -> Task:
+        """The task of a plan, its bound certified here."""
+        return cls(plan, certify(plan))
+
+    def cost(self, schedule: Schedule) -> int:
+        """What a search makes small, in ticks."""
+        return self.objective.cost(schedule.job_ends)
+
+    @property
+    def with_due(self) -> bool:
+        """Whether any job has a due date."""
+        return any(job.due is not None for job in self.plan.shop.jobs)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The whole shop's fingerprint, computed once for all schedules of a search."""
+        return fingerprint(self.plan.shop)
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The best schedule so far, verified."""
+
+    schedule: Schedule
+    cost: int  # ticks
+    source: str
+    seconds: float  # since the search began
+    work: int  # schedules that had been built by then
+
+
+@dataclass
+class Stop:
+    """When a search ends: by time, work, cost or request, whichever comes first; it alone asks the clock.
+
+    One stop belongs to one search. Methods tell it what they built, so that methods in turn share its limits.
+    """
+
+    seconds: float | None = None
+    """Since `begun`."""
+    work: int | None = None
+    """Schedules built."""
+    target: int | None = None
+    """A cost, in ticks, that is good enough."""
+    cancelled: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = time.monotonic
+    begun: float | None = None
+    """By the clock; None: now."""
+    built: Counter[str] = field(default_factory=Counter, init=False)
+    """Schedules by the name of the step that built them."""
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not 0 <= self.seconds < math.inf:
+            raise ValueError(f"seconds: must be >= 0 and finite, not {self.seconds}")
+        self.begun = self.clock() if self.begun is None else self.begun
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the search began."""
+        assert self.begun is not None
+        return self.clock() - self.begun
+
+    @property
+    def deadline(self) -> float | None:
+        """By the clock; None: as long as it takes."""
+        assert self.begun is not None
+        return None if self.seconds is None else self.begun + self.seconds
+
+    @property
+    def done(self) -> int:
+        """Schedules built so far."""
+        return self.built.total()
+
+    def share(self, count: int) -> int:
+        """Of `count` schedules, as many as the work that is left allows."""
+        return count if self.work is None else max(0, min(count, self.work - self.done))
+
+    def allows(self, seconds: float = 0.0, cost: int | None = None) -> bool:
+        """Whether something that takes so long may begin, where the best schedule costs so much."""
+        late = self.seconds is not None and self.elapsed + seconds > self.seconds
+        good = self.target is not None and cost is not None and cost <= self.target
+        return not (late or good or self.share(1) == 0 or self.cancelled())
+
+
+class Rollouts(Protocol):
+    """Whole schedules of one task, built wherever; nothing here is verified yet."""
+
+    @property
+    def batch(self) -> int:
+        """Samples that one call builds at most."""
+        ...
+
+    def prepare(self, step: str) -> None:
+        """Compile what `step` (`rules`, `rules/active`, `greedy` or `samples`) needs, so that its time can be told."""
+        ...
+
+    def rules(self, names: Sequence[str], active: bool, keys: Sequence[Key]) -> list[Schedule]:
+        """The schedules of rules, as `jaxshop.search.rules.RULES` names them, active or non-delay, with a key each."""
+        ...
+
+    def greedy(self) -> Schedule:
+        """The schedule of the policy's most probable choices."""
+        ...
+
+    def samples(self, key: Key, begin: int, count: int) -> Schedule:
+        """The best of samples `begin` to `begin + count - 1`; a sample depends on key and number alone."""
+        ...
+
+
+class Method(Protocol):
+    """A way to search."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What it will ask its rollouts to `prepare`, in order."""
+        ...
+
+    def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
+        """Yield incumbents, each verified and of less cost than the one before.
+
+        The same task, key and work give the same schedules, whatever the time.
+
+        Raises:
+            InvalidScheduleError: a schedule that would have been the best is invalid.
+            LateError: the rollouts did not answer by their deadline.
+        """
+        ...
+
+
+def require_valid(task: Task, schedule: Schedule, source: str) -> None:
+    """Raise InvalidScheduleError where the verifier refuses the schedule."""
+    if violations := verify(task.plan, schedule):
+        raise InvalidScheduleError(f"the schedule of {source} is invalid: {violations[0]}")
+
+
+@dataclass
+class Best:
+    """Lets through what is better than all before it, once it is verified."""
+
+    task: Task
+    stop: Stop
+    cost: int | None = None
+
+    def offer(self, schedule: Schedule, source: str) -> Iterator[Incumbent]:
+        """Yield the schedule as an incumbent, or nothing."""
+        cost = self.task.cost(schedule)
+        if self.cost is not None and cost >= self.cost:
+            return
+        require_valid(self.task, schedule, source)
+        self.cost = cost
+        yield Incumbent(schedule, cost, source, self.stop.elapsed, self.stop.done)

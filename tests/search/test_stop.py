@@ -1,0 +1,74 @@
+"""When a search ends, and what it shares among methods; no JAX is needed for that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from jaxshop.policies.rules import RULES as PLAYED
+from jaxshop.search.rules import RULES, parse_rule
+from jaxshop.search.types import Stop
+from jaxshop.support.errors import ShopError
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+def test_time_is_asked_of_the_stop_alone():
+    """Shows elapsed seconds, the deadline, and that nothing begins that would not end in time."""
+    clock = Clock()
+    stop = Stop(seconds=10, clock=clock)
+    clock.now += 4
+    assert (stop.elapsed, stop.deadline) == (4, 110)
+    assert stop.allows(6)
+    assert not stop.allows(6.5)
+    assert Stop(seconds=5, clock=clock, begun=100.0).allows(0.9)
+
+
+def test_whichever_limit_comes_first_ends_it():
+    """Shows work, target and cancellation, alone and beside a time that is not up."""
+    stop = Stop(seconds=1000, work=20)
+    stop.built["rules"] += 14
+    assert (stop.done, stop.share(16), stop.allows()) == (14, 6, True)
+    stop.built["samples"] += 6
+    assert (stop.done, stop.share(16), stop.allows()) == (20, 0, False)
+    good = Stop(seconds=1000, target=55)
+    assert good.allows(cost=56)
+    assert not good.allows(cost=55)
+    wanted = [True]
+    asked = Stop(cancelled=lambda: not wanted[0])
+    assert asked.allows()
+    wanted[0] = False
+    assert not asked.allows()
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_a_limit_that_is_no_time_is_refused(seconds):
+    """Shows that negative, infinite and undefined limits never become a stop."""
+    with pytest.raises(ValueError, match="seconds"):
+        Stop(seconds=seconds)
+
+
+def test_rules_are_those_that_can_be_played():
+    """Shows the names, in any case, active and non-delay, and that others are refused with the known ones."""
+    assert sorted(RULES) == sorted(PLAYED)
+    assert (parse_rule("mwkr/active"), parse_rule("RANDOM")) == (("MWKR", True), ("random", False))
+    for name in ("SPTT", "MWKR/", "MWKR/passive", ""):
+        with pytest.raises(ShopError, match="MWKR/active"):
+            parse_rule(name)
+
+
+def test_methods_start_without_jax():
+    """Shows that types, methods and the solver are imported where there is no JAX, as a time limit includes that."""
+    code = "import sys, jaxshop.search.solver, jaxshop.search.auto; print('jax' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("False\n", "")
