@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.shop import LotPlan
+from jaxshop.shop.timing import placed
 
 
 class Group(NamedTuple):
@@ -67,13 +68,13 @@ def group_operations(plan: LotPlan) -> tuple[list[Group], int, str]:
             row = [operation.setup + operation.alternatives[m] for m in ids]
             fastest = min(row)
             times.append(row)
-            heads.append(max(end, first))
+            heads.append(placed(end, first, fastest).start)
             seen.append((tails, len(tails), fastest))
             tails.append(0)
             if end >= all_there:
-                end += fastest
+                end = placed(end, all_there, fastest).end
             else:
-                end = min(max(end, available[m]) + time for m, time in zip(ids, row, strict=True))
+                end = min(placed(end, available[m], time).end for m, time in zip(ids, row, strict=True))
         tail = 0
         for tails, position, fastest in reversed(seen):
             tails[position] = tail

@@ -19,6 +19,7 @@ from jaxshop.shop.records import (
     Operation,
     Shop,
 )
+from jaxshop.shop.timing import placed
 from jaxshop.support.errors import Faults
 
 
@@ -75,7 +76,7 @@ def horizon(shop: Shop, routes: Iterable[tuple[Operation, ...]]) -> int:
     for route in routes:
         ready = 0
         for op in route:
-            ready, machine = min((max(ready, free[m]) + op.setup + d, m) for m, d in op.alternatives.items())
+            ready, machine = min((placed(ready, free[m], op.setup + d).end, m) for m, d in op.alternatives.items())
             free[machine] = ready
     latest = max([machine.available_from for machine in shop.machines] + [job.release for job in shop.jobs])
     return latest + max(free.values())
