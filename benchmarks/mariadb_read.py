@@ -17,11 +17,11 @@ import time
 from dataclasses import replace
 
 from jaxshop.shop import Operation, Shop, fingerprint
-from jaxshop.sources.generator import reference_shop
 from jaxshop.sources.mariadb.connection import connect
 from jaxshop.sources.mariadb.reader import read
 from jaxshop.sources.mariadb.settings import load_settings
 from jaxshop.sources.mariadb.writer import RESULT_TABLES, SHOP_TABLES, init, load
+from jaxshop.sources.reference import reference_shop
 
 
 def scaled(shop: Shop, scale: int) -> Shop:

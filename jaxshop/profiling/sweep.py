@@ -12,7 +12,7 @@ from jaxshop.env import make
 from jaxshop.profiling.measure import copies, measure, on_devices, sharing
 from jaxshop.profiling.workloads import random_rollout
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Provenance, Shop, split_lots
-from jaxshop.sources.generator import reference_shop
+from jaxshop.sources.reference import reference_shop
 
 ENVIRONMENTS = (1, 16, 256, 4096, 16384)
 STEPS = 32

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jaxshop.support.environment import named_variables
 from jaxshop.support.errors import ShopError
 from jaxshop.support.machine import is_loopback
 
@@ -67,12 +68,8 @@ def load_settings(**overrides: object) -> Settings:
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    try:
+    with named_variables("JAXSHOP_"):
         settings = Settings(_secrets_dir=credentials, **given)  # type: ignore[arg-type, call-arg]
-    except ValidationError as error:
-        raise ShopError(
-            [f"JAXSHOP_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
-        ) from None
     if settings.no_auth and not is_loopback(settings.host):
         raise ShopError(f"--no-auth: only on a loopback address, not on {settings.host!r}")
     keys = parse_keys(settings.api_keys, "JAXSHOP_API_KEYS")

@@ -1,7 +1,8 @@
 """The problem: a shop's records, what must hold of them, their file and fingerprint, and the lots of its jobs."""
 
-from jaxshop.shop.document import fingerprint, parse_shop, shop_to_json
+from jaxshop.shop.document import parse_shop, shop_to_json
 from jaxshop.shop.facts import job_ticks, operation_count, shop_facts
+from jaxshop.shop.fingerprint import fingerprint
 from jaxshop.shop.lots import Lot, LotPlan, split_lots
 from jaxshop.shop.objective import MAKESPAN, Objective
 from jaxshop.shop.records import (

@@ -1,4 +1,4 @@
-"""The shop: validated records, their fingerprint, and the shop file's JSON (`jaxshop-shop/1`).
+"""The shop file's JSON (`jaxshop-shop/1`).
 
 All times are integer ticks of one second, counted from the plan start. Every source ends in `validate` or
 `parse_shop`, so that what is checked there holds everywhere.
@@ -6,8 +6,6 @@ All times are integer ticks of one second, counted from the plan start. Every so
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -28,24 +26,6 @@ from jaxshop.support.errors import Faults, ShopError
 
 FORMAT = "jaxshop-shop/1"
 KINDS = ("generated", "file", "mariadb")
-
-
-def fingerprint(shop: Shop) -> str:
-    """Return the sha256 (hex) of what the shop is, whatever the order in which it was written down.
-
-    Everything that a schedule or its key figures depend on counts, in ticks: machines with work centre and
-    availability; jobs with quantity, release, due and weight; operations in route order with set-up and
-    alternatives. Name, plan start, provenance and unit do not.
-    """
-    machines = sorted((machine.id, machine.work_centre, machine.available_from) for machine in shop.machines)
-    jobs = [
-        (
-            *(job.id, job.quantity, job.release, job.due, float(job.weight)),
-            [(op.id, op.setup, sorted(op.alternatives.items())) for op in job.operations],
-        )
-        for job in sorted(shop.jobs, key=lambda job: job.id)
-    ]
-    return hashlib.sha256(json.dumps([machines, jobs], separators=(",", ":")).encode()).hexdigest()
 
 
 def parse_shop(data: object, where: str) -> Shop:

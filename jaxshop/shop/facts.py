@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from jaxshop.shop.document import fingerprint
+from jaxshop.shop.fingerprint import fingerprint
 from jaxshop.shop.lots import LotPlan, route_ticks
 from jaxshop.shop.records import TICKS_PER_HOUR, Job
 

@@ -21,7 +21,7 @@ def load_shop(spec: str) -> Shop:
     # Imported when asked for: the database is an extra, and a file needs no generator.
     source, colon, detail = str(spec).partition(":")
     if source == "reference" and (not colon or re.fullmatch("[1-9]", detail)):
-        from jaxshop.sources.generator import reference_shop
+        from jaxshop.sources.reference import reference_shop
 
         return reference_shop(int(detail or 0))
     if source == "reference":

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from jaxshop.bounds import assignment, certify, verdict
 from jaxshop.bounds.groups import group_operations
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, split_lots
-from jaxshop.sources.generator import generate_shop, random_spec, reference_shop
+from jaxshop.sources.generator import generate_shop, random_spec
+from jaxshop.sources.reference import reference_shop
 from tests.oracles.dispatch import dispatch, random_rule
 from tests.oracles.optimum import least_makespan
 from tests.shops import from_routes, ft06, random_shop

@@ -20,7 +20,7 @@ from jaxshop.profiling.cost import is_program
 from jaxshop.profiling.sweep import job_shop
 from jaxshop.profiling.workloads import training_bank
 from jaxshop.shop import split_lots
-from jaxshop.sources.generator import reference_shop
+from jaxshop.sources.reference import reference_shop
 from jaxshop.training.config import Config, PoolConfig
 
 BUDGET = Path(__file__).parent / "budget.json"

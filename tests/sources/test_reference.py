@@ -28,7 +28,8 @@ from jaxshop.shop import (
     validate,
 )
 from jaxshop.sources import load_shop
-from jaxshop.sources.generator import ShopSpec, generate_shop, random_spec, reference_shop
+from jaxshop.sources.generator import ShopSpec, generate_shop, random_spec
+from jaxshop.sources.reference import reference_shop
 from jaxshop.support.errors import ShopError
 from tests.oracles.dispatch import RULES, dispatch, linear_rule, random_rule
 

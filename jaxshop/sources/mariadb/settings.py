@@ -9,10 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from jaxshop.sources.mariadb.values import parse_moment
+from jaxshop.support.environment import named_variables
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import read_text
 from jaxshop.support.machine import is_loopback
@@ -111,14 +112,8 @@ def load_settings() -> DbSettings:
         if name.startswith(PREFIX) and value != os.fsencode(value).decode("utf-8", "replace"):
             raise ShopError(f"{name}: not UTF-8 text")
     given = {name: value for name, value in options.items() if not os.environ.get(PREFIX + name.upper())}
-    try:
+    with named_variables(PREFIX):
         settings = DbSettings(**given)  # type: ignore[arg-type]
-    except ValidationError as error:
-        faults = [
-            f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors(include_input=False)
-        ]
-        raise ShopError(faults) from None
     if not settings.name:
         raise ShopError(f"mariadb: set {PREFIX}NAME to the database to use (docs/mariadb.md)")
     if settings.ssl_ca and not Path(settings.ssl_ca).is_file():
