@@ -37,25 +37,7 @@ def pytest_unconfigure(config) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_updates():
-    """Let training runs of one process share their compiled updates, whose tracing takes longer than the runs."""
-    from jaxshop.training import loop as train
-
-    make, made = train._jitted, {}
-
-    def memoised(env, network, optimiser, config, stage):
-        key = (env, network, config.ppo, stage)
-        if key not in made:
-            made[key] = make(env, network, optimiser, config, stage)
-        return made[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "_jitted", memoised)
-        yield
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory, shared_updates):
+def finished(tmp_path_factory):
     """A tiny training run from start to end, by train.py."""
     from tests.trained import Finished, run_train, write_tiny
 

@@ -34,7 +34,7 @@ def run_profile(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from jaxshop.env import make
-    from jaxshop.parallel.mesh import cap_instructions, one_device_per_core
+    from jaxshop.parallel.mesh import cap_instructions, device_name, one_device_per_core
     from jaxshop.profiling import measure_roofline
     from jaxshop.profiling.phases import measure_phases
     from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table, versus_table
@@ -44,7 +44,7 @@ def run_profile(args: argparse.Namespace) -> int:
     from jaxshop.sources.report import load_and_report
     from jaxshop.support.errors import ShopError
     from jaxshop.training.config import load_config
-    from jaxshop.training.launch import check_devices, device_name
+    from jaxshop.training.stages import check_devices
 
     if args.environments < 1 or args.steps < 1 or (args.max_lot_hours is not None and not args.max_lot_hours > 0):
         raise ShopError("profile: --environments, --steps and --max-lot-hours must be > 0")

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, EnvState, JobShop, Observation
-from jaxshop.policies.networks.pooled import Network, evaluate
 from jaxshop.policies.rules import RULES, highest_priority
+from jaxshop.policies.types import Network
 
 Act = Callable[[PRNGKey, Observation, EnvState, EnvParams], Array]
 """(key, observation, state, params) -> lot, int32 []; the key is consumed."""
@@ -42,14 +42,14 @@ def linear(coefficients: Array) -> Act:
 
 def greedy(network: Network, weights: ArrayTree) -> Act:
     """The candidate with the highest logit, ties to the first."""
-    return lambda key, obs, state, params: obs.candidates[evaluate(network, weights, obs).logits.argmax()]
+    return lambda key, obs, state, params: obs.candidates[network.apply(weights, obs).logits.argmax()]
 
 
 def sampled(network: Network, weights: ArrayTree, temperature: float = TEMPERATURE) -> Act:
     """A candidate drawn from the policy's distribution."""
 
     def act(key: PRNGKey, obs: Observation, state: EnvState, params: EnvParams) -> Array:
-        return obs.candidates[jax.random.categorical(key, evaluate(network, weights, obs).logits / temperature)]
+        return obs.candidates[jax.random.categorical(key, network.apply(weights, obs).logits / temperature)]
 
     return act
 

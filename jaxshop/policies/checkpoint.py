@@ -18,10 +18,10 @@ import jax
 import numpy as np
 from chex import ArrayTree
 
-from jaxshop.env.features import CONTEXT, FEATURES, FEATURES_VERSION
-from jaxshop.parallel.mesh import leads
-from jaxshop.policies.networks.pooled import Network, initial_weights
+from jaxshop.env.features import FEATURES_VERSION
+from jaxshop.parallel.cluster import leads
 from jaxshop.policies.registry import NetworkConfig, make_network
+from jaxshop.policies.types import Network
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import read_text, write_atomic
 from jaxshop.support.settings import build
@@ -204,7 +204,7 @@ def load_policy(folder: str | Path | None = None) -> Policy:
 
 def _weights_like(network: Network) -> ArrayTree:
     """Shapes of the network's weights, on this machine's first device; nothing is computed or compiled."""
-    shapes = jax.eval_shape(lambda key: initial_weights(network, key, FEATURES, CONTEXT), jax.random.key(0))
+    shapes = jax.eval_shape(network.initialise, jax.random.key(0))
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here), shapes)
 

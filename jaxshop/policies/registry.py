@@ -1,24 +1,32 @@
-"""The networks by name: everything else asks here for one."""
+"""The networks by name, `network.kind` in a config. Whatever needs one asks here and knows none of their classes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, cast
+
+from jaxshop.support.settings import POSITIVE, one_of
 
 if TYPE_CHECKING:
-    from jaxshop.policies.networks.pooled import Network
+    from jaxshop.policies.types import Network
+
+_NETWORKS: Mapping[str, tuple[str, str]] = {"pooled": ("jaxshop.policies.networks.pooled", "Pooled")}
+"""Module and class of each kind; the class takes the keys of `NetworkConfig` that it has fields for."""
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The size of the policy network."""
+    """The policy network."""
 
-    width: int = 64
-    depth: int = 2
+    kind: Annotated[str, one_of(_NETWORKS)] = "pooled"
+    width: Annotated[int, POSITIVE] = 64
+    depth: Annotated[int, POSITIVE] = 2
 
 
 def make_network(config: NetworkConfig) -> Network:
-    """The network that a config describes."""
-    from jaxshop.policies.networks.pooled import Network
-
-    return Network(width=config.width, depth=config.depth)
+    """The network that a config describes; equal configs give equal networks."""
+    module, name = _NETWORKS[config.kind]
+    network = getattr(import_module(module), name)
+    return cast("Network", network(**{field.name: getattr(config, field.name) for field in fields(network)}))

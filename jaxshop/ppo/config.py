@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from jaxshop.support.settings import NOT_NEGATIVE, POSITIVE, SHARE, Constraint
+
+REPEATED = Constraint(lambda x: x >= 2, "must be at least 2, as a sample is judged by the others of its shop")
 
 
 @dataclass(frozen=True)
 class PPOConfig:
     """Proximal policy optimisation."""
 
-    learning_rate: float = 1e-2
-    final_rate: float = 0.1
-    epochs: int = 2
-    minibatches: int = 8
-    microbatch: int | None = 128
-    clip: float = 0.3
-    entropy: float = 0.0
-    value: float = 0.5
-    discount: float = 1.0
-    trace: float = 1.0
-    max_grad_norm: float = 0.5
-    averaging: float = 0.9
+    learning_rate: Annotated[float, POSITIVE] = 1e-2
+    final_rate: Annotated[float, SHARE] = 0.1
+    epochs: Annotated[int, POSITIVE] = 2
+    minibatches: Annotated[int, POSITIVE] = 8
+    microbatch: Annotated[int | None, POSITIVE] = 128
+    clip: Annotated[float, POSITIVE] = 0.3
+    entropy: Annotated[float, SHARE] = 0.0
+    value: Annotated[float, SHARE] = 0.5
+    discount: Annotated[float, SHARE] = 1.0
+    trace: Annotated[float, SHARE] = 1.0
+    max_grad_norm: Annotated[float, POSITIVE] = 0.5
+    averaging: Annotated[float, SHARE] = 0.9
 
 
 @dataclass(frozen=True)
 class StageConfig:
     """A stage of training: `updates` PPO updates on `shops` shops of `samples` episodes each."""
 
-    updates: int = 0
-    shops: int = 1
-    samples: int = 32
-    candidates: int = 96
-    learning_rate: float | None = None
+    updates: Annotated[int, NOT_NEGATIVE] = 0
+    shops: Annotated[int, POSITIVE] = 1
+    samples: Annotated[int, REPEATED] = 32
+    candidates: Annotated[int, POSITIVE] = 96
+    learning_rate: Annotated[float | None, POSITIVE] = None

@@ -9,14 +9,13 @@ import jax
 import jax.numpy as jnp
 import optax
 from chex import Array, ArrayTree, PRNGKey
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import PartitionSpec
 
 from jaxshop.parallel.mesh import AXIS
-from jaxshop.policies.networks.pooled import Network, evaluate
 from jaxshop.ppo.config import PPOConfig
 from jaxshop.ppo.losses import Batch, LossMetrics, ppo_loss
-from jaxshop.ppo.microbatches import Microbatches, accumulate, cut, ladder, narrowed, needed_width
-from jaxshop.ppo.rollout import Seen, as_float32
+from jaxshop.ppo.microbatches import Microbatches, accumulate, cut, ladder, needed_width
+from jaxshop.ppo.setup import Setup
 
 
 class Trained(NamedTuple):
@@ -26,17 +25,8 @@ class Trained(NamedTuple):
     optimiser: optax.OptState
 
 
-def learn(
-    start: Trained,
-    seen: Seen,
-    batch: Batch,
-    key: PRNGKey,
-    network: Network,
-    optimiser: optax.GradientTransformation,
-    config: PPOConfig,
-    mesh: Mesh | None = None,
-) -> tuple[Trained, LossMetrics, Array]:
-    """`config.epochs` passes over decisions [T, S, R, ...] in `config.minibatches` steps each; `key` is consumed.
+def learn(setup: Setup, start: Trained, seen: Any, batch: Batch, key: PRNGKey) -> tuple[Trained, LossMetrics, Array]:
+    """Passes over decisions [T, S, R, ...], `epochs` of them in `minibatches` steps each; `key` is consumed.
 
     On a mesh, which the R samples are spread over, only gradients and means travel: a minibatch takes as many
     decisions of every sample, by an order that depends on the sample's index alone.
@@ -44,14 +34,13 @@ def learn(
     Returns:
         What was trained, the losses and the gradients' global norms, float32 [epochs, minibatches].
     """
-    run = partial(_learn, network=network, optimiser=optimiser, config=config, axis=None if mesh is None else AXIS)
-    samples = jnp.arange(batch.action.shape[2])
-    if mesh is None:
+    run, samples = partial(_learn, setup), jnp.arange(batch.action.shape[2])
+    if setup.mesh is None:
         return run(start, seen, batch, samples, key)
     everywhere, theirs = PartitionSpec(), PartitionSpec(None, None, AXIS)
     shared = jax.shard_map(
         run,
-        mesh=mesh,
+        mesh=setup.mesh,
         in_specs=(everywhere, theirs, theirs, PartitionSpec(AXIS), everywhere),
         out_specs=everywhere,
         check_vma=False,  # gradients are summed by hand, once a minibatch and not once a microbatch
@@ -60,23 +49,16 @@ def learn(
 
 
 def _learn(
-    start: Trained,
-    seen: Seen,
-    batch: Batch,
-    samples: Array,
-    key: PRNGKey,
-    network: Network,
-    optimiser: optax.GradientTransformation,
-    config: PPOConfig,
-    axis: str | None,
+    setup: Setup, start: Trained, seen: Any, batch: Batch, samples: Array, key: PRNGKey
 ) -> tuple[Trained, LossMetrics, Array]:
     """What one device does; `samples` are the global indices of its samples."""
+    network, config, optimiser = setup.network, setup.config, setup.optimiser
     widths = ladder(seen.candidate_mask.shape[-1], config.microbatch)
     seen, batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), (seen, batch))
     needed = needed_width(seen.candidate_mask)
 
     def over_devices(tree: Any) -> Any:
-        return tree if axis is None else jax.lax.psum(tree, axis)
+        return tree if setup.mesh is None else jax.lax.psum(tree, AXIS)
 
     def step(trained: Trained, microbatches: Microbatches) -> tuple[Trained, tuple[LossMetrics, Array]]:
         weight = (batch.weight[microbatches.rows] * microbatches.real).sum()
@@ -84,10 +66,10 @@ def _learn(
 
         def part(columns: int, rows: Array, real: Array) -> tuple[ArrayTree, LossMetrics]:
             some, their = jax.tree.map(lambda x: x[rows], (seen, batch))
-            some, their = narrowed(some, columns), their._replace(weight=jnp.where(real, their.weight, 0.0))
+            some, their = network.narrowed(some, columns), their._replace(weight=jnp.where(real, their.weight, 0.0))
 
             def loss(weights: ArrayTree) -> tuple[Array, LossMetrics]:
-                output = evaluate(network, weights, as_float32(some))
+                output = network.apply(weights, network.restored(some))
                 found = ppo_loss(output, some.candidate_mask, their, config.clip, config.entropy, config.value)
                 return jax.tree.map(lambda mean: mean * their.weight.sum() / total, found)
 

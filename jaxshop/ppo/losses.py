@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from chex import Array
 
-from jaxshop.policies.networks.pooled import Output
+from jaxshop.policies.types import Output
 
 
 class Batch(NamedTuple):

@@ -1,7 +1,7 @@
 """Sums over the rows of a minibatch, a microbatch at a time, each as wide as its rows need.
 
-What a layer gives for a whole minibatch is larger than a CPU's caches, and most of it belongs to padding: decisions
-of up to 48 candidates have 17 on average. Sorted by their width, the rows of a microbatch need much the same.
+What a layer gives for a whole minibatch is larger than a CPU's caches, and most of it belongs to padding. Sorted by
+their width, the rows of a microbatch need much the same.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 from chex import Array
-
-from jaxshop.ppo.rollout import Seen
 
 Tree = TypeVar("Tree")
 
@@ -53,11 +51,6 @@ def cut(rows: Array, real: Array, needed: Array, widths: tuple[int, ...], microb
     widest = needed[place].max(axis=1)
     rung = (widest[:, None] > jnp.array(widths[:-1], jnp.int32)).sum(axis=1, dtype=jnp.int32)
     return Microbatches(rows[place], fits & real[place], rung)
-
-
-def narrowed(seen: Seen, columns: int) -> Seen:
-    """The first so many candidates."""
-    return seen._replace(candidate_mask=seen.candidate_mask[:, :columns], features=seen.features[:, :columns])
 
 
 def accumulate(

@@ -8,15 +8,14 @@ import jax
 import jax.numpy as jnp
 import optax
 from chex import Array, ArrayTree, PRNGKey
-from jax.sharding import Mesh
 
-from jaxshop.env import EnvParams, JobShop
-from jaxshop.policies.networks.pooled import Network
-from jaxshop.ppo.config import PPOConfig, StageConfig
+from jaxshop.env import EnvParams
+from jaxshop.ppo.config import PPOConfig
 from jaxshop.ppo.gae import generalised_advantages
 from jaxshop.ppo.learning import Trained, learn
 from jaxshop.ppo.losses import Batch, LossMetrics
 from jaxshop.ppo.rollout import Transitions, collect
+from jaxshop.ppo.setup import Setup
 
 
 class Learner(NamedTuple):
@@ -40,12 +39,9 @@ class UpdateMetrics(NamedTuple):
     steps: Array  # operations dispatched
 
 
-def make_optimiser(config: PPOConfig, stage: StageConfig) -> optax.GradientTransformation:
-    """Adam with the gradient clipped by global norm and the rate annealed linearly over the stage."""
-    steps = max(1, stage.updates * config.epochs * config.minibatches)
-    rate = config.learning_rate if stage.learning_rate is None else stage.learning_rate
-    schedule = optax.linear_schedule(rate, rate * config.final_rate, steps)
-    return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.adam(schedule, eps=1e-5))
+def begin(weights: ArrayTree, optimiser: optax.GradientTransformation, key: PRNGKey) -> Learner:
+    """The learner with these weights before its first update; `key` is kept."""
+    return Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0))
 
 
 def advantages(transitions: Transitions, config: PPOConfig) -> tuple[Array, Array]:
@@ -66,34 +62,23 @@ def advantages(transitions: Transitions, config: PPOConfig) -> tuple[Array, Arra
     return centred / (scale + 1e-8), raw + value
 
 
-def update(
-    learner: Learner,
-    bank: EnvParams,
-    env: JobShop,
-    network: Network,
-    optimiser: optax.GradientTransformation,
-    config: PPOConfig,
-    shops: int,
-    samples: int,
-    mesh: Mesh | None = None,
-) -> tuple[Learner, UpdateMetrics]:
-    """Improve the learner on `shops` shops drawn from the stacked `bank`, `samples` episodes each.
+def update(setup: Setup, learner: Learner, bank: EnvParams) -> tuple[Learner, UpdateMetrics]:
+    """Improve the learner on as many shops as a stage draws from the stacked `bank`, by its episodes of each.
 
     On a mesh, learner and bank are replicated, samples and minibatches are spread. Keys and minibatches are made from
     global indices, so that the update is the same on any number of devices but for the order of float sums.
     """
+    config, shops = setup.config, setup.stage.shops
     draw_key, play_key, order_key = jax.random.split(jax.random.fold_in(learner.key, learner.update), 3)
     available = bank.operations.shape[0]
     drawn = jax.random.choice(draw_key, available, (shops,), replace=shops > available)
     batch_shops = jax.tree.map(lambda x: x[drawn], bank)
-    transitions, makespans = collect(env, network, learner.weights, batch_shops, samples, play_key, mesh)
+    transitions, makespans = collect(setup, learner.weights, batch_shops, play_key)
     advantage, target = advantages(transitions, config)
     alive = transitions.alive
     batch = Batch(transitions.action, transitions.log_prob, advantage, target, alive.astype(jnp.float32))
     start = Trained(learner.weights, learner.optimiser)
-    (weights, state), metrics, norms = learn(
-        start, transitions.seen, batch, order_key, network, optimiser, config, mesh
-    )
+    (weights, state), metrics, norms = learn(setup, start, transitions.seen, batch, order_key)
     decay = jnp.minimum(config.averaging, (1.0 + learner.update) / (10.0 + learner.update))
     averaged = optax.incremental_update(weights, learner.averaged, 1.0 - decay)
     gaps = makespans / batch_shops.bound[:, None] - 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,18 +12,19 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxshop.env import EnvParams, JobShop
-from jaxshop.env.features import CONTEXT, FEATURES
 from jaxshop.parallel.mesh import AXIS, data_mesh, replicate
-from jaxshop.policies.networks.pooled import Network, initial_weights
+from jaxshop.policies.registry import make_network
+from jaxshop.policies.types import Network
 from jaxshop.ppo.config import StageConfig
 from jaxshop.ppo.rollout import collect
-from jaxshop.ppo.update import Learner, make_optimiser, update
+from jaxshop.ppo.setup import Setup
+from jaxshop.ppo.update import begin, update
 from jaxshop.profiling.cost import Cost, cost_of
 from jaxshop.profiling.measure import Measured, copies, measure, on_devices, race, sharing
 from jaxshop.profiling.roofline import Roofline
 from jaxshop.profiling.workloads import laid_out, network_passes, policy_rollout, random_rollout, training_bank
 from jaxshop.training.config import Config
-from jaxshop.training.loop import compiler_options
+from jaxshop.training.stages import compiler_options
 
 UPDATES = 15
 """Runs of an update and of the network's own passes, by turns: one after the other, 15 of each gave 1.4 and 2.8."""
@@ -35,8 +37,8 @@ def measure_phases(
     env: JobShop, params: EnvParams, config: Config, roofline: Roofline, count: int, steps: int
 ) -> list[Phase]:
     """Environment alone and with the network on the given shop, then a PPO update on the training distribution."""
-    network = Network(config.network.width, config.network.depth)
-    weights = initial_weights(network, jax.random.key(0), FEATURES, CONTEXT)
+    network = make_network(config.network)
+    weights = network.initialise(jax.random.key(0))
     key, each = jax.random.key(1), count // sharing(count)
     alone, acting = random_rollout(env, each, steps), policy_rollout(env, network, each, steps)
     phases = [
@@ -59,19 +61,16 @@ def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, co
 def update_phase(config: Config, stage: StageConfig, network: Network, weights: Any, roofline: Roofline) -> Phase:
     """A whole update, and `network_ratio`: its wall time over that of the network's own passes on the same arrays."""
     env, bank = training_bank(config, stage)
-    optimiser = make_optimiser(config.ppo, stage)
-    first = Learner(weights, weights, optimiser.init(weights), jax.random.key(2), jnp.int32(0))
+    mesh, options = data_mesh(), compiler_options()
+    setup = Setup(env, network, config.ppo, stage)
+    spread, first = replace(setup, mesh=mesh), begin(weights, setup.optimiser, jax.random.key(2))
     count, steps = stage.shops * stage.samples, env.shape.operations
-
-    def step(learner: Learner, bank: EnvParams, mesh: Mesh | None = None):
-        return update(learner, bank, env, network, optimiser, config.ppo, stage.shops, stage.samples, mesh)
-
-    options, mesh = compiler_options(), data_mesh()
-    cost = cost_of(step, first, bank)  # of the work, which is the same on any number of devices
+    cost = cost_of(partial(update, setup), first, bank)  # of the work, which is the same on any number of devices
     learner, bank = replicate(first, mesh), replicate(bank, mesh)
-    measured = measure(partial(step, mesh=mesh), learner, bank, repeats=1, name="PPO update", compiler_options=options)
+    step = partial(update, spread)
+    measured = measure(step, learner, bank, repeats=1, name="PPO update", compiler_options=options)
     weights = learner.weights
-    played = jax.jit(lambda key: collect(env, network, weights, bank, stage.samples, key, mesh))(learner.key)[0]
+    played = jax.jit(lambda key: collect(spread, weights, bank, key))(learner.key)[0]
     everywhere, theirs, parts = PartitionSpec(), PartitionSpec(None, None, AXIS), PartitionSpec(None, AXIS)
     shared = partial(jax.shard_map, mesh=Mesh(np.array(jax.devices()), (AXIS,)), check_vma=False)
     lay_out = shared(partial(laid_out, config=config), in_specs=(theirs, PartitionSpec(AXIS)), out_specs=parts)

@@ -12,11 +12,11 @@ from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, EnvState, JobShop, make
 from jaxshop.env.backends import numbered
-from jaxshop.policies.networks.pooled import Network, evaluate
+from jaxshop.policies.types import Network
 from jaxshop.ppo.config import StageConfig
 from jaxshop.ppo.learning import deal
-from jaxshop.ppo.microbatches import Microbatches, accumulate, ladder, narrowed, needed_width
-from jaxshop.ppo.rollout import Seen, Transitions, as_float32
+from jaxshop.ppo.microbatches import Microbatches, accumulate, ladder, needed_width
+from jaxshop.ppo.rollout import Transitions
 from jaxshop.shop import split_lots
 from jaxshop.sources.generator import generate_shop, random_spec
 from jaxshop.training.config import Config
@@ -99,7 +99,7 @@ def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Ca
         def body(state, t):
             obs = observe(state, params)
             with jax.named_scope("network"):
-                logits = evaluate(network, weights, obs).logits
+                logits = network.apply(weights, obs).logits
             with jax.named_scope("sample"):
                 shown = jax.random.categorical(jax.random.fold_in(key, t), logits)
                 action = jnp.take_along_axis(obs.candidates, shown[:, None], axis=1)[:, 0]
@@ -129,19 +129,19 @@ def network_passes(network: Network, config: Config) -> Callable[..., Any]:
     """
     ppo = config.ppo
 
-    def run(weights: ArrayTree, seen: Seen, epoch: Microbatches) -> Any:
+    def run(weights: ArrayTree, seen: Any, epoch: Microbatches) -> Any:
         widths = ladder(seen.candidate_mask.shape[-1], ppo.microbatch)
 
         def act(_, seen):
-            output = evaluate(network, weights, as_float32(seen))
+            output = network.apply(weights, network.restored(seen))
             return None, (output.logits.max(axis=-1), output.value)
 
         def total(weights, seen) -> Array:
-            output = evaluate(network, weights, as_float32(seen))
+            output = network.apply(weights, network.restored(seen))
             return jnp.where(seen.candidate_mask, output.logits, 0.0).sum() + output.value.sum()
 
         def part(columns: int, seen: Any, real: Array) -> ArrayTree:
-            return jax.grad(total)(weights, narrowed(seen, columns))
+            return jax.grad(total)(weights, network.narrowed(seen, columns))
 
         def learn(gradients, microbatches):
             return jax.tree.map(jnp.add, gradients, accumulate(part, microbatches, widths)), None

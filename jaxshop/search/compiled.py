@@ -20,8 +20,8 @@ from jaxshop.env.features import FEATURES
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.policies.acting import greedy, linear, play, rule, sampled
 from jaxshop.policies.checkpoint import Policy
-from jaxshop.policies.networks.pooled import Network
 from jaxshop.policies.rules import RULES
+from jaxshop.policies.types import Network
 from jaxshop.schedule import Row, Schedule
 from jaxshop.search import background
 from jaxshop.search.priority import POPULATION

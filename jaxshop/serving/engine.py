@@ -15,7 +15,7 @@ from chex import Array, ArrayTree
 from jaxshop.env import EnvParams, JobShop, Shape
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.policies.checkpoint import CheckpointError, load_policy
-from jaxshop.policies.networks.pooled import Network
+from jaxshop.policies.types import Network
 from jaxshop.schedule import Schedule
 from jaxshop.search.compiled import CANDIDATES, SAMPLE_BATCH, Dispatch, best_sample, greedy_dispatch, to_schedule
 from jaxshop.serving.scheduler import Model

@@ -8,8 +8,8 @@ import json
 import math
 import tomllib
 import types
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from jaxshop.support.errors import ShopError
 
@@ -18,6 +18,46 @@ Settings = TypeVar("Settings")
 
 class ConfigError(ShopError):
     """A config that cannot be used: one line that names the file and the key."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Constraint:
+    """What must hold of a setting; it stands beside the field: `Annotated[int, POSITIVE]`. None is always allowed."""
+
+    holds: Callable[[Any], bool]
+    complaint: str  # may name the `{value}`
+
+    def fault(self, value: Any) -> str | None:
+        """What is wrong with a value, if anything."""
+        return None if value is None or self.holds(value) else self.complaint.format(value=repr(value))
+
+
+POSITIVE = Constraint(lambda x: x > 0, "must be > 0")
+NOT_NEGATIVE = Constraint(lambda x: x >= 0, "must be >= 0")
+SHARE = Constraint(lambda x: 0 <= x <= 1, "must be from 0 to 1")
+
+
+def one_of(names: Iterable[str]) -> Constraint:
+    """One of some names that are known when the program starts."""
+    known = tuple(names)
+    return Constraint(lambda x: x in known, f"must be one of {', '.join(known)}, not {{value}}")
+
+
+def faults(settings: Any, path: str = "") -> list[str]:
+    """What breaks the constraints of a dataclass and of those inside it, as `section.key: problem`."""
+    found = []
+    for key, hint in get_type_hints(type(settings), include_extras=True).items():
+        value = getattr(settings, key)
+        if dataclasses.is_dataclass(value):
+            found += faults(value, f"{path}{key}.")
+        found += [f"{path}{key}: {fault}" for fault in _broken(hint, value)]
+    return found
+
+
+def _broken(hint: Any, value: Any) -> Iterator[str]:
+    for constraint in getattr(hint, "__metadata__", ()):
+        if isinstance(constraint, Constraint) and (fault := constraint.fault(value)):
+            yield fault
 
 
 def merge(data: dict[str, Any], override: str) -> None:
@@ -47,11 +87,12 @@ def build(default: Settings, data: object, path: str = "") -> Settings:
         path: what stands before each key in a message, `section.` say.
 
     Raises:
-        ConfigError: a key is unknown (the nearest known one is named), or its value is of another type.
+        ConfigError: a key is unknown (the nearest known one is named), or its value is of another type or breaks a
+            constraint.
     """
     if not isinstance(data, Mapping):
         raise ConfigError(f"{path.rstrip('.') or 'config'}: must be a table")
-    hints = get_type_hints(type(default))
+    hints = get_type_hints(type(default), include_extras=True)
     changes: dict[str, Any] = {}
     for key, value in data.items():
         if key not in hints:
@@ -67,7 +108,12 @@ def build(default: Settings, data: object, path: str = "") -> Settings:
 
 
 def _checked(value: Any, hint: Any, path: str) -> Any:
-    """The value, if it is of the type that the field declares."""
+    """The value, if it is what the field declares."""
+    if get_origin(hint) is Annotated:
+        value = _checked(value, get_args(hint)[0], path)
+        for fault in _broken(hint, value):
+            raise ConfigError(f"{path}: {fault}")
+        return value
     if get_origin(hint) is types.UnionType:
         if value is None or (isinstance(value, str) and value == "none"):
             return None

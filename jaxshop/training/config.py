@@ -7,12 +7,14 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from jaxshop.policies.registry import NetworkConfig
 from jaxshop.ppo.config import PPOConfig, StageConfig
 from jaxshop.support.files import read_text
-from jaxshop.support.settings import ConfigError, build, merge
+from jaxshop.support.settings import POSITIVE, ConfigError, Constraint, build, faults, merge
+
+SEED = Constraint(lambda x: 0 <= x < 2**31, "must be from 0 to 2147483647")
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,10 @@ class RunConfig:
 
     name: str = "reference"
     shop: str = "reference"
-    max_lot_hours: float | None = 60.0
-    target_hours: float | None = 130.0
+    max_lot_hours: Annotated[float | None, POSITIVE] = 60.0
+    target_hours: Annotated[float | None, POSITIVE] = 130.0
     require_real_data: bool = False
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     runs_dir: str = "runs"
     export_to: str | None = None
 
@@ -33,21 +35,21 @@ class RunConfig:
 class PoolConfig:
     """Generated shops of the same make: how many, and of what size."""
 
-    count: int = 192
-    machines: int = 20
-    jobs: int = 55
+    count: Annotated[int, POSITIVE] = 192
+    machines: Annotated[int, POSITIVE] = 20
+    jobs: Annotated[int, POSITIVE] = 55
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
     """How the policy is judged while it trains, and at the end."""
 
-    every: int = 1
-    samples: int = 64
-    batch: int = 32
-    selection_shops: int = 4
-    rule_seeds: int = 32
-    baseline_seconds: float | None = None
+    every: Annotated[int, POSITIVE] = 1
+    samples: Annotated[int, POSITIVE] = 64
+    batch: Annotated[int, POSITIVE] = 32
+    selection_shops: Annotated[int, POSITIVE] = 4
+    rule_seeds: Annotated[int, POSITIVE] = 32
+    baseline_seconds: Annotated[float | None, POSITIVE] = None
     choose_by: Literal["own", "kept"] = "own"
 
 
@@ -56,7 +58,7 @@ class StopConfig:
     """When training ends: at the `budget` of updates, or as soon as the `target` is met in two evaluations in a row."""
 
     when: Literal["budget", "target"] = "budget"
-    max_seconds: float | None = None
+    max_seconds: Annotated[float | None, POSITIVE] = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class LoggingConfig:
     """What is written besides metrics.jsonl."""
 
     tensorboard: bool = False
-    checkpoint_every: int = 10
+    checkpoint_every: Annotated[int, POSITIVE] = 10
 
 
 @dataclass(frozen=True)
@@ -103,52 +105,9 @@ class Config:
             raise ConfigError(fault)
 
 
-_POSITIVE = {
-    "network": ("width", "depth"),
-    "ppo": ("learning_rate", "epochs", "minibatches", "clip", "max_grad_norm"),
-    "pool": ("count", "machines", "jobs"),
-    "full_pool": ("count", "machines", "jobs"),
-    "general": ("shops", "samples", "candidates"),
-    "full": ("shops", "samples", "candidates"),
-    "own": ("shops", "samples", "candidates"),
-    "evaluation": ("every", "samples", "batch", "selection_shops", "rule_seeds"),
-    "logging": ("checkpoint_every",),
-}
-_POSITIVE_OR_NONE = {
-    "run": ("max_lot_hours", "target_hours"),
-    "ppo": ("microbatch",),
-    "general": ("learning_rate",),
-    "full": ("learning_rate",),
-    "own": ("learning_rate",),
-    "evaluation": ("baseline_seconds",),
-    "stop": ("max_seconds",),
-}
-_SHARES = {"ppo": ("final_rate", "entropy", "value", "discount", "trace", "averaging")}
-
-
 def _faults(config: Config) -> list[str]:
     """What no run could use, as `section.key: problem`."""
-    found = []
-    for section, keys in _POSITIVE.items():
-        for key in keys:
-            if not getattr(getattr(config, section), key) > 0:
-                found.append(f"{section}.{key}: must be > 0")
-    for section, keys in _SHARES.items():
-        for key in keys:
-            if not 0 <= getattr(getattr(config, section), key) <= 1:
-                found.append(f"{section}.{key}: must be from 0 to 1")
-    for section, keys in _POSITIVE_OR_NONE.items():
-        for key in keys:
-            value = getattr(getattr(config, section), key)
-            if value is not None and not value > 0:
-                found.append(f"{section}.{key}: must be > 0")
-    for stage in ("general", "full", "own"):
-        if getattr(config, stage).updates < 0:
-            found.append(f"{stage}.updates: must be >= 0")
-        if getattr(config, stage).samples == 1:
-            found.append(f"{stage}.samples: must be at least 2, as a sample is judged by the others of its shop")
-    if not 0 <= config.run.seed < 2**31:
-        found.append("run.seed: must be from 0 to 2147483647")
+    found = faults(config)
     if config.own.shops != 1:
         found.append("own.shops: must be 1, the shop itself")
     if not found and config.updates == 0:

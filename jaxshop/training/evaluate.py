@@ -12,15 +12,18 @@ from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, JobShop
 from jaxshop.policies.acting import greedy, play, rule
-from jaxshop.policies.networks.pooled import Network
 from jaxshop.policies.rules import RULES
-from jaxshop.search.compiled import Dispatch, best_sample, greedy_dispatch
-from jaxshop.training.problem import Problem
+from jaxshop.policies.types import Network
+from jaxshop.schedule import Schedule, verify
+from jaxshop.search.compiled import Dispatch, best_sample, greedy_dispatch, to_schedule
+from jaxshop.shop import LotPlan
+from jaxshop.support.errors import InvalidScheduleError
+from jaxshop.training.problem import TrainingProblem
 
 
 @dataclass(frozen=True)
 class Score:
-    """One evaluation of the greedy policy."""
+    """One evaluation of the greedy policy; its schedule of the shop itself is verified."""
 
     own: Dispatch
     own_gap: float
@@ -28,25 +31,32 @@ class Score:
 
 
 class Evaluator:
-    """Compiled evaluations of one problem; each takes the weights as an argument."""
+    """Compiled evaluations of one problem; each takes the weights as an argument, and whose they are for messages."""
 
-    def __init__(self, problem: Problem, network: Network, batch: int):
+    def __init__(self, problem: TrainingProblem, batch: int):
         self._problem = problem
         self._batch = batch
-        self._greedy = jax.jit(partial(greedy_dispatch, problem.own_env, network))
-        self._sample = jax.jit(partial(best_sample, problem.own_env, network), static_argnums=4)
-        self._gaps = jax.jit(partial(_greedy_gaps, problem.selection.env, network))
+        self._greedy = jax.jit(partial(greedy_dispatch, problem.own_env, problem.network))
+        self._sample = jax.jit(partial(best_sample, problem.own_env, problem.network), static_argnums=4)
+        self._gaps = jax.jit(partial(_greedy_gaps, problem.selection.env, problem.network))
         self._beside = jax.local_devices()[-1]  # the two parts of a score run at once where there are two devices
         self._kept = jax.device_put(problem.selection.shops, self._beside)
 
-    def score(self, weights: ArrayTree) -> Score:
-        """The greedy policy on the shop itself, and its mean gap on the selection shops."""
+    def score(self, weights: ArrayTree, whose: str) -> Score:
+        """The greedy policy on the shop itself, and its mean gap on the selection shops; as `greedy` raises."""
         own = self._greedy(weights, self._problem.own)
         gaps = self._gaps(jax.device_put(weights, self._beside), self._kept)
+        verified(self._problem.plan, own, f"{whose}: the greedy schedule")
         return Score(own, int(own.makespan) / int(self._problem.own.bound) - 1.0, float(gaps.mean()))
 
-    def best_of(self, weights: ArrayTree, samples: int, seed: int) -> Dispatch:
-        """The best of `samples` sampled schedules of the shop itself."""
+    def greedy(self, weights: ArrayTree, whose: str) -> Dispatch:
+        """The greedy policy's verified schedule of the shop itself; InvalidScheduleError where it is none."""
+        own = self._greedy(weights, self._problem.own)
+        verified(self._problem.plan, own, f"{whose}: the greedy schedule")
+        return own
+
+    def best_of(self, weights: ArrayTree, samples: int, seed: int, whose: str) -> Dispatch:
+        """The best of `samples` sampled schedules of the shop itself, verified, as `greedy` is."""
         best: Dispatch | None = None
         for begin in range(0, samples, self._batch):
             found, _ = self._sample(
@@ -60,7 +70,23 @@ class Evaluator:
             if best is None or int(found.makespan) < int(best.makespan):
                 best = found
         assert best is not None
+        verified(self._problem.plan, best, f"{whose}: the best of {samples} samples")
         return best
+
+
+def verified(plan: LotPlan, dispatch: Dispatch, what: str) -> Schedule:
+    """The schedule, if the independent verifier accepts it, and if it is as long as the environment says.
+
+    Raises:
+        InvalidScheduleError: names `what` and the first violation.
+    """
+    schedule = to_schedule(plan, dispatch)
+    violations = verify(plan, schedule)
+    if not violations and schedule.makespan != int(dispatch.makespan):
+        violations = [f"ends after {schedule.makespan} ticks, not after {int(dispatch.makespan)} as played"]
+    if violations:
+        raise InvalidScheduleError(f"{what} is invalid: {violations[0]}")
+    return schedule
 
 
 def _greedy_gaps(env: JobShop, network: Network, weights: ArrayTree, shops: EnvParams) -> Array:

@@ -10,7 +10,7 @@ from jaxshop.shop import LotPlan, fingerprint
 from jaxshop.training.config import Config, to_dict
 
 
-def describe(config: Config, plan: LotPlan, update: int, initialised_from: str | None) -> dict[str, Any]:
+def describe(config: Config, plan: LotPlan, update: int) -> dict[str, Any]:
     """What a checkpoint says of itself: config, versions, the shop, and what its weights were trained on."""
     return {
         "versions": versions(),
@@ -18,7 +18,7 @@ def describe(config: Config, plan: LotPlan, update: int, initialised_from: str |
         "fingerprint": fingerprint(plan.shop),
         "provenance": asdict(plan.shop.provenance),
         "update": update,
-        "initialised_from": initialised_from,
+        "initialised_from": None,  # from random weights
         "trained_on": trained_on(config, plan, update),
     }
 

@@ -1,6 +1,7 @@
 """A process of its own that makes shops, while the one that trains imports JAX and traces: both are Python all through.
 
-`python -m jaxshop.training.shop_process` reads pickled orders from stdin and writes what `make_shops` gives to stdout.
+`python -m jaxshop.training.shop_process` reads pickled functions and orders from stdin, and writes what they
+give to stdout.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
-from typing import IO, TYPE_CHECKING, Any, Self, cast
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar, cast
 
 if TYPE_CHECKING:  # it imports JAX, which shall happen while the process works
-    from jaxshop.training.shops import Order
+    from jaxshop.training.shops import ShopOrder
+
+Made = TypeVar("Made")
 
 
 class ShopProcess:
@@ -34,23 +36,19 @@ class ShopProcess:
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, env=environ)
         self._orders, self._replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
 
-    def make(self, order: Order) -> Iterator[Any]:
-        """Have an order made: what `make_shops` yields. All of it is to be taken before anything of the next order."""
+    def __call__(self, make: Callable[[ShopOrder], Made], order: ShopOrder) -> Callable[[], Made]:
+        """Have `make(order)` done there. What this returns waits for it; call it in the order of the calls."""
         with suppress(OSError):  # it has ended, so there will be no replies either
-            _send(order, self._orders)
-        return self._made(order)
+            _send((make, order), self._orders)
 
-    def _made(self, order: Order) -> Iterator[Any]:
-        from jaxshop.training.shops import make_shops
-
-        for done in range(2):
+        def result() -> Made:
             try:
-                reply = pickle.load(self._replies)
+                return cast(Made, pickle.load(self._replies))
             except Exception:  # it has ended, or something there writes to stdout: nothing more is heard from it
                 self._replies.close()
-                yield from islice(make_shops(order), done, None)
-                return
-            yield reply
+                return make(order)
+
+        return result
 
     def end(self) -> None:
         """Stop, whatever is under work."""
@@ -70,9 +68,9 @@ def _send(thing: Any, stream: IO[bytes]) -> None:
 
 
 def _serve(orders: IO[bytes], replies: IO[bytes]) -> None:
-    from jaxshop.training.shops import make_shops
+    import jaxshop.training.shops  # noqa: F401 - before anything is ordered
 
-    todo: SimpleQueue[Order] = SimpleQueue()
+    todo: SimpleQueue[tuple[Callable[[ShopOrder], Any], ShopOrder]] = SimpleQueue()
 
     def receive() -> None:
         with suppress(Exception):
@@ -89,8 +87,8 @@ def _serve(orders: IO[bytes], replies: IO[bytes]) -> None:
     Thread(target=receive, daemon=True).start()
     with ThreadPoolExecutor(1) as writer:  # a pipe holds 64 kB; the next order shall not wait for who reads this one
         while True:
-            for reply in make_shops(todo.get()):
-                writer.submit(give, reply)
+            make, order = todo.get()
+            writer.submit(give, make(order))
 
 
 if __name__ == "__main__":

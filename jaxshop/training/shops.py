@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from jaxshop.env import EnvParams, Shape
 from jaxshop.env.packing import pack, pack_stacked, shape_of
 from jaxshop.shop import LotPlan, split_lots
 from jaxshop.sources.generator import generate_shop, random_spec
@@ -19,7 +20,7 @@ _FEWEST_JOBS = 6
 """Fewer than these cannot share a load like the reference's; shops of one job are trained for with these, too."""
 
 
-class Order(NamedTuple):
+class ShopOrder(NamedTuple):
     """What shops to make. The seed of each depends on the run's seed, the purpose and the shop's index alone."""
 
     pool: PoolConfig
@@ -28,22 +29,32 @@ class Order(NamedTuple):
     candidates: int
 
 
-Make = Callable[[Order], Iterator[Any]]
-"""Gives two things, one after the other, as `make_shops` does."""
+class Outline(NamedTuple):
+    """The sizes of ordered shops: all that their updates are compiled for."""
+
+    shape: Shape  # the least that holds all
+    shops: EnvParams  # of `jax.ShapeDtypeStruct`, [count, ...]
 
 
-def make_shops(order: Order) -> Iterator[Any]:
-    """Make the shops.
-
-    Yields:
-        first: the least Shape that holds all, and EnvParams of `jax.ShapeDtypeStruct`, [count, ...].
-        then: EnvParams of NumPy arrays, [count, ...], for which every shop is certified. That takes seconds.
-    """
-    plans = [_plan(order.pool, [order.purpose, order.seed, i]) for i in range(order.pool.count)]
+def outline_shops(order: ShopOrder) -> Outline:
+    """How large the shops are, for which none of them has to be certified."""
+    plans = _plans(order)
     shape = shape_of(plans, order.candidates)
     one = pack(plans[0], shape, bound=1)
-    yield shape, jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(plans), *x.shape), x.dtype), one)
-    yield pack_stacked(plans, shape)
+    return Outline(shape, jax.tree.map(lambda x: jax.ShapeDtypeStruct((len(plans), *x.shape), x.dtype), one))
+
+
+def make_shops(order: ShopOrder) -> EnvParams:
+    """The shops as NumPy arrays, [count, ...]; that every one is certified takes seconds."""
+    plans = _plans(order)
+    return pack_stacked(plans, shape_of(plans, order.candidates))
+
+
+@lru_cache(maxsize=4)
+def _plans(order: ShopOrder) -> tuple[LotPlan, ...]:
+    """Kept between the outlines of all of a run's orders and their shops."""
+    pool = order.pool
+    return tuple(_plan(pool, [order.purpose, order.seed, i]) for i in range(pool.count))
 
 
 def _plan(pool: PoolConfig, seed: list[int]) -> LotPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -11,13 +12,12 @@ import numpy as np
 
 from jaxshop.parallel.mesh import data_mesh, replicate
 from jaxshop.policies.checkpoint import Store
-from jaxshop.policies.registry import make_network
 from jaxshop.ppo import update as module
 from jaxshop.ppo.rollout import collect
 from jaxshop.sources import load_shop
 from jaxshop.training.config import load_config
-from jaxshop.training.loop import first_learner
 from jaxshop.training.problem import prepare
+from jaxshop.training.stages import untrained
 
 DEVICES = (1, 2, 8)
 
@@ -25,10 +25,9 @@ DEVICES = (1, 2, 8)
 def main(config_path: str, out: str) -> None:
     """Write `N.npz` for each number of devices N into `out`: rollouts, weights, metrics, and how it was run."""
     config = load_config(config_path)
-    network, stage = make_network(config.network), config.general
-    env, bank = prepare(load_shop(config.run.shop), config).banks["general"]
-    optimiser = module.make_optimiser(config.ppo, stage)
-    first = first_learner(config, network)
+    problem = prepare(load_shop(config.run.shop), config)
+    setup, bank = problem.setups["general"], problem.shops["general"]
+    first = untrained(config)
     traces = 0
 
     def improve(learner, shops, mesh):
@@ -42,8 +41,7 @@ def main(config_path: str, out: str) -> None:
             return played[0]
 
         with mock.patch.object(module, "collect", spy):
-            sizes = (stage.shops, stage.samples)
-            return *module.update(learner, shops, env, network, optimiser, config.ppo, *sizes, mesh), played[0]
+            return *module.update(replace(setup, mesh=mesh), learner, shops), played[0]
 
     for devices in DEVICES:
         mesh, traces = data_mesh(devices), 0

@@ -18,20 +18,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxshop.parallel.mesh import (
-    Cluster,
-    cap_instructions,
-    find_cluster,
-    first_host,
-    instructions_capped,
-    one_device_per_core,
-)
+from jaxshop.parallel.cluster import Cluster, find_cluster, first_host
+from jaxshop.parallel.mesh import cap_instructions, instructions_capped, one_device_per_core
 from jaxshop.policies.checkpoint import Store
-from jaxshop.policies.registry import make_network
 from jaxshop.ppo.update import UpdateMetrics
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import load_config
-from jaxshop.training.loop import first_learner
+from jaxshop.training.stages import untrained
 from tests.cli.test_cli import ROOT
 from tests.parallel.on_devices import DEVICES
 from tests.trained import write_tiny
@@ -316,6 +309,6 @@ def test_two_processes_train_lose_one_and_go_on(config, shared):
 
     store, loaded = Store(run / "checkpoints", read_only=True), load_config(config)
     assert store.latest() == len(after) > step
-    learner = store.learner(store.latest(), first_learner(loaded, make_network(loaded.network)))
+    learner = store.learner(store.latest(), untrained(loaded))
     assert int(learner.update) == len(after)
     assert learner.update.devices() == {jax.devices()[0]}

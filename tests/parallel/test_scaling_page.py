@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 
-from jaxshop.parallel.mesh import Cluster, find_cluster
+from jaxshop.parallel.cluster import Cluster, find_cluster
 from jaxshop.training.config import load_config
 from tests.cli.test_cli import ROOT
 

@@ -16,8 +16,8 @@ from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.shop import split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import load_config
-from jaxshop.training.loop import first_learner
 from jaxshop.training.provenance import trained_on
+from jaxshop.training.stages import untrained
 from tests.trained import UPDATES, Finished, tiny_shop
 
 META = {"versions": versions(), "config": {"network": {"width": 4}}}
@@ -70,7 +70,7 @@ def test_a_step_saved_again_is_replaced(tmp_path):
 
 def test_a_learner_comes_back_whole(finished: Finished):
     """Shows that structure, dtypes and key survive: weights, averages, optimiser with its counts, key and update."""
-    like = first_learner(finished.config, make_network(finished.config.network))
+    like = untrained(finished.config)
     learner = Store(finished.folder / "checkpoints", read_only=True).learner(UPDATES, like)
     chex.assert_trees_all_equal_shapes_and_dtypes(learner, like)
     assert int(learner.update) == UPDATES
@@ -84,7 +84,7 @@ def test_load_policy_gives_the_best(finished: Finished):
     """Shows that run folder and checkpoint folder give the averaged weights of the best checkpoint."""
     policy = load_policy(finished.folder)
     store = Store(finished.folder / "checkpoints", read_only=True)
-    like = first_learner(finished.config, policy.network).averaged
+    like = untrained(finished.config).averaged
     chex.assert_trees_all_equal(policy.weights, store.weights(store.best(), like))
     assert policy.network == make_network(NetworkConfig(width=16))
     assert policy.meta["step"] == store.best()

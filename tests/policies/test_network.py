@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,14 +12,14 @@ from jaxshop.env.features import CONTEXT, FEATURES
 from jaxshop.env.packing import pack
 from jaxshop.env.types import Shape
 from jaxshop.policies.acting import greedy, play
-from jaxshop.policies.networks.pooled import Network, evaluate, initial_weights
+from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.search.compiled import dispatch_of, to_schedule
 from jaxshop.shop import split_lots
 from tests.shops import from_routes
 
-NETWORK = Network(width=16, depth=3)
-apply = jax.jit(partial(evaluate, NETWORK))
-fresh = jax.jit(jax.vmap(lambda key: initial_weights(NETWORK, key, FEATURES, CONTEXT)))
+NETWORK = make_network(NetworkConfig(width=16, depth=3))
+apply = jax.jit(NETWORK.apply)
+fresh = jax.jit(jax.vmap(NETWORK.initialise))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +77,7 @@ def test_a_decision_does_not_see_the_others_of_its_batch(weights):
 
 def test_no_weight_knows_a_number_of_lots_or_machines():
     """Shows that weights made for any number of candidates have the same shapes, which are features, width and 1."""
-    shapes = [jax.eval_shape(NETWORK.init, jax.random.key(0), observation(0, count, count)) for count in (1, 37)]
+    shapes = [jax.eval_shape(NETWORK.initialise, jax.random.key(0), observation(0, count, count)) for count in (1, 37)]
     assert shapes[0] == shapes[1]
     pooled = 2 * NETWORK.width + CONTEXT
     known = {1, NETWORK.width, FEATURES, CONTEXT, pooled}

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxshop.policies.networks.pooled import Output
+from jaxshop.policies.types import Output
 from jaxshop.ppo.losses import Batch, ppo_loss
 
 CLIP, ENTROPY, VALUE = 0.2, 0.03, 0.5

@@ -19,15 +19,15 @@ import pytest
 
 from jaxshop.env import Observation
 from jaxshop.env.types import Shape
-from jaxshop.policies.networks.pooled import Network, evaluate, initial_weights
+from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.ppo.config import PPOConfig, StageConfig
-from jaxshop.ppo.update import Learner, make_optimiser, update
+from jaxshop.ppo.setup import Setup, make_optimiser
+from jaxshop.ppo.update import begin, update
 
-FEATURES, CONTEXT = 2, 2
-NETWORK = Network(width=16, depth=2)
+NETWORK = make_network(NetworkConfig(width=16, depth=2))
 CONFIG = PPOConfig(learning_rate=1e-2, epochs=4, minibatches=4, discount=0.5, trace=0.9, entropy=0.0)
 UPDATES, SAMPLES = 60, 64
-OPTIMISER = make_optimiser(CONFIG, StageConfig(updates=UPDATES))
+STAGE = StageConfig(updates=UPDATES, shops=1, samples=SAMPLES)
 
 
 class Table(NamedTuple):
@@ -79,26 +79,25 @@ def see(step, sign) -> Observation:
 @cache
 def compiled():
     """One update, compiled once for every probe."""
-    fixed = {"env": Probe(), "network": NETWORK, "optimiser": OPTIMISER, "config": CONFIG}
-    return jax.jit(partial(update, **fixed, shops=1, samples=SAMPLES))
+    return jax.jit(partial(update, Setup(Probe(), NETWORK, CONFIG, STAGE)))
 
 
-def begin(reward, steps: int = 1, remembers: bool = False):
+def started(reward, steps: int = 1, remembers: bool = False):
     """A learner with random weights, and a bank of the one probe."""
     table = Table(np.int32(steps), np.int32(1), np.broadcast_to(np.float32(reward), (2, 2, 2)), np.bool_(remembers))
-    weights = jax.jit(initial_weights, static_argnums=(0, 2, 3))(NETWORK, jax.random.key(1), FEATURES, CONTEXT)
-    learner = Learner(weights, weights, OPTIMISER.init(weights), jax.random.key(0), jnp.int32(0))
+    weights = jax.jit(NETWORK.initialise)(jax.random.key(1), see(jnp.int32(0), jnp.int32(0)))
+    learner = begin(weights, make_optimiser(CONFIG, STAGE), jax.random.key(0))
     return learner, jax.tree.map(lambda x: x[None], table)
 
 
 def learn(reward, steps: int = 1, remembers: bool = False):
     """Train from scratch; returns value [step, situation] and probability of choice 1 [step, situation]."""
-    learner, bank = begin(reward, steps, remembers)
+    learner, bank = started(reward, steps, remembers)
     for _ in range(UPDATES):
         learner, metrics = compiled()(learner, bank)
         assert float(metrics.steps) == steps * SAMPLES
     steps_, signs = np.meshgrid([0, 1], [0, 1], indexing="ij")
-    output = evaluate(NETWORK, learner.weights, jax.vmap(jax.vmap(see))(steps_, signs))
+    output = NETWORK.apply(learner.weights, jax.vmap(jax.vmap(see))(steps_, signs))
     return np.asarray(output.value), np.asarray(jax.nn.softmax(output.logits)[..., 1])
 
 
@@ -142,7 +141,7 @@ def test_credit_goes_to_the_choice_that_pays_later():
 
 def test_every_update_draws_anew():
     """Shows that an update's number, and nothing else, decides what the same learner experiences in it."""
-    learner, bank = begin([[[2.0, 2.0], [4.0, 4.0]]])
+    learner, bank = started([[[2.0, 2.0], [4.0, 4.0]]])
     seen = [compiled()(learner._replace(update=jnp.int32(i)), bank)[1].explained_variance for i in (7, 7, 8)]
     assert seen[0] == seen[1]
     assert seen[0] != seen[2]
@@ -151,7 +150,7 @@ def test_every_update_draws_anew():
 @pytest.mark.parametrize(("update", "decay"), [(0, 0.1), (1000, CONFIG.averaging)])
 def test_the_averaged_weights_follow_the_weights(update: int, decay: float):
     """Shows the moving average: what it keeps of itself, little at first and `averaging` later, the rest is new."""
-    learner, bank = begin(1.0)
+    learner, bank = started(1.0)
     old = jax.tree.map(lambda x: x + 1.0, learner.averaged)
     after, _ = compiled()(learner._replace(averaged=old, update=jnp.int32(update)), bank)
     expected = jax.tree.map(lambda a, w: decay * a + (1 - decay) * w, old, after.weights)
@@ -160,7 +159,7 @@ def test_the_averaged_weights_follow_the_weights(update: int, decay: float):
 
 def test_explained_variance_tells_a_good_critic_from_none():
     """Shows 1 - 10 / 1 for a critic that says 0 where returns are 2 or 4, and nearly 1 once it has learned them."""
-    learner, bank = begin([[[2.0, 2.0], [4.0, 4.0]]])
+    learner, bank = started([[[2.0, 2.0], [4.0, 4.0]]])
     found = []
     for _ in range(UPDATES):
         learner, metrics = compiled()(learner, bank)

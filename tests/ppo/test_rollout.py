@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from jaxshop.env import make
-from jaxshop.env.features import CONTEXT, FEATURES
-from jaxshop.policies.networks.pooled import Network, evaluate, initial_weights
-from jaxshop.ppo.rollout import as_float32, collect
+from jaxshop.policies.registry import NetworkConfig, make_network
+from jaxshop.ppo.config import PPOConfig, StageConfig
+from jaxshop.ppo.rollout import collect
+from jaxshop.ppo.setup import Setup
 from tests.shops import random_shop
 
-NETWORK = Network(width=8, depth=2)
+NETWORK = make_network(NetworkConfig(width=8, depth=2))
 SAMPLES = 16
 
 
@@ -27,7 +28,7 @@ def shops():
 @pytest.fixture(scope="module")
 def weights():
     """Random weights, scaled up so that choices are not all alike."""
-    drawn = jax.jit(partial(initial_weights, NETWORK, features=FEATURES, context=CONTEXT))(jax.random.key(0))
+    drawn = jax.jit(NETWORK.initialise)(jax.random.key(0))
     return jax.tree.map(lambda x: 3 * np.asarray(x), drawn)
 
 
@@ -35,8 +36,8 @@ def weights():
 def roll(shops, weights):
     """16 episodes on each shop for a key, compiled once."""
     env, params = shops
-    run = jax.jit(partial(collect, env, NETWORK, samples=SAMPLES))
-    return lambda seed: run(weights, params, key=jax.random.key(seed))
+    run = jax.jit(partial(collect, Setup(env, NETWORK, PPOConfig(), StageConfig(samples=SAMPLES))))
+    return lambda seed: run(weights, params, jax.random.key(seed))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def played(shops, weights, roll):
 def test_stored_probabilities_and_values_are_the_policys(played):
     """Shows that the network, applied again to what was stored, gives the same log-probabilities and values."""
     _, weights, transitions, _ = played
-    output = jax.jit(partial(evaluate, NETWORK))(weights, as_float32(transitions.seen))
+    output = jax.jit(NETWORK.apply)(weights, NETWORK.restored(transitions.seen))
     log_probs = np.asarray(output.logits) - np.asarray(jax.nn.logsumexp(output.logits, axis=-1, keepdims=True))
     chosen = np.take_along_axis(log_probs, np.asarray(transitions.action)[..., None], axis=-1)[..., 0]
     alive = np.asarray(transitions.alive)
@@ -89,7 +90,7 @@ def test_actions_follow_the_policys_probabilities(weights, roll):
     """Shows on 1,920 first decisions of a shop that choices come as often as the policy says."""
     rolls = [roll(seed)[0] for seed in range(120)]
     seen = jax.tree.map(lambda x: x[0, 2, 0], rolls[0].seen)
-    expected = np.asarray(jax.nn.softmax(evaluate(NETWORK, weights, as_float32(seen)).logits))
+    expected = np.asarray(jax.nn.softmax(NETWORK.apply(weights, NETWORK.restored(seen)).logits))
     actions = np.concatenate([np.asarray(transitions.action)[0, 2] for transitions in rolls])
     found = np.bincount(actions, minlength=len(expected)) / len(actions)
     assert (expected > 0.05).sum() > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import chex
@@ -11,10 +12,10 @@ import jax.numpy as jnp
 import pytest
 
 from jaxshop.env import JobShop, environments_last, make
-from jaxshop.env.features import CONTEXT, FEATURES
-from jaxshop.policies.networks.pooled import Network, initial_weights
+from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.ppo.config import PPOConfig, StageConfig
-from jaxshop.ppo.update import Learner, make_optimiser, update
+from jaxshop.ppo.setup import Setup
+from jaxshop.ppo.update import begin, update
 from jaxshop.profiling import cost_of
 from jaxshop.profiling.cost import is_program
 from jaxshop.profiling.sweep import job_shop
@@ -67,14 +68,9 @@ def small_update(microbatch: int | None = 16):
     config = Config(ppo=PPOConfig(minibatches=2, microbatch=microbatch), pool=PoolConfig(machines=4, jobs=6))
     stage = StageConfig(updates=1, shops=2, samples=4, candidates=8)
     env, bank = training_bank(config, stage)
-    network, optimiser = Network(width=16), make_optimiser(config.ppo, stage)
-    weights = initial_weights(network, jax.random.key(0), FEATURES, CONTEXT)
-    learner = Learner(weights, weights, optimiser.init(weights), jax.random.key(2), jnp.int32(0))
-
-    def step(learner, bank):
-        return update(learner, bank, env, network, optimiser, config.ppo, stage.shops, stage.samples)
-
-    return step, (learner, bank), stage.shops * stage.samples * env.shape.operations
+    setup = Setup(env, make_network(NetworkConfig(width=16)), config.ppo, stage)
+    learner = begin(setup.network.initialise(jax.random.key(0)), setup.optimiser, jax.random.key(2))
+    return partial(update, setup), (learner, bank), stage.shops * stage.samples * env.shape.operations
 
 
 def update_counts() -> dict[str, int]:

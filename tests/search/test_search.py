@@ -12,9 +12,8 @@ import pytest
 
 from jaxshop.bounds import certify
 from jaxshop.env import make
-from jaxshop.env.features import CONTEXT, FEATURES
 from jaxshop.policies.checkpoint import load_policy
-from jaxshop.policies.networks.pooled import Network, initial_weights
+from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.schedule import Schedule, verify
 from jaxshop.search.auto import method_named
 from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts, best_sample
@@ -75,8 +74,8 @@ def test_samples_repeat_and_only_improve(plan, policy, sampled):
 def test_a_sample_depends_on_its_number_alone(plan):
     """Shows that sample 5 is the same in any batch, and that only samples below the limit can be the best."""
     env, params = make(plan)
-    network = Network(width=8)
-    weights = jax.jit(partial(initial_weights, network, features=FEATURES, context=CONTEXT))(jax.random.key(0))
+    network = make_network(NetworkConfig(width=8))
+    weights = jax.jit(network.initialise)(jax.random.key(0))
     draw = jax.jit(partial(best_sample, env, network, count=8))
 
     def drawn(begin: int, limit: int):

@@ -11,9 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxshop.env.features import CONTEXT, FEATURES
 from jaxshop.policies.checkpoint import Store
-from jaxshop.policies.networks.pooled import initial_weights
 from jaxshop.policies.registry import make_network
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving.client import Client
@@ -30,11 +28,11 @@ from .fakes import shop_body, small_shop
 def write_checkpoint(folder: Path, seed: int, step: int, poison: float | None = None) -> None:
     """Write a policy that has learned nothing; `poison` goes into one of its weights."""
     config, plan = Config(), split_lots(small_shop(), None)
-    weights = initial_weights(make_network(config.network), jax.random.key(seed), FEATURES, CONTEXT)
+    weights = make_network(config.network).initialise(jax.random.key(seed))
     if poison is not None:
         weights = jax.tree.map(lambda x: x + poison, weights)
     store = Store(folder / "checkpoints")
-    store.save(step, {"x": np.zeros(1)}, weights, describe(config, plan, step, None), score=-float(step))
+    store.save(step, {"x": np.zeros(1)}, weights, describe(config, plan, step), score=-float(step))
     store.close()
 
 

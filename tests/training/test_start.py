@@ -6,57 +6,63 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from itertools import chain
 
 import chex
 import pytest
 
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import PoolConfig
+from jaxshop.training.problem import here as in_this_process
 from jaxshop.training.shop_process import ShopProcess
-from jaxshop.training.shops import SELECTION, SMALL, Order, make_shops
+from jaxshop.training.shops import SELECTION, SMALL, ShopOrder, make_shops, outline_shops
 from jaxshop.training.start import start
 
-ORDERS = [Order(PoolConfig(3, 6, 8), SMALL, 5, 4), Order(PoolConfig(2, 8, 9), SELECTION, 5, 16)]
+ORDERS = [ShopOrder(PoolConfig(3, 6, 8), SMALL, 5, 4), ShopOrder(PoolConfig(2, 8, 9), SELECTION, 5, 16)]
 
 
-def all_made(make) -> list:
-    """What two orders yield, both given before the first is looked through."""
-    return list(chain.from_iterable([make(order) for order in ORDERS]))
+def ordered(workshop) -> list:
+    """The outlines of two orders and their shops, all to be waited for."""
+    return [workshop(make, order) for make in (outline_shops, make_shops) for order in ORDERS]
+
+
+def all_made(workshop) -> list:
+    """The same, after all have been ordered."""
+    return [result() for result in ordered(workshop)]
+
+
+def assert_same(ours: list, theirs: list) -> None:
+    """Shapes, outlines and arrays are equal."""
+    assert [outline.shape for outline in ours[:2]] == [outline.shape for outline in theirs[:2]]
+    for one, other, made in zip(ours[:2], theirs[:2], theirs[2:], strict=True):
+        chex.assert_trees_all_equal_shapes_and_dtypes(one.shops, other.shops, made)
+    chex.assert_trees_all_equal(ours[2:], theirs[2:])
 
 
 @pytest.fixture(scope="module")
 def here() -> list:
     """What this process makes of the orders."""
-    return all_made(make_shops)
+    return all_made(in_this_process)
 
 
 def test_another_process_makes_the_same_shops(here):
     """Shows the shapes, outlines and arrays of two orders, in turn, and that they came through the pipe."""
     with ShopProcess() as process, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxshop.training.shops.make_shops", lambda order: iter(()))
-        there = all_made(process.make)
-    assert len(there) == len(here) == 4
-    for (shape, outline), made in zip(there[::2], there[1::2], strict=True):
-        chex.assert_trees_all_equal_shapes_and_dtypes(outline, made)
-        assert outline.lots.first.shape[1] == shape.lots
-    for ours, theirs in zip(here[1::2], there[1::2], strict=True):
-        chex.assert_trees_all_equal(ours, theirs)
-    assert [shape for shape, _ in here[::2]] == [shape for shape, _ in there[::2]]
+        results = ordered(process)
+        patch.setattr("jaxshop.training.shops.generate_shop", None)
+        assert_same(here, [result() for result in results])
+    assert all(outline.shops.lots.first.shape[1] == outline.shape.lots for outline in here[:2])
 
 
-@pytest.mark.parametrize("received", [0, 1, 2])
+@pytest.mark.parametrize("received", [0, 1, 3])
 def test_what_a_lost_process_leaves_undone_is_made_here(here, received):
     """Shows the same shops whether the process is killed before its first reply or between two of them."""
     with ShopProcess() as process:
-        made = chain.from_iterable([process.make(order) for order in ORDERS])
-        got = [next(made) for _ in range(received)]
+        results = ordered(process)
+        got = [result() for result in results[:received]]
         process._process.kill()
         process._process.wait()
-        got += list(made)
-    assert [shape for shape, _ in got[::2]] == [shape for shape, _ in here[::2]]
-    for ours, theirs in zip(here[1::2], got[1::2], strict=True):
-        chex.assert_trees_all_equal(ours, theirs)
+        got += [result() for result in results[received:]]
+    assert_same(here, got)
 
 
 def test_the_process_ends_when_its_owner_is_killed():
@@ -65,9 +71,9 @@ def test_the_process_ends_when_its_owner_is_killed():
         "import os, signal\n"
         "from jaxshop.training.config import PoolConfig\n"
         "from jaxshop.training.shop_process import ShopProcess\n"
-        "from jaxshop.training.shops import Order\n"
+        "from jaxshop.training.shops import ShopOrder, make_shops\n"
         "process = ShopProcess()\n"
-        "process.make(Order(PoolConfig(10**6, 20, 50), 1, 0, 4))\n"
+        "process(make_shops, ShopOrder(PoolConfig(10**6, 20, 50), 1, 0, 4))\n"
         "print(process._process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -136,9 +142,7 @@ def test_a_word_on_stdout_spoils_no_shop(here, tmp_path, monkeypatch, word):
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.stdout.write({word!r})\nsys.stdout.flush()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with ShopProcess() as process:
-        made = all_made(process.make)
-    for ours, theirs in zip(here[1::2], made[1::2], strict=True):
-        chex.assert_trees_all_equal(ours, theirs)
+        assert_same(here, all_made(process))
 
 
 def test_the_process_runs_what_this_one_runs(here, tmp_path, monkeypatch):
@@ -162,5 +166,5 @@ def test_a_bad_config_is_refused_before_jax_is_imported():
 def test_an_error_in_another_process_is_told_by_this_one(capfd):
     """Shows that what cannot be made is refused here, with the reason, and that the process says nothing of its own."""
     with ShopProcess() as process, pytest.raises(ShopError, match="cannot add up"):
-        next(process.make(Order(PoolConfig(1, 0, 8), SMALL, 5, 4)))
+        process(make_shops, ShopOrder(PoolConfig(1, 0, 8), SMALL, 5, 4))()
     assert capfd.readouterr() == ("", "")

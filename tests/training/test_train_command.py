@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import signal
@@ -13,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from jaxshop.schedule import read
+from jaxshop.search.compiled import greedy_dispatch
 from jaxshop.training.config import load_config
-from jaxshop.training.launch import _introduce
+from jaxshop.training.launch import introduction
 from jaxshop.training.problem import prepare
 from tests.cli.test_cli import ROOT, assert_refused
 from tests.shops import from_routes
@@ -79,7 +78,7 @@ def test_the_checkpoint_of_a_run_schedules(finished: Finished, tmp_path):
     assert found.json["makespan_hours"] == pytest.approx(finished.report["policy"]["greedy_hours"], abs=1e-5)
 
 
-def test_a_missed_target_is_exit_code_3(finished: Finished, copied, shared_updates):
+def test_a_missed_target_is_exit_code_3(finished: Finished, copied):
     """Shows that a missed target ends with 3, and may be set on a resume, which drops metrics past its checkpoint."""
     metrics = copied / "metrics.jsonl"
     metrics.write_text(metrics.read_text() + '{"update": 13}\n{"upd')  # as a killed process leaves it
@@ -94,7 +93,7 @@ def test_a_missed_target_is_exit_code_3(finished: Finished, copied, shared_updat
     assert result.json["training_seconds"] == pytest.approx(finished.report["training_seconds"], abs=1)
 
 
-def test_a_resumed_runs_seconds_go_on(finished: Finished, copied, shared_updates):
+def test_a_resumed_runs_seconds_go_on(finished: Finished, copied):
     """Shows that the tuned baseline gets the seconds of all processes, and that the metrics go on counting them."""
     metrics = copied / "metrics.jsonl"
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
@@ -106,6 +105,41 @@ def test_a_resumed_runs_seconds_go_on(finished: Finished, copied, shared_updates
     assert result.json["training_seconds"] == pytest.approx(after[-1], abs=5)
     first = next(line["seconds"] for line in lines if "own_hours" in line)
     assert result.json["seconds_to_target"] == pytest.approx(first, abs=0.1)
+
+
+def test_compile_time_and_rate_are_of_the_whole_run(finished: Finished, copied):
+    """Shows that a resume with nothing left to train reports the compilation and the rate of the process before it."""
+    result = run_train("--resume", copied, "--json")
+    assert finished.report["compile_seconds"] > 0
+    assert result.json["compile_seconds"] == finished.report["compile_seconds"]
+    assert result.json["env_steps_per_second"] == pytest.approx(finished.report["env_steps_per_second"], rel=0.01)
+
+
+def test_the_report_tells_the_chosen_update_from_the_last(finished: Finished):
+    """Shows the update whose evaluation was the best, and the hours of the last, as the metrics have them."""
+    lines = [json.loads(line) for line in (finished.folder / "metrics.jsonl").read_text().splitlines()]
+    evaluated = {line["update"]: line["own_hours"] for line in lines if "own_hours" in line}
+    policy = finished.report["policy"]
+    assert evaluated[policy["chosen_update"]] == pytest.approx(policy["greedy_hours"], abs=1e-5)
+    assert evaluated[UPDATES] == pytest.approx(policy["last_greedy_hours"], abs=1e-5)
+
+
+def test_the_first_invalid_schedule_ends_the_run(finished: Finished, tmp_path, monkeypatch):
+    """Shows exit code 1 and one line that names the update, at the first evaluation and not after the last."""
+
+    def overlapping(*given):
+        played = greedy_dispatch(*given)
+        return played._replace(start=played.start - played.start)
+
+    monkeypatch.setattr("jaxshop.training.evaluate.greedy_dispatch", overlapping)
+    result = run_train("--config", finished.config_path, f"run.runs_dir={tmp_path}", "--json")
+    assert result.code == 1
+    assert result.out == ""
+    last = result.err.splitlines()[-1]
+    assert last.startswith("error: update 2: the greedy schedule is invalid: ")
+    (folder,) = tmp_path.iterdir()
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
+    assert not (folder / "report.json").exists()
 
 
 def start(*arguments: object, log: Path) -> subprocess.Popen:
@@ -124,7 +158,7 @@ def wait_for_update(runs: Path, process: subprocess.Popen, log: Path) -> None:
         time.sleep(0.01)
 
 
-def test_a_process_that_is_told_to_stop_saves_and_can_be_resumed(finished: Finished, tmp_path, shared_updates):
+def test_a_process_that_is_told_to_stop_saves_and_can_be_resumed(finished: Finished, tmp_path):
     """Shows SIGTERM to a real process: exit code 143, how to resume, and a resume that ends as if nothing was."""
     runs, log = tmp_path / "runs", tmp_path / "log"
     process = start("--config", finished.config_path, f"run.runs_dir={runs}", log=log)
@@ -237,10 +271,9 @@ def test_train_says_that_whole_jobs_are_too_long(finished: Finished):
     twice = tuple(replace(op, alternatives={m: 3 * t for m, t in op.alternatives.items()}) for op in longest.operations)
     shop = replace(shop, jobs=tuple(replace(j, operations=twice) if j is longest else j for j in shop.jobs))
     config = load_config(finished.config_path, ["run.max_lot_hours=20", "run.target_hours=150"])
-    stream = io.StringIO()
-    _introduce(prepare(shop, config), finished.folder, Console(file=stream, soft_wrap=True))
-    assert f"job {longest.id} runs" in stream.getvalue()
-    assert "Lots of at most 20 h are used instead." in stream.getvalue()
+    *_, said = introduction(prepare(shop, config))
+    assert f"job {longest.id} runs" in said
+    assert "Lots of at most 20 h are used instead." in said
 
 
 def test_ctrl_c_before_training_is_one_line(monkeypatch):

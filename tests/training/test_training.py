@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from jaxshop.policies.checkpoint import Store
-from jaxshop.policies.registry import make_network
 from jaxshop.sources import load_shop
 from jaxshop.training.callbacks import JsonLines
 from jaxshop.training.evaluate import Evaluator
-from jaxshop.training.loop import first_learner, train
-from jaxshop.training.problem import prepare
+from jaxshop.training.loop import train
+from jaxshop.training.problem import draft, prepare
+from jaxshop.training.stages import untrained
 from tests.trained import UPDATES, Finished
 
 
@@ -32,23 +32,22 @@ def problem(finished: Finished):
 @pytest.fixture(scope="module")
 def evaluator(finished: Finished, problem):
     """Judges the greedy policy on the shop and on the kept shops."""
-    return Evaluator(problem, make_network(finished.config.network), finished.config.evaluation.batch)
+    return Evaluator(problem, finished.config.evaluation.batch)
 
 
 @pytest.fixture(scope="module")
-def untrained(finished: Finished):
+def first(finished: Finished):
     """The learner before its first update."""
-    return first_learner(finished.config, make_network(finished.config.network))
+    return untrained(finished.config)
 
 
 def test_shapes_are_foreseen_before_shops_are_certified(finished: Finished, problem):
     """Shows that what an update is compiled for ahead is what it is then given."""
-    foreseen = {}
-    shop = load_shop(finished.config.run.shop)
-    prepare(shop, finished.config, lambda name, env, shops: foreseen.update({name: (env, shops)}))
-    env, shops = foreseen["general"]
-    assert env == problem.banks["general"].env
-    chex.assert_trees_all_equal_shapes_and_dtypes(shops, problem.banks["general"].shops)
+    drafted = draft(load_shop(finished.config.run.shop), finished.config)
+    assert drafted.setups == problem.setups
+    outline = drafted.outlines["general"]
+    assert outline.shape == problem.setups["general"].env.shape
+    chex.assert_trees_all_equal_shapes_and_dtypes(outline.shops, problem.shops["general"])
 
 
 def lines(path: Path) -> list[dict]:
@@ -57,24 +56,23 @@ def lines(path: Path) -> list[dict]:
     return [{k: v for k, v in record.items() if "second" not in k} for record in records]
 
 
-def test_training_beats_the_initial_weights_on_shops_not_trained_on(finished, evaluator, untrained):
+def test_training_beats_the_initial_weights_on_shops_not_trained_on(finished, evaluator, first):
     """Shows that on shops kept apart the greedy policy beats its own initial weights, and others' by a wide margin.
 
     Initial weights are a draw: this seed's start at 12 %, those of eight seeds at 12 to 65 %, so the mean counts.
     """
-    network = make_network(finished.config.network)
     seeds = [replace(finished.config, run=replace(finished.config.run, seed=seed)) for seed in range(8)]
-    drawn = [evaluator.score(first_learner(config, network).averaged).selection_gap for config in seeds]
+    drawn = [evaluator.score(untrained(config).averaged, "drawn").selection_gap for config in seeds]
     records = lines(finished.folder / "metrics.jsonl")
     last_general = records[finished.config.general.updates - 1]
-    assert last_general["selection_gap"] < evaluator.score(untrained.averaged).selection_gap
+    assert last_general["selection_gap"] < evaluator.score(first.averaged, "first").selection_gap
     assert last_general["selection_gap"] < 0.4 * np.mean(drawn)
     assert last_general["gap"] < 0.6 * records[0]["gap"]
 
 
 def test_the_kept_shops_are_not_the_training_shops(problem):
     """Shows that every shop is another, within the pool, within the kept ones, and between them."""
-    drawn = [np.asarray(bank.shops.ops.time) for bank in (problem.banks["general"], problem.selection)]
+    drawn = [np.asarray(shops.ops.time) for shops in (problem.shops["general"], problem.selection.shops)]
     shops = {tuple(np.sort(times[times > 0])) for bank in drawn for times in bank}
     assert len(shops) == sum(map(len, drawn))
 
@@ -96,15 +94,13 @@ class StopAt:
         self._lines.close()
 
 
-def test_a_run_stopped_three_times_equals_the_uninterrupted_one(
-    finished, problem, evaluator, untrained, tmp_path, shared_updates
-):
+def test_a_run_stopped_three_times_equals_the_uninterrupted_one(finished, problem, evaluator, first, tmp_path):
     """Shows weights, optimiser, key, choices and metrics bit for bit, stopped in, between and after stages."""
     stops, begun = (2, finished.config.general.updates - 1, UPDATES - 3), []
     for _ in range(len(stops) + 1):
         store = Store(tmp_path / "checkpoints")
         step = store.latest()
-        start = store.learner(step, untrained) if step is not None else None
+        start = store.learner(step, first) if step is not None else None
         begun.append(step)
         callback = StopAt(tmp_path / "metrics.jsonl", step or 0, stops)
         outcome = train(problem, finished.config, store, evaluator, callback, start=start)
@@ -117,10 +113,10 @@ def test_a_run_stopped_three_times_equals_the_uninterrupted_one(
     whole = Store(finished.folder / "checkpoints", read_only=True)
     assert (store.latest(), store.best()) == (whole.latest(), whole.best())
     assert store.latest() == UPDATES
-    pieces, straight = (jax.device_get(_plain(s.learner(UPDATES, untrained))) for s in (store, whole))
+    pieces, straight = (jax.device_get(_plain(s.learner(UPDATES, first))) for s in (store, whole))
     chex.assert_trees_all_equal(pieces, straight)
     best = whole.best()
-    chex.assert_trees_all_equal(store.weights(best, untrained.averaged), whole.weights(best, untrained.averaged))
+    chex.assert_trees_all_equal(store.weights(best, first.averaged), whole.weights(best, first.averaged))
     assert lines(tmp_path / "metrics.jsonl") == lines(finished.folder / "metrics.jsonl")
     assert [record["update"] for record in lines(tmp_path / "metrics.jsonl")] == list(range(1, UPDATES + 1))
 

@@ -1,71 +1,97 @@
-"""The policy network: one for every shop, equivariant to the order of lots and machines."""
+"""Lots that know of each other through pools: equivariant to the order of lots and machines, of any number."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
 
-from jaxshop.env.types import Observation
+from jaxshop.env import Observation
+from jaxshop.env.features import CONTEXT, FEATURES
+from jaxshop.policies.types import Output
 
 
-class Output(NamedTuple):
-    """Scores of the candidates, and what the critic expects of the rest of the episode."""
+class Seen(NamedTuple):
+    """The part of an observation that the network reads."""
 
-    logits: Array  # float32 [..., C]; padding holds a large negative number
-    value: Array  # float32 [...]
+    candidate_mask: Array  # bool [..., C]
+    features: Array  # float16 [..., C, F] as stored, which halves the memory; float32 when applied
+    context: Array  # float16 [..., X], alike
 
 
-class Network(nn.Module):
+@dataclass(frozen=True)
+class Pooled:
     """Scores candidates from their own features, from pools over all of them, and from the shop's context."""
 
     width: int = 64
     depth: int = 2
 
+    def initialise(self, key: PRNGKey, obs: Observation | None = None) -> ArrayTree:
+        """Random weights; only the widths of features and context count."""
+        seen = _blank() if obs is None else _seen(obs)
+        return cast(ArrayTree, self._layers.init(key, seen))
+
+    def apply(self, weights: ArrayTree, seen: Any) -> Output:
+        """Score anything with an observation's `candidate_mask`, `features` and `context`."""
+        return cast(Output, self._layers.apply(weights, _seen(seen)))
+
+    def stored(self, obs: Observation) -> Seen:
+        """Features and context as float16."""
+        return _as_type(_seen(obs), jnp.float16)
+
+    def restored(self, stored: Seen) -> Seen:
+        """Features and context as float32."""
+        return _as_type(stored, jnp.float32)
+
+    def narrowed(self, stored: Seen, columns: int) -> Seen:
+        """The context is of all candidates and stays."""
+        return stored._replace(
+            candidate_mask=stored.candidate_mask[..., :columns], features=stored.features[..., :columns, :]
+        )
+
+    @property
+    def _layers(self) -> _Layers:
+        return _Layers(self.width, self.depth)
+
+
+class _Layers(nn.Module):
+    width: int
+    depth: int
+
     @nn.compact
-    def __call__(self, obs: Observation) -> Output:
-        """Score the candidates; leading dimensions are batches."""
-        mask = obs.candidate_mask[..., None]
+    def __call__(self, seen: Seen) -> Output:
+        mask = seen.candidate_mask[..., None]
         count = jnp.maximum(mask.sum(axis=-2), 1)
 
         def pooled(x: Array) -> Array:
             mean = jnp.where(mask, x, 0.0).sum(axis=-2) / count
             top = jnp.where(mask, x, 0.0).max(axis=-2)
-            return jnp.concatenate([mean, top, obs.context], axis=-1)
+            return jnp.concatenate([mean, top, seen.context], axis=-1)
 
-        x = nn.relu(nn.Dense(self.width)(obs.features) + nn.Dense(self.width)(obs.context)[..., None, :])
+        x = nn.relu(nn.Dense(self.width)(seen.features) + nn.Dense(self.width)(seen.context)[..., None, :])
         for _ in range(self.depth - 1):
             summary = nn.Dense(self.width)(pooled(x))
             x = nn.relu(nn.Dense(self.width)(x) + summary[..., None, :])
         score = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.orthogonal(0.1))(x)
-        linear = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.normal(0.01))(obs.features)
-        logits = jnp.where(obs.candidate_mask, (score + linear)[..., 0], -1e9)
+        linear = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.normal(0.01))(seen.features)
+        logits = jnp.where(seen.candidate_mask, (score + linear)[..., 0], -1e9)
 
         hidden = nn.relu(nn.Dense(self.width)(pooled(x)))
         value = nn.Dense(1, kernel_init=nn.initializers.zeros)(hidden)[..., 0]
         return Output(logits, value)
 
 
-def evaluate(network: Network, weights: ArrayTree, obs: Any) -> Output:
-    """Apply the network to anything with an observation's `candidate_mask`, `features` and `context`."""
-    output = network.apply(weights, obs)
-    assert isinstance(output, Output)
-    return output
+def _seen(obs: Any) -> Seen:
+    return Seen(obs.candidate_mask, obs.features, obs.context)
 
 
-def initial_weights(network: Network, key: PRNGKey, features: int, context: int) -> ArrayTree:
-    """Random weights; `key` is consumed."""
-    return network.init(key, blank(features, context))
+def _as_type(seen: Seen, dtype: Any) -> Seen:
+    return seen._replace(features=seen.features.astype(dtype), context=seen.context.astype(dtype))
 
 
-def blank(features: int, context: int) -> Observation:
+def _blank() -> Seen:
     """An observation of one candidate, for shapes only."""
-    return Observation(
-        jnp.ones(1, bool),
-        jnp.zeros(1, jnp.int32),
-        jnp.ones(1, bool),
-        jnp.zeros((1, features)),
-        jnp.zeros(context),
-    )
+    return Seen(jnp.ones(1, bool), jnp.zeros((1, FEATURES)), jnp.zeros(CONTEXT))

@@ -122,12 +122,12 @@ def trained(module_site, tmp_path_factory) -> Result:
     small = ["general.updates=1", "own.updates=1", "evaluation.selection_shops=1", "pool.count=1"]
     real = ["run.shop=mariadb:", "run.require_real_data=true", *small]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxshop.training.loop._jitted", idle_updates)
-        patch.setattr("jaxshop.training.launch.lower_step", lambda *_: SimpleNamespace(compile=idle_updates))
+        patch.setattr("jaxshop.training.stages.jitted_update", idle_updates)
+        patch.setattr("jaxshop.training.launch.traced_update", lambda *_: SimpleNamespace(compile=idle_updates))
         patch.setattr("jaxshop.training.evaluate._greedy_gaps", lambda *_: np.zeros(1))
-        patch.setattr(Evaluator, "best_of", lambda self, weights, *_: self.score(weights).own)
-        patch.setattr("jaxshop.training.launch.rule_makespans", lambda *_: {"MWKR": 1})
-        patch.setattr("jaxshop.training.launch.tune_linear", lambda *_: SimpleNamespace(makespan=1, seconds=0))
+        patch.setattr(Evaluator, "best_of", lambda self, weights, *_: self.greedy(weights, "chosen"))
+        patch.setattr("jaxshop.training.finish.rule_makespans", lambda *_: {"MWKR": 1})
+        patch.setattr("jaxshop.training.finish.tune_linear", lambda *_: SimpleNamespace(makespan=1, seconds=0))
         return run_train("--config", write_tiny(tmp_path_factory.mktemp("real")), *real, "--json")
 
 

@@ -1,0 +1,39 @@
+"""What an update is compiled for, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import optax
+from jax.sharding import Mesh
+
+from jaxshop.env import JobShop
+from jaxshop.policies.types import Network
+from jaxshop.ppo.config import PPOConfig, StageConfig
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A stage's environment, network and settings; equal ones share a compilation.
+
+    The samples of each shop are spread over the mesh, whose size divides their number.
+    """
+
+    env: JobShop
+    network: Network
+    config: PPOConfig
+    stage: StageConfig
+    mesh: Mesh | None = None
+
+    @property
+    def optimiser(self) -> optax.GradientTransformation:
+        """The stage's; see `make_optimiser`."""
+        return make_optimiser(self.config, self.stage)
+
+
+def make_optimiser(config: PPOConfig, stage: StageConfig) -> optax.GradientTransformation:
+    """Adam with the gradient clipped by global norm and the rate annealed linearly over the stage."""
+    steps = max(1, stage.updates * config.epochs * config.minibatches)
+    rate = config.learning_rate if stage.learning_rate is None else stage.learning_rate
+    schedule = optax.linear_schedule(rate, rate * config.final_rate, steps)
+    return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.adam(schedule, eps=1e-5))

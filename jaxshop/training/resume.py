@@ -1,0 +1,50 @@
+"""Where a run goes on: its folder, and the learner of its latest checkpoint."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jaxshop.policies.checkpoint import Store
+from jaxshop.ppo.update import Learner
+from jaxshop.shop import Shop, fingerprint
+from jaxshop.support.settings import ConfigError
+from jaxshop.training.config import Config, check_complete, check_progress, check_resume, from_dict
+
+
+def new_folder(config: Config) -> Path:
+    """`runs/<name>-<UTC>-<seed>`, made here."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = Path(config.run.runs_dir) / f"{config.run.name}-{stamp}-{config.run.seed}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from None
+    return folder
+
+
+def open_store(folder: Path, resume: str | None) -> Store:
+    """The checkpoints in a run's folder.
+
+    Raises:
+        ConfigError: there should be some, to go on from, and there is none.
+    """
+    if resume and not (folder / "checkpoints").is_dir():
+        raise ConfigError(f"{resume}: holds no checkpoint to resume from")
+    store = Store(folder / "checkpoints")
+    if resume and store.latest() is None:
+        raise ConfigError(f"{resume}: holds no checkpoint to resume from")
+    return store
+
+
+def resumed(store: Store, step: int, like: Learner, config: Config, shop: Shop, resume: str) -> Learner:
+    """The learner to go on from, of the same shop and of a config that may follow."""
+    meta = store.meta(step)
+    if meta.get("fingerprint") != fingerprint(shop):
+        was, now = str(meta.get("fingerprint"))[:12], fingerprint(shop)[:12]
+        raise ConfigError(f"{resume}: was trained for shop {was}, {config.run.shop} is now {now}")
+    saved = from_dict(meta.get("config"), resume)
+    check_complete(meta["config"], resume)
+    check_resume(saved, config, resume)  # the run's config.json may have been edited
+    check_progress(saved, config, step, resume)
+    return store.learner(step, like)

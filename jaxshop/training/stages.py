@@ -1,0 +1,115 @@
+"""The stages of a run, each with the update that it is compiled to and the shops that it draws from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import jax
+from chex import PRNGKey
+from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
+from jax.stages import Lowered
+
+from jaxshop.env import EnvParams
+from jaxshop.parallel.mesh import instructions_capped, local, replicate
+from jaxshop.policies.registry import make_network
+from jaxshop.ppo.setup import Setup, make_optimiser
+from jaxshop.ppo.update import Learner, begin, update
+from jaxshop.support.settings import ConfigError
+from jaxshop.training.config import Config
+
+
+def check_devices(config: Config) -> None:
+    """Every device plays as many samples of each shop as the others; ConfigError where they cannot be shared."""
+    count = jax.device_count()
+    for name, stage in config.stages():
+        if stage.samples % count:
+            raise ConfigError(f"{name}.samples: {stage.samples} cannot be shared evenly by {count} devices")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Updates `begin` to `end - 1`: a compiled step and the shops that it draws from."""
+
+    name: str
+    begin: int
+    end: int
+    setup: Setup
+    step: Any
+    shops: EnvParams
+
+
+def stages_of(
+    setups: Mapping[str, Setup], shops: Mapping[str, EnvParams], compiling: Mapping[str, Future[Any]]
+) -> list[Stage]:
+    """The stages in order; what is not in `compiling` is compiled at its first call."""
+    found: list[Stage] = []
+    begin = 0
+    for name, setup in setups.items():
+        ahead, end = compiling.get(name), begin + setup.stage.updates
+        step = jitted_update(setup) if ahead is None else _awaited(ahead)
+        bank = shops[name] if setup.mesh is None else replicate(shops[name], setup.mesh)
+        found.append(Stage(name, begin, end, setup, step, bank))
+        begin = end
+    return found
+
+
+def _awaited(step: Future[Any]) -> Any:
+    return lambda learner, shops: step.result()(learner, shops)
+
+
+def enter(stage: Stage, learner: Learner) -> Learner:
+    """A later stage starts from the averaged weights of the one before, with a fresh optimiser."""
+    learner = local(learner)
+    fresh = stage.setup.optimiser.init(learner.averaged)
+    return replicate(learner._replace(weights=learner.averaged, optimiser=fresh), stage.setup.mesh)
+
+
+def untrained(config: Config) -> Learner:
+    """Random weights and the first stage's optimiser, all from the run's seed."""
+    return _jitted_untrained(config)(jax.random.key(config.run.seed))
+
+
+def untrained_outline(config: Config) -> Learner:
+    """Its shapes and dtypes."""
+    return _jitted_untrained(config).eval_shape(jax.eval_shape(jax.random.key, 0))
+
+
+@cache
+def _jitted_untrained(config: Config) -> Any:
+    """One program: one by one, its hundred operations would each be compiled."""
+    network = make_network(config.network)
+    optimiser = make_optimiser(config.ppo, config.stages()[0][1])
+
+    def draw(key: PRNGKey) -> Learner:
+        init_key, key = jax.random.split(key)
+        return begin(network.initialise(init_key), optimiser, key)
+
+    return jax.jit(draw, compiler_options=compiler_options())
+
+
+@cache
+def jitted_update(setup: Setup) -> Any:
+    """(learner, shops) -> `update`; the learner is donated. Equal setups share what is compiled."""
+    everywhere = None if setup.mesh is None else NamedSharding(setup.mesh, PartitionSpec())
+    step = partial(update, setup)
+    return jax.jit(step, donate_argnums=0, out_shardings=everywhere, compiler_options=compiler_options())
+
+
+def traced_update(setup: Setup, learner: Learner, shops: EnvParams) -> Lowered:
+    """The update for a learner and shops of which only shapes and dtypes are known, yet to be compiled."""
+    alone = SingleDeviceSharding(jax.local_devices()[0])
+    place = alone if setup.mesh is None else NamedSharding(setup.mesh, PartitionSpec())
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), (learner, shops))
+    return jitted_update(setup).lower(*like)
+
+
+def compiler_options() -> dict[str, int] | None:
+    """On CPU the update is compiled at LLVM's level 1 instead of 3, sooner and as fast, where AVX-512 is not in use.
+
+    There LLVM aborts at that level, which nobody can catch; see `cap_instructions`.
+    """
+    return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" and instructions_capped() else None

@@ -1,0 +1,59 @@
+"""When a run ends."""
+
+from __future__ import annotations
+
+from jaxshop.training.config import load_config
+from jaxshop.training.progress import Clock, Spent, spent_before
+from jaxshop.training.stop import StopRule
+
+
+def rule(*overrides: str) -> StopRule:
+    """Of a run of four updates with a target of 10 h."""
+    lengths = ["general.updates=4", "own.updates=0", "run.target_hours=10"]
+    return StopRule(load_config(None, [*lengths, *overrides]))
+
+
+def test_a_run_ends_with_its_budget():
+    """Shows that the last update ends it, and that a target met does not."""
+    stop = rule()
+    assert [stop.after_update(done, 1e9) for done in (1, 3, 4)] == [False, False, True]
+    assert [stop.after_evaluation(9.0) for _ in range(3)] == [False] * 3
+
+
+def test_a_run_ends_with_its_seconds():
+    """Shows that seconds cap the updates."""
+    stop = rule("stop.max_seconds=5")
+    assert [stop.after_update(1, seconds) for seconds in (4.9, 5.0)] == [False, True]
+
+
+def test_a_target_must_be_met_twice_in_a_row():
+    """Shows that one lucky evaluation is not enough."""
+    stop = rule("stop.when=target")
+    assert [stop.after_evaluation(hours) for hours in (10.0, 10.1, 9.0, 10.0)] == [False, False, False, True]
+
+
+def test_what_a_run_spent_adds_up():
+    """Shows seconds, compilation, operations and the time of the target over two processes."""
+    first = Clock()
+    first.add("update", 5.0, steps=10)
+    first.add("update", 1.0, steps=10)
+    first.add("evaluation", 3.0)
+    first.reach_target()
+    assert first.spent() == Spent(9.0, 7.0, 20, 9.0)
+    second = Clock(first.spent())
+    second.add("update", 4.0, steps=5)
+    second.add("update", 1.0, steps=5)
+    second.reach_target()
+    assert second.here == 5.0
+    assert second.spent() == Spent(14.0, 10.0, 30, 9.0)
+
+
+def test_what_was_spent_is_read_off_the_metrics():
+    """Shows the sums of a run's lines, and none where it is new."""
+    lines = [
+        {"seconds": 2.0, "compile_seconds": 1.5, "steps": 7.0, "own_hours": 12.0},
+        {"seconds": 3.0, "compile_seconds": 1.0, "steps": 7.0, "own_hours": 10.0},
+    ]
+    assert spent_before(lines, 10.0) == Spent(3.0, 1.0, 14, 3.0)
+    assert spent_before(lines, None) == Spent(3.0, 1.0, 14, None)
+    assert spent_before([], 10.0) == Spent()
