@@ -8,11 +8,14 @@ import tempfile
 
 import pytest
 
+from tests.workers import adopt_orphans, end_children, pytest_runtest_logreport, pytest_testnodedown  # noqa: F401
+
 
 def pytest_configure(config) -> None:
     """Name the cache before anything imports JAX, which reads these when it is imported; workers inherit the name."""
     if hasattr(config, "workerinput"):
         return
+    adopt_orphans()
     config.compilation_cache = tempfile.TemporaryDirectory(prefix="jaxshop-compiled-")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process that a test starts compiles 5 s of imports anew
     os.environ["JAX_NUM_CPU_DEVICES"] = "1"  # whatever the machine has, and whichever test comes first
@@ -33,6 +36,7 @@ def cap_instructions() -> None:
 def pytest_unconfigure(config) -> None:
     """Leave nothing behind."""
     if not hasattr(config, "workerinput"):
+        end_children()
         config.compilation_cache.cleanup()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib.util
 import io
@@ -149,6 +150,28 @@ def test_the_page_of_commands_is_complete(command: tuple[str, ...]):
     known = frozenset().union(*map(options, actions)) - {"--version"}
     shown = set(OPTION.findall(section.replace("uv run --extra", "uv run")))
     assert shown - {"--json"} == known - {"--json"}
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path):
+    """The short Python example plays a step; here on a small shop, as the reference shop takes longer to compile."""
+    small = tmp_path / "small.txt"
+    small.write_text("2 2\n0 3 1 2\n1 2 0 4\n", encoding="utf-8")
+    (example,) = [block for language, block in FENCE.findall(TEXTS["README.md"]) if language == "python"]
+    names: dict[str, object] = {}
+    exec(example.replace('"reference"', repr(str(small))), names)
+    assert names["state"].step == 1
+    assert not names["terminated"]
+
+
+@pytest.mark.parametrize("source", [*TEXTS, "docs/gantt.py"])
+def test_imports_resolve(source: str):
+    """What the Python blocks of a page, and the script for its picture, import of the package is there."""
+    text = (ROOT / source).read_text(encoding="utf-8")
+    blocks = [text] if source.endswith(".py") else [b for language, b in FENCE.findall(text) if language == "python"]
+    for block in blocks:
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("jaxshop"):
+                assert not [alias.name for alias in node.names if not resolves(f"{node.module}.{alias.name}")]
 
 
 def test_every_page_is_in_the_navigation():
