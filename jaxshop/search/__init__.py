@@ -1,7 +1,13 @@
 """Finding a schedule with the time there is: rules, the policy, its samples, a tuned priority, side by side."""
 
+from typing import TYPE_CHECKING
+
 from jaxshop.search.types import Incumbent, Method, Rollouts, Stop, Task
 from jaxshop.support.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from jaxshop.search.solver import Solution, solve
+    from jaxshop.search.tune import tune_linear
 
 __all__ = ["Incumbent", "Method", "Rollouts", "Solution", "Stop", "Task", "solve", "tune_linear"]
 
