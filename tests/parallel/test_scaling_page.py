@@ -1,4 +1,4 @@
-"""The launch files of docs/scaling.md, checked as texts: what they set is what jaxshop.parallel.mesh reads."""
+"""The launch files of docs/scaling.md, checked as texts: what they set is what jaxshop.parallel.cluster reads."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_slurm_script_is_a_shell_script():
 
 def test_variables_of_the_text_are_those_that_are_read():
     """Shows that every name of ours on the page is one that `find_cluster` asks for."""
-    source = (ROOT / "jaxshop/parallel/mesh.py").read_text()
+    source = (ROOT / "jaxshop/parallel/cluster.py").read_text(encoding="utf-8")
     for name in set(re.findall(r"JAXSHOP_[A-Z]+", PAGE)):
         assert f'"{name}"' in source, name
 
