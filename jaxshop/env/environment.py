@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 from chex import Array, PRNGKey
 
+from jaxshop.env import objective
 from jaxshop.env.decision import resolve_action
 from jaxshop.env.features import CONTEXT, FEATURES, observe
 from jaxshop.env.packing import pack_stacked, shape_of
 from jaxshop.env.spaces import Box, Dict, Discrete
 from jaxshop.env.transition import first_state, transition
 from jaxshop.env.types import Decision, EnvParams, EnvState, Observation, Shape
-from jaxshop.shop import LotPlan, Shop, split_lots
+from jaxshop.shop import MAKESPAN, LotPlan, Objective, Shop, split_lots
 
 Info = dict[str, Any]
 
@@ -34,8 +35,9 @@ class JobShop:
     times it never lost the optimum against brute force (tests/test_decision.py). `non_delay` narrows it to
     the lots that can start first anywhere: non-delay schedules, which may all miss the optimum.
 
-    Reward: float32, the negative growth of a lower estimate of the makespan (every lot's ready time plus the least
-    time of its rest) over the certified bound. An episode's sum is -(makespan - first estimate) / bound.
+    Reward: float32, the negative growth of a lower estimate of the objective's cost over the certified bound. Of the
+    makespan it is the latest of the lots' ready times plus the least times of their rests; an episode's sum is
+    -(makespan - first estimate) / bound.
 
     Episode: exactly as many steps as the shop has operations; it never truncates, and no mask is ever empty. Past the
     end the state stays as it is, with reward 0.
@@ -52,6 +54,7 @@ class JobShop:
     non_delay: bool = False
     default_params: EnvParams | None = field(default=None, compare=False, repr=False)
     """The shop that `make` was called with (the first of several)."""
+    objective: Objective = MAKESPAN
 
     @property
     def name(self) -> str:
@@ -92,9 +95,13 @@ class JobShop:
         del key
         lot, legal = resolve_action(state, params, action)
         new = transition(state, params, lot, self._decision)
-        reward = (state.estimate - new.estimate).astype(jnp.float32) / params.bound.astype(jnp.float32)
+        reward = objective.reward(self.objective, state, new, params)
         terminated = new.step >= params.operations
         return new, reward, terminated, {"makespan": new.estimate, "illegal": ~legal}
+
+    def cost(self, state: EnvState, params: EnvParams) -> Array:
+        """What a complete schedule costs, int32 [] ticks: what schedules are compared by."""
+        return objective.cost(self.objective, state, params)
 
     def reset(self, key: PRNGKey, params: EnvParams | None = None) -> tuple[Observation, EnvState]:
         """`reset_env`, with the default shop where none is given."""

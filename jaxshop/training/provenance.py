@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from jaxshop.env import CONTEXT_NAMES, FEATURE_NAMES
 from jaxshop.policies.checkpoint import versions
 from jaxshop.shop import LotPlan, fingerprint
 from jaxshop.training.config import Config, to_dict
 
 
 def describe(config: Config, plan: LotPlan, update: int) -> dict[str, Any]:
-    """What a checkpoint says of itself: config, versions, the shop, and what its weights were trained on."""
+    """What a checkpoint says of itself: config, versions, names of the columns it reads, and what it was trained on."""
     return {
         "versions": versions(),
+        "columns": {"features": list(FEATURE_NAMES), "context": list(CONTEXT_NAMES)},
         "config": to_dict(config),
         "fingerprint": fingerprint(plan.shop),
         "provenance": asdict(plan.shop.provenance),

@@ -10,16 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxshop.env import JobShop, make
-from jaxshop.env.features import FEATURES
-from jaxshop.env.packing import pack, shape_of
+from jaxshop.env import CONTEXT_NAMES, FEATURE_NAMES, JobShop, explain, make, pack, shape_of
 from jaxshop.shop import split_lots
 from jaxshop.sources.generator import generate_shop, random_spec
+from jaxshop.support.errors import ShopError
 from tests.env.test_environment import stepper
 from tests.shops import from_routes, random_shop
-
-SETS = 32
-"""The columns about sets begin here."""
 
 
 def sums(plan, params, state):
@@ -98,11 +94,11 @@ def test_a_lot_with_a_tail_cannot_wait_behind_one_without():
     obs, _ = stepper(env)[0](jax.random.key(0), params)
     assert int(params.bound) == 10
     assert np.asarray(obs.action_mask).all()
-    by_lot = np.asarray(obs.features)[np.argsort(obs.candidates)]
-    urgency, _, to_most_urgent = by_lot[:, SETS + 8 : SETS + 11].T
+    seen = [explain(obs, lot) for lot in range(3)]
     # The two machines end at 20 / 2. Last there, a long lot would end at 10 - 8 / 2 + 8, the other at 10 - 4 / 2 + 10.
-    np.testing.assert_allclose(urgency, [4 * 0.4, 4 * 0.4, 4 * 0.8], atol=1e-5)
-    np.testing.assert_allclose(to_most_urgent, [-4 * 0.4, -4 * 0.4, 0.0], atol=1e-5)
+    np.testing.assert_allclose([x["done if last"] for x in seen], [4 * 0.4, 4 * 0.4, 4 * 0.8], atol=1e-5)
+    behind = [x["done behind the latest if last"] for x in seen]
+    np.testing.assert_allclose(behind, [-4 * 0.4, -4 * 0.4, 0.0], atol=1e-5)
 
 
 def test_work_that_cannot_leave_a_narrow_set_threatens_those_who_can():
@@ -111,8 +107,30 @@ def test_work_that_cannot_leave_a_narrow_set_threatens_those_who_can():
     env, params = make(from_routes([narrow, narrow, broad], 3))
     obs, state = stepper(env)[0](jax.random.key(0), params)
     assert int(state.machine) == 0
-    threat = np.asarray(obs.features)[np.argsort(obs.candidates), SETS + 4]
-    assert FEATURES > SETS + 4
+    threat = [explain(obs, lot)["threat to narrower sets"] for lot in range(3)]
     # Two operations of 5 cannot leave machine 0, the bound is 10; the broad lot would add 5: 15 / 10 - 1.
     np.testing.assert_allclose(threat[2], 4 * 0.5, atol=1e-5)
     np.testing.assert_allclose(threat[:2], 4 * -0.5, atol=1e-5)
+
+
+def test_every_column_has_a_name():
+    """Shows that names are unique, as many as the columns of an observation, and in their order."""
+    env, params = make(from_routes([[{0: 5}, {1: 2}], [{0: 3}]], 2))
+    obs, _ = stepper(env)[0](jax.random.key(0), params)
+    assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES) == obs.features.shape[1]
+    assert len(set(CONTEXT_NAMES)) == len(CONTEXT_NAMES) == obs.context.shape[0]
+    assert list(explain(obs, 1).values()) == obs.features[obs.candidates.tolist().index(1)].tolist()
+
+
+def test_what_is_seen_of_a_lot_can_be_told():
+    """Shows values by name that follow from the shop at sight, and that a lot out of sight is refused."""
+    env, params = make(from_routes([[{0: 4}, {1: 4}], [{0: 3}], [{1: 9}]], 2))
+    obs, state = stepper(env)[0](jax.random.key(0), params)
+    bound = int(params.bound)
+    assert (int(state.machine), int(state.first)) == (0, 1)
+    seen = explain(obs, 0)
+    np.testing.assert_allclose(seen["time"], 8 * 4 / bound, rtol=1e-6)
+    np.testing.assert_allclose(seen["work remaining"], 3 * 8 / bound, rtol=1e-6)
+    assert (seen["has a next operation"], seen["completes first"], explain(obs, 1)["completes first"]) == (1, 0, 1)
+    with pytest.raises(ShopError, match="lot 2: is not among the candidates"):
+        explain(obs, 2)

@@ -1,0 +1,180 @@
+"""What the columns of an observation are made of, computed once: times in bounds, sums over pools and over sets."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from chex import Array
+
+from jaxshop.env.timing import completion, earliest_start, lot_completion
+from jaxshop.env.types import EnvParams, EnvState
+
+AHEAD = 6
+"""Operations of a route, the next one included, that a policy is warned about."""
+
+
+class PoolView(NamedTuple):
+    """A pool of each candidate, float32 [C] each: sums per machine, in bounds."""
+
+    horizon: Array  # when the pool's machines would end if all work left were spread evenly
+    queue: Array
+    busy: Array
+    work: Array
+
+
+class SetView(NamedTuple):
+    """What the sets of machines that bind a lot have to say, float32 [C] each.
+
+    A set's horizon is when it would end if the work that cannot leave it were spread evenly over its machines. An
+    operation of time p that went last to a set of m machines would start about p / m before that horizon: with the tail
+    from there on, this says which lots cannot wait, here or further along their routes.
+    """
+
+    bound: Array  # 1 where the operation cannot leave a set, else 0
+    next_bound: Array  # the same of the operation after it
+    later_bound: Array  # of any of the operations further on
+    horizon: Array
+    longest: Array  # [] the longest horizon of the sets around the machine
+    queue: Array
+    threat: Array  # over the bound, of the sets around the machine that are narrower than the lot's own, with the lot
+    next_horizon: Array
+    next_queue: Array  # with the busy time
+    last: Array  # when the lot would be done if its operation went last there
+    next_last: Array
+    later_last: Array  # the latest of those further on
+
+
+class View(NamedTuple):
+    """The open decision as columns see it: of the candidates, float32 [C] each, and of the shop, float32 []."""
+
+    mask: Array  # bool [C]
+    first: Array  # 1 for the lot that the machine was chosen for
+    traits: Array  # [C, T]
+    has_next: Array
+    has_second: Array
+    time: Array
+    tail: Array
+    rest: Array  # what remains after this operation
+    machine_waits: Array
+    lot_waits: Array
+    start: Array
+    end: Array
+    after_event: Array
+    done: Array  # when the lot would be done without waiting
+    next_gap: Array  # between the arrival at the next machines and their being free
+    here: PoolView
+    next_pool: PoolView
+    second_pool: PoolView
+    sets: SetView
+    progress: Array
+    estimate: Array
+    machine_free: Array
+    latest_machine: Array
+    longest_pool: Array
+    machine_pool: Array  # the horizon of the open machine's pool
+    competing: Array
+
+
+def candidates(state: EnvState, count: int) -> tuple[Array, Array]:
+    """Indices int32 [C] and mask bool [C] of the conflict set, longest remaining lot first.
+
+    Where more than C lots compete, those with the least work left are not shown. Of equally long lots the lowest comes
+    first, wherever the padding is.
+    """
+    key, index = jax.lax.top_k(jnp.where(state.mask, state.lots.tail.astype(jnp.float32) + 1.0, 0.0), count)
+    return index, key > 0
+
+
+def look(state: EnvState, params: EnvParams, lots: Array, mask: Array) -> View:
+    """The view of the candidates `lots`, int32 [C], of which `mask`, bool [C], are real."""
+    scale = 1.0 / params.bound.astype(jnp.float32)
+
+    def bounds(ticks: Array) -> Array:
+        return ticks.astype(jnp.float32) * scale
+
+    ops = state.lots.op[lots]
+    traits = params.ops.traits[ops]
+    has_next = traits[:, 3]
+    ready = state.lots.ready[lots]
+    free = state.machines.free[state.machine]
+    start = earliest_start(ready, free)
+    on = params.sets.member[state.lots.set[:, lots], state.machine]
+    ticks = jnp.where(on, state.lots.time[:, lots], 0).sum(axis=0, dtype=jnp.int32)
+    end = completion(start, ticks)
+    tail = state.lots.tail[lots]
+    rest = tail - ticks
+    time, arrival = bounds(ticks), bounds(end)
+    next_free = bounds(state.sets.free[params.ops.next_set[:, ops]].min(axis=0))
+
+    busy, work, queue = (x / params.pools.size for x in (state.pools.busy, state.pools.work, state.pools.queue))
+    horizon = busy + work
+    pools = jnp.stack([horizon, queue, busy, work], axis=1)
+    here, following, second = (_columns(pools[params.ops.pools[i, ops]]) for i in range(3))
+    # A machine that comes only after the bound is as good as none.
+    latest = jnp.where(params.machines.free < params.bound, state.machines.free, 0).max()
+    return View(
+        mask=mask,
+        first=(lots == state.first).astype(jnp.float32),
+        traits=traits,
+        has_next=has_next,
+        has_second=(traits[:, 5] > 0).astype(jnp.float32),
+        time=time,
+        tail=bounds(tail),
+        rest=bounds(rest),
+        machine_waits=bounds(jnp.maximum(ready - free, 0)),
+        lot_waits=bounds(jnp.maximum(free - ready, 0)),
+        start=bounds(start),
+        end=arrival,
+        after_event=bounds(end - state.event),
+        done=bounds(lot_completion(end, rest)),
+        next_gap=jnp.clip((next_free - arrival) * has_next, -0.3, 0.3),
+        here=here,
+        # Gathered apart from its row: XLA moves fewer bytes.
+        next_pool=following._replace(horizon=horizon[params.ops.pools[1, ops]]),
+        second_pool=second,
+        sets=_look_at_sets(state, params, lots, ops, time, scale),
+        progress=state.step.astype(jnp.float32) / params.operations.astype(jnp.float32),
+        estimate=bounds(state.estimate),
+        machine_free=bounds(free),
+        latest_machine=bounds(latest),
+        longest_pool=horizon.max(),
+        machine_pool=horizon[params.machines.pool[state.machine]],
+        competing=mask.sum(dtype=jnp.int32).astype(jnp.float32),
+    )
+
+
+def _columns(rows: Array) -> PoolView:
+    return PoolView(*(rows[:, i] for i in range(rows.shape[1])))
+
+
+def _look_at_sets(state: EnvState, params: EnvParams, lots: Array, ops: Array, time: Array, scale: Array) -> SetView:
+    sets = params.sets
+    busy, work, queue = (x / sets.size for x in (state.sets.busy, state.sets.work, state.sets.queue))
+    horizon = busy + work
+    ahead = jnp.arange(AHEAD)
+    route = jnp.minimum(ops[:, None] + ahead, params.ops.home.shape[0] - 1)
+    home = params.ops.home[route]
+    bound_to = (ahead < state.lots.left[lots][:, None]) & (home < sets.size.shape[0] - 1)
+    tails = params.ops.tail[route].astype(jnp.float32) * scale
+    last = jnp.where(bound_to, horizon[home] - params.ops.work[route] / sets.size[home] + tails, 0.0)
+
+    # Sets around the machine that are narrower than the lot's: their work cannot evade it, and the lot's can.
+    around = sets.member[:, state.machine] & (state.sets.work > 1e-6)
+    evades = around & ~sets.within[home[:, 0]]
+    threat = jnp.where(evades, horizon + time[:, None] / sets.size, 0.0).max(axis=1) - 1.0
+    return SetView(
+        bound=bound_to[:, 0].astype(jnp.float32),
+        next_bound=bound_to[:, 1].astype(jnp.float32),
+        later_bound=bound_to[:, 2:].any(axis=1).astype(jnp.float32),
+        horizon=horizon[home[:, 0]],
+        longest=jnp.where(around, horizon, 0.0).max(),
+        queue=queue[home[:, 0]],
+        threat=threat,
+        next_horizon=horizon[home[:, 1]],
+        next_queue=(queue + busy)[home[:, 1]],
+        last=last[:, 0],
+        next_last=last[:, 1],
+        later_last=last[:, 2:].max(axis=1),
+    )

@@ -1,0 +1,38 @@
+"""The objective on the device against the schedule that an episode leaves."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from jaxshop.env import make, op_ends
+from jaxshop.env.objective import lower_estimate, reward_scale
+from jaxshop.shop import split_lots
+from tests.env.test_environment import stepper
+from tests.shops import random_shop
+
+
+def test_the_lower_estimate_rises_to_the_cost_and_rewards_are_its_growth():
+    """Shows, step by step, rewards and estimate, and at the end the cost: that of the host for the same ends."""
+    shop = random_shop(2, jobs=4, machines=3)
+    env, params = make(shop)
+    reset, step = stepper(env)
+    _, state = reset(jax.random.key(0), params)
+    for _ in range(int(params.operations)):
+        before = int(lower_estimate(env.objective, state, params))
+        _, state, reward, *_ = step(jax.random.key(0), state, state.first, params)
+        after = int(lower_estimate(env.objective, state, params))
+        assert after >= before
+        np.testing.assert_allclose(reward, (before - after) / float(reward_scale(env.objective, params)), rtol=1e-6)
+    last = np.cumsum(params.lots.count) - 1
+    ends = {job.id: int(op_ends(state, params)[i]) for job, i in zip(shop.jobs, last, strict=True)}
+    assert int(env.cost(state, params)) == env.objective.cost(ends)
+
+
+def test_lots_know_their_jobs_weight_and_due_date():
+    """Shows which job each lot belongs to; padding is a job of its own."""
+    plan = split_lots(random_shop(2, jobs=3), None)
+    _, params = make([plan, split_lots(random_shop(2, jobs=5), None)])
+    assert params.lots.job[0].tolist() == [0, 1, 2, 3, 4]
+    assert params.lots.weight[0].tolist() == [1, 1, 1, 0, 0]
+    assert (params.lots.due[0] > 2**30).all()
