@@ -81,6 +81,14 @@ def test_files_exist(page: str):
     assert not missing
 
 
+def test_files_that_the_package_names_exist():
+    """Comments and docstrings of the package name files of the project that are there."""
+    pattern = re.compile(r"(?<![\w./-])(?:tests|docs|configs|benchmarks)/[\w./-]*\.\w+")
+    sources = [p for p in (ROOT / "jaxshop").rglob("*") if p.suffix in (".py", ".js", ".sql")]
+    named = {name for source in sources for name in pattern.findall(source.read_text(encoding="utf-8"))}
+    assert not {name for name in named if not (ROOT / name).exists()}
+
+
 @on_every_page
 def test_names_exist(page: str):
     """Every dotted name of the package can be imported."""

@@ -32,7 +32,7 @@ class JobShop:
     Observation: `Observation`; `action_mask` is the conflict set of Giffler and Thompson (1960): the machine that can
     complete an operation first, and the lots whose next operation could start there before that. Dispatching within
     it reaches exactly the active schedules of each assignment that it makes; on small shops with machine-dependent
-    times it never lost the optimum against brute force (tests/test_decision.py). `non_delay` narrows it to
+    times it never lost the optimum against brute force (tests/env/test_decision.py). `non_delay` narrows it to
     the lots that can start first anywhere: non-delay schedules, which may all miss the optimum.
 
     Reward: float32, the negative growth of a lower estimate of the objective's cost over the certified bound. Of the
@@ -46,8 +46,8 @@ class JobShop:
 
     Many environments: by `jax.vmap` as usual, shops shared or stacked; or with one more axis at the end of every array
     (`environments_last` makes such params), which `reset_env` and `step_env` take as they are. The second way keeps
-    environments side by side in CPU vectors: 20 to 26 M operations/s on 2 cores at 20 x 10 x 8 (`jaxshop profile
-    --versus jumanji`), where `vmap` makes 11 to 19 M (`jaxshop profile`); but `vmap` holds a shared shop only once.
+    environments side by side in CPU vectors, which makes small shops faster (docs/profiling.md); but `vmap` holds a
+    shared shop only once.
     """
 
     shape: Shape

@@ -1,6 +1,6 @@
 "use strict";
 
-// Ten fills that carry dark text and that protan and deutan eyes keep apart as well (tests/test_report.py checks
+// Ten fills that carry dark text and that protan and deutan eyes keep apart as well (tests/views/test_gantt.py checks
 // both); neighbours in the list differ most, since jobs and centres that follow each other often lie together.
 const HUES = [
   "#81b2ef", "#bcb869", "#9d88cd", "#f3b8a8", "#c9c8fe", "#d796b9", "#9df0df", "#61a783", "#ebe09e", "#bb8c47",
