@@ -44,13 +44,13 @@ class PoolConfig:
 class EvaluationConfig:
     """How the policy is judged while it trains, and at the end."""
 
-    every: Annotated[int, POSITIVE] = 1
+    every: Annotated[int, POSITIVE] = 3
     samples: Annotated[int, POSITIVE] = 64
     batch: Annotated[int, POSITIVE] = 32
-    selection_shops: Annotated[int, POSITIVE] = 4
+    selection_shops: Annotated[int, POSITIVE] = 12
     rule_seeds: Annotated[int, POSITIVE] = 32
     baseline_seconds: Annotated[float | None, POSITIVE] = None
-    choose_by: Literal["own", "kept"] = "own"
+    choose_by: Literal["own", "kept"] = "kept"
 
 
 @dataclass(frozen=True)

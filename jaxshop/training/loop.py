@@ -47,9 +47,9 @@ def train(
 ) -> Outcome:
     """Run every update that is still to do, from `start` (None: random weights), on all devices of all processes.
 
-    A checkpoint is written whenever an evaluation is the best so far, every `logging.checkpoint_every` updates, at the
-    end, and on SIGTERM or SIGINT. A signal brings no evaluation with it, so that the resumed run chooses as if there
-    had been none.
+    A checkpoint is written whenever an evaluation is the last stage's best so far, every `logging.checkpoint_every`
+    updates, at the end, and on SIGTERM or SIGINT. A signal brings no evaluation with it, so that the resumed run
+    chooses as if there had been none.
 
     Args:
         before: what a resumed run spent; metrics go on counting from there.
@@ -77,7 +77,8 @@ def train(
                 if stop.meets_target(numbers["own_hours"]):
                     clock.reach_target()
                 last = stop.after_evaluation(numbers["own_hours"]) or last
-                deciding = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
+                if done > stages[-1].begin or last:  # kept shops cannot tell who has practised on the shop itself
+                    deciding = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
             due = deciding < best or last or interrupted or done % config.logging.checkpoint_every == 0
             last, due = map(bool, largest(last, due))
             if due:

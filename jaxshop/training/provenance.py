@@ -26,7 +26,7 @@ def describe(config: Config, plan: LotPlan, update: int) -> dict[str, Any]:
 
 
 def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any]]:
-    """The shops that weights after `update` updates have seen."""
+    """The shops that weights after `update` updates have seen, the last entry those that chose them."""
     pools = config.pools()
     shop = {
         **{"kind": "shop", "name": plan.shop.name, "fingerprint": fingerprint(plan.shop)},
@@ -41,6 +41,10 @@ def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any
             seen.append({"kind": "generated", **about, "updates": updates})
         elif updates:
             seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "updates": updates})
+    choice = {"use": "choice of the checkpoint"}
     if config.evaluation.choose_by == "own":
-        seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "use": "choice of the checkpoint"})
+        seen.append({**shop, "max_lot_hours": plan.max_lot_hours, **choice})
+    else:
+        kept = {"shops": config.evaluation.selection_shops, "machines": len(plan.shop.machines)}
+        seen.append({"kind": "generated", **kept, "seed": config.run.seed, **choice})
     return seen

@@ -70,6 +70,17 @@ def test_training_beats_the_initial_weights_on_shops_not_trained_on(finished, ev
     assert last_general["gap"] < 0.6 * records[0]["gap"]
 
 
+def test_the_best_on_the_kept_shops_is_chosen_of_the_last_stage(finished):
+    """Shows that earlier stages are not chosen from, however good on the kept shops, nor by the shop itself."""
+    records = lines(finished.folder / "metrics.jsonl")
+    gaps = {record["update"]: record["selection_gap"] for record in records if "selection_gap" in record}
+    last_stage = {update: gap for update, gap in gaps.items() if update > finished.config.general.updates}
+    best = Store(finished.folder / "checkpoints", read_only=True).best()
+    assert len(gaps) > len(last_stage) > 1
+    assert gaps[best] == min(last_stage.values())
+    assert best in last_stage
+
+
 def test_the_kept_shops_are_not_the_training_shops(problem):
     """Shows that every shop is another, within the pool, within the kept ones, and between them."""
     drawn = [np.asarray(shops.ops.time) for shops in (problem.shops["general"], problem.selection.shops)]
