@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib.util
+import inspect
 import io
 import os
 import re
@@ -180,6 +181,22 @@ def test_imports_resolve(source: str):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("jaxshop"):
                 assert not [alias.name for alias in node.names if not resolves(f"{node.module}.{alias.name}")]
+
+
+@pytest.mark.parametrize("room", ["shop", "bounds", "schedule", "env", "policies", "search"])
+def test_public_names_have_a_place_in_the_api_pages(room: str):
+    """Every function and class that a room offers stands on a page, by itself or with its module."""
+    named = re.findall(r"^::: (\S+)$", "\n".join(TEXTS.values()), re.MULTILINE)
+    module = importlib.import_module(f"jaxshop.{room}")
+    offered = {name: getattr(module, name) for name in module.__all__}
+    documented = {*named, *(f"{place}.{name}" for place in named for name in offered)}
+    missing = {
+        name
+        for name, value in offered.items()
+        if (inspect.isclass(value) or inspect.isfunction(value))
+        and not {f"jaxshop.{room}.{name}", f"{value.__module__}.{name}", f"jaxshop.{room}.{name}.{name}"} & documented
+    }
+    assert not missing
 
 
 def test_every_page_is_in_the_navigation():
