@@ -158,10 +158,10 @@ def to_schedules(task: Task, dispatches: Dispatch, count: int) -> list[Schedule]
     return [to_schedule(task.plan, Dispatch(*(x[i] for x in fetched)), task.fingerprint) for i in range(count)]
 
 
-def rule_arguments(names: Sequence[str], keys: Sequence[Key]) -> tuple[PRNGKey, np.ndarray]:
-    """Keys and numbers of at most `RULE_BATCH` rules, filled up with the last one."""
+def rule_arguments(names: Sequence[str], keys: Sequence[Key], batch: int = RULE_BATCH) -> tuple[PRNGKey, np.ndarray]:
+    """Keys and numbers of at most `batch` rules, filled up with the last one."""
     pairs = [(as_key(key), NUMBERS[name]) for name, key in zip(names, keys, strict=True)]
-    pairs += pairs[-1:] * (RULE_BATCH - len(pairs))
+    pairs += pairs[-1:] * (batch - len(pairs))
     return jnp.stack([key for key, _ in pairs]), np.array([number for _, number in pairs], np.int32)
 
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from jaxshop.search.types import LateError
+
+__all__ = ["DeviceThread", "LateError"]
+
 T = TypeVar("T")
-
-
-class LateError(Exception):
-    """The device did not answer by the deadline."""
 
 
 class DeviceThread:

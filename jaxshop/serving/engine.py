@@ -10,20 +10,32 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from chex import Array, ArrayTree
+from chex import ArrayTree
 
 from jaxshop.env import EnvParams, JobShop, Shape
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.policies.checkpoint import CheckpointError, load_policy
 from jaxshop.policies.types import Network
 from jaxshop.schedule import Schedule
-from jaxshop.search.compiled import CANDIDATES, SAMPLE_BATCH, Dispatch, best_sample, greedy_dispatch, to_schedule
+from jaxshop.search.compiled import (
+    CANDIDATES,
+    RULE_BATCH,
+    SAMPLE_BATCH,
+    Dispatch,
+    program,
+    rule_arguments,
+    to_schedule,
+)
 from jaxshop.serving.scheduler import Model
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
 from jaxshop.support.errors import ShopError
 
 SAMPLED_OPERATIONS = 16 * 2048
 """Operations that one call for samples schedules at most."""
+
+RULED_SIZE = 1 << 21
+"""Operations x sets x choices up to which every rule is tried; beyond it the first alone, lest they take far longer
+than the policy."""
 
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 
@@ -73,8 +85,6 @@ class JaxEngine:
         self._checkpoint = checkpoint
         self._network: Network | None = None
         self._weights: ArrayTree = None
-        self._greedy: dict[Shape, Callable[..., Any]] = {}
-        self._samples: dict[Shape, Callable[..., Any]] = {}
 
         def count(event: str, duration_secs: float, **_: str | int) -> None:
             if event == COMPILATION:
@@ -112,19 +122,20 @@ class JaxEngine:
                 compiled.result()
 
     def _compile(self, size: Shape) -> None:
-        assert self._network is not None
-        env, network, chunk = JobShop(size), self._network, self.chunk(size)
-
-        def greedy(weights: ArrayTree, params: EnvParams) -> Dispatch:
-            return greedy_dispatch(env, network, weights, params)
-
-        def samples(weights: ArrayTree, params: EnvParams, seed: Array, begin: Array, limit: Array) -> Dispatch:
-            return best_sample(env, network, weights, params, jax.random.key(seed), begin, chunk, limit)[0]
-
         params = pack(self.specimen(size), size, bound=1)
-        seed, number = np.uint32(0), np.int32(0)
-        self._greedy[size] = jax.jit(greedy).lower(self._weights, params).compile()
-        self._samples[size] = jax.jit(samples).lower(self._weights, params, seed, number, number).compile()
+        numbers = jax.random.key(0), np.int32(0), np.int32(0)
+        ruled = rule_arguments(["MWKR"], [0], self._ruled(size))
+        self._program("greedy", size).lower(self._weights, params).compile()
+        self._program("samples", size).lower(self._weights, params, *numbers).compile()
+        for env in _decisions(size):
+            program("rules", env).lower(params, *ruled).compile()
+
+    def _program(self, step: str, size: Shape) -> Any:
+        return program(step, JobShop(size), self._network, self.chunk(size))
+
+    @staticmethod
+    def _ruled(size: Shape) -> int:
+        return RULE_BATCH if size.operations * size.sets * size.choices <= RULED_SIZE else 1
 
     @staticmethod
     def limits(size: Shape) -> dict[str, int | None]:
@@ -166,9 +177,30 @@ class JaxEngine:
 
     def greedy(self, model: Model, task: Task) -> Schedule:
         """Return the schedule of the policy's most probable choices."""
-        return to_schedule(task.plan, self._greedy[task.shape](model.weights, task.params))
+        return to_schedule(task.plan, self._program("greedy", task.shape)(model.weights, task.params))
+
+    def rules(self, task: Task, names: Sequence[str], seed: int) -> list[tuple[str, Schedule]]:
+        """Return the best of the rules, the first of those that are equally good, non-delay and active.
+
+        Large sizes try the first rule only; which, depends on the size alone.
+        """
+        names = names[: self._ruled(task.shape)]
+        arguments = rule_arguments(names, [seed] * len(names), self._ruled(task.shape))
+        played = [program("rules", env)(task.params, *arguments) for env in _decisions(task.shape)]  # side by side
+        found = []
+        for kind, dispatches in zip(("", "/active"), played, strict=True):
+            best = int(np.asarray(dispatches.makespan).argmin())
+            schedule = to_schedule(task.plan, Dispatch(*(np.asarray(x)[best] for x in dispatches)))
+            found.append((names[best] + kind, schedule))
+        return found
 
     def samples(self, model: Model, task: Task, seed: int, start: int, count: int) -> Schedule:
         """Return the best of samples `start` to `start + count`, the first of those that are equally good."""
-        numbers = np.uint32(seed), np.int32(start), np.int32(start + count)
-        return to_schedule(task.plan, self._samples[task.shape](model.weights, task.params, *numbers))
+        arguments = jax.random.key(seed), np.int32(start), np.int32(start + count)
+        found, _ = self._program("samples", task.shape)(model.weights, task.params, *arguments)
+        return to_schedule(task.plan, found)
+
+
+def _decisions(size: Shape) -> tuple[JobShop, JobShop]:
+    """Non-delay and active."""
+    return JobShop(size, non_delay=True), JobShop(size)

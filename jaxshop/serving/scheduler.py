@@ -1,7 +1,7 @@
 """The safe scheduler: whatever the policy does, only what an independent verifier accepts is handed out.
 
-Policy (greedy, then samples in fixed chunks while time is left) -> verifier -> if invalid, late or failed:
-the best dispatching rule, computed on the host -> verified again -> only then an answer. Plain code over the
+Policy (greedy, then every rule, then samples in fixed chunks while time is left) -> verifier -> if invalid, late or
+failed: the best dispatching rule, computed on the host -> verified again -> only then an answer. Plain code over the
 `Engine` protocol; it imports no JAX.
 """
 
@@ -10,14 +10,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from jaxshop.bounds import Certificate, certify
+from jaxshop import search
+from jaxshop.bounds import Certificate
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import best_rule
+from jaxshop.search.rules import applicable
 from jaxshop.serving.device import DeviceThread, LateError
 from jaxshop.shop import LotPlan
 
@@ -79,6 +81,10 @@ class Engine(Protocol):
 
     def greedy(self, model: Model, task: Any) -> Schedule:
         """Return the greedy policy's schedule of what `prepare` returned."""
+        ...
+
+    def rules(self, task: Any, names: Sequence[str], seed: int) -> list[tuple[str, Schedule]]:
+        """Return names and schedules of the best of these rules; large sizes may try the first ones only."""
         ...
 
     def samples(self, model: Model, task: Any, seed: int, start: int, count: int) -> Schedule:
@@ -196,17 +202,21 @@ class SafeScheduler:
         clock = Stopwatch()
         size = self.engine.fit(order.plan)
         with clock("bound"):
-            certificate = certify(order.plan)
+            wanted = search.Task.of(order.plan)
         rejections: list[Rejection] = []
         best, source, done = None, "", 0
         try:
             with clock("policy"):
-                task = self._prepare(order.plan, certificate.value, size)
+                task = self._prepare(order.plan, wanted.certificate.value, size)
                 best, source = self._greedy(model, order, task, size), "policy:greedy"
-                order.report(Progress(0, best.makespan))
+            with clock("rules"):
+                for name, found in self._rules(order, task, applicable(wanted)):
+                    if wanted.cost(found) < wanted.cost(best):
+                        best, source = _valid(order.plan, found), f"rule:{name}"
+            order.report(Progress(0, best.makespan))
             with clock("samples"):
                 for done, found in self._samples(model, order, task, self.engine.chunk(size)):
-                    if found.makespan < best.makespan:
+                    if wanted.cost(found) < wanted.cost(best):
                         best, source = found, "policy:samples"
                     order.report(Progress(done, best.makespan))
         except RejectedError as error:  # what was verified before it stands
@@ -219,7 +229,7 @@ class SafeScheduler:
                 source = f"fallback:{name}"
                 if violations := verify(order.plan, best):
                     raise UnverifiedError(f"{source}: {violations[0]}; before that {rejections[0]}")
-        return Answer(best, source, certificate, done, tuple(rejections), clock.seconds)
+        return Answer(best, source, wanted.certificate, done, tuple(rejections), clock.seconds)
 
     def _prepare(self, plan: LotPlan, bound: int, size: Size) -> Any:
         try:
@@ -233,6 +243,15 @@ class SafeScheduler:
         # What a rule needs is kept back, so that an answer comes in time even if the device gives none.
         deadline = None if order.deadline is None else order.deadline - self._reserve.get(size, 0.0)
         return self._attempt(order.plan, deadline, self.engine.greedy, model, task)
+
+    def _rules(self, order: Order, task: Any, names: Sequence[str]) -> list[tuple[str, Schedule]]:
+        """Return the best rules, or nothing where the limit cuts them off."""
+        try:
+            return self.device.call(self.engine.rules, task, names, order.seed, deadline=order.deadline)
+        except LateError:
+            return []
+        except Exception as error:
+            raise _failed(error) from error
 
     def _samples(self, model: Model, order: Order, task: Any, chunk: int) -> Iterator[tuple[int, Schedule]]:
         """Yield the number of samples done and the best of the latest chunk, while another chunk fits."""
@@ -261,14 +280,20 @@ class SafeScheduler:
         """Return what the device's function gives, verified, or raise RejectedError."""
         try:
             schedule = self.device.call(function, *args, deadline=deadline)
-            violations = verify(plan, schedule)
+            return _valid(plan, schedule)
+        except RejectedError:
+            raise
         except LateError as error:
             raise RejectedError("late", str(error)) from None
         except Exception as error:
             raise _failed(error) from error
-        if violations:
-            raise RejectedError("invalid", f"{violations[0]} ({len(violations)} violations)")
-        return schedule
+
+
+def _valid(plan: LotPlan, schedule: Schedule) -> Schedule:
+    """The schedule, or RejectedError where the verifier refuses it."""
+    if violations := verify(plan, schedule):
+        raise RejectedError("invalid", f"{violations[0]} ({len(violations)} violations)")
+    return schedule
 
 
 def _failed(error: Exception) -> RejectedError:

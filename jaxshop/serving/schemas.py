@@ -233,7 +233,9 @@ class ScheduleReply(Strict):
     schedule: ScheduleFile
     provenance: ProvenanceEntry = Field(description="of the shop, as the request states it; not checked here")
     kpis: Kpis
-    source: str = Field(description="policy:greedy, policy:samples or fallback:RULE", examples=["policy:greedy"])
+    source: str = Field(
+        description="policy:greedy, policy:samples, rule:RULE or fallback:RULE", examples=["policy:greedy"]
+    )
     verification: VerificationResult
     model: ModelInfo
     seed: int

@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,7 +72,8 @@ def list_schedule(plan: LotPlan, order: random.Random | None) -> Schedule:
 
 
 class FakeEngine:
-    """An engine that does as the shop's name says: `greedy:hang`, `samples:raise`, `greedy:invalid`, `samples:dawdle`.
+    """An engine that does as the shop's name says: `greedy:hang`, `samples:raise`, `greedy:invalid`, `samples:dawdle`,
+    `greedy:late start`.
 
     With a checkpoint, a JSON file of `{"name": ...}`, the model is read from it; that of `slow` compiles for a minute.
     """
@@ -131,6 +133,10 @@ class FakeEngine:
         how = "greedy:invalid" if model.weights == "liar" else task.shop.name
         return self._behave(how, "greedy", list_schedule(task, None))
 
+    def rules(self, task: LotPlan, names: Sequence[str], seed: int) -> list[tuple[str, Schedule]]:
+        """Dispatch lot after lot, too, under the first rule's name."""
+        return [(names[0], self._behave(task.shop.name, "rules", list_schedule(task, None)))]
+
     def samples(self, model: Model, task: LotPlan, seed: int, start: int, count: int) -> Schedule:
         """Return the best of random list schedules."""
         found = [list_schedule(task, random.Random(f"{seed}/{i}")) for i in range(start, start + count)]
@@ -140,6 +146,9 @@ class FakeEngine:
         if how == f"{part}:invalid":
             last = schedule.rows[-1]
             return replace(schedule, rows=(*schedule.rows[:-1], last._replace(end=last.end + 1)))
+        if how == f"{part}:late start":
+            later = tuple(row._replace(start=row.start + 500_000, end=row.end + 500_000) for row in schedule.rows)
+            return replace(schedule, rows=later)
         if how == f"{part}:raise":
             raise RuntimeError("a text of the runtime that callers must not see")
         if how == f"{part}:hang":

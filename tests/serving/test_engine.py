@@ -16,10 +16,11 @@ from jaxshop.policies.registry import make_network
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving.client import Client
 from jaxshop.serving.engine import LADDER, JaxEngine
-from jaxshop.shop import fingerprint, parse_shop, split_lots
+from jaxshop.shop import TICKS_PER_HOUR, fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import Config
 from jaxshop.training.provenance import describe
+from tests.oracles import dispatch as oracle
 
 from .conftest import BOSS, Process
 from .fakes import shop_body, small_shop
@@ -70,7 +71,9 @@ def test_shops_of_any_fitting_size_get_valid_schedules(real: Process) -> None:
         reply = response.json()
         plan = split_lots(parse_shop(body, "body"), reply["schedule"]["max_lot_hours"])
         assert verify(plan, from_json(reply["schedule"], "reply")) == []
-        assert reply["source"] in ("policy:greedy", "policy:samples")
+        assert reply["source"].startswith(("policy:", "rule:"))
+        ruled = (oracle.dispatch(plan, rule, active) for rule in oracle.RULES.values() for active in (True, False))
+        assert reply["kpis"]["makespan_hours"] <= min(schedule.makespan for schedule in ruled) / TICKS_PER_HOUR
 
 
 def test_the_same_request_gets_the_same_bytes(real: Process) -> None:

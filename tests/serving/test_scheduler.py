@@ -102,6 +102,25 @@ def test_samples_that_fail_leave_the_greedy_schedule(
     assert [rejection.reason for rejection in answer.rejections] == [reason]
 
 
+def test_a_rule_that_is_better_than_the_policy_is_the_answer(scheduler: SafeScheduler, engine: FakeEngine) -> None:
+    """A rule's shorter schedule is handed out under its name, and is no fallback; progress tells of it at once."""
+    seen: list[Progress] = []
+    answer = scheduler.schedule(engine.load(), Order(plan_of("greedy:late start"), report=seen.append))
+    assert (answer.source, answer.is_fallback, answer.rejections) == ("rule:MWKR", False, ())
+    assert [(progress.samples_done, progress.makespan) for progress in seen] == [(0, answer.schedule.makespan)]
+    assert answer.schedule.makespan < 500_000
+
+
+@pytest.mark.parametrize(("how", "reason"), [("hang", None), ("raise", "failed")])
+def test_rules_that_fail_leave_the_greedy_schedule(
+    scheduler: SafeScheduler, engine: FakeEngine, how: str, reason: str | None
+) -> None:
+    """What was verified before stands; a limit that cuts the rules off is no rejection."""
+    answer = scheduler.schedule(engine.load(), Order(plan_of(f"rules:{how}"), deadline=time.monotonic() + 2))
+    assert (answer.source, answer.samples_done) == ("policy:greedy", 0)
+    assert [rejection.reason for rejection in answer.rejections] == ([reason] if reason else [])
+
+
 def test_samples_beat_greedy_and_progress_never_worsens(scheduler: SafeScheduler, engine: FakeEngine) -> None:
     """The best sample is the answer; progress reports every chunk, the last one in part."""
     seen: list[Progress] = []
