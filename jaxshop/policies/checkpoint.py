@@ -40,7 +40,7 @@ else:
         spec.loader.exec_module(module)
         return module
 
-    ocp = _lazily("orbax.checkpoint")  # 0.5 s, which a run spends while XLA compiles its first update, or loads it
+    ocp = _lazily("orbax.checkpoint")  # takes its time, which a run has while XLA compiles its first update
 
 SCHEMA_VERSION = 1
 """Changes whenever the layout of a checkpoint does."""

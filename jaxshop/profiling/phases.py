@@ -27,7 +27,7 @@ from jaxshop.training.config import Config
 from jaxshop.training.stages import compiler_options
 
 UPDATES = 15
-"""Runs of an update and of the network's own passes, by turns: one after the other, 15 of each gave 1.4 and 2.8."""
+"""Runs of an update and of the network's own passes, by turns: else their ratio would be that of the machine's load."""
 
 Phase = dict[str, Any]
 """One row of the report; see `_phase`."""

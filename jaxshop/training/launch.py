@@ -71,8 +71,9 @@ def _run(
         problem = drafted.finish()
         if process:
             process.end()
-        everything = [json.dumps(to_dict(config)), problem.own, list(problem.shops.values())]
-        check_agreement(everything, "config, shop and version of jaxshop")
+        record = json.dumps(to_dict(config), indent=2) + "\n"
+        agreed = [record, problem.own, list(problem.shops.values())]
+        check_agreement(agreed, "config, shop and version of jaxshop")
         folder = Path(resume or from_leader(lambda: str(new_folder(config))))
     evaluator = Evaluator(problem, config.evaluation.batch)
     first = drawing.result()
@@ -81,6 +82,8 @@ def _run(
     step = store.latest() or 0
     start = resumed(store, step, like, config, shop, resume) if resume else first
     check_agreement(step, "checkpoint to resume from")
+    if leads():
+        write_atomic(folder / "config.json", record)
     before, sinks = _begin(config, problem, folder, step, console) if leads() else (Spent(), [])
     with Callbacks(*sinks) as callbacks:
         outcome = train(problem, config, store, evaluator, callbacks, start, before, compiling)
@@ -139,8 +142,7 @@ def _compile_ahead(drafted: Draft, config: Config, background: ThreadPoolExecuto
 def _begin(
     config: Config, problem: TrainingProblem, folder: Path, step: int, console: Console
 ) -> tuple[Spent, list[Callback]]:
-    """Write and say what is run; returns what the run spent before, and where its progress goes."""
-    write_atomic(folder / "config.json", json.dumps(to_dict(config), indent=2) + "\n")
+    """Say what is run; returns what the run spent before, and where its progress goes."""
     for line in introduction(problem):
         console.print(line, highlight=False)
     console.print(f"run folder {folder}, device {device_name()}", highlight=False)

@@ -61,7 +61,8 @@ def train(
     stages = stages_of(problem.setups, problem.shops, compiling or {})
     learner = replicate(untrained(config) if start is None else start, data_mesh())
     done, total = int(learner.update), config.updates
-    clock, stop, best, interrupted = Clock(before), StopRule(config), store.best_score(), 0
+    clock, stop, about = Clock(before), StopRule(config), describe(config, problem.plan)
+    best, interrupted = store.best_score(), 0
     with signals() as caught:
         while done < total:
             stage = next(s for s in stages if done < s.end)
@@ -82,7 +83,7 @@ def train(
             due = deciding < best or last or interrupted or done % config.logging.checkpoint_every == 0
             last, due = map(bool, largest(last, due))
             if due:
-                store.save(done, learner, learner.averaged, describe(config, problem.plan, done), deciding)
+                store.save(done, learner, learner.averaged, about(done), deciding)
                 best = min(best, deciding)
             spent = clock.spent()
             times = {"seconds": spent.seconds, "compile_seconds": spent.compile_seconds}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -11,18 +12,17 @@ from jaxshop.shop import LotPlan, fingerprint
 from jaxshop.training.config import Config, to_dict
 
 
-def describe(config: Config, plan: LotPlan, update: int) -> dict[str, Any]:
-    """What a checkpoint says of itself: config, versions, names of the columns it reads, and what it was trained on."""
-    return {
+def describe(config: Config, plan: LotPlan) -> Callable[[int], dict[str, Any]]:
+    """What a run's checkpoints say of themselves, each by its updates: versions, columns, config, what made it."""
+    about = {
         "versions": versions(),
         "columns": {"features": list(FEATURE_NAMES), "context": list(CONTEXT_NAMES)},
         "config": to_dict(config),
         "fingerprint": fingerprint(plan.shop),
         "provenance": asdict(plan.shop.provenance),
-        "update": update,
         "initialised_from": None,  # from random weights
-        "trained_on": trained_on(config, plan, update),
     }
+    return lambda update: {**about, "update": update, "trained_on": trained_on(config, plan, update)}
 
 
 def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any]]:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _MANY_JOBS = 5000
-"""Jobs of generated shops that take as long (1.3 s) as a process to import what it needs to make them."""
+"""Jobs of generated shops that take as long as a process to import what it needs to make them."""
 
 
 def start(
     config_path: str | None, resume: str | None, overrides: Sequence[str], console: Console
 ) -> tuple[dict[str, Any], int]:
     """Do what `train.py` was asked for: arguments and errors of `resolve`, the console, and the results of `launch`."""
-    gc.set_threshold(200_000, 20, 20)  # to look for garbage all along imports and tracing took 0.6 of 9 s
+    gc.set_threshold(200_000, 20, 20)  # or garbage is looked for all along imports and tracing
     config = resolve(config_path, resume, overrides)
     with _shop_process(config) as process:
         from jaxshop.training.launch import launch

@@ -33,7 +33,7 @@ def write_checkpoint(folder: Path, seed: int, step: int, poison: float | None = 
     if poison is not None:
         weights = jax.tree.map(lambda x: x + poison, weights)
     store = Store(folder / "checkpoints")
-    store.save(step, {"x": np.zeros(1)}, weights, describe(config, plan, step), score=-float(step))
+    store.save(step, {"x": np.zeros(1)}, weights, describe(config, plan)(step), score=-float(step))
     store.close()
 
 
