@@ -25,6 +25,7 @@ from jaxshop.policies.types import Network
 from jaxshop.schedule import Row, Schedule
 from jaxshop.search import background
 from jaxshop.search.priority import POPULATION
+from jaxshop.search.rules import parse_rule
 from jaxshop.search.types import Key, Task
 from jaxshop.shop import LotPlan, fingerprint
 from jaxshop.support.machine import usable_cores
@@ -163,6 +164,13 @@ def rule_arguments(names: Sequence[str], keys: Sequence[Key], batch: int = RULE_
     pairs = [(as_key(key), NUMBERS[name]) for name, key in zip(names, keys, strict=True)]
     pairs += pairs[-1:] * (batch - len(pairs))
     return jnp.stack([key for key, _ in pairs]), np.array([number for _, number in pairs], np.int32)
+
+
+def play_rule(env: JobShop, params: EnvParams, name: str, key: Key = 0) -> Dispatch:
+    """The schedule of one rule, such as `MWKR` or `MWKR/active`, on the shape of `env`."""
+    rule_name, active = parse_rule(name)
+    played = program("rules", JobShop(env.shape, not active))(params, *rule_arguments([rule_name], [key]))
+    return Dispatch(*(x[0] for x in played))
 
 
 def as_key(key: Key) -> PRNGKey:

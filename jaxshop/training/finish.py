@@ -14,7 +14,7 @@ from jaxshop.parallel.mesh import device_name, local
 from jaxshop.policies.checkpoint import Store, export_policy
 from jaxshop.schedule import Schedule
 from jaxshop.schedule import write as write_schedule
-from jaxshop.search.compiled import Dispatch
+from jaxshop.search.compiled import Dispatch, play_rule
 from jaxshop.search.tune import Tuned, tune_linear
 from jaxshop.shop import TICKS_PER_HOUR, shop_facts
 from jaxshop.training.config import Config
@@ -58,12 +58,9 @@ class Judgement:
     rules: Mapping[str, float]
     tuned: Tuned
 
-    @property
-    def better(self) -> tuple[Dispatch, str]:
-        """The shorter of greedy and sampled, and its source."""
-        if int(self.sampled.makespan) < int(self.greedy.makespan):
-            return self.sampled, "policy:samples"
-        return self.greedy, "policy:greedy"
+    plan: Dispatch
+    """The best of policy, samples and rules."""
+    source: str
 
 
 def judge(
@@ -76,20 +73,30 @@ def judge(
     """
     seed, evaluation = config.run.seed, config.evaluation
     whose, with_due = f"update {chosen.update}", any(job.due is not None for job in problem.plan.shop.jobs)
+    greedy = evaluator.greedy(chosen.weights, whose)
+    sampled = evaluator.best_of(chosen.weights, evaluation.samples, seed, whose)
+    rules = rule_makespans(problem.own_env, problem.own, evaluation.rule_seeds, with_due)
+    plan, source = (
+        (sampled, "policy:samples") if int(sampled.makespan) < int(greedy.makespan) else (greedy, "policy:greedy")
+    )
+    best = min((name for name in rules if not name.startswith("random")), key=lambda name: rules[name])
+    if rules[best] < int(plan.makespan):
+        plan, source = play_rule(problem.own_env, problem.own, best), f"rule:{best}"
     return Judgement(
         evaluator.greedy(initial, "untrained"),
-        evaluator.greedy(chosen.weights, whose),
+        greedy,
         evaluator.greedy(chosen.last, "the last update"),
-        evaluator.best_of(chosen.weights, evaluation.samples, seed, whose),
-        rule_makespans(problem.own_env, problem.own, evaluation.rule_seeds, with_due),
+        sampled,
+        rules,
         tune_linear(problem.own_env, problem.own, jax.random.key(seed), evaluation.baseline_seconds or seconds),
+        plan,
+        source,
     )
 
 
 def write(problem: TrainingProblem, config: Config, judgement: Judgement, chosen: Chosen, folder: Path) -> Schedule:
     """Put the schedule and its picture into the run folder, and the policy where the config wants it."""
-    dispatch, source = judgement.better
-    schedule = verified(problem.plan, dispatch, f"the schedule of {source}")
+    schedule = verified(problem.plan, judgement.plan, f"the schedule of {judgement.source}")
     if config.run.export_to is not None:
         export_policy(chosen.weights, chosen.meta, Path(config.run.export_to))
     write_schedule(folder / "schedule.json", schedule)
@@ -117,6 +124,7 @@ def report(
             "chosen_update": chosen.update,
             "last_greedy_hours": _hours(judgement.last.makespan),
         },
+        "plan": {"hours": _hours(judgement.plan.makespan), "source": judgement.source},
         "rules": {name: _hours(ticks) for name, ticks in judgement.rules.items()},
         "baselines": {"linear_cem": _hours(judgement.tuned.makespan)},
         "gap_percent": round(100 * (greedy / bound - 1), 3),

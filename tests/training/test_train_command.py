@@ -59,7 +59,7 @@ def test_a_run_ends_with_one_line_of_json(finished: Finished):
 
 
 def test_a_run_leaves_a_folder(finished: Finished):
-    """Shows every file of the run folder, and a valid schedule: the better of greedy and best-of."""
+    """Shows every file of the run folder, and a valid schedule: the best of policy and rules, as `plan` says."""
     names = {path.name for path in finished.folder.iterdir()}
     assert names == {"config.json", "metrics.jsonl", "checkpoints", "schedule.json", "gantt.html", "report.json"}
     assert finished.folder.name.startswith("tiny-")
@@ -68,12 +68,29 @@ def test_a_run_leaves_a_folder(finished: Finished):
     assert len((finished.folder / "metrics.jsonl").read_text().splitlines()) == UPDATES
     assert run("verify", finished.shop, finished.folder / "schedule.json").code == 0
     policy, schedule = finished.report["policy"], read(finished.folder / "schedule.json")
-    assert schedule.makespan / 3600 == pytest.approx(min(policy["greedy_hours"], policy["best_of_hours"]), abs=1e-5)
+    own, plan = min(policy["greedy_hours"], policy["best_of_hours"]), finished.report["plan"]
+    rules = {name: hours for name, hours in finished.report["rules"].items() if not name.startswith("random")}
+    assert plan["hours"] == pytest.approx(min(own, *rules.values()), abs=1e-5)
+    assert schedule.makespan / 3600 == pytest.approx(plan["hours"], abs=1e-5)
+    if plan["hours"] < own:
+        assert rules[plan["source"].removeprefix("rule:")] == plan["hours"]
+    else:
+        assert plan["source"].startswith("policy:")
 
 
 def test_the_checkpoint_of_a_run_schedules(finished: Finished, tmp_path):
     """Shows that solve with the run's folder gives the makespan that the run reported for its greedy policy."""
-    found = run("solve", finished.shop, "--checkpoint", finished.folder, "--out", tmp_path / "s.json", "--json")
+    found = run(
+        "solve",
+        finished.shop,
+        "--checkpoint",
+        finished.folder,
+        "--out",
+        tmp_path / "s.json",
+        "--json",
+        "--method",
+        "greedy",
+    )
     assert found.json["source"] == "policy:greedy"
     assert found.json["makespan_hours"] == pytest.approx(finished.report["policy"]["greedy_hours"], abs=1e-5)
 
