@@ -103,7 +103,7 @@ def _rule_makespans(env: JobShop, params: EnvParams, number: Array, keys: PRNGKe
 def rule_makespans(env: JobShop, params: EnvParams, seeds: int, with_due: bool) -> dict[str, float]:
     """Ticks of every rule, non-delay (`MWKR`) and active (`MWKR/active`); random is the mean of `seeds` runs.
 
-    Their keys are those of seeds 0, 1 ... in `jaxshop.search.compiled.solve`, so that `jaxshop evaluate` says the same.
+    Their keys are those of seeds 0, 1 ... in `jaxshop.search.solve`, so that `jaxshop evaluate` says the same.
     """
     results = {}
     for non_delay in (True, False):

@@ -224,7 +224,7 @@ def test_every_command_reports_on_the_data_first(loose, tmp_path, monkeypatch, c
     loose.sql("UPDATE operation_machines SET duration_h = 3 WHERE operation_id = 'B/1'")
     begins = {
         "snapshot": "cli.db.write_atomic",
-        "train": "training.launch.prepare",
+        "train": "training.launch.draft",
         "inspect": "views.inspection.split_lots",
     }
     begins |= {"inspect": "views.inspection.split_lots", "evaluate": "search.compare.split_lots"}
