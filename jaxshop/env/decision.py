@@ -45,7 +45,7 @@ def _in_time(start: Array, soonest: Array, decision: Decision) -> Array:
 
 def best_fit(state: EnvState, params: EnvParams, lot: Array, times: Array, soonest: Array) -> tuple[Array, Array]:
     """Of the machines on which the lot would complete at `soonest`, the one that became free last, and that tick."""
-    start = earliest_start(at(state.lots.start, lot)[:, None], state.machines.free)
+    start = earliest_start(at(state.lots.start, lot)[:, None], state.machines.free[None])
     reach = (completion(start, times[:, None]) == soonest) & members(at(state.lots.set, lot), params)
     free = jnp.where(reach.any(axis=0), state.machines.free, -1)
     latest = greatest(free)

@@ -186,7 +186,7 @@ def first_state(params: EnvParams, decision: Decision) -> EnvState:
     tail = jnp.where(real, params.ops.tail[op], 0)
     lot_set = params.ops.set[:, op]
     set_free = free_sets(params.sets.member, params.machines.free)
-    start = earliest_start(params.lots.release, set_free[lot_set])
+    start = earliest_start(params.lots.release[None], set_free[lot_set])
     sets, pools = first_sums(params, set_free)
     undone = jnp.full(params.ops.tail.shape, -1, jnp.int32)
     zero = jnp.int32(0)

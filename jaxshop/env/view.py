@@ -153,7 +153,7 @@ def _look_at_sets(state: EnvState, params: EnvParams, lots: Array, ops: Array, t
     sets = params.sets
     busy, work, queue = (x / sets.size for x in (state.sets.busy, state.sets.work, state.sets.queue))
     horizon = busy + work
-    ahead = jnp.arange(AHEAD)
+    ahead = jnp.arange(AHEAD)[None]
     route = jnp.minimum(ops[:, None] + ahead, params.ops.home.shape[0] - 1)
     home = params.ops.home[route]
     bound_to = (ahead < state.lots.left[lots][:, None]) & (home < sets.size.shape[0] - 1)
@@ -162,8 +162,8 @@ def _look_at_sets(state: EnvState, params: EnvParams, lots: Array, ops: Array, t
 
     # Sets around the machine that are narrower than the lot's: their work cannot evade it, and the lot's can.
     around = sets.member[:, state.machine] & (state.sets.work > 1e-6)
-    evades = around & ~sets.within[home[:, 0]]
-    threat = jnp.where(evades, horizon + time[:, None] / sets.size, 0.0).max(axis=1) - 1.0
+    evades = around[None] & ~sets.within[home[:, 0]]
+    threat = jnp.where(evades, horizon[None] + time[:, None] / sets.size[None], 0.0).max(axis=1) - 1.0
     return SetView(
         bound=bound_to[:, 0].astype(jnp.float32),
         next_bound=bound_to[:, 1].astype(jnp.float32),

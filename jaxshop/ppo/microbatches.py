@@ -49,7 +49,7 @@ def cut(rows: Array, real: Array, needed: Array, widths: tuple[int, ...], microb
         place, fits = place[order], fits[order]
     place, fits = place.reshape(count, size), fits.reshape(count, size)
     widest = needed[place].max(axis=1)
-    rung = (widest[:, None] > jnp.array(widths[:-1], jnp.int32)).sum(axis=1, dtype=jnp.int32)
+    rung = (widest[:, None] > jnp.array(widths[:-1], jnp.int32)[None]).sum(axis=1, dtype=jnp.int32)
     return Microbatches(rows[place], fits & real[place], rung)
 
 
