@@ -119,7 +119,7 @@ def test_update_stays_within_budget():
 def test_one_program_for_every_update():
     """Shows that an update takes the learner that the last one left without another trace."""
     step, (learner, bank), _ = small_update()
-    jitted = jax.jit(chex.assert_max_traces(step, n=1))
+    jitted = jax.jit(chex.assert_max_traces(lambda learner, bank: step(learner, bank), n=1))
     for _ in range(3):
         learner, _ = jitted(learner, bank)
     assert int(learner.update) == 3
