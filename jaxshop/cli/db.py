@@ -9,9 +9,6 @@ from typing import Any
 
 from jaxshop.shop import fingerprint, shop_to_json
 from jaxshop.sources import load_shop
-from jaxshop.sources.mariadb.values import iso
-from jaxshop.sources.mariadb.writer import init, load
-from jaxshop.sources.report import data_report, keep_scale, read_and_report
 from jaxshop.sources.snapshot import KEY, snapshot_key
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import check_writable, write_atomic
@@ -45,11 +42,16 @@ def run_db(args: argparse.Namespace) -> int:
 
 
 def _init(args: argparse.Namespace) -> tuple[dict, str]:
+    from jaxshop.sources.mariadb.writer import init
+
     tables = init(results_only=args.results_only)
     return {"created": tables}, f"made the tables {', '.join(tables)}"
 
 
 def _load(args: argparse.Namespace) -> tuple[dict, str]:
+    from jaxshop.sources.mariadb.values import iso
+    from jaxshop.sources.mariadb.writer import load
+
     shop = load_shop(args.shop)
     start = iso(load(shop))
     result = {
@@ -65,6 +67,8 @@ def _load(args: argparse.Namespace) -> tuple[dict, str]:
 
 def _snapshot(args: argparse.Namespace) -> tuple[dict, str]:
     """Write a snapshot; one without a signature would never count as real data, so none is written."""
+    from jaxshop.sources.report import data_report, keep_scale, read_and_report
+
     if snapshot_key() is None:
         raise ShopError(f"db snapshot: set {KEY}, which signs the file; `inspect mariadb: --out` needs no key")
     check_writable(args.out)  # rather now than after the read

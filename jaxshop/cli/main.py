@@ -7,7 +7,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from jaxshop import __version__
+from jaxshop.cli.db import add_db, run_db
+from jaxshop.cli.evaluate import add_evaluate
+from jaxshop.cli.inspect import add_inspect
+from jaxshop.cli.profile import add_profile
+from jaxshop.cli.solve import add_solve
 from jaxshop.cli.train import train
+from jaxshop.cli.verify import add_verify
 from jaxshop.support.arguments import Parser
 from jaxshop.support.errors import InvalidScheduleError, ShopError
 
@@ -48,14 +54,6 @@ def _guarded(run: Callable[[], int]) -> int:
 
 
 def _run_command(argv: Sequence[str] | None) -> int:
-    # Here, as `train.py` has no need of the database's command, whose imports take a third of a second.
-    from jaxshop.cli.db import add_db, run_db
-    from jaxshop.cli.evaluate import add_evaluate
-    from jaxshop.cli.inspect import add_inspect
-    from jaxshop.cli.profile import add_profile
-    from jaxshop.cli.solve import add_solve
-    from jaxshop.cli.verify import add_verify
-
     parser = Parser(prog="jaxshop", description="A learned scheduler for flexible job shops.")
     parser.add_argument("--version", action="version", version=f"jaxshop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

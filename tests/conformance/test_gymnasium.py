@@ -33,7 +33,9 @@ def test_an_episode_through_numpy(env):
     while not terminated:
         legal = np.flatnonzero(info["action_mask"])
         np.testing.assert_array_equal(legal, np.flatnonzero(obs["action_mask"]))
-        left = obs["features"][:, 2]  # remaining work; candidates are all lots here, in order
+        left = np.zeros(legal.max() + 1)
+        competing = obs["candidate_mask"].astype(bool)
+        left[obs["candidates"][competing]] = obs["features"][competing, 2]  # remaining work
         obs, reward, terminated, truncated, info = env.step(legal[np.argmax(left[legal])])
         first = info["makespan"] if first is None else first
         total, steps = total + reward, steps + 1

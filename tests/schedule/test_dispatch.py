@@ -99,8 +99,9 @@ def environments_schedules(plans: list[LotPlan], active: bool) -> list[list[Sche
     env, params = JobShop(shape, non_delay=not active), jax.tree.map(jnp.asarray, pack_stacked(plans, shape))
     numbers = jnp.array([list(ENV_RULES).index(rule) for rule in HOST_RULES])
     play_rule = partial(rule_dispatch, env)
-    each_rule = jax.vmap(play_rule, (None, None, 0))
-    made = jax.jit(jax.vmap(each_rule, (0, None, None)))(params, jax.random.key(0), numbers)
+    each_rule = jax.vmap(play_rule, (None, 0, 0))
+    keys = jax.random.split(jax.random.key(0), len(HOST_RULES))
+    made = jax.jit(jax.vmap(each_rule, (0, None, None)))(params, keys, numbers)
     return [
         [to_schedule(plan, jax.tree.map(lambda x, i=i, k=k: x[i, k], made)) for k in range(len(HOST_RULES))]
         for i, plan in enumerate(plans)
