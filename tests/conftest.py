@@ -19,6 +19,7 @@ def pytest_configure(config) -> None:
     config.compilation_cache = tempfile.TemporaryDirectory(prefix="jaxshop-compiled-")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process that a test starts compiles 5 s of imports anew
     os.environ["JAX_NUM_CPU_DEVICES"] = "1"  # whatever the machine has, and whichever test comes first
+    os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"  # what broadcasts says so
     cap_instructions()
     os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compilation_cache.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"

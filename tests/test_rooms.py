@@ -124,6 +124,16 @@ def test_no_imports_in_a_circle():
     assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
 
 
+def test_few_floors():
+    """Rooms stand on at most 9 floors: each one above all that its modules import when they are loaded."""
+    floors: dict[str, int] = {}
+    for room in ROOMS:
+        own = {name: path for name, path in MODULES.items() if part(name) == room}
+        loaded = {part(imported) for name in own for imported in imports(name, iter(tree(name).body))}
+        floors[room] = 1 + max((floors[below] for below in loaded & floors.keys()), default=0)
+    assert max(floors.values()) <= 9, floors
+
+
 def test_the_host_side_starts_without_jax():
     """Importing the package and all of its host side really loads no JAX, through whatever chain."""
     names = [name for name in MODULES if name == "jaxshop" or part(name) in HOST]

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from jaxshop.cli.arguments import add_command, count, positive
-from jaxshop.search.auto import METHODS
+from jaxshop.search.registry import METHODS
 from jaxshop.support.errors import ShopError
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from jaxshop.cli.arguments import add_command, count, load, positive
-from jaxshop.search.auto import METHODS
+from jaxshop.search.registry import METHODS
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.support.errors import ShopError
 

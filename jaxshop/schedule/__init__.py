@@ -1,4 +1,4 @@
-"""The answer: schedules, their independent verifier, their key figures, their file, and dispatching on the host."""
+"""The answer: schedules, their independent verifier, their key figures, their file, and rules that need no JAX."""
 
 from jaxshop.schedule.document import from_json, read, to_json, write
 from jaxshop.schedule.kpis import kpis

@@ -1,15 +1,13 @@
-"""Methods in turn, and the methods by name."""
+"""Methods in turn: what is done with a time limit and nothing else said."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jaxshop.search.priority import Tunable, Tune
 from jaxshop.search.rules import Rules
 from jaxshop.search.sampling import Greedy, Samples
 from jaxshop.search.types import Incumbent, Key, Method, Rollouts, Stop, Task
-from jaxshop.support.errors import ShopError
 
 
 @dataclass(frozen=True)
@@ -41,23 +39,6 @@ def policy_first(rollouts: Rollouts, samples: int) -> Method:
     return InTurn((Greedy(rollouts), Rules(rollouts), *drawn))
 
 
-def _auto(rollouts: Rollouts, samples: int | None) -> Method:
+def auto(rollouts: Rollouts, samples: int | None) -> Method:
     """Rules, then greedy, then samples while time is left."""
     return InTurn((Rules(rollouts), Greedy(rollouts), Samples(rollouts, samples)))
-
-
-METHODS: dict[str, Callable[[Tunable, int | None], Method]] = {
-    "auto": _auto,
-    "rules": lambda rollouts, samples: Rules(rollouts),
-    "greedy": lambda rollouts, samples: Greedy(rollouts),
-    "samples": lambda rollouts, samples: InTurn((Greedy(rollouts), Samples(rollouts, samples))),
-    "tune": lambda rollouts, samples: Tune(rollouts),
-}
-"""By name: (rollouts, how many samples, None for as many as the stop allows) -> method."""
-
-
-def method_named(name: str, rollouts: Tunable, samples: int | None) -> Method:
-    """The method of that name; raises ShopError, with the known ones."""
-    if name not in METHODS:
-        raise ShopError(f"method {name!r}: known are {', '.join(METHODS)}")
-    return METHODS[name](rollouts, samples)

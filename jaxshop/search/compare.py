@@ -14,8 +14,8 @@ from typing import Any
 import jax
 
 from jaxshop.policies.checkpoint import Policy
-from jaxshop.search.auto import method_named
 from jaxshop.search.compiled import NUMBERS, RULE_BATCH, CompiledRollouts
+from jaxshop.search.registry import method_named
 from jaxshop.search.rules import applicable
 from jaxshop.search.solver import solve
 from jaxshop.search.tune import tune_linear

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jaxshop.schedule import Schedule
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search import background
-from jaxshop.search.auto import method_named, policy_first
+from jaxshop.search.auto import policy_first
 from jaxshop.search.priority import Tunable
+from jaxshop.search.registry import method_named
 from jaxshop.search.rules import Rules, parse_rule
 from jaxshop.search.types import Best, Incumbent, Key, LateError, Method, Stop, Task
 from jaxshop.shop import LotPlan
@@ -73,7 +74,7 @@ def solve(
         samples: how many schedules are drawn from the policy.
         seed: of all chance.
         time_limit: seconds, compilation included; whatever cannot be done in them is left out.
-        method: a name among `auto.METHODS`.
+        method: a name among `registry.METHODS`.
         begun: what `time.monotonic()` said when the time began; None: now.
 
     Raises:

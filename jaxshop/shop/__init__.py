@@ -1,4 +1,4 @@
-"""The problem: a shop's records, what must hold of them, their file and fingerprint, and the lots of its jobs."""
+"""The problem: a shop's records, what must hold of them, their file, lots, and when an operation runs."""
 
 from jaxshop.shop.document import parse_shop, shop_to_json
 from jaxshop.shop.facts import job_ticks, operation_count, shop_facts

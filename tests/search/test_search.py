@@ -15,9 +15,9 @@ from jaxshop.env import make
 from jaxshop.policies.checkpoint import load_policy
 from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.schedule import Schedule, verify
-from jaxshop.search.auto import method_named
 from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts, best_sample
 from jaxshop.search.priority import POPULATION
+from jaxshop.search.registry import method_named
 from jaxshop.search.solver import solve
 from jaxshop.search.types import Incumbent, Stop, Task
 from jaxshop.shop import fingerprint, split_lots
