@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, TimeoutError
 from typing import TypeVar
 
-from jaxshop.search.types import LateError
+from jaxshop.support.errors import LateError
 
 T = TypeVar("T")
 

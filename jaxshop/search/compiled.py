@@ -109,7 +109,7 @@ def tuning_generation(
     Returns:
         The next mean and spread, the best coefficients, float32 [F], and their schedule.
     """
-    draws = mean + spread * jax.random.normal(key, (population, mean.shape[0]))
+    draws = mean[None] + spread[None] * jax.random.normal(key, (population, mean.shape[0]))
     draws = draws.at[0].set(mean)
     played = jax.vmap(lambda c: dispatch_of(play(env, params, linear(c), key), params))(draws)
     order = jnp.argsort(played.makespan)

@@ -17,9 +17,9 @@ from jaxshop.search.auto import policy_first
 from jaxshop.search.priority import Tunable
 from jaxshop.search.registry import method_named
 from jaxshop.search.rules import Rules, parse_rule
-from jaxshop.search.types import Best, Incumbent, Key, LateError, Method, Stop, Task
+from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
 from jaxshop.shop import LotPlan
-from jaxshop.support.errors import ShopError
+from jaxshop.support.errors import LateError, ShopError
 
 if TYPE_CHECKING:
     from jaxshop.policies.checkpoint import Policy

@@ -20,10 +20,6 @@ Key = Any
 """A PRNG key of JAX, or the seed to make one of; consumed."""
 
 
-class LateError(Exception):
-    """There was no answer by the deadline."""
-
-
 @dataclass(frozen=True)
 class Task:
     """What is to be scheduled, and what is certain about it."""

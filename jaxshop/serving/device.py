@@ -10,7 +10,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from jaxshop.search.types import LateError
+from jaxshop.support.errors import LateError
 
 __all__ = ["DeviceThread", "LateError"]
 

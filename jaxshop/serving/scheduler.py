@@ -20,8 +20,9 @@ from jaxshop.bounds import Certificate
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search.rules import applicable
-from jaxshop.serving.device import DeviceThread, LateError
+from jaxshop.serving.device import DeviceThread
 from jaxshop.shop import LotPlan
+from jaxshop.support.errors import LateError
 
 log = logging.getLogger(__name__)
 

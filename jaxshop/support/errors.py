@@ -1,4 +1,4 @@
-"""The error for bad input with the collector of every fault in it, and the one for a wrong answer."""
+"""The error for bad input with the collector of every fault in it, and those for a wrong and a late answer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ class ShopError(ValueError):
 
 class InvalidScheduleError(Exception):
     """A schedule of ours that the verifier refuses: a fault of the program or the device, never of the input."""
+
+
+class LateError(Exception):
+    """There was no answer by the deadline."""
 
 
 def _one_line(text: str) -> str:

@@ -15,7 +15,8 @@ from jaxshop.env.packing import pack
 from jaxshop.env.types import Shape
 from jaxshop.policies.rules import RULES, highest_priority
 from jaxshop.schedule import verify
-from jaxshop.search.compiled import Dispatch, rule_dispatch, rule_environment, to_schedule
+from jaxshop.search.compiled import Dispatch, rule_dispatch, to_schedule
+from jaxshop.search.rules import parse_rule
 from jaxshop.shop import Shop, split_lots
 from jaxshop.sources.generator import generate_shop, random_spec
 from jaxshop.support.errors import ShopError
@@ -123,8 +124,8 @@ def test_highest_priority_breaks_ties_by_the_lowest_lot():
 
 def test_rule_names():
     """Shows that names are read in any case, that /active picks the decision, and that others are refused."""
-    assert rule_environment(SHAPE, "mwkr") == (JobShop(SHAPE, non_delay=True), list(RULES).index("MWKR"))
-    assert rule_environment(SHAPE, "FIFO/active") == (JobShop(SHAPE), list(RULES).index("FIFO"))
+    assert parse_rule("mwkr") == ("MWKR", False)
+    assert parse_rule("FIFO/active") == ("FIFO", True)
     for name in ("MWKR/", "MWKR/passive", "MWK", ""):
-        with pytest.raises(ShopError, match="known are SPT, SPT/active"):
-            rule_environment(SHAPE, name)
+        with pytest.raises(ShopError, match="known are MWKR, MWKR/active"):
+            parse_rule(name)

@@ -13,8 +13,8 @@ import pytest
 
 from jaxshop.cli.main import main
 from jaxshop.env import environments_last, make
-from jaxshop.profiling import Cost, Roofline, cost_of, measure
-from jaxshop.profiling.measure import race
+from jaxshop.profiling import Cost, Roofline, cost_of
+from jaxshop.profiling.measure import measure, race
 from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table
 from jaxshop.profiling.sweep import job_shop
 from jaxshop.profiling.versus import versus_numba

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from jaxshop.search import background
-from jaxshop.search.types import LateError
+from jaxshop.support.errors import LateError
 
 
 def test_results_and_errors_reach_whoever_waits():

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from jaxshop.serving.device import DeviceThread, LateError
+from jaxshop.serving.device import DeviceThread
+from jaxshop.support.errors import LateError
 
 
 def test_calls_run_in_order_in_one_thread() -> None:

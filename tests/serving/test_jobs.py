@@ -241,11 +241,11 @@ def test_a_stuck_device_is_answered_for_in_time(serve: Serve) -> None:
 
 def test_work_that_overruns_its_timeout_gets_a_504(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """If even the fallback does not come in time, the caller is told instead of kept."""
-    from jaxshop.serving import scheduler
+    from jaxshop.search import types
 
-    real, release = scheduler.certify, threading.Event()
+    real, release = types.certify, threading.Event()
     client = serve(request_timeout_s=0.5)
-    monkeypatch.setattr(scheduler, "certify", lambda plan: release.wait(600) and real(plan))
+    monkeypatch.setattr(types, "certify", lambda plan: release.wait(600) and real(plan))
     late = client.post("/v1/schedules", json=shop_body())
     assert (late.status_code, late.json()["type"]) == (504, "urn:jaxshop:problem:timeout")
     release.set()
