@@ -41,6 +41,15 @@ def pytest_unconfigure(config) -> None:
         config.compilation_cache.cleanup()
 
 
+@pytest.fixture
+def ranks_meet():
+    """Let ranks meet unsaid: environments at the end of every array broadcast over the axes before theirs."""
+    import jax
+
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A tiny training run from start to end, by train.py."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.schedule.records import Row, Schedule
-from jaxshop.shop import LotPlan, fingerprint
+from jaxshop.shop import MAKESPAN, LotPlan, Objective, fingerprint
 from jaxshop.shop.timing import placed, placed_everywhere
 
 NEVER = 1 << 40
@@ -49,11 +49,12 @@ BEST_FIRST = (("MWKR", False), ("MWKR", True), ("FIFO", False), ("FIFO", True))
 """(rule, active), in the order of what they reach on factory-like shops; the first is always tried."""
 
 
-def best_rule(plan: LotPlan, deadline: float | None = None) -> tuple[str, Schedule]:
+def best_rule(plan: LotPlan, deadline: float | None = None, objective: Objective = MAKESPAN) -> tuple[str, Schedule]:
     """Return the name and the schedule of the best rule that could be tried.
 
     Args:
         plan: the lots to schedule.
+        objective: what the best has the least cost of.
         deadline: in `time.monotonic()`; no other rule is begun where it would not end by then.
     """
     best: tuple[str, Schedule] | None = None
@@ -64,7 +65,7 @@ def best_rule(plan: LotPlan, deadline: float | None = None) -> tuple[str, Schedu
             break
         schedule = dispatch_by_rule(plan, RULES[name], active)
         longest = max(longest, time.monotonic() - started)
-        if best is None or schedule.makespan < best[1].makespan:
+        if best is None or objective.cost(schedule.job_ends) < objective.cost(best[1].job_ends):
             best = (f"{name}/active" if active else name, schedule)
     assert best is not None
     return best

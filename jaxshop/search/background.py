@@ -52,10 +52,11 @@ def wait(future: Future[T], deadline: float | None) -> T:
         BaseException: whatever the call raised.
     """
     try:
-        return future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        left = None if deadline is None else min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
+        return future.result(left)
     except TimeoutError:
-        if future.done():  # it was the call itself that raised a TimeoutError
-            raise
+        if future.done():  # just now, or it was the call itself that raised a TimeoutError
+            return future.result()
         raise LateError("no answer by the deadline") from None
 
 

@@ -42,22 +42,24 @@ NUMBERS = {name: number for number, name in enumerate(RULES)}
 
 
 class Dispatch(NamedTuple):
-    """Where and when each operation runs, in flat route order: int32 [N] each, with the makespan, int32 []."""
+    """Where and when each operation runs, in flat route order: int32 [N] each, with makespan and cost, int32 []."""
 
     makespan: Array
     start: Array
     end: Array
     machine: Array
+    cost: Array
 
 
-def dispatch_of(state: EnvState, params: EnvParams) -> Dispatch:
+def dispatch_of(env: JobShop, state: EnvState, params: EnvParams) -> Dispatch:
     """Read the schedule off a final state."""
-    return Dispatch(state.estimate, state.schedule.start, op_ends(state, params), state.schedule.machine)
+    schedule, ends = state.schedule, op_ends(state, params)
+    return Dispatch(state.estimate, schedule.start, ends, schedule.machine, env.cost(state, params))
 
 
 def greedy_dispatch(env: JobShop, network: Network, weights: ArrayTree, params: EnvParams) -> Dispatch:
     """The schedule of the policy's most probable choices."""
-    return dispatch_of(play(env, params, greedy(network, weights), jax.random.key(0)), params)
+    return dispatch_of(env, play(env, params, greedy(network, weights), jax.random.key(0)), params)
 
 
 def best_sample(
@@ -76,14 +78,14 @@ def best_sample(
     """
     indices = begin + jnp.arange(count)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, indices)
-    played = jax.vmap(lambda k: dispatch_of(play(env, params, sampled(network, weights), k), params))(keys)
-    best = jnp.where(indices < limit, played.makespan, jnp.iinfo(jnp.int32).max).argmin()
+    played = jax.vmap(lambda k: dispatch_of(env, play(env, params, sampled(network, weights), k), params))(keys)
+    best = jnp.where(indices < limit, played.cost, jnp.iinfo(jnp.int32).max).argmin()
     return jax.tree.map(lambda x: x[best], played), played.makespan
 
 
 def rule_dispatch(env: JobShop, params: EnvParams, key: PRNGKey, number: Array) -> Dispatch:
     """The schedule of a dispatching rule; the decision is the environment's, active or non-delay."""
-    return dispatch_of(play(env, params, rule(number), key), params)
+    return dispatch_of(env, play(env, params, rule(number), key), params)
 
 
 def rule_dispatches(env: JobShop, params: EnvParams, keys: PRNGKey, numbers: Array) -> Dispatch:
@@ -111,8 +113,8 @@ def tuning_generation(
     """
     draws = mean[None] + spread[None] * jax.random.normal(key, (population, mean.shape[0]))
     draws = draws.at[0].set(mean)
-    played = jax.vmap(lambda c: dispatch_of(play(env, params, linear(c), key), params))(draws)
-    order = jnp.argsort(played.makespan)
+    played = jax.vmap(lambda c: dispatch_of(env, play(env, params, linear(c), key), params))(draws)
+    order = jnp.argsort(played.cost)
     elite = draws[order[: population // 4]]
     best = jax.tree.map(lambda x: x[order[0]], played)
     return elite.mean(0), 0.5 * spread + 0.5 * elite.std(0) + 0.02, draws[order[0]], best
@@ -143,7 +145,7 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
 
 def to_schedule(plan: LotPlan, dispatch: Dispatch, of_shop: str | None = None) -> Schedule:
     """Name what the arrays number; `of_shop` is the shop's fingerprint, where it is known."""
-    start, end, machine = (np.asarray(x).tolist() for x in dispatch[1:])
+    start, end, machine = (np.asarray(x).tolist() for x in (dispatch.start, dispatch.end, dispatch.machine))
     names = [m.id for m in plan.shop.machines]
     steps = [(lot, operation) for lot in plan.lots for operation in lot.operations]
     rows = tuple(

@@ -84,6 +84,7 @@ def solve(
     stop = Stop(time_limit, begun=begun)
     make = _method(rule_name, method, samples, time_limit)
     task = Task.of(plan)
+    stop.target = task.objective.lower_bound(task.certificate.value)  # nothing is better than what is proven optimal
     load = policy if callable(policy) else lambda: policy
     if time_limit is None:
         rollouts = _compiled(task, load)

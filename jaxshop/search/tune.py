@@ -49,6 +49,6 @@ def tune_linear(
     while done == 0 or (done < generations and time.monotonic() - begun < seconds):
         mean, spread, top, dispatch = generation(params, mean, spread, jax.random.fold_in(key, done))
         done += 1
-        if int(dispatch.makespan) < best:
-            best, coefficients = int(dispatch.makespan), np.asarray(top)
+        if int(dispatch.cost) < best:
+            best, coefficients = int(dispatch.cost), np.asarray(top)
     return Tuned(coefficients, best, done, time.monotonic() - begun)

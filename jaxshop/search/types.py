@@ -151,7 +151,7 @@ class Method(Protocol):
         The same task, key and work give the same schedules, whatever the time.
 
         Raises:
-            InvalidScheduleError: a schedule that would have been the best is invalid.
+            InvalidScheduleError: a schedule better than the method's own best so far is invalid.
             LateError: the rollouts did not answer by their deadline.
         """
         ...

@@ -50,8 +50,8 @@ class DeviceThread:
         try:
             return future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
         except TimeoutError:
-            if future.done():  # it was the call itself that raised a TimeoutError
-                raise
+            if future.done():  # just now, or it was the call itself that raised a TimeoutError
+                return future.result()
             future.cancel()
             raise LateError("the device did not answer by the deadline") from None
         finally:

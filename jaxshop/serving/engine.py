@@ -189,7 +189,7 @@ class JaxEngine:
         played = [program("rules", env)(task.params, *arguments) for env in _decisions(task.shape)]  # side by side
         found = []
         for kind, dispatches in zip(("", "/active"), played, strict=True):
-            best = int(np.asarray(dispatches.makespan).argmin())
+            best = int(np.asarray(dispatches.cost).argmin())
             schedule = to_schedule(task.plan, Dispatch(*(np.asarray(x)[best] for x in dispatches)))
             found.append((names[best] + kind, schedule))
         return found

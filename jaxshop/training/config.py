@@ -17,6 +17,10 @@ from jaxshop.support.settings import POSITIVE, ConfigError, Constraint, build, f
 SEED = Constraint(lambda x: 0 <= x < 2**31, "must be from 0 to 2147483647")
 
 
+STAGES = ("general", "full", "own")
+"""In the order of training."""
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """What is scheduled, and where the results go."""
@@ -87,7 +91,7 @@ class Config:
 
     def stages(self) -> list[tuple[str, StageConfig]]:
         """The stages that have updates, in order: small generated shops, some of full size, the shop itself."""
-        named = (("general", self.general), ("full", self.full), ("own", self.own))
+        named = [(name, getattr(self, name)) for name in STAGES]
         return [(name, stage) for name, stage in named if stage.updates]
 
     def pools(self) -> dict[str, PoolConfig]:
@@ -188,7 +192,7 @@ def check_resume(before: Config, after: Config, where: str) -> None:
 def check_progress(before: Config, after: Config, done: int, where: str) -> None:
     """Refuse other lengths for stages that are over, or less than was done: weights would not say what made them."""
     begin = 0
-    for name in ("general", "full", "own"):
+    for name in STAGES:
         old, new = getattr(before, name).updates, getattr(after, name).updates
         if old != new and done > begin + min(old, new):
             raise ConfigError(f"{where}: {name}.updates was {old}, now {new}; the run is at update {done} already")

@@ -67,7 +67,7 @@ class Evaluator:
                 self._batch,
                 jnp.int32(samples),
             )
-            if best is None or int(found.makespan) < int(best.makespan):
+            if best is None or int(found.cost) < int(best.cost):
                 best = found
         assert best is not None
         verified(self._problem.plan, best, f"{whose}: the best of {samples} samples")

@@ -76,9 +76,7 @@ def judge(
     greedy = evaluator.greedy(chosen.weights, whose)
     sampled = evaluator.best_of(chosen.weights, evaluation.samples, seed, whose)
     rules = rule_makespans(problem.own_env, problem.own, evaluation.rule_seeds, with_due)
-    plan, source = (
-        (sampled, "policy:samples") if int(sampled.makespan) < int(greedy.makespan) else (greedy, "policy:greedy")
-    )
+    plan, source = (sampled, "policy:samples") if int(sampled.cost) < int(greedy.cost) else (greedy, "policy:greedy")
     best = min((name for name in rules if not name.startswith("random")), key=lambda name: rules[name])
     if rules[best] < int(plan.makespan):
         plan, source = play_rule(problem.own_env, problem.own, best), f"rule:{best}"

@@ -17,7 +17,7 @@ from jaxshop.policies.checkpoint import Store
 from jaxshop.ppo.update import Learner, UpdateMetrics
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.training.callbacks import Callback
-from jaxshop.training.config import Config
+from jaxshop.training.config import STAGES, Config
 from jaxshop.training.evaluate import Evaluator, Score
 from jaxshop.training.problem import TrainingProblem
 from jaxshop.training.progress import Clock, Spent
@@ -79,7 +79,8 @@ def train(
                     clock.reach_target()
                 last = stop.after_evaluation(numbers["own_hours"]) or last
                 if done > stages[-1].begin or last:  # kept shops cannot tell who has practised on the shop itself
-                    deciding = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
+                    gap = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
+                    deciding = gap + _handicap(stage)
             due = deciding < best or last or interrupted or done % config.logging.checkpoint_every == 0
             last, due = map(bool, largest(last, due))
             if due:
@@ -91,6 +92,11 @@ def train(
             if last or interrupted:
                 break
     return Outcome(done, interrupted or None, clock.spent())
+
+
+def _handicap(stage: Stage) -> float:
+    """What ranks a checkpoint behind every one of a later stage: a resumed run may go on to stages it did not have."""
+    return 1e3 * (len(STAGES) - 1 - STAGES.index(stage.name))
 
 
 def _timed_update(stage: Stage, learner: Learner, clock: Clock) -> tuple[Learner, dict[str, float]]:

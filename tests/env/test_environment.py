@@ -305,6 +305,7 @@ def test_candidates_are_the_conflict_set_longest_first():
 
 @pytest.mark.parametrize("non_delay", [False, True])
 @pytest.mark.parametrize("overlap", [0, 4])
+@pytest.mark.usefixtures("ranks_meet")
 def test_environments_last_are_the_same_as_under_vmap(non_delay, overlap):
     """Shows that environments at the end of arrays do as under vmap: illegal actions, padding, past the end."""
     plans = [split_lots(random_shop(seed, jobs=2 + seed % 3), None) for seed in range(6)]

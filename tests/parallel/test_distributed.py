@@ -204,7 +204,7 @@ def config(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared(config) -> Path:
-    """What tests/on_devices.py found, for 1, 2 and 8 devices of one process."""
+    """What tests/parallel/on_devices.py found, for 1, 2 and 8 devices of one process."""
     out = config.parent / "shared"
     out.mkdir()
     environ = os.environ | QUICK | {"JAX_NUM_CPU_DEVICES": "8"}

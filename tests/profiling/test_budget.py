@@ -106,6 +106,7 @@ def test_step_stays_within_budget(name):
     assert not over_budget(name, counts(*make(shops()[name])))
 
 
+@pytest.mark.usefixtures("ranks_meet")
 def test_step_of_environments_last_stays_within_budget():
     """Shows the same of many environments at the end of every array, for each of them."""
     assert not over_budget("20 x 10 x 8, environments last", counts(*environments_at_the_end()))

@@ -90,6 +90,7 @@ def test_sampler_is_legal_and_even(count):
     assert np.abs(drawn[mask] - expected).max() <= 5 * np.sqrt(expected) + 1
 
 
+@pytest.mark.usefixtures("ranks_meet")
 def test_stacked_shops_play_as_each_alone():
     """Shows that a rollout over different shops of one shape ends as rollouts of the same shop in that place do."""
     env, params = make([job_shop(4, 3, 3, 9, seed=s) for s in (0, 1)])

@@ -20,7 +20,7 @@ from jaxshop.training.evaluate import Evaluator
 from jaxshop.training.loop import train
 from jaxshop.training.problem import draft, prepare
 from jaxshop.training.stages import jitted_update, untrained
-from tests.trained import UPDATES, Finished
+from tests.trained import UPDATES, Finished, run_train, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +143,13 @@ def test_a_run_stopped_three_times_equals_the_uninterrupted_one(finished, proble
 def _plain(learner):
     """The learner with its key as numbers, which can be compared."""
     return learner._replace(key=jax.random.key_data(learner.key))
+
+
+def test_a_resumed_run_that_goes_on_to_a_later_stage_chooses_there(tmp_path):
+    """Shows that an earlier stage's checkpoint, which was the last then, is not chosen once there is a later stage."""
+    config = write_tiny(tmp_path)
+    sizes = ("evaluation.selection_shops=2", "general.updates=2", "evaluation.every=1")
+    first = run_train("--config", config, "--json", *sizes, "own.updates=0")
+    report = run_train("--resume", first.json["run_dir"], "--json", "own.updates=2").json
+    assert report["policy"]["chosen_update"] > 2
+    assert {part["kind"] for part in report["trained_on"]} == {"generated", "shop"}
