@@ -103,7 +103,7 @@ def test_schedules_of_random_play_are_valid():
         rng = np.random.default_rng(seed)
         for env in (JobShop(SHAPE), JobShop(SHAPE, non_delay=True)):
             state, _ = play(env, params, lambda mask, state, rng=rng: rng.choice(np.flatnonzero(mask)))
-            assert verify(plan, to_schedule(plan, dispatch_of(state, params))) == []
+            assert verify(plan, to_schedule(plan, dispatch_of(env, state, params))) == []
 
 
 @pytest.mark.parametrize("non_delay", [False, True])
@@ -228,7 +228,7 @@ def test_a_job_shop_is_the_flexible_shop_that_it_also_is(non_delay):
     known = with_machines(state_general, state)
     chex.assert_trees_all_close((obs, state), (obs_general, known), rtol=1e-5, atol=1e-6)
     chex.assert_trees_all_equal(state.schedule.machine, state_general.schedule.machine)
-    assert verify(plan, to_schedule(plan, dispatch_of(state, params))) == []
+    assert verify(plan, to_schedule(plan, dispatch_of(alone, state, params))) == []
 
 
 def test_padded_job_shops_end_in_observations_that_can_be_learned_from():

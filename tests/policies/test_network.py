@@ -135,7 +135,7 @@ def rows_of(weights, routes, free):
     """The greedy policy's schedule."""
     plan = split_lots(from_routes(routes, 4, free=[int(t) for t in free]), None)
     params = jax.tree.map(jnp.asarray, pack(plan, SHAPE))
-    return to_schedule(plan, dispatch_of(_greedy(weights, params), params)).rows
+    return to_schedule(plan, dispatch_of(JobShop(SHAPE), _greedy(weights, params), params)).rows
 
 
 @jax.jit
