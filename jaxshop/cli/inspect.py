@@ -14,7 +14,9 @@ def add_inspect(commands: Any) -> None:
     parser = add_command(
         commands, "inspect", run_inspect, "size, load, certified bounds, and whether a target can be met"
     )
-    parser.add_argument("shop", metavar="SHOP", help="reference, reference:K, mariadb:, or a .json, .txt or .fjs file")
+    parser.add_argument(
+        "shop", metavar="SHOP", help="reference, reference:K, family:NAME:SEED, mariadb:, or a .json, .txt or .fjs file"
+    )
     parser.add_argument("--target-hours", type=positive, metavar="H")
     parser.add_argument("--max-lot-hours", type=positive, metavar="H", help="cut jobs into lots of at most H hours")
     parser.add_argument("--out", metavar="FILE", help="write the (whole) shop as a shop file")

@@ -1,4 +1,4 @@
-"""Where shops come from: the reference shop and its siblings, files, and the database."""
+"""Where shops come from: the reference shop and its siblings, families of other makes, files, and the database."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ def load_shop(spec: str) -> Shop:
     """Load a shop.
 
     Args:
-        spec: `reference`; `reference:K` with K = 1 ... 9, its siblings; `mariadb:`, the database that the
-            environment names; or the path of a `.json`, `.txt` or `.fjs` file.
+        spec: `reference`; `reference:K` with K = 1 ... 9, its siblings; `family:NAME:SEED`, a shop of another
+            make; `mariadb:`, the database that the environment names; or the path of a `.json`, `.txt` or `.fjs`
+            file.
 
     Raises:
         ShopError: there is no such shop, or something is wrong with it.
@@ -26,6 +27,10 @@ def load_shop(spec: str) -> Shop:
         return reference_shop(int(detail or 0))
     if source == "reference":
         raise ShopError(f"{spec}: the siblings of the reference shop are reference:1 to reference:9")
+    if source == "family" and colon:
+        from jaxshop.sources.families import family_shop, parse_family
+
+        return family_shop(*parse_family(detail))
     if source == "mariadb" and colon:
         if detail:
             raise ShopError("mariadb: takes nothing after the colon; its settings come from the environment")

@@ -17,7 +17,7 @@ from jaxshop.support.files import read_json, read_text
 MAX_MACHINES = 100_000
 """A header that promises more is refused before a record is made for each."""
 
-SPECS = "a .json, .txt or .fjs file, `reference`, `reference:K` or `mariadb:`"
+SPECS = "a .json, .txt or .fjs file, `reference`, `reference:K`, `family:NAME:SEED` or `mariadb:`"
 
 Route = list[list[tuple[int, int]]]
 """For each operation, its alternatives as pairs of machine number and duration."""
