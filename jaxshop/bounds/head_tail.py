@@ -1,55 +1,122 @@
-"""The bound from a set of machines that some operations cannot leave, with what must precede and follow them."""
+"""The bound from a set of machines that some operations cannot leave, with what must precede and follow them.
+
+Let k of the set's machines run those operations. Their first operations are k different ones, so are their last: all
+that the k machines idle before and after is at least the k smallest heads and the k smallest tails. Hence
+k * T >= work + k smallest heads + k smallest tails for a makespan T. The least T over all k is the bound; it is what
+`smallest_makespan` gives when the i-th machine is blocked for the i-th smallest head and the i-th smallest tail.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from jaxshop.bounds.groups import Group, eligible, smallest_makespan
+from jaxshop.bounds.assignment import balance, weighted_work
+from jaxshop.bounds.groups import Group, smallest_makespan
+from jaxshop.bounds.sets import candidate_sets
 from jaxshop.shop import LotPlan
 
 _MAX_INTERVALS = 200_000
 """Head thresholds times operations that are tried for one set of machines."""
 
+_EXACT_LOOKS = 4
+"""Pairs of thresholds of one set that are computed exactly, besides the pair of all operations."""
+
+_WEIGHED = 3
+"""Sets with machine-dependent times for which a linear programme is solved."""
+
 
 def head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tuple[int, np.ndarray]:
     """The best bound from a set of machines that some operations cannot leave, and the indices of that set.
 
-    Tried are the sets that operations name, the work centres and the whole shop; for each, the operations that
-    cannot leave it and have at least head h and tail t: h + ceil(work / machines) + t, or more where a machine
-    is available later than h.
+    For each set of `candidate_sets`, among the operations that cannot leave it those with at least some head and
+    some tail; the thresholds are chosen by an estimate.
     """
-    named = eligible(groups, len(available))
-    centre = np.array([machine.work_centre or "" for machine in plan.shop.machines])
-    centres = [centre == name for name in np.unique(centre)]
-    candidates = np.unique(np.vstack([named, *centres, np.ones_like(centre, dtype=bool)]), axis=0)
-    # float32 so that BLAS counts the machines that each set has outside each candidate.
-    inside = (~candidates).astype(np.float32) @ named.T.astype(np.float32) == 0
+    candidates, inside = candidate_sets(plan, groups)
+    fastest = [group.fastest for group in groups]
+    loads = inside @ np.array([ticks.sum() for ticks in fastest], dtype=np.float64) / candidates.sum(axis=1)
     best, blame = 0, np.array([], dtype=np.int64)
-    for candidate, members in zip(candidates, inside, strict=True):
-        chosen = [groups[g] for g in np.flatnonzero(members)]
-        if not chosen:
+    unrelated = [bool((group.times != group.times[:, :1]).any()) for group in groups]
+    uneven: list[tuple[int, np.ndarray, list[Group]]] = []
+    for s in np.argsort(-loads, kind="stable"):
+        members = np.flatnonzero(inside[s])
+        heads, tails, work = (
+            np.concatenate([column[g] for g in members])
+            for column in ([group.heads for group in groups], [group.tails for group in groups], fastest)
+        )
+        busy = work > 0
+        machines = np.flatnonzero(candidates[s])
+        most = loads[s] + 1 + max(int(heads.max(initial=0)), int(available[machines].max())) + int(tails.max(initial=0))
+        if most <= best or not busy.any():
             continue
-        heads = np.concatenate([group.heads for group in chosen])
-        tails = np.concatenate([group.tails for group in chosen])
-        work = np.concatenate([group.fastest for group in chosen])
-        machines = np.flatnonzero(candidate)
+        heads, tails, work = heads[busy], tails[busy], work[busy]
+        own = 0
         for head, tail in _intervals(heads, tails, work, len(machines)):
-            ticks = int(work[(heads >= head) & (tails >= tail)].sum())
-            blocked = np.maximum(available[machines], head) + tail
-            bound = smallest_makespan(ticks, np.ones_like(blocked), blocked)
-            if bound > best:
-                best, blame = bound, machines
+            chosen = (heads >= head) & (tails >= tail)
+            blocked = _blocked(heads[chosen], tails[chosen], available[machines])
+            own = max(own, smallest_makespan(int(work[chosen].sum()), np.ones_like(blocked), blocked))
+        if own > best:
+            best, blame = own, machines
+        if any(unrelated[g] for g in members):
+            uneven.append((own, machines, [groups[g] for g in members]))
+    uneven.sort(key=lambda entry: -entry[0])
+    for _, machines, held in uneven[:_WEIGHED]:
+        weighed = _weighed(held, machines, available)
+        if weighed > best:
+            best, blame = weighed, machines
     return best, blame
 
 
+def _blocked(heads: np.ndarray, tails: np.ndarray, available: np.ndarray) -> np.ndarray:
+    """Ticks at both ends of the machine that has the i-th fewest; for as many machines as can be in use.
+
+    Machines that come late take the heads in order: pairing the sorted with the sorted adds up to the least.
+    """
+    count = min(len(heads), len(available))
+    return np.maximum(np.sort(heads)[:count], np.sort(available)[:count]) + np.sort(tails)[:count]
+
+
+def _weighed(groups: list[Group], machines: np.ndarray, available: np.ndarray) -> int:
+    """The same, with machines weighted as in `assignment`, where times depend on the machine.
+
+    Idle ticks of machine m count w[m] times; the sum is least where the heaviest machine has the smallest head and
+    tail. Machines that come late are looked at apart, each with its own time and the smallest head and tail of all.
+    """
+    heads, tails = (np.concatenate([group[i] for group in groups]) for i in (2, 3))
+    late = np.zeros_like(available)
+    late[machines] = np.maximum(available[machines], heads.min()) + tails.min()
+    weights = balance(groups, late)
+    work = weighted_work(groups, weights)
+    heavy = np.sort(weights[machines])[::-1]
+    blocked = _blocked(heads, tails, np.full(len(machines), available[machines].min()))
+    ordered = smallest_makespan(work, heavy[: len(blocked)], blocked)
+    return max(ordered, smallest_makespan(work, weights[machines], late[machines]))
+
+
 def _intervals(heads: np.ndarray, tails: np.ndarray, work: np.ndarray, machines: int) -> list[tuple[int, int]]:
-    """The pairs of least head and least tail worth an exact look: of all operations, and the best pair found."""
+    """The pairs of least head and least tail worth an exact look: of all operations, and the best estimates.
+
+    The estimate takes the smallest heads among the operations above the head alone, and so for the tails.
+    """
     order = np.argsort(-tails, kind="stable")
+    ascending = np.sort(heads)
     least_heads = np.unique(heads)
     keep = max(1, _MAX_INTERVALS // len(heads))
     if keep < len(least_heads):
         least_heads = least_heads[np.linspace(0, len(least_heads) - 1, keep).astype(int)]
-    done = np.where(heads[order] >= least_heads[:, None], work[order], 0).cumsum(axis=1)
-    bounds = np.where(done > 0, least_heads[:, None] + -(-done // machines) + tails[order], 0)
-    h, t = np.unravel_index(bounds.argmax(), bounds.shape)
-    return [(int(heads.min()), int(tails.min())), (int(least_heads[h]), int(tails[order[t]]))]
+    above = heads[order] >= least_heads[:, None]
+    done = np.where(above, work[order], 0).cumsum(axis=1)
+    in_use = np.minimum(above.cumsum(axis=1), machines)
+    first = np.searchsorted(ascending, least_heads)
+    summed = np.append(0, ascending.cumsum())
+    early = summed[np.minimum(first + machines, len(heads))] - summed[first]
+    early = early / np.minimum(len(heads) - first, machines)
+    sums = np.append(0, tails[order].cumsum())
+    end = np.arange(1, len(heads) + 1)
+    late = (sums[1:] - sums[np.maximum(end - machines, 0)]) / np.minimum(end, machines)
+    estimates = np.where(done > 0, early[:, None] + done / np.maximum(in_use, 1) + late, 0.0).ravel()
+    estimates[(in_use < np.minimum(machines, len(heads))).ravel()] = 0.0
+    looks = min(_EXACT_LOOKS, estimates.size)
+    top = np.argpartition(-estimates, looks - 1)[:looks]
+    h, t = np.unravel_index(top, done.shape)
+    pairs = {(int(least_heads[a]), int(tails[order[b]])) for a, b in zip(h, t, strict=True)}
+    return sorted({(int(heads.min()), int(tails.min())), *pairs})
