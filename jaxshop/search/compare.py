@@ -1,41 +1,52 @@
-"""`jaxshop evaluate`: a policy, rules and a tuned priority side by side, on shops and benchmark files."""
+"""`jaxshop evaluate`: a policy, rules, a tuned priority and methods side by side, on shops and benchmark files.
+
+JAX is imported where something needs it: a method that does without starts at once.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from statistics import fmean
-from typing import Any
+from statistics import fmean, median
+from typing import TYPE_CHECKING, NamedTuple
 
-import jax
-
-from jaxshop.policies.checkpoint import Policy
-from jaxshop.search.compiled import NUMBERS, RULE_BATCH, CompiledRollouts
-from jaxshop.search.registry import method_named
 from jaxshop.search.rules import applicable
 from jaxshop.search.solver import solve
-from jaxshop.search.tune import tune_linear
-from jaxshop.search.types import Method, Stop, Task, require_valid
-from jaxshop.shop import TICKS_PER_HOUR, gap_percent, split_lots
+from jaxshop.search.types import Task, require_valid
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint, operation_count, split_lots
 from jaxshop.sources.report import load_and_report
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import read_text
+from jaxshop.views.evaluation import Line
+
+if TYPE_CHECKING:
+    from jaxshop.policies.checkpoint import Policy
+    from jaxshop.search.compiled import CompiledRollouts
 
 RANDOM_SEEDS = 32
 """Runs of the random rule that are averaged; one alone may be 5 % better or worse."""
 
 
-def read_best_known(path: str) -> dict[str, int]:
-    """Upper bounds by instance, from a CSV file with the columns `instance` and `upper_bound`."""
+class Known(NamedTuple):
+    """What a benchmark's table says of an instance."""
+
+    upper_bound: int
+    family: str | None = None
+
+
+def read_best_known(path: str) -> dict[str, Known]:
+    """Upper bounds by instance, from a CSV file with the columns `instance`, `upper_bound` and perhaps `family`."""
     reader = csv.DictReader(io.StringIO(read_text(path)))
     if not {"instance", "upper_bound"} <= set(reader.fieldnames or ()):
         raise ShopError(f"{path}: must have the columns instance and upper_bound")
     try:
-        return {row["instance"]: int(row["upper_bound"]) for row in reader}
+        return {row["instance"]: Known(int(row["upper_bound"]), row.get("family") or None) for row in reader}
     except (TypeError, ValueError):
         raise ShopError(f"{path}: line {reader.line_num}: upper_bound must be an integer") from None
 
@@ -44,7 +55,10 @@ def read_best_known(path: str) -> dict[str, int]:
 class Comparison:
     """What is put side by side on every shop."""
 
-    policy: Policy
+    policy: Callable[[], Policy]
+    """Called where a policy is needed; the same one each time."""
+    checkpoint: str | None = None
+    """Where the policy comes from; None: it ships with the package."""
     rules: bool = False
     """Every dispatching rule by itself."""
     samples: int = 0
@@ -52,80 +66,155 @@ class Comparison:
     tuned_seconds: float | None = None
     """Also a linear priority tuned for so long."""
     methods: tuple[str, ...] = ()
-    """Also these, by name, each for `time_limit` seconds."""
+    """Also these, by name, each for `time_limit` seconds; alone, they need no policy beside them."""
     time_limit: float | None = None
     max_lot_hours: float | None = None
     seed: int = 0
+    seeds: int = 1
+    """What draws by chance is run with so many seeds, from `seed` on."""
+
+    @property
+    def with_policy(self) -> bool:
+        """Whether the policy stands among the results by itself."""
+        return not self.methods or self.samples > 0 or self.checkpoint is not None
+
+    @property
+    def settings(self) -> str:
+        """What a result depends on beside shop and method; results of other settings are other results."""
+        names = ("max_lot_hours", "time_limit", "seed", "seeds", "samples", "tuned_seconds", "checkpoint")
+        given = ((name, getattr(self, name)) for name in names)
+        return " ".join(f"{name}={value}" for name, value in given if value is not None)
 
 
-def assess(spec: str, comparison: Comparison, best_known: Mapping[str, int]) -> dict[str, Any]:
-    """One shop's row: makespans in the shop's unit, with their gaps to the certified bound and the best known."""
-    shop = load_and_report(spec)
-    task = Task.of(split_lots(shop, comparison.max_lot_hours))
-    bound, known = task.certificate.value, best_known.get(Path(spec).stem)
+@dataclass(frozen=True)
+class Instance:
+    """A shop that was named, cut into lots."""
+
+    spec: str
+    plan: LotPlan
+    known: Known | None = None
+
+    @classmethod
+    def load(cls, spec: str, max_lot_hours: float | None, best_known: Mapping[str, Known]) -> Instance:
+        """Read a shop; raises ShopError where it, or its lots, cannot be."""
+        return cls(spec, split_lots(load_and_report(spec), max_lot_hours), best_known.get(Path(spec).stem))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The first 16 digits: a file that was changed is another shop."""
+        return fingerprint(self.plan.shop)[:16]
+
+    @property
+    def best_known(self) -> float | None:
+        """In the shop's unit."""
+        scale = TICKS_PER_HOUR if self.plan.shop.unit == "hours" else 1
+        return None if self.known is None else self.known.upper_bound / scale
+
+    @property
+    def family(self) -> str:
+        """What its results are averaged with."""
+        if self.known is not None and self.known.family:
+            return self.known.family
+        source, colon, detail = self.spec.partition(":")
+        if colon:
+            return detail.partition(":")[0] if source == "family" else source
+        return re.sub(r"\d+", "", Path(self.spec).stem) or "(no name)"
+
+
+def assess(instance: Instance, comparison: Comparison, done: Collection[str] = ()) -> Iterator[Line]:
+    """One shop's results, each as soon as it is there; those named in `done` are left out."""
+    task, shop = Task.of(instance.plan), instance.plan.shop
     scale = TICKS_PER_HOUR if shop.unit == "hours" else 1
-    return {
-        "shop": shop.name,
-        "unit": shop.unit,
-        "lower_bound": bound / scale,
-        "best_known": known / scale if known else None,
-        "results": {
-            name: {
-                "makespan": ticks / scale,
-                "gap_to_bound_percent": gap_percent(ticks, bound),
-                "gap_to_best_known_percent": gap_percent(ticks, known) if known else None,
-                "seconds": round(seconds, 3),
-            }
-            for name, ticks, seconds in _results(task, comparison)
-        },
-    }
+    for name, runs in _entries(task, comparison):
+        if name in done:
+            continue
+        found = list(runs)
+        makespans = [each.makespan / scale for each in found]
+        yield Line(
+            shop=instance.spec,
+            fingerprint=instance.fingerprint,
+            settings=comparison.settings,
+            method=name,
+            name=shop.name,
+            family=instance.family,
+            jobs=len(instance.plan.lots),
+            machines=len(shop.machines),
+            operations=operation_count(instance.plan),
+            unit=shop.unit,
+            lower_bound=max(task.certificate.value, *(each.bound for each in found)) / scale,
+            best_known=instance.best_known,
+            makespan=median(makespans),
+            makespan_min=min(makespans),
+            makespan_max=max(makespans),
+            seeds=len(found),
+            seconds=round(median(each.seconds for each in found), 3),
+        )
 
 
-def _results(task: Task, comparison: Comparison) -> Iterator[tuple[str, float, float]]:
-    """(name, makespan in ticks, seconds) of everything that is compared."""
-    rollouts = CompiledRollouts(task, lambda: comparison.policy)
+class _Found(NamedTuple):
+    makespan: float  # ticks
+    seconds: float
+    bound: int = 0  # ticks; what is known better than the certificate
+
+
+def _entries(task: Task, comparison: Comparison) -> Iterator[tuple[str, Iterator[_Found]]]:
+    """By name, what is compared; nothing runs before its results are asked for."""
+    seeds = range(comparison.seed, comparison.seed + comparison.seeds)
+    if comparison.rules or comparison.tuned_seconds is not None:
+        from jaxshop.search.compiled import CompiledRollouts
+
+        rollouts = CompiledRollouts(task, comparison.policy)
     if comparison.rules:
-        yield from _rule_results(task, rollouts, comparison.seed)
+        yield from _rule_entries(task, rollouts, comparison.seed)
     if comparison.tuned_seconds is not None:
-        begun = time.monotonic()
-        key = jax.random.key(comparison.seed)
-        tuned = tune_linear(rollouts.env, rollouts.params, key, comparison.tuned_seconds)
-        yield "linear_cem", tuned.makespan, time.monotonic() - begun
-
-    def found(name: str, method: Method, stop: Stop) -> tuple[str, float, float]:
-        *_, best = method.search(task, comparison.seed, stop)
-        return name, best.schedule.makespan, stop.elapsed
-
-    yield found("policy:greedy", method_named("greedy", rollouts, None), Stop())
+        yield "linear_cem", _tuned(rollouts, seeds, comparison.tuned_seconds)
+    if comparison.with_policy:
+        yield "policy:greedy", _solved(task, comparison, "greedy", seeds[:1], 0, None)
     if comparison.samples:
         name = f"policy:best-of-{comparison.samples}"
-        yield found(name, method_named("samples", rollouts, comparison.samples), Stop())
+        yield name, _solved(task, comparison, "samples", seeds, comparison.samples, None)
     for name in comparison.methods:
-        solution = solve(
-            task.plan,
-            comparison.policy,
-            samples=comparison.samples,
-            seed=comparison.seed,
-            time_limit=comparison.time_limit,
-            method=name,
-        )
-        yield name, solution.makespan, solution.seconds
+        yield name, _solved(task, comparison, name, seeds, comparison.samples, comparison.time_limit)
 
 
-def _rule_results(task: Task, rollouts: CompiledRollouts, seed: int) -> Iterator[tuple[str, float, float]]:
+def _solved(
+    task: Task, comparison: Comparison, method: str, seeds: Sequence[int], samples: int, time_limit: float | None
+) -> Iterator[_Found]:
+    for seed in seeds:
+        solution = solve(task.plan, comparison.policy, samples=samples, seed=seed, time_limit=time_limit, method=method)
+        yield _Found(solution.makespan, solution.seconds, solution.bound)
+
+
+def _tuned(rollouts: CompiledRollouts, seeds: Sequence[int], seconds: float) -> Iterator[_Found]:
+    import jax
+
+    from jaxshop.search.tune import tune_linear
+
+    for seed in seeds:
+        begun = time.monotonic()
+        tuned = tune_linear(rollouts.env, rollouts.params, jax.random.key(seed), seconds)
+        yield _Found(tuned.makespan, time.monotonic() - begun)
+
+
+def _rule_entries(task: Task, rollouts: CompiledRollouts, seed: int) -> Iterator[tuple[str, Iterator[_Found]]]:
     """Every rule that applies, non-delay and active; random is the mean of `RANDOM_SEEDS` runs."""
-    for rule in (rule for rule in NUMBERS if rule in applicable(task)):
+    from jaxshop.search.compiled import NUMBERS, RULE_BATCH
+
+    def played(rule: str, active: bool) -> Iterator[_Found]:
+        begun = time.monotonic()
         seeds = [seed + i for i in range(RANDOM_SEEDS if rule == "random" else 1)]
-        for suffix in ("", "/active"):
-            begun = time.monotonic()
-            schedules = [
-                schedule
-                for some in batched(seeds, RULE_BATCH)
-                for schedule in rollouts.rules([rule] * len(some), bool(suffix), some)
-            ]
-            for schedule in schedules:
-                require_valid(task, schedule, f"rule:{rule}{suffix}")
-            yield rule + suffix, fmean(s.makespan for s in schedules), time.monotonic() - begun
+        schedules = [
+            schedule
+            for some in batched(seeds, RULE_BATCH)
+            for schedule in rollouts.rules([rule] * len(some), active, some)
+        ]
+        for schedule in schedules:
+            require_valid(task, schedule, f"rule:{rule}{'/active' * active}")
+        yield _Found(fmean(schedule.makespan for schedule in schedules), time.monotonic() - begun)
+
+    for rule in (rule for rule in NUMBERS if rule in applicable(task)):
+        for active in (False, True):
+            yield f"{rule}{'/active' * active}", played(rule, active)
 
 
 def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -77,13 +77,40 @@ def evaluation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         shown = "h" if row["unit"] == "hours" else "ticks"
         for i, (name, result) in enumerate(row["results"].items()):
-            known = result["gap_to_best_known_percent"]
+            spread = ""
+            if "makespan_min" in result:
+                spread = f" ({result['makespan_min']:,.2f} to {result['makespan_max']:,.2f})"
             table.add_row(
                 row["shop"] if i == 0 else "",
                 name,
-                f"{result['makespan']:,.2f} {shown}",
-                "" if result["gap_to_bound_percent"] is None else f"{result['gap_to_bound_percent']:.2f} %",
-                "" if known is None else f"{known:.2f} %",
+                f"{result['makespan']:,.2f}{spread} {shown}",
+                "optimal" if result["proven_optimal"] else _percent(result["gap_to_bound_percent"]),
+                _percent(result["gap_to_best_known_percent"]),
                 f"{result['seconds']:.2f}",
             )
     return table
+
+
+def means_table(groups: Sequence[Mapping[str, Any]]) -> Table:
+    """`jaxshop evaluate`: mean gaps by family and size."""
+    table = Table(title="means")
+    for column in ("family", "jobs x machines", "shops", "method"):
+        table.add_column(column)
+    for column in ("over bound", "over best known", "proven optimal", "seconds"):
+        table.add_column(column, justify="right")
+    for group in groups:
+        head = [group["family"], group["size"], str(group["shops"])]
+        for i, (name, result) in enumerate(group["results"].items()):
+            table.add_row(
+                *(head if i == 0 else [""] * 3),
+                name,
+                _percent(result["gap_to_bound_percent"]),
+                _percent(result["gap_to_best_known_percent"]),
+                str(result["proven_optimal"]),
+                f"{result['seconds']:.2f}",
+            )
+    return table
+
+
+def _percent(gap: float | None) -> str:
+    return "" if gap is None else f"{gap:.2f} %"
