@@ -25,11 +25,12 @@ class Certificate:
         chain: the longest lot alone in the shop, from its release.
         assignment: the best division of the work between the machines that are eligible for it.
         head_tail: the work that cannot leave a set of machines, with what must precede and follow it.
-        value: the largest of the four.
-        name: which of the four that is, the simplest where several are.
+        value: the largest of these.
+        name: which that is, the simplest where several are; `windows` or `exact` if it is from `tighten`.
         witness: one line that says why no schedule is shorter.
         job: the job to blame, if the chain decides.
         machines: the machines to blame, if one of the other bounds decides.
+        tightened: what `jaxshop.bounds.tighten` has proven beyond the four, if it has.
     """
 
     load: int
@@ -41,6 +42,7 @@ class Certificate:
     witness: str
     job: str | None = None
     machines: tuple[str, ...] = ()
+    tightened: int | None = None
 
 
 def certify(plan: LotPlan) -> Certificate:
@@ -71,13 +73,13 @@ def certify(plan: LotPlan) -> Certificate:
     witness = {
         "load": f"all {len(ids)} machines together need {shown} for the work of all jobs",
         "chain": f"job {job} runs {shown}, one operation after another",
-        "head_tail": f"{_listed(machines)} cannot do the work that only they can do before {shown}",
-        "assignment": f"{_listed(machines)} cannot share the work that needs them before {shown}",
+        "head_tail": f"{listed(machines)} cannot do the work that only they can do before {shown}",
+        "assignment": f"{listed(machines)} cannot share the work that needs them before {shown}",
     }[name]
     return Certificate(**bounds, value=value, name=name, witness=witness, job=blamed_job, machines=machines)
 
 
-def _listed(machines: tuple[str, ...]) -> str:
+def listed(machines: tuple[str, ...]) -> str:
     """At most four names and the count."""
     if len(machines) == 1:
         return f"machine {machines[0]}"

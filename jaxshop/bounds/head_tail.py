@@ -52,7 +52,7 @@ def head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tupl
         own = 0
         for head, tail in _intervals(heads, tails, work, len(machines)):
             chosen = (heads >= head) & (tails >= tail)
-            blocked = _blocked(heads[chosen], tails[chosen], available[machines])
+            blocked = blocked_ticks(heads[chosen], tails[chosen], available[machines])
             own = max(own, smallest_makespan(int(work[chosen].sum()), np.ones_like(blocked), blocked))
         if own > best:
             best, blame = own, machines
@@ -66,7 +66,7 @@ def head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tupl
     return best, blame
 
 
-def _blocked(heads: np.ndarray, tails: np.ndarray, available: np.ndarray) -> np.ndarray:
+def blocked_ticks(heads: np.ndarray, tails: np.ndarray, available: np.ndarray) -> np.ndarray:
     """Ticks at both ends of the machine that has the i-th fewest; for as many machines as can be in use.
 
     Machines that come late take the heads in order: pairing the sorted with the sorted adds up to the least.
@@ -87,7 +87,7 @@ def _weighed(groups: list[Group], machines: np.ndarray, available: np.ndarray) -
     weights = balance(groups, late)
     work = weighted_work(groups, weights)
     heavy = np.sort(weights[machines])[::-1]
-    blocked = _blocked(heads, tails, np.full(len(machines), available[machines].min()))
+    blocked = blocked_ticks(heads, tails, np.full(len(machines), available[machines].min()))
     ordered = smallest_makespan(work, heavy[: len(blocked)], blocked)
     return max(ordered, smallest_makespan(work, weights[machines], late[machines]))
 

@@ -1,0 +1,187 @@
+"""Better certificates, beside a search: windows under a trial makespan, and small sets of machines solved exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from jaxshop.bounds.certify import Certificate, listed
+from jaxshop.bounds.division import NONE, divide, division_of
+from jaxshop.bounds.exact import MAX_MACHINES, MAX_OPERATIONS, NO, OPEN, YES, Tree, advance, plant
+from jaxshop.bounds.windows import Model, Pool, Windows, model_of, pool_bound, windows
+from jaxshop.shop import LotPlan, span
+
+_CHUNK = 100
+"""Nodes of a search between two looks at the clock."""
+
+_FIRST_NODES, _GROWTH = 1_000, 4
+"""Nodes for one question in the first round, and how many times more in each further round."""
+
+_ONE = np.ones(1, dtype=np.int64)
+
+_POOLS = 40
+"""Sets of machines that are searched."""
+
+
+class _StoppedError(Exception):
+    """There is no time left."""
+
+
+def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool]) -> Iterator[Certificate]:
+    """Yield ever better certificates of the plan, in the same order every time, while `allows()` and more is found.
+
+    First the windows of all operations under a trial makespan, carried along routes and through sets of machines:
+    where one becomes empty, the makespan is longer. Then, for small sets of machines, a search through all orders of
+    the operations that cannot leave them, with the windows as all that is known of the rest of the shop; in rounds, so
+    that easy sets do not wait for hard ones. All is integer arithmetic.
+
+    Ends soon after `allows()` is False: calls into compiled code last some milliseconds, once `prepare` has compiled
+    it or found it on disk; collecting the arrays takes about as long as `certify`.
+    """
+    if not allows():
+        return
+    model = model_of(plan)
+    best = certificate
+    try:
+        for value in _climb(best.value, lambda ticks: _windows(model, ticks, allows) is None):
+            best = _named(best, plan, value, "windows", None)
+            yield best
+        active = _promising(model, best.value)
+        nodes, attempt = _FIRST_NODES, 0
+        while active:
+            left = []
+            for pool in active:
+                question = _Question(model, pool, nodes, attempt, allows)
+                for value in _climb(best.value, question.impossible):
+                    best = _named(best, plan, value, "exact", pool)
+                    yield best
+                if question.open:
+                    left.append(pool)
+            active, nodes, attempt = left, nodes * _GROWTH if attempt % 2 else nodes, attempt + 1
+    except _StoppedError:
+        return
+
+
+def prepare() -> None:
+    """Compile what `tighten` needs, or load it from disk, so that no later call waits for it."""
+    from jaxshop.shop import Job, Machine, Operation, Shop, split_lots
+
+    jobs = tuple(Job(f"{j}", (Operation("a", {"M": 2}), Operation("b", {"N": 3 + j, "O": 3 + j}))) for j in range(3))
+    plan = split_lots(Shop("small", tuple(Machine(name) for name in "MNO"), jobs), None)
+    weak = Certificate(0, 0, 0, 0, 0, "load", "")
+    for _ in tighten(plan, weak, lambda: True):
+        pass
+
+
+def _climb(bound: int, impossible: Callable[[int], bool]) -> Iterator[int]:
+    """Yield ever higher bounds: twice as far after each success, then by halves once a makespan is not excluded."""
+    step, not_excluded = 1, None
+    while not_excluded is None or bound < not_excluded:
+        trial = bound + step - 1 if not_excluded is None else (bound + not_excluded - 1) // 2
+        if impossible(trial):
+            bound, step = trial + 1, step * 2
+            yield bound
+        else:
+            not_excluded = trial
+
+
+def _windows(model: Model, makespan: int, allows: Callable[[], bool]) -> Windows | None:
+    for found in windows(model, makespan):
+        if found is None or isinstance(found, Windows):
+            return found
+        if not allows():
+            raise _StoppedError
+    raise AssertionError
+
+
+def _promising(model: Model, bound: int) -> list[Pool]:
+    """The pools small enough to search whose own bound could reach the known one, the closest first."""
+    ranked = []
+    for pool in model.pools:
+        if len(pool.operations) <= MAX_OPERATIONS and len(pool.machines) <= MAX_MACHINES:
+            reach = pool_bound(model, pool) + int(model.least[pool.operations].max())
+            if reach > bound and len(pool.operations) > 1:
+                ranked.append((-reach, pool))
+    ranked.sort(key=lambda entry: entry[0])
+    return [pool for _, pool in ranked[:_POOLS]]
+
+
+class _Question:
+    """Whether one pool excludes a makespan, within so many nodes; `open` once a question was left unanswered."""
+
+    def __init__(self, model: Model, pool: Pool, nodes: int, attempt: int, allows: Callable[[], bool]) -> None:
+        self.model, self.pool, self.nodes, self.attempt, self.allows = model, pool, nodes, attempt, allows
+        self.open = False
+
+    def impossible(self, makespan: int) -> bool:
+        """Whether it is proven that the pool cannot be done with this makespan."""
+        found = _windows(self.model, makespan, self.allows)
+        if found is None:
+            return True
+        r, d = found.r[self.pool.operations], found.d[self.pool.operations]
+        free = self.pool.available
+        if self.attempt % 2 == 0:
+            answer = self._divided(r, d, free)
+        else:
+            if self.attempt % 4 == 3 and free.max() <= r.min():  # read backwards, where no machine comes late
+                r, d, free = makespan - d, makespan - r, np.zeros_like(free)
+            answer = self._searched(plant(r, d, self.pool.times, free, self.pool.weights), self.nodes)
+        self.open |= answer == OPEN
+        return answer == NO
+
+    def _searched(self, tree: Tree, nodes: int) -> int:
+        for _ in range(0, nodes, _CHUNK):
+            if not self.allows():
+                raise _StoppedError
+            if (answer := advance(tree, _CHUNK)) != OPEN:
+                return answer
+        return OPEN
+
+    def _divided(self, r: np.ndarray, d: np.ndarray, free: np.ndarray) -> int:
+        """Divide the operations among the machines first; every share that may fit is searched by itself, once."""
+        division, blamed = division_of(r, d, self.pool.times, free), 0
+        known: dict[tuple[int, bytes], int] = {}
+        for _ in range(0, self.nodes, _CHUNK):
+            if not self.allows():
+                raise _StoppedError
+            answer = divide(division, blamed, _CHUNK)
+            if answer == NONE:
+                return NO
+            if answer == OPEN:
+                continue
+            answers = []
+            for k in range(len(free)):
+                share = division.owner == k
+                key = (k, share.tobytes())
+                if key not in known:
+                    tree = plant(
+                        division.r[share],
+                        division.d[share],
+                        division.times[share, k : k + 1],
+                        free[k : k + 1],
+                        _ONE,
+                        64,
+                    )
+                    known[key] = self._searched(tree, self.nodes) if share.any() else YES
+                answers.append(known[key])
+            if NO not in answers:
+                return OPEN if OPEN in answers else YES
+            blamed = answers.index(NO)
+        return OPEN
+
+
+def _named(best: Certificate, plan: LotPlan, value: int, name: str, pool: Pool | None) -> Certificate:
+    """The certificate with a better bound and the sentence that says why."""
+    shown = span(value, plan.shop.unit)
+    if pool is None:
+        witness = f"within less than {shown}, what must precede and follow leaves some operation no time"
+        machines: tuple[str, ...] = ()
+    else:
+        machines = tuple(plan.shop.machines[m].id for m in pool.machines)
+        witness = (
+            f"{listed(machines)} cannot do the {len(pool.operations)} operations that only they can do before {shown}, "
+            "in whatever order"
+        )
+    return replace(best, value=value, tightened=value, name=name, witness=witness, machines=machines, job=None)

@@ -1,0 +1,141 @@
+"""A plan as arrays for the compiled loops: operations in order, and the sets of machines that some cannot leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from jaxshop.bounds.assignment import balance
+from jaxshop.bounds.groups import Group, group_operations, smallest_makespan
+from jaxshop.bounds.head_tail import blocked_ticks
+from jaxshop.bounds.kernels import DONE, EMPTY, FAR, narrow
+from jaxshop.bounds.sets import candidate_sets
+from jaxshop.shop import LotPlan
+from jaxshop.shop.timing import placed
+
+_MOST = 100
+"""Operations of a set that are looked at in every interval; more would take longer than a call may."""
+
+_QUOTA = 1_000_000
+_CALLS = 200
+"""Calls of so many intervals times operations for one trial makespan; then the windows are taken as they are."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A set of machines and the operations that cannot leave it."""
+
+    machines: np.ndarray  # int64 [m], indices
+    operations: np.ndarray  # int64 [n], indices into the arrays of `Model`
+    times: np.ndarray  # int64 [n, m], FAR where a machine cannot run the operation
+    available: np.ndarray  # int64 [m]
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Weights of the machines by which an interval is seen to be overfull, int64 [m], at most 1024."""
+        able = self.times < FAR
+        if (self.times == np.where(able, self.times.min(axis=1, keepdims=True), FAR)).all():
+            return np.ones(len(self.machines), dtype=np.int64)
+        groups = []
+        for pattern in np.unique(able, axis=0):
+            rows = self.times[(able == pattern).all(axis=1)][:, pattern]
+            nothing = np.zeros(len(rows), dtype=np.int64)
+            groups.append(Group(np.flatnonzero(pattern), rows, nothing, nothing))
+        weights = balance(groups, np.zeros(len(self.machines), dtype=np.int64))
+        return np.maximum(weights * 1024 // max(int(weights.max()), 1), 1)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The operations of all lots, one after another, and the pools, those with the most work per machine first."""
+
+    heads: np.ndarray  # int64 [operations]
+    tails: np.ndarray
+    least: np.ndarray  # ticks on the fastest machine
+    last: np.ndarray  # bool, whether an operation is the last of its lot
+    pools: tuple[Pool, ...]
+    sets: tuple[np.ndarray, ...]  # what `narrow` takes after `last`, but for `dirty`: of the pools that it looks at
+
+
+def model_of(plan: LotPlan) -> Model:
+    """Collect the arrays."""
+    index = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
+    available = np.array([machine.available_from for machine in plan.shop.machines], dtype=np.int64)
+    groups, _, _ = group_operations(plan)
+    kinds: dict[frozenset[str], int] = {}
+    heads: list[int] = []
+    tails: list[int] = []
+    least: list[int] = []
+    last: list[bool] = []
+    kind: list[int] = []
+    rows: list[dict[int, int]] = []
+    for lot in plan.lots:
+        end, first = lot.release, len(heads)
+        for operation in lot.operations:
+            row = {index[m]: operation.setup + ticks for m, ticks in operation.alternatives.items()}
+            kind.append(kinds.setdefault(frozenset(operation.alternatives), len(kinds)))
+            rows.append(row)
+            heads.append(placed(end, min(int(available[m]) for m in row), 0).start)
+            least.append(min(row.values()))
+            end = min(placed(end, int(available[m]), ticks).end for m, ticks in row.items())
+        last += [False] * (len(lot.operations) - 1) + [True] * bool(lot.operations)
+        tails += np.append(np.cumsum(least[:first:-1])[::-1], 0).tolist() if len(heads) > first else []
+    times = np.array(least, dtype=np.int64)
+    candidates, inside = candidate_sets(plan, groups)
+    kind_of = np.array(kind)
+    pools = []
+    for candidate, members in zip(candidates, inside, strict=True):
+        machines = np.flatnonzero(candidate)
+        own = np.flatnonzero(members[kind_of] & (times > 0))
+        if len(own):
+            matrix = np.array([[rows[o].get(int(m), FAR) for m in machines] for o in own], dtype=np.int64)
+            pools.append(Pool(machines, own, matrix, available[machines]))
+    pools.sort(key=lambda pool: -int(times[pool.operations].sum()) / len(pool.machines))
+    looked_at = [pool for pool in pools if len(pool.operations) <= _MOST]
+    late = [pool.available[pool.available > 0] for pool in looked_at]
+    sets = (
+        *_joined([pool.operations for pool in looked_at]),
+        *_joined(late),
+        np.array([len(pool.machines) for pool in looked_at], dtype=np.int64),
+    )
+    earliest, after = np.array(heads, dtype=np.int64), np.array(tails, dtype=np.int64)
+    return Model(earliest, after, times, np.array(last, dtype=bool), tuple(pools), sets)
+
+
+def _joined(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Where each part begins, with the end at the end, and all parts behind one another."""
+    begins = np.append(0, np.cumsum([len(part) for part in parts])).astype(np.int64)
+    return begins, np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Earliest start and latest end of every operation in schedules of a trial makespan, int64 [operations]."""
+
+    r: np.ndarray
+    d: np.ndarray
+
+
+def windows(model: Model, makespan: int) -> Iterator[Windows | bool | None]:
+    """Narrow the windows; True after each call that leaves more to do, at last the windows, None if one is empty."""
+    r, d = model.heads.copy(), makespan - model.tails
+    dirty = np.ones(len(model.sets[-1]), dtype=bool)
+    for _ in range(_CALLS):
+        answer = narrow(r, d, model.least, model.last, *model.sets, dirty, _QUOTA)
+        if answer == EMPTY:
+            yield None
+            return
+        if answer == DONE:
+            break
+        yield True
+    yield Windows(r, d)
+
+
+def pool_bound(model: Model, pool: Pool) -> int:
+    """The bound of all operations of a pool by its smallest heads and tails."""
+    own = pool.operations
+    blocked = blocked_ticks(model.heads[own], model.tails[own], pool.available)
+    return smallest_makespan(int(model.least[own].sum()), np.ones_like(blocked), blocked)
