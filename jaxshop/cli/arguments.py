@@ -38,8 +38,20 @@ def positive(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """A number from 0."""
+    return 0.0 if text.strip() in ("0", "0.0") else positive(text)
+
+
 def count(text: str) -> int:
     """An integer from 0."""
     if not text.isdecimal() or int(text) > 2**31 - 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be an integer from 0 to 2147483647")
     return int(text)
+
+
+def positive_count(text: str) -> int:
+    """An integer from 1."""
+    if (number := count(text)) == 0:
+        raise argparse.ArgumentTypeError("'0' must be an integer from 1 to 2147483647")
+    return number

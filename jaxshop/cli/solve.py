@@ -4,38 +4,56 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jaxshop.cli.arguments import add_command, count, load, positive
+from jaxshop.cli.arguments import add_command, count, load, positive, positive_count, seconds
 from jaxshop.search.registry import METHODS
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.support.errors import ShopError
+
+if TYPE_CHECKING:
+    from jaxshop.search.solver import Solution
+    from jaxshop.shop import LotPlan
 
 STORED = {None: "", True: " and the database", False: "; the database holds it already"}
 """What --write-back did, if it was asked for."""
 
 
+DEFAULT_SECONDS = 5.0
+"""For a search that nothing else is said about."""
+
+
 def add_solve(commands: Any) -> None:
     """Add the command."""
-    parser = add_command(commands, "solve", run_solve, "a verified schedule, by a policy or a rule")
+    parser = add_command(commands, "solve", run_solve, "a verified schedule, by search, by a policy or by a rule")
     parser.add_argument("shop", metavar="SHOP")
     parser.add_argument("--max-lot-hours", type=positive, metavar="H")
-    parser.add_argument(
-        "--checkpoint", metavar="DIR", help="a run folder; without it, the policy that ships with jaxshop"
-    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
-        "--method", choices=METHODS, metavar="NAME", help=f"{', '.join(METHODS)}; without it, the policy and every rule"
+        "--method", choices=METHODS, metavar="NAME", help=f"{', '.join(METHODS)}; without it, auto for 5 seconds"
     )
     how.add_argument(
         "--rule", metavar="NAME", help="MWKR (non-delay), MWKR/active, SPT, LPT, LWKR, MOR, FIFO, EDD, random"
     )
-    parser.add_argument("--samples", type=count, default=0, metavar="N", help="also draw N schedules and keep the best")
     parser.add_argument(
-        "--time-limit", type=positive, metavar="S", help="end after S seconds with the best so far; alone: method auto"
+        "--time-limit",
+        type=seconds,
+        metavar="S",
+        help="end after S seconds with the best so far; 0: only the policy's greedy schedule and the rules",
     )
+    parser.add_argument("--work", type=count, metavar="N", help="end after so much work_done, wherever")
+    parser.add_argument("--threads", type=positive_count, metavar="N", help="searches side by side; else all cores")
+    parser.add_argument("--start", metavar="FILE", help="a schedule of the shop to begin with")
+    parser.add_argument("--polish", type=positive, metavar="S", help="then CP-SAT for S seconds (extra solver)")
+    parser.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="a run folder: begin with the schedule of its policy",
+    )
+    parser.add_argument("--samples", type=count, default=0, metavar="N", help="draw N schedules of the policy")
     parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--out", required=True, metavar="FILE", help="where schedule.json goes")
     parser.add_argument("--gantt", metavar="FILE", help="also draw it as a page")
@@ -44,41 +62,81 @@ def add_solve(commands: Any) -> None:
 
 def run_solve(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
-    from jaxshop.schedule import kpis, write
-    from jaxshop.search.solver import solve
-    from jaxshop.shop import gap_percent, span, split_lots
+    from jaxshop.cli.progress import Interrupt, ProgressLine
+    from jaxshop.schedule import read, write
+    from jaxshop.search.solver import ENDLESS, polish, solve
+    from jaxshop.search.types import Options
+    from jaxshop.shop import split_lots
     from jaxshop.support.files import check_writable
     from jaxshop.views.gantt import write_gantt
 
     began = time.monotonic()
-    if args.rule and args.checkpoint:
-        raise ShopError("--checkpoint: a rule needs no policy; leave one of both out")
-    if args.write_back and args.shop != "mariadb:":
-        raise ShopError(f"--write-back: the shop must be mariadb:, not {args.shop}")
+    _check(args)
     for path in filter(None, (args.out, args.gantt)):
         check_writable(path)  # rather now than after the search, with one of two files written
     if args.write_back:
         from jaxshop.sources.mariadb.writer import check_write_back, write_back
 
         check_write_back()
+    start = read(args.start) if args.start else None
     policy = cache(lambda: _policy(args.checkpoint))
-    if args.time_limit is None and not args.rule:
+    if args.checkpoint or args.time_limit == 0 or (args.samples and args.time_limit is None):
         policy()  # a checkpoint that is none is refused before the shop is read
     shop = load(args)
     plan = split_lots(shop, args.max_lot_hours)
-    found = solve(plan, policy, args.rule, args.samples, args.seed, args.time_limit, args.method, began)
+    searched = args.method in ENDLESS or (args.method, args.rule, args.samples) == (None, None, 0)
+    limit = DEFAULT_SECONDS if searched and args.time_limit is None and args.work is None else args.time_limit or None
+    options = Options(start=start, from_policy=args.checkpoint is not None, threads=args.threads)
+    with Interrupt() as interrupt, ProgressLine(shop.unit, limit, began) as line:
+        found = solve(
+            *(plan, policy, args.rule, args.samples, args.seed, limit, args.method, began, options, args.work),
+            interrupt,
+            line.watch,
+        )
+        if args.polish and not interrupt():
+            found = polish(plan, found, args.polish, options, interrupt, line.watch)
     write(args.out, found.schedule)
     if args.gantt:
         write_gantt(args.gantt, plan, found.schedule, found.bound, None)
     stored = None
     if args.write_back:
         stored = write_back(plan, found.schedule, policy().id if found.source.startswith("policy:") else found.source)
+    if args.json:
+        print(json.dumps(_facts(plan, found, stored)))
+    else:
+        print(f"{_sentence(plan, found)}; wrote {args.out}{STORED[stored]}")
+    if found.interrupted:
+        print(f"interrupted: {args.out} holds the best schedule so far", file=sys.stderr)
+    return 130 if found.interrupted else 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what contradicts itself."""
+    if args.rule and args.checkpoint:
+        raise ShopError("--checkpoint: a rule needs no policy; leave one of both out")
+    if args.start and (args.rule or args.method in ("rules", "greedy", "samples", "tune")):
+        raise ShopError("--start: wants a method that goes on from a schedule: auto, improve or cpsat")
+    if args.start and args.checkpoint:
+        raise ShopError("--start: the search begins with a file or with a policy; leave --checkpoint out")
+    if args.method == "rules" and (args.checkpoint or args.samples):
+        raise ShopError("--method rules: takes neither --checkpoint nor --samples")
+    if args.time_limit == 0 and args.method in ("auto", "improve", "tune", "cpsat"):
+        raise ShopError(f"--time-limit 0: method {args.method} needs time")
+    if args.write_back and args.shop != "mariadb:":
+        raise ShopError(f"--write-back: the shop must be mariadb:, not {args.shop}")
+
+
+def _facts(plan: LotPlan, found: Solution, stored: bool | None) -> dict[str, Any]:
+    """The JSON."""
+    from jaxshop.schedule import kpis
+    from jaxshop.shop import gap_percent
+
     lateness = kpis(plan, found.schedule, found.bound)["lateness"] or {"weighted_tardiness_hours": 0.0, "late_jobs": 0}
-    gap = gap_percent(found.makespan, found.bound)
-    result = {
+    return {
         "makespan_hours": found.makespan / TICKS_PER_HOUR,
         "lower_bound_hours": found.bound / TICKS_PER_HOUR,
-        "gap_percent": gap,
+        "gap_percent": gap_percent(found.makespan, found.bound),
+        "proven_optimal": found.proven_optimal,
         "source": found.source,
         "valid": True,
         "seconds": round(found.seconds, 3),
@@ -88,19 +146,26 @@ def run_solve(args: argparse.Namespace) -> int:
         "samples_done": found.samples_done,
         "work_done": found.work_done,
         "trace": [[round(each.seconds, 3), each.cost / TICKS_PER_HOUR, each.source] for each in found.trace],
+        "solver_bound_hours": None if found.claimed is None else found.claimed / TICKS_PER_HOUR,
+        "bound": {"name": found.certificate.name, "witness": found.certificate.witness},
+        "interrupted": found.interrupted,
         "fingerprint": found.schedule.fingerprint,
-        "provenance": vars(shop.provenance),
+        "provenance": vars(plan.shop.provenance),
         "stored": stored,
     }
-    if args.json:
-        print(json.dumps(result))
-    else:
-        over = "" if gap is None else f", {gap:.2f} % over the certified bound of {span(found.bound, shop.unit)}"
-        print(
-            f"{shop.name}: {span(found.makespan, shop.unit)}{over}, by {found.source} in {found.seconds:.1f} s; "
-            f"wrote {args.out}{STORED[stored]}"
-        )
-    return 0
+
+
+def _sentence(plan: LotPlan, found: Solution) -> str:
+    """What came of it."""
+    from jaxshop.shop import gap_percent, span
+
+    unit, gap = plan.shop.unit, gap_percent(found.makespan, found.bound)
+    over = "" if gap is None else f", {gap:.2f} % over the certified bound of {span(found.bound, unit)}"
+    if found.proven_optimal:
+        over = ", proven optimal"
+    elif found.claimed is not None and found.claimed >= found.makespan:
+        over += " (CP-SAT claims that it is optimal)"
+    return f"{plan.shop.name}: {span(found.makespan, unit)}{over}, by {found.source} in {found.seconds:.1f} s"
 
 
 def _policy(folder: str | None) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jaxshop.search.rules import Rules
 from jaxshop.search.sampling import Greedy, Samples
-from jaxshop.search.types import Incumbent, Key, Method, Rollouts, Stop, Task
+from jaxshop.search.types import Incumbent, Key, Method, Options, Rollouts, Stop, Task
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,19 @@ def policy_first(rollouts: Rollouts, samples: int) -> Method:
     return InTurn((Greedy(rollouts), Rules(rollouts), *drawn))
 
 
-def auto(rollouts: Rollouts, samples: int | None) -> Method:
-    """Rules, then greedy, then samples while time is left."""
-    return InTurn((Rules(rollouts), Greedy(rollouts), Samples(rollouts, samples)))
+def improve(rollouts: Rollouts, options: Options) -> Method:
+    """Search from the start that is given, from the policy, or from the best rule."""
+    from jaxshop.search.improve import kernels
+    from jaxshop.search.improve.method import Improve
+
+    kernels.begin()
+    return Improve(options.start, Greedy(rollouts) if options.from_policy else None, options.threads)
+
+
+def auto(rollouts: Rollouts, options: Options) -> Method:
+    """What measurement found best whatever the time: every rule, and the rest of the time for `improve` on all cores.
+
+    The policy is asked only where the options say so: that takes JAX seconds to start, and search is past its schedule
+    after a few hundredths.
+    """
+    return improve(rollouts, options)

@@ -1,7 +1,8 @@
 """Calls that nobody has to wait for: one into XLA can be neither interrupted nor killed.
 
 Their threads are daemons, so that a process may end without them; but a process that ends in the middle of a
-compilation is aborted. So an ordinary end waits for them, and `leave` ends the process at once.
+compilation is aborted. So an ordinary end waits for them, and `leave` ends the process at once, unless one of them
+does something that later processes need.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ from jaxshop.support.errors import LateError
 T = TypeVar("T")
 
 _threads: set[threading.Thread] = set()
+_lasting: dict[threading.Thread, str] = {}
+
+POLL = 0.05
+"""Seconds between looks at whether a wait was cancelled."""
 
 
-def start(function: Callable[[], T]) -> Future[T]:
-    """Begin a call in a thread of its own."""
+def start(function: Callable[[], T], lasting: str = "") -> Future[T]:
+    """Begin a call in a thread of its own; `lasting` says, in words, why a process should not end before it does."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -33,35 +38,48 @@ def start(function: Callable[[], T]) -> Future[T]:
             future.set_exception(error)
         finally:
             _threads.discard(threading.current_thread())
+            _lasting.pop(threading.current_thread(), None)
 
     thread = threading.Thread(target=run, name="search", daemon=True)
     _threads.add(thread)
+    if lasting:
+        _lasting[thread] = lasting
     thread.start()
     return future
 
 
-def wait(future: Future[T], deadline: float | None) -> T:
+def wait(future: Future[T], deadline: float | None, cancelled: Callable[[], bool] | None = None) -> T:
     """The call's result.
 
     Args:
         future: of `start`.
         deadline: in `time.monotonic()`; None waits for as long as it takes.
+        cancelled: looked at now and then; True is as if the deadline had come.
 
     Raises:
         LateError: there is none by the deadline; the call goes on.
         BaseException: whatever the call raised.
     """
-    try:
-        left = None if deadline is None else min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
-        return future.result(left)
-    except TimeoutError:
-        if future.done():  # just now, or it was the call itself that raised a TimeoutError
-            return future.result()
-        raise LateError("no answer by the deadline") from None
+    while True:
+        left = threading.TIMEOUT_MAX if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            return future.result(min(left, POLL) if cancelled else min(left, threading.TIMEOUT_MAX))
+        except TimeoutError:
+            if future.done():  # just now, or it was the call itself that raised a TimeoutError
+                return future.result()
+            if not cancelled or (deadline is not None and deadline <= time.monotonic()):
+                raise LateError("no answer by the deadline") from None
+            if cancelled():
+                raise LateError("cancelled") from None
 
 
 def leave(code: int) -> int:
-    """The exit code; where a call goes on, the process ends here and now instead."""
+    """The exit code; where a call goes on, the process ends here and now instead, or when what is lasting has ended."""
+    for thread, why in list(_lasting.items()):
+        thread.join(0.5)
+        if thread.is_alive():
+            print(f"{why}: this process stays until then", file=sys.stderr, flush=True)
+            thread.join()
     if _threads:
         sys.stdout.flush()
         sys.stderr.flush()

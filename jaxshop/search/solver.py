@@ -5,19 +5,23 @@ It imports no JAX: under a time limit that takes place behind the limit, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jaxshop.schedule import Schedule
+from jaxshop.bounds import Certificate
+from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search import background
 from jaxshop.search.auto import policy_first
+from jaxshop.search.cpsat import CpSat
 from jaxshop.search.priority import Tunable
+from jaxshop.search.proof import Prover, Watched
 from jaxshop.search.registry import method_named
 from jaxshop.search.rules import Rules, parse_rule
-from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
+from jaxshop.search.types import Best, Incumbent, Key, Method, Options, Stop, Task
 from jaxshop.shop import LotPlan
 from jaxshop.support.errors import LateError, ShopError
 
@@ -26,6 +30,11 @@ if TYPE_CHECKING:
     from jaxshop.search.compiled import CompiledRollouts
 
 T = TypeVar("T")
+
+ENDLESS = ("auto", "improve", "tune")
+"""Methods that go on until they are stopped."""
+
+NO_OPTIONS = Options()
 
 SAMPLES = 64
 """Drawn where a method that samples is told neither a number nor a time."""
@@ -37,12 +46,29 @@ class Solution:
 
     schedule: Schedule
     source: str
-    makespan: int
-    bound: int
+    certificate: Certificate
     samples_done: int
     seconds: float
     work_done: int = 0
     trace: tuple[Incumbent, ...] = ()
+    interrupted: bool = False
+    claimed: int | None = None
+    """The best lower bound that CP-SAT claims, where it took part; nothing here checks it."""
+
+    @property
+    def makespan(self) -> int:
+        """In ticks."""
+        return self.schedule.makespan
+
+    @property
+    def bound(self) -> int:
+        """The certified lower bound of the makespan, in ticks."""
+        return self.certificate.value
+
+    @property
+    def proven_optimal(self) -> bool:
+        """Whether no schedule is better."""
+        return self.makespan <= self.bound
 
 
 def shipped() -> Policy:
@@ -61,11 +87,15 @@ def solve(
     time_limit: float | None = None,
     method: str | None = None,
     begun: float | None = None,
+    options: Options = NO_OPTIONS,
+    work: int | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    watch: Callable[[Watched], None] = lambda watched: None,
 ) -> Solution:
     """Schedule a plan by a policy, a rule or a method, and verify the result.
 
     With neither, it is the policy's greedy schedule, or one of its `samples`, unless a rule is better; with nothing
-    but a time limit, the method `auto`.
+    but a time limit or work, the method `auto`.
 
     Args:
         plan: the lots to schedule.
@@ -76,49 +106,91 @@ def solve(
         time_limit: seconds, compilation included; whatever cannot be done in them is left out.
         method: a name among `registry.METHODS`.
         begun: what `time.monotonic()` said when the time began; None: now.
+        options: of the method, but for the samples.
+        work: an end by work done, as a solution tells it.
+        cancelled: looked at now and then; True ends the search with the best so far.
+        watch: called with each incumbent and each better bound, from whatever thread finds it.
 
     Raises:
-        ShopError: the rule or the method is unknown.
+        ShopError: the rule or the method is unknown, or the start is no schedule of the plan.
         InvalidScheduleError: a schedule is invalid.
     """
-    stop = Stop(time_limit, begun=begun)
-    make = _method(rule_name, method, samples, time_limit)
+    stop = Stop(time_limit, work, begun=begun, cancelled=cancelled)
+    claims: list[int] = []
+    options = replace(options, samples=samples or None, claimed=claims.append)
+    make = _method(rule_name, method, options, time_limit is None and work is None)
+    if options.start is not None and (violations := verify(plan, options.start)):
+        raise ShopError(f"the start is no schedule of {plan.shop.name}: {violations[0]}")
     task = Task.of(plan)
-    stop.target = task.objective.lower_bound(task.certificate.value)  # nothing is better than what is proven optimal
     load = policy if callable(policy) else lambda: policy
-    if time_limit is None:
-        rollouts = _compiled(task, load)
-        search = make(rollouts)
-        rollouts.expect(search.steps)
-        trace = tuple(search.search(task, seed, stop))
-    else:
-        rule_counts = rule_name is None and method in (None, "auto", "rules")
-        trace = _within(task, make, load, seed, stop, rule_counts)
+    with Prover(task, stop, watch) as prover:
+        if time_limit is None:
+            rollouts = _compiled(task, load)
+            search = make(rollouts)
+            if search.steps:
+                rollouts.expect(search.steps)
+            trace = tuple(prover.seen(search.search(task, seed, stop)))
+        else:
+            rule_counts = rule_name is None and method in (None, "auto", "improve", "rules", "cpsat")
+            trace = _within(task, make, load, seed, stop, options.start, rule_counts, prover)
     best = trace[-1]
     return Solution(
         best.schedule,
         best.source,
-        best.schedule.makespan,
-        task.certificate.value,
+        prover.certificate,
         stop.built["samples"],
         stop.elapsed,
         stop.done,
         trace,
+        cancelled(),
+        claims[-1] if claims else None,
     )
 
 
-def _method(
-    rule_name: str | None, method: str | None, samples: int, time_limit: float | None
-) -> Callable[[Tunable], Method]:
+def polish(
+    plan: LotPlan,
+    found: Solution,
+    seconds: float,
+    options: Options = NO_OPTIONS,
+    cancelled: Callable[[], bool] = lambda: False,
+    watch: Callable[[Watched], None] = lambda watched: None,
+) -> Solution:
+    """Let CP-SAT go on from a solution for so many seconds; what it does not improve stays.
+
+    Raises:
+        ShopError: OR-Tools is missing.
+    """
+    claims: list[int] = []
+    task, stop = Task(plan, found.certificate), Stop(seconds, cancelled=cancelled)
+    method = CpSat(found.schedule, found.source, options.threads, claims.append)
+    with Prover(task, stop, watch) as prover:
+        better = [each for each in prover.seen(method.search(task, 0, stop)) if each.cost < found.trace[-1].cost]
+    best = better[-1] if better else found.trace[-1]
+    later = tuple(replace(each, seconds=found.seconds + each.seconds) for each in better)
+    return replace(
+        found,
+        schedule=best.schedule,
+        source=best.source,
+        certificate=prover.certificate,
+        seconds=found.seconds + stop.elapsed,
+        work_done=found.work_done + stop.done,
+        trace=(*found.trace, *later),
+        interrupted=cancelled(),
+        claimed=claims[-1] if claims else None,
+    )
+
+
+def _method(rule_name: str | None, method: str | None, options: Options, endless: bool) -> Callable[[Tunable], Method]:
     if rule_name is not None:
         parse_rule(rule_name)
         return lambda rollouts: Rules(rollouts, rule_name)
-    if method is None and (samples or time_limit is None):
-        return lambda rollouts: policy_first(rollouts, samples)
-    if method == "tune" and time_limit is None:
-        raise ShopError("method tune: needs a time limit")
-    count = samples or (None if time_limit else SAMPLES)
-    return lambda rollouts: method_named(method or "auto", rollouts, count)
+    if method is None and (options.samples or endless):
+        return lambda rollouts: policy_first(rollouts, options.samples or 0)
+    if method in ENDLESS and endless:
+        raise ShopError(f"method {method}: needs a time limit")
+    if options.samples is None and endless:
+        options = replace(options, samples=SAMPLES)
+    return lambda rollouts: method_named(method or "auto", rollouts, options)
 
 
 def _compiled(task: Task, policy: Callable[[], Policy]) -> CompiledRollouts:
@@ -133,7 +205,9 @@ def _within(
     policy: Callable[[], Policy],
     key: Key,
     stop: Stop,
+    start: Schedule | None,
     rule_counts: bool,
+    prover: Prover,
 ) -> tuple[Incumbent, ...]:
     """Search under a time limit. What one rule gives on the host is there first, lest there be no answer at all.
 
@@ -141,16 +215,24 @@ def _within(
     """
     rollouts = _InTime(lambda: _compiled(task, policy), stop)
     search = make(rollouts)
-    rollouts.expect(search.steps)
-    name, schedule = best_rule(task.plan, stop.begun)
-    best = Best(task, stop)
-    first = tuple(best.offer(schedule, f"{'rule' if rule_counts else 'fallback'}:{name}"))
+    if search.steps:
+        rollouts.expect(search.steps)
+    first = tuple(prover.seen(_at_once(task, stop, start, rule_counts)))
     found: list[Incumbent] = []
     with suppress(LateError):
-        for incumbent in search.search(task, key, stop):
+        for incumbent in prover.seen(search.search(task, key, stop)):
             if not rule_counts or incumbent.cost < first[0].cost:
                 found.append(incumbent)
     return (*first, *found) if rule_counts else tuple(found) or first
+
+
+def _at_once(task: Task, stop: Stop, start: Schedule | None, rule_counts: bool) -> Iterator[Incumbent]:
+    """What there is whatever the limit: the start, or the first rule on the host."""
+    best = Best(task, stop)
+    if start is not None:
+        return best.offer(start, "start")
+    name, schedule = best_rule(task.plan, stop.begun)
+    return best.offer(schedule, f"{'rule' if rule_counts else 'fallback'}:{name}")
 
 
 class _InTime:
@@ -169,14 +251,17 @@ class _InTime:
 
         self._made = background.start(made)
 
+    def _wait(self, future: Future[T]) -> T:
+        return background.wait(future, self._stop.deadline, self._stop.cancelled)
+
     def _call(self, function: Callable[[CompiledRollouts], T]) -> T:
-        rollouts = background.wait(self._made, self._stop.deadline)
-        return background.wait(background.start(lambda: function(rollouts)), self._stop.deadline)
+        rollouts = self._wait(self._made)
+        return self._wait(background.start(lambda: function(rollouts)))
 
     @property
     def batch(self) -> int:
         """See `Rollouts`."""
-        return background.wait(self._made, self._stop.deadline).batch
+        return self._wait(self._made).batch
 
     def prepare(self, step: str) -> None:
         """See `Rollouts`."""

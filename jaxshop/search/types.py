@@ -137,6 +137,25 @@ class Rollouts(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Options:
+    """What may be asked of a method; each takes what means something to it.
+
+    Attributes:
+        samples: schedules to draw from the policy; None: as many as the stop allows.
+        start: a valid schedule to begin with.
+        from_policy: begin with the policy's greedy schedule.
+        threads: searches side by side; None: one for each core.
+        claimed: told each lower bound, in ticks, that a solver claims; nothing here checks them.
+    """
+
+    samples: int | None = None
+    start: Schedule | None = None
+    from_policy: bool = False
+    threads: int | None = None
+    claimed: Callable[[int], None] = lambda bound: None
+
+
 class Method(Protocol):
     """A way to search."""
 

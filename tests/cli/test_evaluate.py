@@ -45,7 +45,7 @@ def searched(monkeypatch) -> list[tuple[str, str, int]]:
         calls.append((plan.shop.name, method, seed))
         rule = ("MWKR", "SPT", "LPT")[seed]
         schedule = dispatch_by_rule(plan, RULES[rule], active=False)
-        return Solution(schedule, rule, schedule.makespan, certify(plan).value, 0, 0.5)
+        return Solution(schedule, rule, certify(plan), 0, 0.5)
 
     monkeypatch.setattr(compare, "solve", solve)
     return calls
@@ -175,12 +175,13 @@ def test_evaluating_a_method_imports_no_jax():
     script = """
 import sys
 from jaxshop.cli.main import main
+from jaxshop.bounds import certify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search import compare
 from jaxshop.search.solver import Solution
 def solve(plan, policy, **_):
     name, schedule = best_rule(plan)
-    return Solution(schedule, name, schedule.makespan, 0, 0, 0.0)
+    return Solution(schedule, name, certify(plan), 0, 0.0)
 compare.solve = solve
 assert main(["evaluate", "family:jobshop:0", "--method", "rules"]) == 0
 assert not {"jax", "flax", "orbax"} & set(sys.modules), "JAX was imported"

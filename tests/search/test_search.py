@@ -19,7 +19,7 @@ from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts, best_sample
 from jaxshop.search.priority import POPULATION
 from jaxshop.search.registry import method_named
 from jaxshop.search.solver import solve
-from jaxshop.search.types import Incumbent, Stop, Task
+from jaxshop.search.types import Incumbent, Options, Stop, Task
 from jaxshop.shop import fingerprint, split_lots
 from jaxshop.support.errors import InvalidScheduleError, ShopError
 from tests.oracles import dispatch as oracle
@@ -110,8 +110,8 @@ def test_the_best_of_samples_includes_the_greedy_schedule(plan, policy):
 
 
 def test_incumbents_only_improve_and_tell_their_sources(plan, policy):
-    """Shows the order of `auto`: rules, greedy, samples; costs fall, times and work rise, all of it repeatable."""
-    found, again = (solve(plan, policy, samples=20, seed=1, method="auto") for _ in range(2))
+    """Shows a search in turn: greedy, rules, samples; costs fall, times and work rise, all of it repeatable."""
+    found, again = (solve(plan, policy, samples=20, seed=1) for _ in range(2))
     costs = [each.cost for each in found.trace]
     assert costs == sorted(set(costs), reverse=True)
     assert [each.work for each in found.trace] == sorted(each.work for each in found.trace)
@@ -123,10 +123,11 @@ def test_incumbents_only_improve_and_tell_their_sources(plan, policy):
 
 def test_the_work_of_a_limited_search_gives_the_same_without_a_limit(plan, policy):
     """Shows that `work_done` under a time limit, asked for as work, ends with the same schedule and source."""
-    limited = solve(plan, policy, time_limit=30, seed=2, samples=40, method="auto")
+    limited = solve(plan, policy, time_limit=30, seed=2, samples=40, method="samples")
     task = Task.of(plan)
     rollouts = CompiledRollouts(task, lambda: policy)
-    *_, best = method_named("auto", rollouts, None).search(task, 2, Stop(work=limited.work_done))
+    method = method_named("samples", rollouts, Options(samples=40))
+    *_, best = method.search(task, 2, Stop(work=limited.work_done))
     assert (best.schedule, best.source) == (limited.schedule, limited.source)
 
 
@@ -147,7 +148,7 @@ def test_a_tuned_priority_is_a_method(plan):
 
     def best() -> Incumbent:
         rollouts = CompiledRollouts(task, load_policy)
-        *_, last = method_named("tune", rollouts, None).search(task, 0, Stop(work=3 * POPULATION))
+        *_, last = method_named("tune", rollouts).search(task, 0, Stop(work=3 * POPULATION))
         return last
 
     assert best().source == "search:tune"
@@ -156,12 +157,12 @@ def test_a_tuned_priority_is_a_method(plan):
         solve(plan, method="tune")
 
 
-@pytest.mark.parametrize("name", ["rules", "greedy", "samples", "auto"])
+@pytest.mark.parametrize("name", ["rules", "greedy", "samples"])
 def test_an_invalid_schedule_is_never_returned(plan, name):
     """Shows that what the verifier refuses ends in an error of its own kind, whichever method built it."""
     task = Task.of(plan)
     with pytest.raises(InvalidScheduleError, match=r"(rule:MWKR|policy:greedy) is invalid: Job"):
-        list(method_named(name, Liar(plan), 4).search(task, 0, Stop()))
+        list(method_named(name, Liar(plan), Options(samples=4)).search(task, 0, Stop()))
 
 
 class Liar:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from jaxshop.bounds import certify
 from jaxshop.schedule import Row, Schedule
 from jaxshop.search.solver import Solution
 from jaxshop.search.types import Incumbent
@@ -105,12 +106,15 @@ def test_solve_writes_back(solved, jaxshop, tmp_path) -> None:
 
 def test_solve_by_a_policy_stores_its_checkpoint(solved, jaxshop, tmp_path, monkeypatch) -> None:
     """The checkpoint id is that of the policy: the sha256 of its weights."""
-    site, _, schedule = solved
+    site, plan, schedule = solved
     incumbent = Incumbent(schedule, schedule.makespan, "policy:greedy", 0.0, 1)
-    found = Solution(schedule, "policy:greedy", schedule.makespan, 1, 0, 0.0, 1, (incumbent,))
-    monkeypatch.setattr("jaxshop.search.solver.solve", lambda *_: found)  # spares its compilation
+    found = Solution(schedule, "policy:greedy", certify(plan), 0, 0.0, 1, (incumbent,))
+    monkeypatch.setattr("jaxshop.search.solver.solve", lambda *_, **__: found)  # spares its compilation
     monkeypatch.setattr("jaxshop.policies.checkpoint.load_policy", lambda _: SimpleNamespace(id="5ee7" * 16))
-    assert jaxshop("solve", "mariadb:", "--out", str(tmp_path / "schedule.json"), "--write-back").code == 0
+    assert (
+        jaxshop("solve", "mariadb:", "--time-limit", "0", "--out", str(tmp_path / "schedule.json"), "--write-back").code
+        == 0
+    )
     assert site.sql("SELECT checkpoint_id FROM schedules") == [("5ee7" * 16,)]
 
 

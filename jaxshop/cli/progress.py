@@ -1,0 +1,82 @@
+"""What a person sees while a search works, and how she ends it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+from jaxshop.search.proof import Watched
+from jaxshop.shop import gap_percent, span
+
+EVERY = 0.2
+"""Seconds between two lines, each in place of the one before."""
+
+
+class Interrupt:
+    """Ctrl-C once ends the search with the best so far, twice ends the process as usual."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self) -> bool:
+        """Whether it was pressed."""
+        return self._asked
+
+    def __enter__(self) -> Interrupt:
+        self._before: Any = None
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+        signal.signal(signal.SIGINT, self._before)
+
+
+class ProgressLine:
+    """One line on stderr with best, bound, gap, source and the seconds left; silent where that is no terminal."""
+
+    def __init__(self, unit: str, seconds: float | None, begun: float):
+        self._unit, self._seconds, self._begun = unit, seconds, begun
+        self._watched: Watched | None = None
+        self._ended = threading.Event()
+        self._shown = sys.stderr.isatty()
+
+    def watch(self, watched: Watched) -> None:
+        """Take note of an incumbent or a bound."""
+        self._watched = watched
+
+    def __enter__(self) -> ProgressLine:
+        if self._shown:
+            self._thread = threading.Thread(target=self._show, daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        if self._shown:
+            self._thread.join()
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def _show(self) -> None:
+        while not self._ended.wait(EVERY):
+            print(f"\r{self.text()}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def text(self) -> str:
+        """The line as it is now."""
+        passed = time.monotonic() - self._begun
+        left = f"{passed:.1f} s" if self._seconds is None else f"{max(0.0, self._seconds - passed):.1f} s left"
+        if self._watched is None or self._watched.best is None:
+            return f"no schedule yet, {left}"
+        best, bound = self._watched.best, self._watched.certificate.value
+        gap = gap_percent(best.cost, bound)
+        over = "" if gap is None else f", {gap:.2f} % over the bound {span(bound, self._unit)}"
+        return f"best {span(best.cost, self._unit)}{over}, by {best.source}, {left}"

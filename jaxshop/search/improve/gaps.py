@@ -1,0 +1,66 @@
+"""Where an operation can go on other machines, and what a schedule would cost then."""
+
+from __future__ import annotations
+
+from jaxshop.search.improve.graph import WORK, draw, end_of, place_after, rest_from
+from jaxshop.search.improve.model import AFTER, HEAD, NEXT, PREVIOUS
+from jaxshop.support.compiling import compiled
+
+NO_COST = 1 << 62
+
+
+@compiled
+def best_gap(arrays, state, operation, alternative, least, ties):
+    """The gap on an alternative's machine that makes the longest path through the operation shortest.
+
+    Gaps are looked at where heads prove that no cycle comes about (Mastrolilli and Gambardella 2000): not behind what
+    starts no earlier than the operation's successor ends, nor before what ends no later than its predecessor starts.
+
+    Args:
+        arrays: of the plan.
+        state: the operation is on another machine, where the length is an upper bound, or out, where it is exact.
+        operation: which.
+        alternative: which machine.
+        least: the least length so far; only what is no longer is looked for.
+        ties: how many gaps of this length there were.
+
+    Returns:
+        The node before the gap, or -1; its length; how many there have been of it.
+    """
+    n, table = arrays.operations, state.table
+    previous, following = table[operation, PREVIOUS], table[operation, NEXT]
+    ready, rest, ticks = end_of(table, previous), rest_from(table, following), arrays.takes[alternative]
+    too_late = end_of(table, following) if following < n else NO_COST
+    too_early = table[previous, HEAD] if previous < n else -NO_COST
+    found, looked_at = -1, 0
+    before = arrays.where[alternative]
+    while True:
+        after = table[before, AFTER]
+        looked_at += 1
+        end = place_after(ready, end_of(table, before), ticks).end
+        if end + rest > least:
+            break
+        if after >= n or (end_of(table, after) > too_early and after != previous):
+            length = end + max(rest, rest_from(table, after))
+            if length < least:
+                least, ties, found = length, 1, before
+            elif length == least:
+                ties += 1
+                if draw(state.random, ties) == 0:
+                    found = before
+        if after >= n or table[after, HEAD] >= too_late or after == following:
+            break
+        before = after
+    state.counters[WORK] += looked_at
+    return found, least, ties
+
+
+@compiled
+def best_place(arrays, state, operation):
+    """The alternative and the node before the best gap on any machine for an operation that is out; -1 if none."""
+    chosen, behind, least, ties = -1, -1, NO_COST, 0
+    for alternative in range(arrays.begins[operation], arrays.begins[operation + 1]):
+        before, least, ties = best_gap(arrays, state, operation, alternative, least, ties)
+        if before >= 0:
+            chosen, behind = alternative, before
+    return chosen, behind

@@ -1,0 +1,361 @@
+"""The graph of a schedule under change: heads and tails that follow each move, and what takes it back.
+
+Heads and tails (Balas 1969) are kept exact. After a change only the nodes that it reaches are visited, in an order that
+is nearly topological: a stale place costs a second visit, never a wrong number.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxshop.search.improve.model import AFTER, BEFORE, COLUMNS, HEAD, MACHINE, NEXT, PREVIOUS, TAIL, TIME, Arrays
+from jaxshop.shop.timing import placed
+from jaxshop.support.compiling import compiled, highest_zeros, lowest_bit
+
+LOGGED, WORK, OVERFLOWN, CYCLIC, STALE = range(5)
+"""Counters: entries of the log; nodes visited and gaps looked at since the search began; whether the log was too short
+for what it should take back; whether the graph has had a cycle, which is a fault of a move; changes since the order was
+made."""
+
+RENEWED_AFTER = 12
+"""Changes after which the order is made anew."""
+
+ROOM = 64
+"""Places at the end of `path` for operations that are taken out."""
+
+_ONE = np.uint64(1)
+place_after = compiled(placed)
+
+
+class State(NamedTuple):
+    """One search's own memory; the kernels change it in place."""
+
+    table: np.ndarray  # [nodes, COLUMNS], as `model` says
+    place: np.ndarray  # int32 [operations]: where an operation stands in the order
+    order: np.ndarray  # int32 [operations]
+    degree: np.ndarray  # int8 [operations]: scratch
+    forward: np.ndarray  # uint64 words: places whose heads are to be looked at
+    backward: np.ndarray  # the same of tails
+    log: np.ndarray  # int64 [entries, 2]: cells of the table and what stood there
+    counters: np.ndarray  # int64
+    random: np.ndarray  # uint64 [1]
+    path: np.ndarray  # int32 [operations]: scratch: a critical path; the last ROOM, what is taken out
+
+
+def new_state(arrays: Arrays, seed: int) -> State:
+    """Memory for a search that begins with no operation on any machine."""
+    n = arrays.operations
+    words = n // 64 + 1
+    every = np.arange(n, dtype=np.int32)
+    start = np.random.SeedSequence(seed).generate_state(1, np.uint64) | _ONE
+    return State(
+        arrays.blank.copy(),
+        every.copy(),
+        every.copy(),
+        np.zeros(n, np.int8),
+        np.zeros(words, np.uint64),
+        np.zeros(words, np.uint64),
+        np.zeros((64 * n + 4096, 2), np.int64),
+        np.zeros(8, np.int64),
+        start,
+        np.zeros(n + ROOM, np.int32),
+    )
+
+
+@compiled
+def draw(random, bound):
+    """A number from 0 to bound - 1 (xorshift64*, Vigna 2016)."""
+    x = random[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    random[0] = x
+    high = (x * np.uint64(2685821657736338717)) >> np.uint64(32)
+    return np.int64((high * np.uint64(bound)) >> np.uint64(32))
+
+
+@compiled
+def put(state, node, column, value):
+    """Write a cell and log what stood there."""
+    k = state.counters[LOGGED]
+    if k < state.log.shape[0]:
+        state.log[k, 0] = node * COLUMNS + column
+        state.log[k, 1] = state.table[node, column]
+        state.counters[LOGGED] = k + 1
+    else:
+        state.counters[OVERFLOWN] = 1
+    state.table[node, column] = value
+
+
+@compiled
+def forget(state):
+    """Keep all changes: the log begins anew."""
+    state.counters[LOGGED] = 0
+    state.counters[OVERFLOWN] = 0
+
+
+@compiled
+def take_back(state):
+    """Undo all changes since the log began; only where it has not overflown."""
+    table = state.table
+    for k in range(state.counters[LOGGED] - 1, -1, -1):
+        cell = state.log[k, 0]
+        table[cell // COLUMNS, cell % COLUMNS] = state.log[k, 1]
+    forget(state)
+
+
+@compiled
+def end_of(table, node):
+    """When an operation ends, a lot is there, a machine is free."""
+    return table[node, HEAD] + table[node, TIME]
+
+
+@compiled
+def rest_from(table, node):
+    """The longest way from the start of a node to the end of the schedule."""
+    return table[node, TAIL] + table[node, TIME]
+
+
+@compiled
+def head_of(table, node):
+    """What the earliest start is, by the nodes before."""
+    return place_after(
+        end_of(table, table[node, PREVIOUS]), end_of(table, table[node, BEFORE]), table[node, TIME]
+    ).start
+
+
+@compiled
+def tail_of(table, node):
+    """What the way after an operation is, by the nodes behind."""
+    return max(rest_from(table, table[node, NEXT]), rest_from(table, table[node, AFTER]))
+
+
+@compiled
+def cost_of(arrays, table):
+    """The makespan."""
+    latest = 0
+    for lot in range(arrays.lots):
+        latest = max(latest, end_of(table, arrays.last[lot]))
+    return latest
+
+
+@compiled
+def mark(words, place):
+    """Set a bit; returns its word."""
+    word = place >> 6
+    words[word] |= _ONE << np.uint64(place & 63)
+    return word
+
+
+@compiled
+def renew(arrays, state):
+    """Make the order topological (Kahn 1962); False, and CYCLIC set, where the graph has a cycle."""
+    n, table, order, degree = arrays.operations, state.table, state.order, state.degree
+    found = 0
+    for i in range(n):
+        degree[i] = (table[i, PREVIOUS] < n) + (table[i, BEFORE] < n)
+        if degree[i] == 0:
+            order[found] = i
+            found += 1
+    done = 0
+    while done < found:
+        i = order[done]
+        state.place[i] = done
+        done += 1
+        for column in range(2):
+            j = table[i, NEXT] if column else table[i, AFTER]
+            if j < n:
+                degree[j] -= 1
+                if degree[j] == 0:
+                    order[found] = j
+                    found += 1
+    state.counters[STALE] = 0
+    state.counters[WORK] += n
+    if found < n:
+        state.counters[CYCLIC] = 1
+    return found == n
+
+
+@compiled
+def recompute(arrays, state):
+    """Heads and tails of all operations, in the order, which must be topological."""
+    n, table = arrays.operations, state.table
+    for k in range(n):
+        i = state.order[k]
+        put_changed(state, i, HEAD, head_of(table, i))
+    for k in range(n - 1, -1, -1):
+        i = state.order[k]
+        put_changed(state, i, TAIL, tail_of(table, i))
+    state.counters[WORK] += 2 * n
+
+
+@compiled
+def put_changed(state, node, column, value):
+    """`put`, where the value is another."""
+    if state.table[node, column] != value:
+        put(state, node, column, value)
+
+
+@compiled
+def settle(arrays, state, forward, backward):
+    """Bring heads and tails up to date, from the first marked word on and from the last one back.
+
+    `forward`, `backward`: the lowest and the highest word that has a mark.
+    """
+    n, table, place, order = arrays.operations, state.table, state.place, state.order
+    words = state.forward.shape[0]
+    visits, most = 0, 8 * n
+    word = forward
+    while word < words and visits < most:
+        bits = state.forward[word]
+        if bits == 0:
+            word += 1
+            continue
+        i = order[word * 64 + np.int64(lowest_bit(bits))]
+        state.forward[word] = bits & (bits - _ONE)
+        visits += 1
+        head = head_of(table, i)
+        if head != table[i, HEAD]:
+            put(state, i, HEAD, head)
+            j = table[i, NEXT]
+            if j < n:
+                word = min(word, mark(state.forward, place[j]))
+            j = table[i, AFTER]
+            if j < n:
+                word = min(word, mark(state.forward, place[j]))
+    word = backward
+    while word >= 0 and visits < 2 * most:
+        bits = state.backward[word]
+        if bits == 0:
+            word -= 1
+            continue
+        bit = np.int64(63) - np.int64(highest_zeros(bits))
+        i = order[word * 64 + bit]
+        state.backward[word] = bits & ~(_ONE << np.uint64(bit))
+        visits += 1
+        tail = tail_of(table, i)
+        if tail != table[i, TAIL]:
+            put(state, i, TAIL, tail)
+            j = table[i, PREVIOUS]
+            if j < n:
+                word = max(word, mark(state.backward, place[j]))
+            j = table[i, BEFORE]
+            if j < n:
+                word = max(word, mark(state.backward, place[j]))
+    state.counters[WORK] += visits
+    if visits >= most:  # the order is too stale, or there is a cycle
+        state.forward[:] = 0
+        state.backward[:] = 0
+        if renew(arrays, state):
+            recompute(arrays, state)
+
+
+@compiled
+def changed(arrays, state, operation, before, after):
+    """Follow a change at an operation and at its former or new neighbours on a machine, which are nodes."""
+    n, table, place = arrays.operations, state.table, state.place
+    state.counters[STALE] += 1
+    if state.counters[STALE] >= RENEWED_AFTER and not renew(arrays, state):
+        return
+    forward = mark(state.forward, place[operation])
+    backward = mark(state.backward, place[operation])
+    following, previous = table[operation, NEXT], table[operation, PREVIOUS]
+    if after < n:
+        forward = min(forward, mark(state.forward, place[after]))
+    if following < n:
+        forward = min(forward, mark(state.forward, place[following]))
+    if before < n:
+        backward = max(backward, mark(state.backward, place[before]))
+    if previous < n:
+        backward = max(backward, mark(state.backward, place[previous]))
+    settle(arrays, state, forward, backward)
+
+
+@compiled
+def unlink(arrays, state, operation):
+    """Take an operation off its machine, heads and tails not yet followed; returns its former neighbours there."""
+    table = state.table
+    before, after, machine = table[operation, BEFORE], table[operation, AFTER], table[operation, MACHINE]
+    put(state, before, AFTER, after)
+    put(state, after, BEFORE, before)
+    put(state, machine, MACHINE, table[machine, MACHINE] - 1)
+    return before, after
+
+
+@compiled
+def link(arrays, state, operation, alternative, before):
+    """Put an operation behind the node `before` of the alternative's machine; heads and tails not yet followed."""
+    table, machine = state.table, arrays.where[alternative]
+    after = table[before, AFTER]
+    put(state, before, AFTER, operation)
+    put(state, after, BEFORE, operation)
+    put(state, operation, BEFORE, before)
+    put(state, operation, AFTER, after)
+    put(state, operation, TIME, arrays.takes[alternative])
+    put(state, operation, MACHINE, machine)
+    put(state, machine, MACHINE, table[machine, MACHINE] + 1)
+
+
+@compiled
+def take_out(arrays, state, operation):
+    """Take an operation off its machine; as long as it is out it counts with its least time."""
+    nowhere = arrays.blank.shape[0] - 1
+    before, after = unlink(arrays, state, operation)
+    put(state, operation, BEFORE, nowhere)
+    put(state, operation, AFTER, nowhere)
+    put(state, operation, TIME, arrays.least[operation])
+    put(state, operation, MACHINE, nowhere)
+    changed(arrays, state, operation, before, after)
+
+
+@compiled
+def put_in(arrays, state, operation, alternative, before):
+    """Put an operation that is out behind the node `before`."""
+    link(arrays, state, operation, alternative, before)
+    changed(arrays, state, operation, before, state.table[operation, AFTER])
+
+
+@compiled
+def build(arrays, state, order, choice):
+    """Put all operations on their machines, `order` being one in which a schedule starts them."""
+    state.table[:] = arrays.blank
+    forget(state)
+    for operation in order:
+        alternative = choice[operation]
+        link(arrays, state, operation, alternative, state.table[arrays.where[alternative], BEFORE])
+    if renew(arrays, state):
+        recompute(arrays, state)
+    forget(state)
+
+
+@compiled
+def restore(arrays, state, table):
+    """Go back to a table that was kept."""
+    state.table[:] = table
+    renew(arrays, state)
+    forget(state)
+
+
+@compiled
+def critical_path(arrays, state, cost):
+    """Write a random longest path into `path`, from its last operation to its first; returns its length."""
+    n, table, path = arrays.operations, state.table, state.path
+    ends, chosen = 0, 0
+    for lot in range(arrays.lots):
+        last = arrays.last[lot]
+        if end_of(table, last) == cost:
+            ends += 1
+            if draw(state.random, ends) == 0:
+                chosen = last
+    i, length = chosen, 0
+    while True:
+        path[length] = i
+        length += 1
+        head, before, previous = table[i, HEAD], table[i, BEFORE], table[i, PREVIOUS]
+        on_machine = before < n and end_of(table, before) == head
+        on_route = previous < n and end_of(table, previous) == head
+        if not (on_machine or on_route):
+            return length
+        i = before if on_machine and not (on_route and draw(state.random, 2)) else previous

@@ -1,0 +1,44 @@
+"""Having the kernels ready: read from Numba's cache, or compiled once for all later processes, beside the caller."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+
+from jaxshop.search import background
+from jaxshop.shop import Job, Machine, Operation, Shop, split_lots
+
+_lock = threading.Lock()
+_ready: dict[bool, Future[None]] = {}
+
+
+def begin(shifted: bool = False) -> Future[None]:
+    """Begin to load or compile them, if nobody has; `shifted`: those for plans with operations that take no time."""
+    with _lock:
+        if shifted not in _ready:
+            _ready[shifted] = background.start(lambda: _run(shifted), "the search's kernels are compiled, once")
+        return _ready[shifted]
+
+
+def wait(shifted: bool, deadline: float | None) -> None:
+    """Wait until they are there; raises LateError where they are not by the deadline, in `time.monotonic()`."""
+    background.wait(begin(shifted), deadline)
+
+
+def _run(shifted: bool) -> None:
+    """Run every kernel on a shop of two operations."""
+    import numpy as np
+
+    from jaxshop.search.improve.dispatching import dispatch, floor_of
+    from jaxshop.search.improve.model import model_of
+    from jaxshop.search.improve.workers import UNIT, IteratedGreedy, TabuSearch
+
+    times = {"A": 0 if shifted else 2, "B": 3}
+    jobs = tuple(Job(name, (Operation(name, times), Operation(f"{name}'", times))) for name in ("1", "2", "3"))
+    model = model_of(split_lots(Shop("kernels", (Machine("A"), Machine("B")), jobs), None))
+    order, choice = np.empty(6, np.int32), np.empty(6, np.int32)
+    dispatch(floor_of(model), 0, False, order, choice)
+    for kind in (TabuSearch, IteratedGreedy):
+        worker = kind(model, order, choice, 0)
+        worker.advance(UNIT // 64, -1)
+        worker.adopt(worker.best, worker.cost)

@@ -1,0 +1,145 @@
+"""The method `improve`: the best of the rules, or a given schedule, made better on all cores."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxshop.schedule import Schedule
+from jaxshop.search.improve import kernels
+from jaxshop.search.improve.dispatching import NUMBERS, dispatch, floor_of
+from jaxshop.search.improve.graph import build, new_state
+from jaxshop.search.improve.model import Model, model_of, sequences, to_schedule
+from jaxshop.search.improve.workers import UNIT, IteratedGreedy, TabuSearch, Worker
+from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
+from jaxshop.support.errors import LateError
+from jaxshop.support.machine import usable_cores
+
+SOURCE = "search:improve"
+
+SLICE_SECONDS = 0.02
+"""What passes between two looks at the clock."""
+
+EXCHANGE = 128
+"""Pieces of work after which workers hear of each other's best."""
+
+SHOWN_SHARE = 0.1
+"""Of the time, what naming and verifying incumbents on the way may take; the last one is shown anyway."""
+
+
+@dataclass(frozen=True)
+class Improve:
+    """Rules or a start, then workers side by side.
+
+    Attributes:
+        start: a valid schedule to begin with; None begins with the best rule.
+        policy: a method whose schedule is begun with where it comes in time and is better than every rule.
+        threads: how many workers; None: one for each core. Another number gives another schedule.
+    """
+
+    start: Schedule | None = None
+    policy: Method | None = None
+    threads: int | None = None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Those of the policy."""
+        return () if self.policy is None else self.policy.steps
+
+    def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
+        """See `Method`; a piece of work is `UNIT` nodes and gaps by each worker."""
+        model = model_of(task.plan)
+        kernels.wait(model.shift > 0, stop.deadline)
+        best = Best(task, stop)
+        if self.start is not None:
+            yield from best.offer(self.start, "start")
+            begin = sequences(model, self.start)
+        else:
+            begin = yield from _best_rule(model, task, stop, best)
+            if self.policy is not None:
+                with suppress(LateError):
+                    for incumbent in self.policy.search(task, key, stop):
+                        for better in best.offer(incumbent.schedule, incumbent.source):
+                            begin = sequences(model, better.schedule)
+                            yield better
+        workers = _workers(model, begin, _seed(key), self.threads or usable_cores())
+        yield from _improve(model, task, stop, best, workers)
+
+
+def _best_rule(
+    model: Model, task: Task, stop: Stop, best: Best
+) -> Generator[Incumbent, None, tuple[np.ndarray, np.ndarray]]:
+    """Yield rules' schedules as they get better, at least one; returns order and choice of the best."""
+    floor, n, least = floor_of(model), model.arrays.operations, None
+    found = np.empty(n, np.int32), np.empty(n, np.int32)
+    for name, number in NUMBERS.items():
+        if name == "EDD" and not task.with_due:
+            continue
+        for active in (False, True):
+            if not stop.allows(cost=best.cost):
+                if least is None:
+                    raise LateError("no time for a rule")
+                return found
+            order, choice = np.empty(n, np.int32), np.empty(n, np.int32)
+            cost = dispatch(floor, number, active, order, choice)
+            stop.built["rules"] += 1
+            if least is None or cost < least:
+                found, least = (order, choice), cost
+                yield from best.offer(_schedule(model, task, order, choice), f"rule:{name}{'/active' * active}")
+    return found
+
+
+def _schedule(model: Model, task: Task, order: np.ndarray, choice: np.ndarray) -> Schedule:
+    state = new_state(model.arrays, 0)
+    build(model.arrays, state, order, choice)
+    return to_schedule(model, state.table, task.fingerprint)
+
+
+def _workers(model: Model, begin: tuple[np.ndarray, np.ndarray], seed: int, count: int) -> list[Worker]:
+    """Tabu search, and in flexible shops iterated greedy by turns: each is the better on some of them."""
+    flexible = len(model.arrays.where) > model.arrays.operations
+    kinds = (TabuSearch, IteratedGreedy) if flexible else (TabuSearch,)
+    return [kinds[i % len(kinds)](model, *begin, seed * 1000 + i) for i in range(count)]
+
+
+def _improve(model: Model, task: Task, stop: Stop, best: Best, workers: list[Worker]) -> Iterator[Incumbent]:
+    """Let the workers go on slice by slice, and yield the best of them from time to time and at the end."""
+    assert best.cost is not None
+    done, size, pace, showing, shown = 0, 1, 0.0, 0.0, stop.elapsed
+    cost = best.cost
+    with ThreadPoolExecutor(len(workers)) as pool:
+        while stop.allows(pace * size + showing, cost):
+            size = stop.share(min(size, EXCHANGE - done % EXCHANGE))
+            target = -1 if stop.target is None else model.scaled(stop.target)
+            done, began = done + size, stop.elapsed
+            for advanced in [pool.submit(worker.advance, done * UNIT, target) for worker in workers]:
+                advanced.result()
+            stop.built["improve"] += size
+            winner = min(workers, key=lambda worker: worker.cost)
+            if done % EXCHANGE == 0:
+                for worker in workers:
+                    if worker.cost > winner.cost:
+                        worker.adopt(winner.best, winner.cost)
+            cost = model.ticks(winner.cost)
+            pace = (stop.elapsed - began) / size
+            size = max(1, min(2 * size, int(SLICE_SECONDS / pace)))
+            if cost < best.cost and showing < SHOWN_SHARE * (stop.elapsed - shown):
+                began = stop.elapsed
+                yield from best.offer(to_schedule(model, winner.best, task.fingerprint), SOURCE)
+                shown = stop.elapsed
+                showing = shown - began
+    if cost < best.cost:
+        yield from best.offer(to_schedule(model, winner.best, task.fingerprint), SOURCE)
+
+
+def _seed(key: Key) -> int:
+    """A number that tells keys apart."""
+    if isinstance(key, int):
+        return key
+    import jax  # a key of its makes sure that it is there
+
+    return int(np.asarray(jax.random.key_data(key)).astype(np.uint64) @ np.array([1 << 20, 1], np.uint64))

@@ -1,0 +1,48 @@
+"""How kernels are compiled: by Numba, without the interpreter's lock, kept between processes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+_cacheless = False
+
+
+def compiled(function: Callable) -> Any:
+    """Compile a function at its first call, or read it from the cache of an earlier process."""
+    global _cacheless
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # no folder to write to
+        if not _cacheless:
+            _cacheless = True
+            warnings.warn("no folder for Numba's cache can be written: kernels compile in each process", stacklevel=2)
+        return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+def _lowest_bit(typing_context: Any, word: Any) -> Any:
+    """The number of the lowest bit that is set in a uint64, which must not be 0."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), build
+
+
+def _highest_zeros(typing_context: Any, word: Any) -> Any:
+    """How many zeros stand above the highest bit that is set in a uint64, which must not be 0."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), build
+
+
+lowest_bit: Any = intrinsic(_lowest_bit)
+highest_zeros: Any = intrinsic(_highest_zeros)
