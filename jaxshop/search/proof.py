@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from jaxshop.bounds import Certificate
+from jaxshop.search import background
 from jaxshop.search.types import Incumbent, Stop, Task
+from jaxshop.support.errors import LateError
+
+PATIENCE = 0.03
+"""Seconds that the end of a search waits for the end of the proof."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,26 @@ class Prover:
 
     def __enter__(self) -> Prover:
         self._stop.target = self._target()
+        self._proof = background.start(self._tighten)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._ended = True
+        with suppress(LateError):
+            background.wait(self._proof, time.monotonic() + PATIENCE)
 
     def _target(self) -> int:
         return self._task.objective.lower_bound(self.certificate.value)
+
+    def _allows(self) -> bool:
+        return not self._ended and (self._best is None or self._best.cost > self._target())
+
+    def _tighten(self) -> None:
+        from jaxshop.bounds import tighten  # loads Numba, which nobody has to wait for
+
+        for certificate in tighten(self._task.plan, self.certificate, self._allows):
+            if self._ended:
+                return
+            self.certificate = certificate
+            self._stop.target = self._target()
+            self._watch(Watched(self._best, certificate))

@@ -16,13 +16,22 @@ def begin(shifted: bool = False) -> Future[None]:
     """Begin to load or compile them, if nobody has; `shifted`: those for plans with operations that take no time."""
     with _lock:
         if shifted not in _ready:
-            _ready[shifted] = background.start(lambda: _run(shifted), "the search's kernels are compiled, once")
+            why = "the search's kernels are compiled, once"
+            _ready[shifted] = background.start(lambda: _run(shifted), why)
+            background.start(_prepare_bounds, why)
         return _ready[shifted]
 
 
 def wait(shifted: bool, deadline: float | None) -> None:
     """Wait until they are there; raises LateError where they are not by the deadline, in `time.monotonic()`."""
     background.wait(begin(shifted), deadline)
+
+
+def _prepare_bounds() -> None:
+    """Those that tighten the bound; nobody waits for them, but a process should not end before they are kept."""
+    from jaxshop.bounds.tightening import prepare
+
+    prepare()
 
 
 def _run(shifted: bool) -> None:
