@@ -32,17 +32,14 @@ def head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tupl
     some tail; the thresholds are chosen by an estimate.
     """
     candidates, inside = candidate_sets(plan, groups)
-    fastest = [group.fastest for group in groups]
-    loads = inside @ np.array([ticks.sum() for ticks in fastest], dtype=np.float64) / candidates.sum(axis=1)
+    columns = [(group.heads, group.tails, group.fastest) for group in groups]
+    loads = inside @ np.array([ticks.sum() for *_, ticks in columns], dtype=np.float64) / candidates.sum(axis=1)
     best, blame = 0, np.array([], dtype=np.int64)
     unrelated = [bool((group.times != group.times[:, :1]).any()) for group in groups]
     uneven: list[tuple[int, np.ndarray, list[Group]]] = []
     for s in np.argsort(-loads, kind="stable"):
         members = np.flatnonzero(inside[s])
-        heads, tails, work = (
-            np.concatenate([column[g] for g in members])
-            for column in ([group.heads for group in groups], [group.tails for group in groups], fastest)
-        )
+        heads, tails, work = map(np.concatenate, zip(*(columns[g] for g in members), strict=True))
         busy = work > 0
         machines = np.flatnonzero(candidates[s])
         most = loads[s] + 1 + max(int(heads.max(initial=0)), int(available[machines].max())) + int(tails.max(initial=0))

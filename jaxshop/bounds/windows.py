@@ -139,3 +139,49 @@ def pool_bound(model: Model, pool: Pool) -> int:
     own = pool.operations
     blocked = blocked_ticks(model.heads[own], model.tails[own], pool.available)
     return smallest_makespan(int(model.least[own].sum()), np.ones_like(blocked), blocked)
+
+
+SHAVED = 600
+"""Operations of a shop that `shaved` is quick enough for."""
+
+
+def shaved(model: Model, makespan: int) -> Iterator[bool]:
+    """Whether a makespan is impossible, by assumptions: yields False after each call that leaves it open, then True.
+
+    Assume that an operation starts, or ends, in the first or last part of its window. If that leaves a window empty,
+    the part is cut off (Martin and Shmoys, 1996). Goes round until nothing more is cut off.
+    """
+    r, d = model.heads.copy(), makespan - model.tails
+
+    def narrowed(r: np.ndarray, d: np.ndarray) -> int:
+        dirty = np.ones(len(model.sets[-1]), dtype=bool)
+        return narrow(r, d, model.least, model.last, *model.sets, dirty, _QUOTA)
+
+    if narrowed(r, d) == EMPTY:
+        yield True
+        return
+    cut = True
+    while cut:
+        cut = False
+        for i in range(len(r)):
+            for early in (True, False):
+                part = int(d[i] - r[i] - model.least[i])
+                while part > 0:
+                    part //= 2
+                    assumed_r, assumed_d = r.copy(), d.copy()
+                    if early:
+                        assumed_d[i] = r[i] + model.least[i] + part
+                    else:
+                        assumed_r[i] = d[i] - model.least[i] - part
+                    yield False
+                    if narrowed(assumed_r, assumed_d) != EMPTY:
+                        continue
+                    cut = True
+                    if early:
+                        r[i] += part + 1
+                    else:
+                        d[i] -= part + 1
+                    if narrowed(r, d) == EMPTY:
+                        yield True
+                        return
+                    part = int(d[i] - r[i] - model.least[i])
