@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 import time
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jaxshop.cli.arguments import add_command, count, load, positive, positive_count, seconds
 from jaxshop.search.registry import METHODS
 from jaxshop.shop import TICKS_PER_HOUR
-from jaxshop.support.errors import ShopError
+from jaxshop.support.errors import LateError, ShopError
 
 if TYPE_CHECKING:
     from jaxshop.search.solver import Solution
@@ -24,6 +25,9 @@ STORED = {None: "", True: " and the database", False: "; the database holds it a
 
 DEFAULT_SECONDS = 5.0
 """For a search that nothing else is said about."""
+
+STARTING_SECONDS = 3.0
+"""What reading the search's kernels may take before the time begins."""
 
 
 def add_solve(commands: Any) -> None:
@@ -42,7 +46,7 @@ def add_solve(commands: Any) -> None:
         "--time-limit",
         type=seconds,
         metavar="S",
-        help="end after S seconds with the best so far; 0: only the policy's greedy schedule and the rules",
+        help="search for S seconds; 0: only the policy's greedy schedule and the rules",
     )
     parser.add_argument("--work", type=count, metavar="N", help="end after so much work_done, wherever")
     parser.add_argument("--threads", type=positive_count, metavar="N", help="searches side by side; else all cores")
@@ -64,14 +68,18 @@ def run_solve(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
     from jaxshop.cli.progress import Interrupt, ProgressLine
     from jaxshop.schedule import read, write
-    from jaxshop.search.solver import ENDLESS, polish, solve
+    from jaxshop.search.improve import kernels
+    from jaxshop.search.solver import polish, solve
     from jaxshop.search.types import Options
     from jaxshop.shop import split_lots
     from jaxshop.support.files import check_writable
     from jaxshop.views.gantt import write_gantt
 
-    began = time.monotonic()
     _check(args)
+    nothing_else = args.method is None and args.rule is None and not args.samples and args.time_limit != 0
+    searched = nothing_else or args.method in ("auto", "improve")
+    if searched:
+        kernels.begin()
     for path in filter(None, (args.out, args.gantt)):
         check_writable(path)  # rather now than after the search, with one of two files written
     if args.write_back:
@@ -84,8 +92,11 @@ def run_solve(args: argparse.Namespace) -> int:
         policy()  # a checkpoint that is none is refused before the shop is read
     shop = load(args)
     plan = split_lots(shop, args.max_lot_hours)
-    searched = args.method in ENDLESS or (args.method, args.rule, args.samples) == (None, None, 0)
     limit = DEFAULT_SECONDS if searched and args.time_limit is None and args.work is None else args.time_limit or None
+    if searched:  # starting is not searching, unless it compiles
+        with suppress(LateError):
+            kernels.wait(False, time.monotonic() + STARTING_SECONDS)
+    began = time.monotonic()
     options = Options(start=start, from_policy=args.checkpoint is not None, threads=args.threads)
     with Interrupt() as interrupt, ProgressLine(shop.unit, limit, began) as line:
         found = solve(

@@ -27,14 +27,18 @@ class Watched:
 class Prover:
     """Tightens a task's certificate for as long as its search runs, and tells the stop what is good enough.
 
+    Where it does not work `beside` the search, the certificate stays what it is: how far a proof comes in the time that
+    something short happens to take would be chance.
+
     Attributes:
         certificate: the best so far.
     """
 
-    def __init__(self, task: Task, stop: Stop, watch: Callable[[Watched], None] = lambda watched: None):
+    def __init__(self, task: Task, stop: Stop, watch: Callable[[Watched], None], beside: bool):
         self.certificate = task.certificate
         self._task, self._stop, self._watch = task, stop, watch
         self._best: Incumbent | None = None
+        self._beside = beside
         self._ended = False
 
     def seen(self, incumbents: Iterable[Incumbent]) -> Iterator[Incumbent]:
@@ -47,13 +51,15 @@ class Prover:
 
     def __enter__(self) -> Prover:
         self._stop.target = self._target()
-        self._proof = background.start(self._tighten)
+        if self._beside:
+            self._proof = background.start(self._tighten)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._ended = True
         with suppress(LateError):
-            background.wait(self._proof, time.monotonic() + PATIENCE)
+            if self._beside:
+                background.wait(self._proof, time.monotonic() + PATIENCE)
 
     def _target(self) -> int:
         return self._task.objective.lower_bound(self.certificate.value)

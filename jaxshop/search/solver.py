@@ -118,12 +118,13 @@ def solve(
     stop = Stop(time_limit, work, begun=begun, cancelled=cancelled)
     claims: list[int] = []
     options = replace(options, samples=samples or None, claimed=claims.append)
-    make = _method(rule_name, method, options, time_limit is None and work is None)
+    endless = time_limit is None and work is None
+    make = _method(rule_name, method, options, endless)
     if options.start is not None and (violations := verify(plan, options.start)):
         raise ShopError(f"the start is no schedule of {plan.shop.name}: {violations[0]}")
     task = Task.of(plan)
     load = policy if callable(policy) else lambda: policy
-    with Prover(task, stop, watch) as prover:
+    with Prover(task, stop, watch, not endless) as prover:
         if time_limit is None:
             rollouts = _compiled(task, load)
             search = make(rollouts)
@@ -163,7 +164,7 @@ def polish(
     claims: list[int] = []
     task, stop = Task(plan, found.certificate), Stop(seconds, cancelled=cancelled)
     method = CpSat(found.schedule, found.source, options.threads, claims.append)
-    with Prover(task, stop, watch) as prover:
+    with Prover(task, stop, watch, beside=True) as prover:
         better = [each for each in prover.seen(method.search(task, 0, stop)) if each.cost < found.trace[-1].cost]
     best = better[-1] if better else found.trace[-1]
     later = tuple(replace(each, seconds=found.seconds + each.seconds) for each in better)
