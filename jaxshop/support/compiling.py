@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -12,18 +16,38 @@ from numba.core import types
 from numba.extending import intrinsic
 
 _cacheless = False
+_digests: dict[Any, str] = {}
 
 
 def compiled(function: Callable) -> Any:
     """Compile a function at its first call, or read it from the cache of an earlier process."""
     global _cacheless
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        kernel: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        _digests[kernel] = kernel._cache._cache_file._source_stamp = _made_of(function)
+        return kernel
     except RuntimeError:  # no folder to write to
         if not _cacheless:
             _cacheless = True
             warnings.warn("no folder for Numba's cache can be written: kernels compile in each process", stacklevel=2)
         return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+def _made_of(function: Callable) -> str:
+    """A digest of all that a kernel is compiled from: its file, and the kernels and numbers that this has from others.
+
+    Numba looks at the kernel's own file alone, and would go on with what it once took from another.
+    """
+    digest = sha256(_content(__file__) + _content(inspect.getfile(function)))
+    for name, value in function.__globals__.items():
+        if isinstance(value, int | numba.core.dispatcher.Dispatcher):
+            digest.update(f"{name}: {_digests.get(value, value)}".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _content(file: str) -> bytes:
+    return Path(file).read_bytes()
 
 
 def _lowest_bit(typing_context: Any, word: Any) -> Any:
