@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
-from jaxshop.shop import Job, Machine, Operation, Provenance, Shop
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Provenance, Shop, split_lots
 
 FT06 = """
 2 1 0 3 1 6 3 7 5 3 4 6
@@ -54,3 +57,83 @@ def random_shop(
     release = rng.integers(0, 6, jobs).tolist() if dated else None
     free = rng.integers(0, 6, machines).tolist() if dated else None
     return from_routes(routes, machines, release, free)
+
+
+def job_shop(seed: int, jobs: int = 4, machines: int = 4, longest: int = 9) -> Shop:
+    """Every job once on every machine, in an order of its own."""
+    rng = np.random.default_rng(seed)
+    routes = [[{int(m): int(rng.integers(1, longest + 1))} for m in rng.permutation(machines)] for _ in range(jobs)]
+    return from_routes(routes, machines)
+
+
+def recirculating_shop(seed: int, jobs: int = 3, machines: int = 2, operations: int = 4) -> Shop:
+    """Routes that come back to a machine, often in a row; half of the operations have no other machine."""
+    rng = np.random.default_rng(seed)
+    routes = []
+    for _ in range(jobs):
+        route: list[dict[int, int]] = []
+        for _ in range(operations):
+            again = route and rng.random() < 0.4
+            first = min(route[-1]) if again else int(rng.integers(machines))
+            eligible = {first} | ({int(rng.integers(machines))} if rng.random() < 0.5 else set())
+            route.append({m: int(rng.integers(1, 10)) for m in sorted(eligible)})
+        routes.append(route)
+    return from_routes(routes, machines)
+
+
+def with_idle_operations(shop: Shop, seed: int) -> Shop:
+    """The shop with a third of its alternatives taking no time."""
+    rng = np.random.default_rng(seed)
+    return _changed(shop, lambda op: {m: t * int(rng.random() > 0.33) for m, t in op.alternatives.items()})
+
+
+def with_setups(shop: Shop, seed: int) -> Shop:
+    """The shop with a set-up of 0 to 2 ticks for each operation."""
+    rng = np.random.default_rng(seed)
+    jobs = [
+        replace(job, operations=tuple(replace(op, setup=int(rng.integers(3))) for op in job.operations))
+        for job in shop.jobs
+    ]
+    return replace(shop, jobs=tuple(jobs))
+
+
+def with_due_dates(shop: Shop, seed: int) -> Shop:
+    """The shop with a due date, perhaps past, for most of its jobs."""
+    rng = np.random.default_rng(seed)
+    dates = [None if rng.random() < 0.2 else int(rng.integers(-5, 30)) for _ in shop.jobs]
+    return replace(shop, jobs=tuple(replace(job, due=due) for job, due in zip(shop.jobs, dates, strict=True)))
+
+
+def _changed(shop: Shop, alternatives: Callable[[Operation], dict[str, int]]) -> Shop:
+    jobs = [
+        replace(job, operations=tuple(replace(op, alternatives=alternatives(op)) for op in job.operations))
+        for job in shop.jobs
+    ]
+    return replace(shop, jobs=tuple(jobs))
+
+
+def _lots(seed: int) -> LotPlan:
+    """Two to three jobs, the longer ones cut into lots, with set-ups."""
+    shop = with_setups(random_shop(seed, jobs=2 + seed % 2, most_operations=2, longest=12), seed)
+    return split_lots(shop, 12 / 3600)
+
+
+KINDS: dict[str, Callable[[int], LotPlan]] = {
+    "job shop": lambda seed: split_lots(job_shop(seed, 3 + seed % 3, 3 + seed % 2), None),
+    "flexible": lambda seed: split_lots(random_shop(seed, 4, 3, 4, dated=False), None),
+    "dated": lambda seed: split_lots(random_shop(seed, 4, 3, 3), None),
+    "lots": _lots,
+    "idle": lambda seed: split_lots(with_idle_operations(random_shop(seed, 4), seed), None),
+    "idle job shop": lambda seed: split_lots(with_idle_operations(job_shop(seed, 4, 3), seed), None),
+    "recirculating": lambda seed: split_lots(recirculating_shop(seed), None),
+    "due": lambda seed: split_lots(with_due_dates(random_shop(seed, 4), seed), None),
+    "one machine": lambda seed: split_lots(random_shop(seed, 4, 1, 2), None),
+    "one operation": lambda seed: split_lots(random_shop(seed, 1, 1 + seed % 3, 1), None),
+    "one job": lambda seed: split_lots(random_shop(seed, 1, 2, 4), None),
+}
+"""Small shops of every kind that a search meets, by a seed each; at most twenty operations."""
+
+
+def small_plans(each: int) -> list[tuple[str, LotPlan]]:
+    """So many plans of each of `KINDS`, named."""
+    return [(f"{kind} {seed}", make(seed)) for kind, make in KINDS.items() for seed in range(each)]

@@ -6,7 +6,6 @@ import threading
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from jaxshop.schedule import verify
@@ -14,11 +13,11 @@ from jaxshop.schedule.dispatch import RULES, best_rule, dispatch_by_rule
 from jaxshop.search import cpsat
 from jaxshop.search.cpsat import CpSat
 from jaxshop.search.types import Incumbent, Stop, Task
-from jaxshop.shop import Shop, split_lots
+from jaxshop.shop import split_lots
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import ShopError
 from tests.oracles.brute_force import optimum
-from tests.shops import from_routes, ft06, random_shop
+from tests.shops import from_routes, ft06, random_shop, with_idle_operations
 
 
 def found(task: Task, method: CpSat, stop: Stop | None = None, seed: int = 0) -> list[Incumbent]:
@@ -30,18 +29,6 @@ def found(task: Task, method: CpSat, stop: Stop | None = None, seed: int = 0) ->
 def hard() -> Task:
     """A job shop of 300 operations, which no seconds suffice for."""
     return Task.of(split_lots(load_shop("family:jobshop:4"), None))
-
-
-def with_idle_operations(shop: Shop, seed: int) -> Shop:
-    """The shop with a third of its alternatives taking no time."""
-    rng = np.random.default_rng(seed)
-    routes = [
-        [{int(m[1:]): t * int(rng.random() > 0.33) for m, t in op.alternatives.items()} for op in job.operations]
-        for job in shop.jobs
-    ]
-    return from_routes(
-        routes, len(shop.machines), [j.release for j in shop.jobs], [m.available_from for m in shop.machines]
-    )
 
 
 @pytest.mark.parametrize("seed", range(30))

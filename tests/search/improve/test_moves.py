@@ -1,0 +1,35 @@
+"""Moves on the graph of a schedule: heads and tails stay exact, no move makes a cycle, and all can be taken back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxshop.search.improve.model import HEAD, TAIL, model_of
+from jaxshop.search.improve.tabu import BANS
+from jaxshop.shop import split_lots
+from tests.search.improve.walking import SOUND, begun, longest_ways, walk
+from tests.shops import job_shop, random_shop, recirculating_shop, with_idle_operations
+
+MOVES = 1_000_000
+
+LARGER = {
+    "job shop": split_lots(job_shop(0, 8, 6, 40), None),
+    "flexible": split_lots(random_shop(1, 12, 5, 5, 40), None),
+    "idle": split_lots(with_idle_operations(random_shop(2, 10, 4, 5), 2), None),
+    "recirculating": split_lots(recirculating_shop(3, 8, 3, 6), None),
+}
+
+
+@pytest.mark.parametrize("kind", LARGER)
+def test_heads_and_tails_follow_each_of_a_million_moves(kind: str):
+    """Shows that after every single move the table holds the longest paths, no cycle, and whole sequences."""
+    model = model_of(LARGER[kind])
+    state, bans = begun(model), np.zeros((BANS, 3), np.int64)
+    fault, made = walk(model.arrays, state, bans, MOVES // len(LARGER), 1)
+    assert fault == SOUND
+    assert made >= MOVES // len(LARGER)
+    heads, tails = longest_ways(model.arrays, state.table)
+    n = model.arrays.operations
+    assert state.table[:n, HEAD].tolist() == [heads[i] for i in range(n)]
+    assert state.table[:n, TAIL].tolist() == [tails[i] for i in range(n)]
