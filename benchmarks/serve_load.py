@@ -229,14 +229,14 @@ def measure(server: Server, scale: float, say: Callable[[str], None]) -> tuple[l
     def scaled(count: int) -> int:
         return max(4, round(count * scale))
 
-    factory = Question.of("reference, 60 h lots", load_shop("reference"), max_lot_hours=60)
-    small = Question.of("10 x 10", job_shop(10, 10, 0))
+    factory = Question.of("reference, 60 h lots", load_shop("reference"), max_lot_hours=60, samples=0)
+    small = Question.of("10 x 10", job_shop(10, 10, 0), samples=0)
     mixed = [
         small,
         Question.of("20 x 5", job_shop(20, 5, 1), samples=16, seed=1),
         factory,
-        Question.of("6 x 6", job_shop(6, 6, 2)),
-        Question.of("50 x 10", job_shop(50, 10, 3), max_lot_hours=48),
+        Question.of("6 x 6", job_shop(6, 6, 2), work=50),
+        Question.of("50 x 10", job_shop(50, 10, 3), max_lot_hours=48, time_limit_s=2),
         Question.of("30 x 10", job_shop(30, 10, 4), time_limit_s=5, samples=32),
     ]
     say("one at a time ...")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -52,7 +54,7 @@ class Client:
         Args:
             shop: a Shop, a shop file's decoded JSON, or whatever `load_shop` takes: `reference`, a path; the data
                 report of one from the database goes to stderr.
-            **options: `max_lot_hours`, `samples`, `seed`, `time_limit_s`, `target_hours`.
+            **options: `max_lot_hours`, `samples`, `seed`, `time_limit_s`, `work`, `target_hours`.
 
         Raises:
             ServerError: the server refused or failed.
@@ -60,6 +62,12 @@ class Client:
             ShopError: the shop could not be loaded.
         """
         return self._ask("POST", "/v1/schedules", json=_document(shop), params=options)
+
+    def submit(self, shop: Shop | Mapping[str, Any] | str | os.PathLike[str], **options: Any) -> Submitted:
+        """Ask for a schedule in the background, to follow the search and to stop it; takes what `schedule` takes."""
+        headers = {"Prefer": "respond-async"}
+        accepted = self._ask("POST", "/v1/schedules", json=_document(shop), params=options, headers=headers)
+        return Submitted(self, f"/v1/schedules/{accepted['id']}")
 
     def verify(
         self, shop: Shop | Mapping[str, Any] | str | os.PathLike[str], schedule: Mapping[str, Any]
@@ -87,11 +95,55 @@ class Client:
         while True:
             response = self._http.request(method, path, **request)
             if response.is_success:
-                return response.json()
+                return response.json() if response.content else {}
             pause = _seconds(response.headers.get("Retry-After"))
             if response.status_code not in BUSY or pause is None or time.monotonic() + pause > give_up:
                 raise ServerError(response.status_code, _problem(response))
             time.sleep(pause)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A request that the server works on in the background."""
+
+    client: Client
+    path: str
+    """Of its status resource."""
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield how far it is, once for each better schedule at least, until it has ended.
+
+        `objective_hours`, `lower_bound_hours`, `gap_percent`, `source` and `seconds` are of the best so far, None as
+        long as there is none.
+        """
+        with self.client._http.stream("GET", f"{self.path}/events") as response:
+            if not response.is_success:
+                response.read()
+                raise ServerError(response.status_code, _problem(response))
+            name = ""
+            for line in response.iter_lines():
+                field, _, value = line.partition(": ")
+                name = value if field == "event" else name
+                if field == "data" and name == "progress":
+                    yield json.loads(value)
+
+    def stop(self) -> None:
+        """End the search here; the best schedule so far becomes the result."""
+        self.client._ask("POST", f"{self.path}:stop")
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the reply, as `Client.schedule` returns it; raises ServerError where there will be none."""
+        while True:
+            state = self.client._ask("GET", self.path)
+            if state["result"] is not None:
+                return state["result"]
+            if state["error"] is not None:
+                raise ServerError(state["error"]["status"], state["error"])
+            time.sleep(0.1)
+
+    def forget(self) -> None:
+        """Cancel it, or have its result forgotten."""
+        self.client._ask("DELETE", self.path)
 
 
 def _document(shop: Shop | Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +13,14 @@ import jax
 import numpy as np
 from chex import ArrayTree
 
+from jaxshop import search
 from jaxshop.env import EnvParams, JobShop, Shape
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.policies.checkpoint import CheckpointError, load_policy
 from jaxshop.policies.types import Network
 from jaxshop.schedule import Schedule
+from jaxshop.schedule.dispatch import BEST_FIRST, RULES, dispatch_by_rule
+from jaxshop.search import Incumbent, Method, Stop
 from jaxshop.search.compiled import (
     CANDIDATES,
     RULE_BATCH,
@@ -26,7 +30,8 @@ from jaxshop.search.compiled import (
     rule_arguments,
     to_schedule,
 )
-from jaxshop.serving.scheduler import Model
+from jaxshop.search.types import Best, Key
+from jaxshop.serving.types import Model
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
 from jaxshop.support.errors import ShopError
 
@@ -199,6 +204,27 @@ class JaxEngine:
         arguments = jax.random.key(seed), np.int32(start), np.int32(start + count)
         found, _ = self._program("samples", task.shape)(model.weights, task.params, *arguments)
         return to_schedule(task.plan, found)
+
+    def auto(self, cores: int | None) -> Method:
+        """Return the search that needs no device; it runs in any thread."""
+        return HostRules()
+
+
+@dataclass(frozen=True)
+class HostRules:
+    """The rules that the host plays, in turn."""
+
+    steps = ()
+
+    def search(self, task: search.Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
+        """See `Method`."""
+        best = Best(task, stop)
+        for name, active in BEST_FIRST:
+            if not stop.allows(cost=best.cost):
+                return
+            schedule = dispatch_by_rule(task.plan, RULES[name], active)
+            stop.built["rules"] += 1
+            yield from best.offer(schedule, f"rule:{name}{'/active' if active else ''}")
 
 
 def _decisions(size: Shape) -> tuple[JobShop, JobShop]:

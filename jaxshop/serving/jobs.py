@@ -15,9 +15,16 @@ from jaxshop.serving.auth import Caller
 from jaxshop.serving.logs import log, request_id
 from jaxshop.serving.problems import Problem, busy
 
+UNKNOWN: dict[str, Any] = {
+    **dict.fromkeys(("makespan_hours", "objective_hours", "lower_bound_hours", "gap_percent")),
+    **dict.fromkeys(("source", "seconds", "limit_s")),
+    "proven_optimal": False,
+}
+"""Of a request without any schedule so far, by field of its progress."""
+
 
 class Job:
-    """One asynchronous request. Lives in the event loop's thread; only `cancelled` is for others too."""
+    """One asynchronous request. Lives in the event loop's thread; only `cancelled` and `stopped` are for others too."""
 
     def __init__(self, owner: Caller, samples: int | None):
         self.id = uuid.uuid4().hex
@@ -26,12 +33,12 @@ class Job:
         self.status = "queued"
         self.samples = samples
         self.samples_done = 0
-        self.makespan_hours: float | None = None
         self.result: bytes | None = None
         self.problem: Problem | None = None
-        self.cancelled = threading.Event()
+        self.cancelled, self.stopped = threading.Event(), threading.Event()
         self.ended: float | None = None
         self.task: asyncio.Task[None] | None = None
+        self._found: list[dict[str, Any]] = []
         self._changed = asyncio.Event()
 
     def update(self, status: str, **values: Any) -> None:
@@ -39,18 +46,29 @@ class Job:
         if self.ended is not None:
             return
         vars(self).update(status=status, **values)
+        self._wake()
+
+    def improve(self, found: dict[str, Any]) -> None:
+        """Note a better schedule: the fields of `UNKNOWN`."""
+        if self.ended is None and (not self._found or found != self._found[-1]):
+            self._found.append(found)
+            self._wake()
+
+    def stop(self) -> None:
+        """Ask the search to end with what it has."""
+        if self.ended is None:
+            self.stopped.set()
+            self._wake()
+
+    def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def progress(self) -> dict[str, Any]:
-        """Return how far it is, the data of its events."""
-        return {
-            "id": self.id,
-            "status": self.status,
-            "samples": self.samples,
-            "samples_done": self.samples_done,
-            "makespan_hours": self.makespan_hours,
-        }
+    def progress(self, found: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return how far it is, the data of its events; `found`: when that was the best so far."""
+        head = {"id": self.id, "status": self.status, "stopped": self.stopped.is_set()}
+        head |= {"samples": self.samples, "samples_done": self.samples_done}
+        return head | (found or (self._found[-1] if self._found else UNKNOWN))
 
     def document(self) -> bytes:
         """Return the status resource; a result stands in it with the bytes of a synchronous reply."""
@@ -60,10 +78,20 @@ class Job:
         return text[:-1].encode() + b',"result":' + (self.result or b"null") + b"}"
 
     async def watch(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Yield (event, data): `progress` now and at each change, then one `done`, `error` or `cancelled`."""
-        while self.ended is None:
+        """Yield (event, data): `progress` for each better schedule and at each change, then one `done`, `error` or
+        `cancelled`."""
+        told, last = 0, None
+        while True:
             changed = self._changed
-            yield "progress", self.progress()
+            while told < len(self._found):
+                last = self.progress(self._found[told])
+                told += 1
+                yield "progress", last
+            if self.ended is not None:
+                break
+            if changed is self._changed and (now := self.progress()) != last:
+                last = now
+                yield "progress", now
             await changed.wait()
         if self.problem is not None:
             yield "error", self.problem.document()

@@ -37,7 +37,7 @@ class Metrics:
         self.operations = Counter("jaxshop_operations", "Operations scheduled", registry=r)
         self.samples = Counter("jaxshop_samples", "Sampled schedules computed", registry=r)
         self.fallbacks = Counter(
-            "jaxshop_fallbacks", "Answers given by a rule in the policy's place", ["reason"], registry=r
+            "jaxshop_fallbacks", "Answers given by a rule in a failed search's place", ["reason"], registry=r
         )
         self.unanswered = Counter("jaxshop_unverified", "Requests for which nothing verified was found", registry=r)
         self.compilations = Counter("jaxshop_compilations", "XLA compilations", ["phase"], registry=r)

@@ -42,6 +42,7 @@ PROBLEMS: dict[str, dict[int, str]] = {
     "/v1/schedules": _BODY,
     "/v1/schedules:verify": _BODY,
     "/v1/schedules/{id}": {404: "No such request (any more)"},
+    "/v1/schedules/{id}:stop": {404: "No such request (any more)"},
     "/v1/schedules/{id}/events": {404: "No such request (any more)"},
 }
 

@@ -9,7 +9,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,24 +22,20 @@ from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.logs import event, log
 from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import MOST_ERRORS, Problem, busy, refusing
-from jaxshop.serving.scheduler import (
-    Answer,
-    Engine,
-    Model,
-    Order,
-    Progress,
-    RejectedError,
-    SafeScheduler,
-    Stopwatch,
-    UnverifiedError,
-)
+from jaxshop.serving.scheduler import SafeScheduler, alone
 from jaxshop.serving.schemas import Options
+from jaxshop.serving.settings import Settings
+from jaxshop.serving.stopwatch import Stopwatch
+from jaxshop.serving.types import Answer, Engine, Model, Order, Progress, RejectedError, UnverifiedError
+from jaxshop.serving.workers import Search
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, parse_shop, shop_to_json, split_lots
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import parse_json
 
 WHERE = "body"
+PATIENCE = 0.8
+"""Share of a search's time after which it waits for a place no longer."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +54,30 @@ class Reply:
 class Planner:
     """Answers requests with the model in use; ready when the constructor returns."""
 
-    def __init__(self, engine: Engine, device: DeviceThread, metrics: Metrics, *, stall_s: float, max_samples: int):
+    def __init__(
+        self,
+        engine: Engine,
+        device: DeviceThread,
+        metrics: Metrics,
+        settings: Settings,
+        crowd: Callable[[], float] = alone,
+    ):
         """Load the model, warm up every size, schedule the canary.
+
+        Args:
+            engine: the policy and `auto`.
+            device: the thread that the policy plays in.
+            metrics: that answers are counted in.
+            settings: the operator's.
+            crowd: see `SafeScheduler.search`.
 
         Raises:
             ShopError: the checkpoint is missing or damaged.
             RejectedError: the model gives no valid schedule.
         """
-        self._engine, self._device, self._metrics, self._max_samples = engine, device, metrics, max_samples
-        self._scheduler = SafeScheduler(engine, device, stall_s)
+        self._engine, self._device, self._metrics, self._settings = engine, device, metrics, settings
+        self._scheduler = SafeScheduler(engine, device, settings.stall_s, settings.search_cores)
+        self._crowd = crowd
         self._reloading = threading.Lock()
         self.demo_shop = _encode(shop_to_json(load_shop("reference")))
         model = device.call(engine.load)
@@ -94,9 +106,10 @@ class Planner:
         *,
         budget_s: float,
         cancelled: threading.Event,
+        stopped: threading.Event | None = None,
         report: Callable[[Progress], None] = lambda progress: None,
-    ) -> Reply:
-        """Answer `POST /v1/schedules`.
+    ) -> Reply | Search[Reply]:
+        """Answer `POST /v1/schedules`, or say what search has to be run for it.
 
         Args:
             body: the shop file's JSON.
@@ -104,6 +117,7 @@ class Planner:
             waited_s: seconds that the request spent in the queue.
             budget_s: seconds that this may take, the queue included, where the caller sets no limit.
             cancelled: set by whoever no longer wants the answer.
+            stopped: set by whoever wants the best so far, now.
             report: told each improvement.
 
         Raises:
@@ -111,7 +125,7 @@ class Planner:
             AbandonedError: the order was cancelled.
         """
         began, clock, model = time.monotonic(), Stopwatch(queue=waited_s), self._model
-        samples = self._samples(options, budget_s)
+        self._check(options, budget_s)
         with clock("read"):
             with refusing(WHERE):
                 shop = parse_shop(_decode(body), WHERE)
@@ -119,19 +133,40 @@ class Planner:
             with refusing(WHERE):
                 shortest = self._scheduler.shortest[self._engine.fit(plan)]
         _refuse_short_limit(options.time_limit_s, waited_s, shortest)
-        deadline = began - waited_s + (options.time_limit_s or budget_s)
-        order = Order(plan, samples, options.seed, deadline, report, cancelled)
+        order = Order(plan, options.samples, options.seed, began - waited_s + (options.time_limit_s or budget_s))
+        order.work, order.report = options.work, report
+        order.cancelled, order.stopped = cancelled, stopped or threading.Event()
+        if options.samples is None and options.work is None and options.time_limit_s is None:
+            order.seconds = self._settings.search_s
+
+        def reply(answer: Answer) -> Reply:
+            self._count(answer)
+            clock.seconds |= answer.seconds
+            with clock("write"):
+                written = _encode(_reply(plan, answer, model, options))
+            return Reply(written, clock.seconds | {"total": time.monotonic() - began})
+
+        with self._counting():
+            course = self._scheduler.begin(order)
+            if options.samples is not None:
+                return reply(self._scheduler.play(model, course))
+
+        def search() -> Reply:
+            with self._counting():
+                return reply(self._scheduler.search(course, self._crowd))
+
+        left = (course.stop.seconds or 0.0) - course.stop.elapsed
+        return Search(search, max(0.0, PATIENCE * left))
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Count and tell what could not be verified."""
         try:
-            answer = self._scheduler.schedule(model, order)
+            yield
         except UnverifiedError as error:
             self._metrics.unanswered.inc()
             log.error("no verified schedule: %s", error)
             raise Problem(500, "unverified", "no schedule passed the verifier, so there is no answer") from None
-        self._count(answer)
-        clock.seconds |= answer.seconds
-        with clock("write"):
-            body = _encode(_reply(plan, answer, model, options))
-        return Reply(body, clock.seconds | {"total": time.monotonic() - began})
 
     def verify(self, body: bytes, waited_s: float) -> Reply:
         """Answer `POST /v1/schedules:verify`."""
@@ -182,16 +217,13 @@ class Planner:
         self._metrics.model.info({"name": model.name, "fingerprint": model.fingerprint})
         event("model in use", name=model.name, fingerprint=model.fingerprint)
 
-    def _samples(self, options: Options, budget_s: float) -> int:
-        """Return how many samples are asked for; with nothing but a time limit, as many as fit into it."""
+    def _check(self, options: Options, budget_s: float) -> None:
+        """Refuse what is beyond this server's limits."""
         if options.time_limit_s is not None and options.time_limit_s > budget_s:
             hint = "a request may ask for more with the header Prefer: respond-async"
             raise _refuse("time_limit_s", f"must be at most {budget_s:g} here; {hint}")
-        if options.samples is None:
-            return 0 if options.time_limit_s is None else self._max_samples
-        if options.samples > self._max_samples:
-            raise _refuse("samples", f"must be at most {self._max_samples}")
-        return options.samples
+        if options.samples is not None and options.samples > self._settings.max_samples:
+            raise _refuse("samples", f"must be at most {self._settings.max_samples}")
 
     def _plan(self, shop: Shop, max_lot_hours: float | None, path: str) -> LotPlan:
         try:
@@ -222,7 +254,7 @@ def _refuse_short_limit(limit: float | None, waited: float, shortest: float) -> 
 
 def _reply(plan: LotPlan, answer: Answer, model: Model, options: Options) -> dict[str, Any]:
     """The reply's document; schedule, KPIs and source depend on request and seed only."""
-    schedule, bound = answer.schedule, answer.certificate.value
+    schedule, bound = answer.schedule, answer.task.certificate.value
     reply = {
         "schedule": to_json(schedule),
         "provenance": asdict(plan.shop.provenance),
@@ -236,6 +268,9 @@ def _reply(plan: LotPlan, answer: Answer, model: Model, options: Options) -> dic
         "model": _describe(model),
         "seed": options.seed,
         "samples_done": answer.samples_done,
+        "proven_optimal": answer.proven_optimal,
+        "work_done": answer.work_done,
+        "trace": [[round(x.seconds, 3), x.cost / TICKS_PER_HOUR, x.source] for x in answer.trace],
     }
     if options.target_hours is not None:
         target = options.target_hours * TICKS_PER_HOUR

@@ -1,167 +1,123 @@
-"""The safe scheduler: whatever the policy does, only what an independent verifier accepts is handed out.
+"""The safe scheduler: whatever a search does, only what an independent verifier accepts is handed out.
 
-Policy (greedy, then every rule, then samples in fixed chunks while time is left) -> verifier -> if invalid, late or
-failed: the best dispatching rule, computed on the host -> verified again -> only then an answer. Plain code over the
-`Engine` protocol; it imports no JAX.
+An order either asks for samples of the policy, which plays on the device, or takes the search `auto`, which needs none.
+If what was found is invalid, late or failed, a dispatching rule answers, computed on the host, verified as well. Plain
+code over the `Engine` and `Method` protocols; it imports no JAX.
 """
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import Any
 
-from jaxshop import search
-from jaxshop.bounds import Certificate
-from jaxshop.schedule import Schedule, verify
+from jaxshop.schedule import to_json, verify
 from jaxshop.schedule.dispatch import best_rule
-from jaxshop.search.rules import applicable
+from jaxshop.search import Incumbent, Stop, Task
 from jaxshop.serving.device import DeviceThread
+from jaxshop.serving.rollouts import DeviceRollouts, policy_on
+from jaxshop.serving.stopwatch import Stopwatch
+from jaxshop.serving.types import (
+    AbandonedError,
+    Answer,
+    Engine,
+    Model,
+    Order,
+    Progress,
+    RejectedError,
+    Rejection,
+    UnverifiedError,
+    least_cost,
+)
 from jaxshop.shop import LotPlan
-from jaxshop.support.errors import LateError
+from jaxshop.support.errors import InvalidScheduleError, LateError
 
 log = logging.getLogger(__name__)
 
-
-class Size(Protocol):
-    """A padded size, hashable; the engine knows the other dimensions."""
-
-    @property
-    def lots(self) -> int: ...  # noqa: D102
-    @property
-    def operations(self) -> int: ...  # noqa: D102
+GRACE = 0.1
+"""Seconds that a search may be late before it is left behind."""
+CANARY = 256
+"""Schedules that `auto` builds of a canary shop."""
 
 
-@dataclass(frozen=True)
-class Model:
-    """Weights and where they come from; a request keeps the model that it began with."""
-
-    name: str
-    fingerprint: str
-    trained_on: Any
-    weights: Any = field(repr=False)
-
-
-class Engine(Protocol):
-    """A policy on a device. `load`, `compile`, `greedy` and `samples` run on the device's thread only."""
-
-    sizes: tuple[Any, ...]
-    """The ladder of padded sizes, smallest first."""
-
-    def chunk(self, size: Any) -> int:
-        """Return how many samples one call computes."""
-        ...
-
-    def load(self) -> Model:
-        """Read the checkpoint; raises ShopError if it is missing or damaged."""
-        ...
-
-    def compile(self) -> None:
-        """Compile everything that requests of any size need."""
-        ...
-
-    def limits(self, size: Any) -> dict[str, int | None]:
-        """Return what a plan may have at most to fit the size, for people, by name."""
-        ...
-
-    def specimen(self, size: Any) -> LotPlan:
-        """Return a plan that fills the size, to warm up with and to measure."""
-        ...
-
-    def fit(self, plan: LotPlan) -> Any:
-        """Return the smallest size that holds the plan; raises ShopError, naming the limit, if none does."""
-        ...
-
-    def prepare(self, plan: LotPlan, bound: int, size: Any) -> Any:
-        """Turn the plan into padded arrays; `bound` is its certified bound in ticks."""
-        ...
-
-    def greedy(self, model: Model, task: Any) -> Schedule:
-        """Return the greedy policy's schedule of what `prepare` returned."""
-        ...
-
-    def rules(self, task: Any, names: Sequence[str], seed: int) -> list[tuple[str, Schedule]]:
-        """Return names and schedules of the best of these rules; large sizes may try the first ones only."""
-        ...
-
-    def samples(self, model: Model, task: Any, seed: int, start: int, count: int) -> Schedule:
-        """Return the best of samples `start` to `start + count`; a sample depends on seed and number only."""
-        ...
-
-
-class Progress(NamedTuple):
-    """What is known while an order is under work; `makespan` in ticks."""
-
-    samples_done: int
-    makespan: int
-
-
-class Rejection(NamedTuple):
-    """An attempt of the policy that gave no verified schedule; `reason` is `invalid`, `late` or `failed`."""
-
-    reason: str
-    detail: str
+def alone() -> float:
+    """The crowd of a search that shares the cores with nobody."""
+    return 1.0
 
 
 @dataclass
-class Order:
-    """One request: the plan, what is asked of it, and how to follow and cancel it."""
+class Course:
+    """An order under work: what is certain, what was found, and what went wrong."""
 
-    plan: LotPlan
-    samples: int = 0
-    seed: int = 0
-    deadline: float | None = None
-    """In `time.monotonic()`; None: as long as it takes."""
-    report: Callable[[Progress], None] = lambda progress: None
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    order: Order
+    task: Task
+    size: Any
+    stop: Stop
+    clock: Stopwatch = field(default_factory=Stopwatch)
+    found: list[Incumbent] = field(default_factory=list)
+    """Each better than the one before."""
+    rejections: list[Rejection] = field(default_factory=list)
+    samples_done: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
 
+    def pursue(self, search: Callable[[], Iterator[Incumbent]]) -> None:
+        """Take what a search finds, and note what ends it before its time."""
+        try:
+            for incumbent in search():
+                if self.ended.is_set():
+                    return
+                self.take(incumbent)
+        except LateError as error:
+            if not self.found:
+                self.rejections.append(Rejection("late", str(error)))
+        except InvalidScheduleError as error:
+            self.rejections.append(Rejection("invalid", str(error)))
+        except Exception as error:  # its text, which may tell of the machine, goes to the log
+            log.warning("the search failed", exc_info=error)
+            self.rejections.append(Rejection("failed", type(error).__name__))
+        finally:
+            self.ended.set()
 
-@dataclass(frozen=True)
-class Answer:
-    """A verified schedule and how it came about; `rejections` tells what was tried and dropped."""
+    def take(self, incumbent: Incumbent) -> None:
+        """Keep a schedule that is better than those before it."""
+        if not self.found or incumbent.cost < self.found[-1].cost:
+            self.found.append(incumbent)
+            self.tell()
 
-    schedule: Schedule
-    source: str
-    certificate: Certificate
-    samples_done: int
-    rejections: tuple[Rejection, ...]
-    seconds: dict[str, float]
+    def tell(self, samples: int = 0) -> None:
+        """Report how far it is."""
+        self.samples_done = max(self.samples_done, samples)
+        if self.found:
+            self.order.report(Progress(self.samples_done, self.found[-1], least_cost(self.task), self.stop.seconds))
 
-    @property
-    def is_fallback(self) -> bool:
-        """Whether a rule answered in the policy's place."""
-        return self.source.startswith("fallback:")
-
-
-class AbandonedError(Exception):
-    """Nobody waits for the answer any more."""
-
-
-class UnverifiedError(Exception):
-    """Neither the policy nor a rule gave a schedule that the verifier accepts."""
-
-
-class RejectedError(Exception):
-    """Carries a `Rejection` out of an attempt."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(f"{reason}: {detail}")
-        self.rejection = Rejection(reason, detail)
+    def rule(self, kind: str, deadline: float | None) -> Incumbent:
+        """The best of the rules that can be tried by the deadline, at least one, on the host; unverified."""
+        name, schedule = best_rule(self.task.plan, deadline, self.task.objective)
+        return Incumbent(schedule, self.task.cost(schedule), f"{kind}:{name}", self.stop.elapsed, self.stop.done)
 
 
 class SafeScheduler:
     """Turns orders into verified answers; any thread may call it."""
 
-    def __init__(self, engine: Engine, device: DeviceThread, stall_s: float = 120.0):
-        """Make a scheduler; a device call that has lasted `stall_s` means that the device is stuck."""
-        self.engine, self.device, self.stall_s = engine, device, stall_s
+    def __init__(self, engine: Engine, device: DeviceThread, stall_s: float = 120.0, cores: int | None = None):
+        """Make a scheduler.
+
+        Args:
+            engine: the policy, and `auto`.
+            device: the thread that the policy plays in.
+            stall_s: a device call that has lasted as long means that the device is stuck.
+            cores: that one search by `auto` uses; None: all.
+        """
+        self.engine, self.device, self.stall_s, self.cores = engine, device, stall_s, cores
         self.shortest: dict[Any, float] = {}
         """By size, the least time limit in seconds that surely leaves room for a rollout; from `warm_up`."""
         self._reserve: dict[Any, float] = {}
+        self._closing: dict[Any, float] = {}
 
     @property
     def stalled(self) -> bool:
@@ -172,23 +128,29 @@ class SafeScheduler:
         """Compile every size, order a full specimen of each, and note what the size takes at least.
 
         Raises:
-            RejectedError: the policy gives no valid schedule of a specimen.
+            RejectedError: the policy or `auto` gives no valid schedule of a specimen.
         """
         self.device.call(self.engine.compile)
         for size in self.engine.sizes:
             plan = self.engine.specimen(size)
             began = time.monotonic()
-            best_rule(plan, deadline=began)
+            _, schedule = best_rule(plan, deadline=began)
             rule_done = time.monotonic()
             self.check(model, plan)
+            checked = time.monotonic()
+            verify(plan, schedule)
+            to_json(schedule)
             # Twice the time of a quiet machine, since a server is not quiet.
+            self._closing[size] = 2 * (time.monotonic() - checked)
             self._reserve[size] = 2 * (rule_done - began)
             self.shortest[size] = round(2 * (time.monotonic() - began) + 0.02, 2)
-        self.check(model, self.engine.specimen(self.engine.sizes[0]), samples=1)
+        smallest = self.engine.specimen(self.engine.sizes[0])
+        self.check(model, smallest, samples=1)
+        self.check(model, smallest, samples=None)
 
-    def check(self, model: Model, plan: LotPlan, samples: int = 0, deadline: float | None = None) -> None:
-        """Order a schedule as a canary; raises RejectedError if the policy fails in any part of it."""
-        answer = self.schedule(model, Order(plan, samples, deadline=deadline))
+    def check(self, model: Model, plan: LotPlan, samples: int | None = 0, deadline: float | None = None) -> None:
+        """Order a schedule as a canary; raises RejectedError if the search fails in any part of it."""
+        answer = self.schedule(model, Order(plan, samples, deadline=deadline, work=CANARY if samples is None else None))
         if answer.rejections:
             raise RejectedError(*answer.rejections[-1])
 
@@ -200,120 +162,110 @@ class SafeScheduler:
             AbandonedError: the order was cancelled.
             UnverifiedError: nothing passed the verifier.
         """
-        clock = Stopwatch()
+        course = self.begin(order)
+        return self.play(model, course) if order.samples is not None else self.search(course)
+
+    def begin(self, order: Order) -> Course:
+        """What has to be known first; for `auto` also what one rule gives, lest there be no answer at all.
+
+        Raises:
+            ShopError: the plan is larger than the largest size.
+        """
+        began, clock = time.monotonic(), Stopwatch()
         size = self.engine.fit(order.plan)
+        left = None if order.deadline is None else order.deadline - began - self._closing.get(size, 0.0)
+        limits = [limit for limit in (left, order.seconds) if limit is not None]
+        stop = Stop(max(0.0, min(limits)) if limits else None, order.work, begun=began)
+        stop.cancelled = lambda: order.cancelled.is_set() or order.stopped.is_set()
         with clock("bound"):
-            wanted = search.Task.of(order.plan)
-        rejections: list[Rejection] = []
-        best, source, done = None, "", 0
-        try:
-            with clock("policy"):
-                task = self._prepare(order.plan, wanted.certificate.value, size)
-                best, source = self._greedy(model, order, task, size), "policy:greedy"
-            with clock("rules"):
-                for name, found in self._rules(order, task, applicable(wanted)):
-                    if wanted.cost(found) < wanted.cost(best):
-                        best, source = _valid(order.plan, found), f"rule:{name}"
-            order.report(Progress(0, best.makespan))
-            with clock("samples"):
-                for done, found in self._samples(model, order, task, self.engine.chunk(size)):
-                    if wanted.cost(found) < wanted.cost(best):
-                        best, source = found, "policy:samples"
-                    order.report(Progress(done, best.makespan))
-        except RejectedError as error:  # what was verified before it stands
-            rejections.append(error.rejection)
+            task = Task.of(order.plan)
+        stop.target = least_cost(task)
+        course = Course(order, task, size, stop, clock)
+        if order.samples is None:
+            with clock("rule"):  # the first alone: how many are tried must not depend on the time there is
+                course.take(course.rule("rule", began))
+        return course
+
+    def play(self, model: Model, course: Course) -> Answer:
+        """Let the policy play, on the device; raises as `schedule` does."""
+        order, stop = course.order, course.stop
+        rollouts = DeviceRollouts(
+            *(self.engine, self.device, model, course.task, course.size, stop.deadline),
+            *(self._reserve.get(course.size, 0.0), course.clock, course.tell),
+        )
+        if self.stalled:
+            busy = f"the device has been stuck for {self.device.busy_seconds:.0f} s"
+            course.rejections.append(Rejection("late", busy))
+        else:
+            policy = policy_on(rollouts, order.samples or 0)
+            course.pursue(lambda: policy.search(course.task, order.seed, stop))
+        if not course.found and not course.rejections:
+            course.rejections.append(Rejection("late", "there was no time for the policy"))
+        return self._answer(course)
+
+    def search(self, course: Course, crowd: Callable[[], float] = alone) -> Answer:
+        """Search by `auto` for the time there is; raises as `schedule` does.
+
+        Args:
+            course: of `begin`.
+            crowd: by how much the searches that run or wait outnumber the places to search in, at least 1; a search
+                under a time limit ends when it had its share of the time.
+        """
+        order, stop, began = course.order, course.stop, time.monotonic()
+        left = None if stop.deadline is None else stop.deadline - began
+        asked_to = stop.cancelled
+
+        def had_its_share() -> bool:
+            return order.work is None and left is not None and (time.monotonic() - began) * crowd() > left
+
+        stop.cancelled = lambda: asked_to() or had_its_share()
+        with course.clock("search"):
+            if stop.allows(cost=course.found[-1].cost):
+                context = contextvars.copy_context()  # the log's lines name the request
+
+                def auto() -> Iterator[Incumbent]:
+                    return self.engine.auto(self.cores).search(course.task, order.seed, stop)
+
+                pursue = partial(context.run, course.pursue, auto)
+                threading.Thread(target=pursue, name="auto", daemon=True).start()
+                self._await(course)
+        return self._answer(course)
+
+    def _await(self, course: Course) -> None:
+        """Wait for the search; one that does not end when it should is left behind."""
+        overdue: float | None = None
+        while not course.ended.wait(0.02):
+            if course.stop.allows(cost=course.found[-1].cost):
+                continue
+            overdue = overdue or time.monotonic()
+            if time.monotonic() - overdue > GRACE:
+                course.ended.set()
+                course.rejections.append(Rejection("late", "the search did not end in time"))
+
+    def _answer(self, course: Course) -> Answer:
+        """The best that was found, verified once more; a rule where there is none."""
+        order, found = course.order, list(course.found)
         if order.cancelled.is_set():
             raise AbandonedError
-        if best is None:
-            with clock("fallback"):
-                name, best = best_rule(order.plan, order.deadline)
-                source = f"fallback:{name}"
-                if violations := verify(order.plan, best):
-                    raise UnverifiedError(f"{source}: {violations[0]}; before that {rejections[0]}")
-        return Answer(best, source, wanted.certificate, done, tuple(rejections), clock.seconds)
-
-    def _prepare(self, plan: LotPlan, bound: int, size: Size) -> Any:
-        try:
-            return self.engine.prepare(plan, bound, size)
-        except Exception as error:
-            raise _failed(error) from error
-
-    def _greedy(self, model: Model, order: Order, task: Any, size: Size) -> Schedule:
-        if self.stalled:
-            raise RejectedError("late", f"the device has been stuck for {self.device.busy_seconds:.0f} s")
-        # What a rule needs is kept back, so that an answer comes in time even if the device gives none.
-        deadline = None if order.deadline is None else order.deadline - self._reserve.get(size, 0.0)
-        return self._attempt(order.plan, deadline, self.engine.greedy, model, task)
-
-    def _rules(self, order: Order, task: Any, names: Sequence[str]) -> list[tuple[str, Schedule]]:
-        """Return the best rules, or nothing where the limit cuts them off."""
-        try:
-            return self.device.call(self.engine.rules, task, names, order.seed, deadline=order.deadline)
-        except LateError:
-            return []
-        except Exception as error:
-            raise _failed(error) from error
-
-    def _samples(self, model: Model, order: Order, task: Any, chunk: int) -> Iterator[tuple[int, Schedule]]:
-        """Yield the number of samples done and the best of the latest chunk, while another chunk fits."""
-        done, took = 0, 0.0
-        while done < order.samples:
-            if order.cancelled.is_set():
-                raise AbandonedError
-            began = time.monotonic()
-            if order.deadline is not None and began + took > order.deadline:
-                return
-            count = min(chunk, order.samples - done)
-            try:
-                found = self._attempt(
-                    order.plan, order.deadline, self.engine.samples, model, task, order.seed, done, count
-                )
-            except RejectedError as error:
-                if error.rejection.reason == "late":
-                    return  # the limit cut a chunk off, as limits do
-                raise
-            took, done = time.monotonic() - began, done + count
-            yield done, found
-
-    def _attempt(
-        self, plan: LotPlan, deadline: float | None, function: Callable[..., Schedule], *args: object
-    ) -> Schedule:
-        """Return what the device's function gives, verified, or raise RejectedError."""
-        try:
-            schedule = self.device.call(function, *args, deadline=deadline)
-            return _valid(plan, schedule)
-        except RejectedError:
-            raise
-        except LateError as error:
-            raise RejectedError("late", str(error)) from None
-        except Exception as error:
-            raise _failed(error) from error
-
-
-def _valid(plan: LotPlan, schedule: Schedule) -> Schedule:
-    """The schedule, or RejectedError where the verifier refuses it."""
-    if violations := verify(plan, schedule):
-        raise RejectedError("invalid", f"{violations[0]} ({len(violations)} violations)")
-    return schedule
-
-
-def _failed(error: Exception) -> RejectedError:
-    """A rejection that names the kind of error; its text, which may tell of the machine, goes to the log."""
-    log.warning("the policy failed", exc_info=error)
-    return RejectedError("failed", type(error).__name__)
-
-
-class Stopwatch:
-    """Seconds by name."""
-
-    def __init__(self, **seconds: float) -> None:
-        self.seconds = seconds
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Time a block."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+        with course.clock("verify"):
+            while found and (violations := verify(order.plan, found[-1].schedule)):
+                detail = f"{violations[0]} ({len(violations)} violations)"
+                course.rejections.append(Rejection("invalid", f"{found.pop().source}: {detail}"))
+        if not found:
+            with course.clock("fallback"):
+                found = [course.rule("fallback", order.deadline)]
+                if violations := verify(order.plan, found[0].schedule):
+                    tried = f"{violations[0]}; before that {course.rejections[0]}"
+                    raise UnverifiedError(f"{found[0].source}: {tried}")
+        best = found[-1]
+        alone = len(found) == 1 and course.rejections
+        return Answer(
+            best.schedule,
+            best.source.replace("rule:", "fallback:") if alone and order.samples is None else best.source,
+            course.task,
+            course.stop.built["samples"],
+            course.stop.done,
+            tuple(found),
+            tuple(course.rejections),
+            course.clock.seconds,
+        )

@@ -35,16 +35,25 @@ class Options(Strict):
     samples: int | None = Field(
         None,
         ge=0,
-        description="sampled beside the greedy schedule; default: 0, or as many as fit into time_limit_s",
+        description="the policy's greedy schedule, every rule, and so many samples of the policy; default: the search"
+        " `auto` instead, which needs no policy",
         examples=[32],
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="of the samples", examples=[0])
+    seed: int = Field(0, ge=0, lt=2**32, description="of all chance", examples=[0])
     time_limit_s: float | None = Field(
         None,
         gt=0,
         le=86_400,
-        description="answer by then, the queue included, with the best verified so far",
+        description="answer by then, the queue included, with the best verified so far; default: JAXSHOP_SEARCH_S for"
+        " the search `auto`, without the queue",
         examples=[10],
+    )
+    work: int | None = Field(
+        None,
+        ge=0,
+        le=2**53,
+        description="end after so many schedules were built: a reply's `work_done` gives its schedule again",
+        examples=[1000],
     )
     target_hours: float | None = Field(None, gt=0, le=MAX_HOURS, description="makespan hoped for", examples=[130])
 
@@ -182,7 +191,7 @@ class Kpis(Strict):
 
 
 class RejectedAttempt(Strict):
-    """What the policy gave and the server did not hand out."""
+    """What a search gave and the server did not hand out."""
 
     reason: Literal["invalid", "late", "failed"]
     detail: str
@@ -234,12 +243,18 @@ class ScheduleReply(Strict):
     provenance: ProvenanceEntry = Field(description="of the shop, as the request states it; not checked here")
     kpis: Kpis
     source: str = Field(
-        description="policy:greedy, policy:samples, rule:RULE or fallback:RULE", examples=["policy:greedy"]
+        description="search:NAME, policy:greedy, policy:samples, rule:RULE or fallback:RULE",
+        examples=["search:improve"],
     )
     verification: VerificationResult
     model: ModelInfo
     seed: int
     samples_done: int = Field(description="asking for so many without a time limit gives the same schedule")
+    proven_optimal: bool = Field(description="the schedule meets the certified bound: there is none better")
+    work_done: int = Field(description="schedules built; asking for so much `work` gives the same schedule")
+    trace: list[tuple[float, float, str]] = Field(
+        description="of each schedule that was better than those before: seconds, objective in hours, source"
+    )
     target: Target | None = Field(None, description="where target_hours was given")
     dates: Dates | None = Field(None, description="where the shop has a plan_start")
 
@@ -256,13 +271,21 @@ class ProblemDocument(BaseModel):
 
 
 class JobProgress(Strict):
-    """How far an asynchronous request is; the data of its `progress` events."""
+    """How far an asynchronous request is; the data of its `progress` events, one for each better schedule at least."""
 
     id: str
     status: Literal["queued", "running", "done", "failed", "cancelled"]
+    stopped: bool = Field(description="the search was asked to end with what it had")
     samples: int | None
     samples_done: int
-    makespan_hours: float | None = Field(description="best so far")
+    makespan_hours: float | None = Field(description="of the best so far")
+    objective_hours: float | None = Field(description="of the best so far: what the search makes small")
+    lower_bound_hours: float | None = Field(description="certified: the least objective")
+    gap_percent: float | None = Field(description="between the two")
+    source: str | None = Field(description="of the best so far")
+    seconds: float | None = Field(description="after which the best so far was found")
+    limit_s: float | None = Field(description="seconds that the search may take")
+    proven_optimal: bool
 
 
 class JobState(JobProgress):

@@ -21,7 +21,7 @@ from jaxshop.support.errors import ShopError
 
 if TYPE_CHECKING:  # loaded by the warm-up thread: these import SciPy
     from jaxshop.serving.planner import Planner
-    from jaxshop.serving.scheduler import Engine
+    from jaxshop.serving.types import Engine
 
     EngineFactory = Callable[[Settings, Metrics], Engine]
 
@@ -49,7 +49,7 @@ class Service:
         self.settings, self._make_engine, self._on_failure = settings, make_engine, on_failure
         self.metrics = Metrics()
         self.metrics.ready.set_function(lambda: float(self.status == "ready"))
-        self.workers = Workers(settings.threads, settings.queue, self.metrics)
+        self.workers = Workers(settings.threads, settings.queue, settings.searches, self.metrics)
         self.jobs = JobStore(settings.max_jobs, settings.job_ttl_s, self.metrics.jobs.set)
         self.device = DeviceThread()
         self.failure: Exception | None = None
@@ -112,9 +112,7 @@ class Service:
 
             settings = self.settings
             engine = self._make_engine(settings, self.metrics)
-            self._planner = Planner(
-                engine, self.device, self.metrics, stall_s=settings.stall_s, max_samples=settings.max_samples
-            )
+            self._planner = Planner(engine, self.device, self.metrics, settings, lambda: self.workers.crowd)
         except Exception as error:
             if not self.draining:  # a stop takes the device away from a warm-up, which is no failure
                 self.fail(error)

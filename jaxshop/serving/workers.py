@@ -1,4 +1,4 @@
-"""Admission: a fixed number of threads and a bounded queue before them; beyond that, no."""
+"""Admission: a fixed number of threads and a bounded queue before them; beyond that, no. And places to search in."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import busy
@@ -16,19 +17,36 @@ from jaxshop.serving.problems import busy
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Search(Generic[T]):
+    """What is left of a request's work: a search, which takes seconds and hardly ever the interpreter's lock."""
+
+    run: Callable[[], T]
+    patience_s: float
+    """How long it waits for a place; then it runs beside the others all the same."""
+
+
 class Workers:
     """Threads for everything that takes longer than the event loop may.
 
-    A place is held from admission until the work has really ended, not until its caller gave up: otherwise
-    work that timed out would pile up unseen behind the threads.
+    Reading, bounds, rules and the policy take turns in a few threads; searches have places of their own, so that a long
+    one keeps nobody from an answer. A place is held from admission until the work has really ended, not until its
+    caller gave up: otherwise work that timed out would pile up unseen behind the threads.
     """
 
-    def __init__(self, threads: int, queue: int, metrics: Metrics):
+    def __init__(self, threads: int, queue: int, searches: int, metrics: Metrics):
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
+        self._searchers = ThreadPoolExecutor(threads + queue, thread_name_prefix="search")
         self._threads, self._places = threads, threads + queue
-        self._admitted = self._readers = 0
+        self._admitted = self._readers = self._searching = self._waiting = 0
+        self._searches, self._free = searches, asyncio.Semaphore(searches)
         self._mean_seconds = 0.5
         self._metrics = metrics
+
+    @property
+    def crowd(self) -> float:
+        """By how much the searches that run or wait outnumber the places; 1 where nobody waits."""
+        return max(1.0, (self._searching + self._waiting) / self._searches) if self._waiting else 1.0
 
     def refuse_if_full(self) -> None:
         """Raise a 503 with Retry-After if the queue is full; worth asking before a body is read."""
@@ -48,25 +66,65 @@ class Workers:
         finally:
             self._readers -= 1
 
-    async def run(self, function: Callable[[float], T]) -> T:
-        """Run `function(seconds spent in the queue)` in a thread; raises a 503 if the queue is full.
+    async def run(self, function: Callable[[float], T | Search[T]]) -> T:
+        """Run `function(seconds spent in the queue)` in a thread, and the search that it leaves; a 503 if it is full.
 
         Cancelling this coroutine takes waiting work out of the queue; work under way goes on to its end.
         """
         self.refuse_if_full()
-        loop, context, queued = asyncio.get_running_loop(), contextvars.copy_context(), time.monotonic()
+        queued = time.monotonic()
+        self._count(+1)
+        future: Future[Any] = self._submit(self._pool, lambda: function(time.monotonic() - queued))
+        try:
+            result = await asyncio.wrap_future(future)
+            if not isinstance(result, Search):
+                return result
+            has_place = await self._place(result.patience_s)
+            future = self._submit(self._searchers, result.run)
+            self._searching += 1
+            self._when_done(future, lambda: self._search_ended(has_place))
+            return await asyncio.wrap_future(future)
+        finally:
+            self._when_done(future, lambda: self._count(-1))
 
-        def work() -> T:
+    def _submit(self, pool: ThreadPoolExecutor, function: Callable[[], Any]) -> Future[Any]:
+        context = contextvars.copy_context()
+
+        def work() -> Any:
             began = time.monotonic()
             try:
-                return context.run(function, began - queued)
+                return context.run(function)
             finally:
                 self._mean_seconds += 0.1 * (time.monotonic() - began - self._mean_seconds)
 
-        self._count(+1)
-        future = self._pool.submit(work)
-        future.add_done_callback(lambda _: _call_soon(loop, self._count, -1))
-        return await asyncio.wrap_future(future)
+        return pool.submit(work)
+
+    async def _place(self, patience: float) -> bool:
+        """Wait for a place to search in; returns whether there was one in time."""
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(patience):
+                return await self._free.acquire()
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
+
+    def _search_ended(self, had_place: bool) -> None:
+        self._searching -= 1
+        if had_place:
+            self._free.release()
+
+    @staticmethod
+    def _when_done(future: Future[Any], function: Callable[[], None]) -> None:
+        """Call a function in the event loop when the work has ended, or now."""
+        loop = asyncio.get_running_loop()
+
+        def done(_: Future[Any]) -> None:
+            with suppress(RuntimeError):  # the loop has been closed: the server stopped before the work did
+                loop.call_soon_threadsafe(function)
+
+        future.add_done_callback(done)
 
     def _count(self, change: int) -> None:
         self._admitted += change
@@ -75,9 +133,5 @@ class Workers:
 
     def stop(self) -> None:
         """Let nothing new begin."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: object) -> None:
-    with suppress(RuntimeError):  # the loop has been closed: the server stopped before the work did
-        loop.call_soon_threadsafe(function, *args)
+        for pool in (self._pool, self._searchers):
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -28,7 +28,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says that it will want another HTTP library one day
     from starlette.testclient import TestClient
 
-KEYS = {"api_keys": "planner:key-of-planner,mes:key-of-mes", "admin_keys": "boss:key-of-boss"}
+KEYS = {"api_keys": "planner:key-of-planner,mes:key-of-mes", "admin_keys": "boss:key-of-boss", "search_s": "0.2"}
 PLANNER, MES, BOSS = ({"X-API-Key": f"key-of-{name}"} for name in ("planner", "mes", "boss"))
 ROOT = Path(__file__).parents[2]
 

@@ -6,15 +6,17 @@ import json
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jaxshop.schedule import Row, Schedule
+from jaxshop.search import Incumbent, Stop, Task
+from jaxshop.search.types import Best
 from jaxshop.serving.logs import event
-from jaxshop.serving.scheduler import Model
+from jaxshop.serving.types import Model
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, fingerprint, shop_to_json, split_lots
 from jaxshop.support.errors import ShopError
 
@@ -71,9 +73,29 @@ def list_schedule(plan: LotPlan, order: random.Random | None) -> Schedule:
     return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))
 
 
+@dataclass(frozen=True)
+class FakeAuto:
+    """A search that goes on until it is stopped, with random list schedules; it does as the shop's name says."""
+
+    engine: FakeEngine
+    steps = ()
+
+    def search(self, task: Task, key: Any, stop: Stop) -> Iterator[Incumbent]:
+        """Build schedule after schedule; `auto:invalid` gives out what the verifier refuses."""
+        best = Best(task, stop)
+        while stop.allows(cost=best.cost):
+            schedule = list_schedule(task.plan, random.Random(f"{key}/{stop.done}"))
+            stop.built["auto"] += 1
+            found = self.engine._behave(task.plan.shop.name, "auto", schedule)
+            if found != schedule:
+                yield Incumbent(found, 1, "search:auto", stop.elapsed, stop.done)
+            yield from best.offer(schedule, "search:auto")
+            time.sleep(0.001)
+
+
 class FakeEngine:
     """An engine that does as the shop's name says: `greedy:hang`, `samples:raise`, `greedy:invalid`, `samples:dawdle`,
-    `greedy:late start`.
+    `greedy:late start`, `auto:raise`.
 
     With a checkpoint, a JSON file of `{"name": ...}`, the model is read from it; that of `slow` compiles for a minute.
     """
@@ -141,6 +163,10 @@ class FakeEngine:
         """Return the best of random list schedules."""
         found = [list_schedule(task, random.Random(f"{seed}/{i}")) for i in range(start, start + count)]
         return self._behave(task.shop.name, "samples", min(found, key=lambda schedule: schedule.makespan))
+
+    def auto(self, cores: int | None) -> FakeAuto:
+        """Return a search without end."""
+        return FakeAuto(self)
 
     def _behave(self, how: str, part: str, schedule: Schedule) -> Schedule:
         if how == f"{part}:invalid":

@@ -15,7 +15,7 @@ from jaxshop.shop import fingerprint, parse_shop, split_lots
 
 from .conftest import BOSS
 from .fakes import FakeEngine, shop_body
-from .replies import conforms, problem
+from .replies import conforms, lasting, problem
 
 Serve = Callable[..., httpx.Client]
 
@@ -49,18 +49,20 @@ def test_the_same_request_gets_the_same_bytes(serve: Serve) -> None:
     """Two servers, two orders of keys, one reply; another seed may differ."""
     body = shop_body(jobs=10)
     ask = "/v1/schedules?samples=9&seed=4"
-    first = serve().post(ask, json=body).content
+    first = lasting(serve().post(ask, json=body))
     shuffled = json.dumps(dict(reversed(body.items())), indent=2)
-    second = serve().post(ask, content=shuffled, headers={"Content-Type": "application/json; charset=utf-8"}).content
-    assert first == second
-    assert first != serve().post("/v1/schedules?samples=9&seed=5", json=body).content
+    again = serve().post(ask, content=shuffled, headers={"Content-Type": "application/json; charset=utf-8"})
+    assert first == lasting(again)
+    assert first != lasting(serve().post("/v1/schedules?samples=9&seed=5", json=body))
 
 
 @pytest.mark.parametrize(("how", "reason"), [("invalid", "invalid"), ("raise", "failed")])
 def test_a_fallback_is_visible_to_caller_and_operator(serve: Serve, how: str, reason: str) -> None:
     """A rule's answer says so, and is counted."""
     client = serve()
-    reply = conforms(client.post("/v1/schedules", json=shop_body(name=f"greedy:{how}")), schemas.ScheduleReply)
+    reply = conforms(
+        client.post("/v1/schedules?samples=0", json=shop_body(name=f"greedy:{how}")), schemas.ScheduleReply
+    )
     assert reply["source"].startswith("fallback:")
     assert [attempt["reason"] for attempt in reply["verification"]["rejected_attempts"]] == [reason]
     assert f'jaxshop_fallbacks_total{{reason="{reason}"}} 1.0' in client.get("/metrics").text
@@ -85,7 +87,7 @@ def test_reload_needs_an_administrator_and_a_good_model(serve: Serve, tmp_path: 
     checkpoint.write_text('{"name": "second"}')
     conforms(client.post("/v1/models:reload", headers=BOSS), schemas.ModelInfo)
     assert name() == "second"
-    reply = client.post("/v1/schedules", json=shop_body()).json()
+    reply = client.post("/v1/schedules?samples=0", json=shop_body()).json()
     assert reply["model"]["name"] == "second"
     assert reply["source"] == "policy:greedy"
 
@@ -172,4 +174,4 @@ def test_openapi_examples_are_accepted(client: httpx.Client) -> None:
         for parameter in document["paths"]["/v1/schedules"]["post"]["parameters"]
         if parameter["in"] == "query"
     }
-    assert options == {"max_lot_hours", "samples", "seed", "time_limit_s", "target_hours"}
+    assert options == {"max_lot_hours", "samples", "seed", "time_limit_s", "work", "target_hours"}

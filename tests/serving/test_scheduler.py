@@ -14,14 +14,8 @@ from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.serving import scheduler as module
 from jaxshop.serving.device import DeviceThread
-from jaxshop.serving.scheduler import (
-    AbandonedError,
-    Order,
-    Progress,
-    RejectedError,
-    SafeScheduler,
-    UnverifiedError,
-)
+from jaxshop.serving.scheduler import SafeScheduler
+from jaxshop.serving.types import AbandonedError, Model, Order, Progress, RejectedError, UnverifiedError
 from jaxshop.shop import LotPlan, split_lots
 from jaxshop.support.errors import ShopError
 
@@ -52,11 +46,11 @@ def scheduler(engine: FakeEngine) -> Iterator[SafeScheduler]:
 
 def test_greedy_answers_where_nothing_else_is_asked_for(scheduler: SafeScheduler, engine: FakeEngine) -> None:
     """An order without samples gets the greedy policy's schedule."""
-    answer = scheduler.schedule(engine.load(), Order(plan_of()))
+    answer = scheduler.schedule(engine.load(), Order(plan_of(), samples=0))
     assert (answer.source, answer.samples_done, answer.rejections) == ("policy:greedy", 0, ())
     assert not answer.is_fallback
     assert verify(plan_of(), answer.schedule) == []
-    assert answer.schedule.makespan >= answer.certificate.value
+    assert answer.schedule.makespan >= answer.task.certificate.value
 
 
 @pytest.mark.parametrize(("how", "reason"), [("invalid", "invalid"), ("raise", "failed"), ("hang", "late")])
@@ -79,15 +73,16 @@ def test_a_rule_answers_where_the_policy_fails(
 def test_a_stuck_device_is_let_be(scheduler: SafeScheduler, engine: FakeEngine) -> None:
     """Once a call has been stuck for longer than the limit, orders are answered by rules at once."""
     model = engine.load()
-    scheduler.schedule(model, Order(plan_of("greedy:hang"), deadline=time.monotonic() + 0.4))
+    scheduler.schedule(model, Order(plan_of("greedy:hang"), samples=0, deadline=time.monotonic() + 0.4))
     assert scheduler.stalled
     began = time.monotonic()
-    answer = scheduler.schedule(model, Order(plan_of(), deadline=began + 30))
+    answer = scheduler.schedule(model, Order(plan_of(), samples=0, deadline=began + 30))
     assert time.monotonic() - began < 20
     assert answer.is_fallback
     engine.release.set()
     assert scheduler.device.call(lambda: True, deadline=time.monotonic() + 5)  # the stuck call has ended
-    assert scheduler.schedule(model, Order(plan_of(), deadline=time.monotonic() + 30)).source == "policy:greedy"
+    free = scheduler.schedule(model, Order(plan_of(), samples=0, deadline=time.monotonic() + 30))
+    assert free.source == "policy:greedy"
     assert not scheduler.stalled
 
 
@@ -98,16 +93,17 @@ def test_samples_that_fail_leave_the_greedy_schedule(
     """What was verified before a chunk failed is the answer, and the caller is told of the chunk."""
     plan = plan_of(f"samples:{how}")
     answer = scheduler.schedule(engine.load(), Order(plan, samples=8))
-    assert (answer.source, answer.samples_done) == ("policy:greedy", 0)
+    assert (answer.source, answer.samples_done) == ("policy:greedy", 4 if how == "invalid" else 0)
     assert [rejection.reason for rejection in answer.rejections] == [reason]
 
 
 def test_a_rule_that_is_better_than_the_policy_is_the_answer(scheduler: SafeScheduler, engine: FakeEngine) -> None:
     """A rule's shorter schedule is handed out under its name, and is no fallback; progress tells of it at once."""
     seen: list[Progress] = []
-    answer = scheduler.schedule(engine.load(), Order(plan_of("greedy:late start"), report=seen.append))
+    answer = scheduler.schedule(engine.load(), Order(plan_of("greedy:late start"), samples=0, report=seen.append))
     assert (answer.source, answer.is_fallback, answer.rejections) == ("rule:MWKR", False, ())
-    assert [(progress.samples_done, progress.makespan) for progress in seen] == [(0, answer.schedule.makespan)]
+    assert [progress.best.source for progress in seen] == ["policy:greedy", "rule:MWKR"]
+    assert seen[-1].best.schedule == answer.schedule
     assert answer.schedule.makespan < 500_000
 
 
@@ -116,7 +112,7 @@ def test_rules_that_fail_leave_the_greedy_schedule(
     scheduler: SafeScheduler, engine: FakeEngine, how: str, reason: str | None
 ) -> None:
     """What was verified before stands; a limit that cuts the rules off is no rejection."""
-    answer = scheduler.schedule(engine.load(), Order(plan_of(f"rules:{how}"), deadline=time.monotonic() + 2))
+    answer = scheduler.schedule(engine.load(), Order(plan_of(f"rules:{how}"), samples=0, deadline=time.monotonic() + 2))
     assert (answer.source, answer.samples_done) == ("policy:greedy", 0)
     assert [rejection.reason for rejection in answer.rejections] == ([reason] if reason else [])
 
@@ -127,8 +123,8 @@ def test_samples_beat_greedy_and_progress_never_worsens(scheduler: SafeScheduler
     order = Order(plan_of(jobs=10), samples=10, seed=3, report=seen.append)
     answer = scheduler.schedule(engine.load(), order)
     assert answer.source == "policy:samples"
-    assert [progress.samples_done for progress in seen] == [0, 4, 8, 10]
-    makespans = [progress.makespan for progress in seen]
+    assert sorted({progress.samples_done for progress in seen}) == [0, 4, 8, 10]
+    makespans = [progress.best.cost for progress in seen]
     assert makespans == sorted(makespans, reverse=True)
     assert makespans[-1] == answer.schedule.makespan < makespans[0]
 
@@ -146,7 +142,7 @@ def test_a_limit_gives_what_as_many_samples_give_without_it(scheduler: SafeSched
 
 def test_an_abandoned_order_stops_between_chunks(scheduler: SafeScheduler, engine: FakeEngine) -> None:
     """Cancelling ends the work after the chunk that is under way."""
-    order = Order(plan_of("samples:dawdle"), samples=10_000, cancelled=threading.Event())
+    order = Order(plan_of("samples:dawdle"), samples=10_000)
     threading.Timer(0.15, order.cancelled.set).start()
     began = time.monotonic()
     with pytest.raises(AbandonedError):
@@ -159,12 +155,12 @@ def test_nothing_unverified_is_handed_out(
 ) -> None:
     """If the rule's schedule is invalid as well, there is no answer."""
 
-    def lie(plan: LotPlan, deadline: float | None = None) -> tuple[str, Schedule]:
+    def lie(plan: LotPlan, *_: object) -> tuple[str, Schedule]:
         return "MWKR", engine._behave("greedy:invalid", "greedy", engine.greedy(engine.load(), plan_of()))
 
     monkeypatch.setattr(module, "best_rule", lie)
     with pytest.raises(UnverifiedError, match="fallback:MWKR"):
-        scheduler.schedule(engine.load(), Order(plan_of("greedy:raise")))
+        scheduler.schedule(engine.load(), Order(plan_of("greedy:raise"), samples=0))
 
 
 def test_a_plan_beyond_the_ladder_is_refused(scheduler: SafeScheduler, engine: FakeEngine) -> None:
@@ -180,7 +176,7 @@ def test_warm_up_measures_every_size_and_refuses_a_lying_model(engine: FakeEngin
     scheduler.warm_up(engine.load())
     assert scheduler.shortest.keys() == set(engine.sizes)
     assert min(scheduler.shortest.values()) > 0
-    liar = module.Model("liar", "", None, weights="liar")
+    liar = Model("liar", "", None, weights="liar")
     with pytest.raises(RejectedError, match="invalid"):
         scheduler.warm_up(liar)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
@@ -17,10 +19,11 @@ from jaxshop.serving.jobs import Job
 from jaxshop.serving.problems import Problem
 from jaxshop.serving.schemas import JobProgress, JobState, Options, ScheduleReply, VerifyReply
 from jaxshop.serving.service import Service, service_of
+from jaxshop.serving.workers import Search
 from jaxshop.shop import TICKS_PER_HOUR
 
 if TYPE_CHECKING:  # loaded by the warm-up thread
-    from jaxshop.serving.scheduler import Progress
+    from jaxshop.serving.types import Progress
 
 routes = APIRouter(prefix="/v1", tags=["schedules"])
 ServiceOf = Annotated[Service, Depends(service_of)]
@@ -113,13 +116,29 @@ async def cancel_job(job: JobOf, service: ServiceOf) -> None:
     service.jobs.remove(job)
 
 
+@routes.post(
+    "/schedules/{id}:stop",
+    status_code=202,
+    response_class=Response,
+    responses={202: {"model": JobProgress, "description": "Asked to; the result is at the status resource at once"}},
+)
+async def stop_job(job: JobOf) -> Response:
+    """End an asynchronous request's search here; its best schedule so far becomes its result."""
+    job.stop()
+    return Response(json.dumps(job.progress()), 202, media_type="application/json")
+
+
 async def _work(service: Service, body: bytes, options: Options, job: Job) -> bytes:
     """Do the work of an asynchronous request."""
     loop = asyncio.get_running_loop()
 
     def report(progress: Progress) -> None:
-        values = {"samples_done": progress.samples_done, "makespan_hours": progress.makespan / TICKS_PER_HOUR}
-        loop.call_soon_threadsafe(partial(job.update, "running", **values))
+        def tell() -> None:
+            job.update("running", samples_done=progress.samples_done)
+            job.improve(_found(progress))
+
+        with suppress(RuntimeError):  # the loop has been closed: the server stopped before the search did
+            loop.call_soon_threadsafe(tell)
 
     timeout = service.settings.job_timeout_s
     work = partial(
@@ -127,6 +146,7 @@ async def _work(service: Service, body: bytes, options: Options, job: Job) -> by
         *(body, options),
         budget_s=BUDGET * timeout,
         cancelled=job.cancelled,
+        stopped=job.stopped,
         report=report,
     )
     try:
@@ -138,8 +158,23 @@ async def _work(service: Service, body: bytes, options: Options, job: Job) -> by
         job.cancelled.set()
 
 
+def _found(progress: Progress) -> dict[str, Any]:
+    """What a job's progress says of the best so far."""
+    best, bound = progress.best, progress.bound
+    return {
+        "makespan_hours": best.schedule.makespan / TICKS_PER_HOUR,
+        "objective_hours": best.cost / TICKS_PER_HOUR,
+        "lower_bound_hours": bound / TICKS_PER_HOUR,
+        "gap_percent": 100 * (best.cost - bound) / bound if bound else None,
+        "source": best.source,
+        "seconds": round(best.seconds, 3),
+        "limit_s": progress.seconds,
+        "proven_optimal": best.cost <= bound,
+    }
+
+
 async def _while_connected(
-    request: Request, service: Service, work: Callable[[float], T], cancelled: threading.Event
+    request: Request, service: Service, work: Callable[[float], T | Search[T]], cancelled: threading.Event
 ) -> T:
     """Run `work` in a worker thread while the client stays, for as long as a request may take."""
     task = asyncio.create_task(service.workers.run(work))

@@ -1,0 +1,98 @@
+"""The policy's search on the device: greedy, then every rule, then samples in fixed chunks while time is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from jaxshop.schedule import Schedule
+from jaxshop.search import Incumbent, Method, Stop, Task
+from jaxshop.search.auto import InTurn
+from jaxshop.search.rules import applicable
+from jaxshop.search.sampling import Greedy, Samples
+from jaxshop.search.types import Best, Key
+from jaxshop.serving.device import DeviceThread
+from jaxshop.serving.stopwatch import Stopwatch
+from jaxshop.serving.types import Engine, Model, Size
+
+T = TypeVar("T")
+
+
+@dataclass
+class DeviceRollouts:
+    """Rollouts of one task on the device's thread, padded to one of the engine's sizes; LateError by the deadline."""
+
+    engine: Engine
+    device: DeviceThread
+    model: Model
+    task: Task
+    size: Size
+    deadline: float | None
+    """In `time.monotonic()`."""
+    reserve: float
+    """Seconds that the first answer leaves before it, so that a rule can answer in time where the device gives none."""
+    clock: Stopwatch
+    on_chunk: Callable[[int], None]
+    """Told after each chunk how many samples there are."""
+
+    @cached_property
+    def _padded(self) -> Any:
+        return self.engine.prepare(self.task.plan, self.task.certificate.value, self.size)
+
+    def _call(self, name: str, function: Callable[..., T], *args: object, reserve: float = 0.0) -> T:
+        with self.clock(name):
+            deadline = None if self.deadline is None else self.deadline - reserve
+            return self.device.call(function, *args, deadline=deadline)
+
+    @property
+    def batch(self) -> int:
+        """See `Rollouts`."""
+        return self.engine.chunk(self.size)
+
+    def prepare(self, step: str) -> None:
+        """See `Rollouts`; what is left to do after the warm-up is to pad the task."""
+        with self.clock("policy"):
+            _ = self._padded
+
+    def greedy(self) -> Schedule:
+        """See `Rollouts`."""
+        return self._call("policy", self.engine.greedy, self.model, self._padded, reserve=self.reserve)
+
+    def best_rules(self, names: Sequence[str], seed: int) -> list[tuple[str, Schedule]]:
+        """The best of these rules, non-delay and active, with their names."""
+        return self._call("rules", self.engine.rules, self._padded, names, seed)
+
+    def rules(self, names: Sequence[str], active: bool, keys: Sequence[Key]) -> list[Schedule]:
+        """Not asked for: `BestRules` plays them, as most of their schedules need never be read off the device."""
+        raise NotImplementedError
+
+    def samples(self, key: Key, begin: int, count: int) -> Schedule:
+        """See `Rollouts`."""
+        found = self._call("samples", self.engine.samples, self.model, self._padded, key, begin, count)
+        self.on_chunk(begin + count)
+        return found
+
+
+@dataclass(frozen=True)
+class BestRules:
+    """The best of the rules that the device plays at once; a limit that cuts them off is none of their faults."""
+
+    rollouts: DeviceRollouts
+    steps = ("rules", "rules/active")
+
+    def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
+        """See `Method`."""
+        if not stop.allows():
+            return
+        best = Best(task, stop)
+        for name, schedule in self.rollouts.best_rules(applicable(task), key):
+            stop.built["rules"] += 1
+            yield from best.offer(schedule, f"rule:{name}")
+
+
+def policy_on(rollouts: DeviceRollouts, samples: int) -> Method:
+    """The greedy schedule, unless a rule or one of so many samples is better."""
+    drawn = (Samples(rollouts, samples),) if samples else ()
+    return InTurn((Greedy(rollouts), BestRules(rollouts), *drawn))
