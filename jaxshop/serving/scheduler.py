@@ -39,8 +39,8 @@ from jaxshop.support.errors import InvalidScheduleError, LateError
 
 log = logging.getLogger(__name__)
 
-GRACE = 0.1
-"""Seconds that a search may be late before it is left behind."""
+GRACE, PATIENCE = 0.15, 1.0
+"""Seconds after its deadline, and after anything else that ends it, at which a search is left behind."""
 CANARY = 256
 """Schedules that `auto` builds of a canary shop."""
 
@@ -233,12 +233,12 @@ class SafeScheduler:
 
     def _await(self, course: Course) -> None:
         """Wait for the search; one that does not end when it should is left behind."""
-        overdue: float | None = None
+        stop, asked = course.stop, None  # since when it has been asked to end
         while not course.ended.wait(0.02):
-            if course.stop.allows(cost=course.found[-1].cost):
-                continue
-            overdue = overdue or time.monotonic()
-            if time.monotonic() - overdue > GRACE:
+            now = time.monotonic()
+            asked = (asked or now) if stop.cancelled() else None
+            late = stop.deadline is not None and now > stop.deadline + GRACE
+            if late or (asked is not None and now > asked + PATIENCE):
                 course.ended.set()
                 course.rejections.append(Rejection("late", "the search did not end in time"))
 

@@ -7,7 +7,7 @@ import pytest
 
 from jaxshop.serving.routes.page import STATIC, VIEWER
 from tests.views.page.conftest import browser, open_page  # noqa: F401 - fixtures
-from tests.views.page.drive import OpenPage, drop, figure, run
+from tests.views.page.drive import OpenPage, drop, eventually, figure, run, status
 
 from .conftest import Process
 from .fakes import shop_body
@@ -24,6 +24,27 @@ def test_a_dropped_file_becomes_a_schedule(open_page: OpenPage, server: Process)
     run(page)
     expected = server.client.post("/v1/schedules?samples=8", json=body).json()["kpis"]["makespan_hours"]
     assert figure(page, "makespan") == pytest.approx(expected, abs=0.05)
+
+
+def test_a_search_is_watched_and_stopped(open_page: OpenPage, server: Process) -> None:  # noqa: F811
+    """Take the demo, give it minutes, see the curve and the time left, stop here: the best so far is the schedule."""
+    page = open_page(server.url)
+    page.fill("#key", "key-of-planner")
+    page.dispatch_event("#key", "change")
+    page.click("#demo")
+    status(page, "Ready")
+    drop(page, shop_body())  # the server's stand-in has no room for the demo itself
+    page.fill("[name=max_lot_hours]", "")
+    page.fill("[name=time_limit_s]", "300")
+    page.click("#run")
+    eventually(page, "document.querySelector('#curve .best')?.getAttribute('d')?.includes('V')")
+    shown = page.inner_text("#search")
+    assert "search:auto" in shown
+    assert "Time left" in shown
+    page.click("#stop")
+    status(page, "Done")
+    assert page.inner_text("#source") == "search:auto"
+    assert figure(page, "makespan") == pytest.approx(page.evaluate("page.search.found.at(-1).hours"), abs=0.05)
 
 
 def test_what_the_page_loads_is_there_and_open(server: Process) -> None:

@@ -87,7 +87,7 @@ def test_nothing_is_fetched(drawn: Drawn) -> None:
 def test_both_pages_load_the_same_scripts() -> None:
     """What gantt.html inlines is what the planner's page loads, in the same order; no script is left over."""
     served = re.findall(r'src="/static/(\w+)\.js"', (STATIC / "index.html").read_text())
-    assert served == [*VIEWER, "api", "app"]
+    assert served == [*VIEWER, "search", "api", "app"]
     assert {path.stem for folder in (STATIC, CHART) for path in folder.glob("*.js")} == {*served, "report"}
 
 

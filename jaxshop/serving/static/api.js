@@ -51,12 +51,18 @@ class Api {
     return this.post("/v1/schedules:verify", { shop, schedule }).then((response) => response.json());
   }
 
-  /** Asks for a schedule and calls `onProgress` with each progress event; aborting also cancels it at the server. */
-  async schedule(shop, options, onProgress, signal) {
+  /**
+   * Asks for a schedule and calls `onProgress` with each progress event. Aborting `signal` also cancels it at the
+   * server; aborting `stop` ends the search there, and what it has found is the reply.
+   */
+  async schedule(shop, options, onProgress, signal, stop) {
     const query = new URLSearchParams(options);
     const accepted = await this.post(`/v1/schedules?${query}`, shop, { headers: { Prefer: "respond-async" }, signal });
     if (accepted.status !== 202) return accepted.json();
     const location = new URL(accepted.headers.get("Location"), window.location.href).pathname;
+    const stopHere = () => this.fetch(`${location}:stop`, { method: "POST" }).catch(() => {});
+    if (stop?.aborted) stopHere();
+    else stop?.addEventListener("abort", stopHere);
     try {
       for (;;) {
         // A stream that breaks loses nothing: the state is asked for, and the events are taken up again.

@@ -26,7 +26,9 @@ class Page {
     $("choose").onclick = () => $("file").click();
     $("file").onchange = () => this.#guard(() => this.#take($("file").files[0]));
     $("demo").onclick = () => this.#guard(() => this.#takeDemo());
+    this.search = new SearchView($("search"));
     $("cancel").onclick = () => this.running.abort();
+    $("stop").onclick = () => this.#stop();
     $("save").onclick = () => download("schedule.json", `${JSON.stringify(this.current.schedule)}\n`, "application/json");
     $("request").onsubmit = (event) => {
       event.preventDefault();
@@ -112,6 +114,7 @@ class Page {
   #takeShop(shop, origin) {
     const [machines, jobs] = [shop.machines, shop.jobs].map((list) => (Array.isArray(list) ? list.length : 0));
     this.running?.abort(); // its schedule would be of the shop before
+    this.search.clear();
     this.shop = shop;
     this.current = this.other = null;
     $("shop").textContent = shop.name ?? origin;
@@ -139,27 +142,43 @@ class Page {
   async #run() {
     const given = [...new FormData($("request"))].filter(([, value]) => value !== "");
     const options = Object.fromEntries(given);
-    this.running = new AbortController();
+    const running = (this.running = new AbortController());
+    this.stopping = new AbortController();
+    this.search.clear();
     this.#busy(true);
     this.#say("Waiting for the server…");
+    const onProgress = (progress) => running.signal.aborted || this.#progress(progress);
     try {
-      const reply = await this.api.schedule(this.shop, options, (progress) => this.#progress(progress), this.running.signal);
+      const reply = await this.api.schedule(this.shop, options, onProgress, running.signal, this.stopping.signal);
       this.#takeReply(reply, options);
     } finally {
+      this.search.end();
       this.#busy(false);
     }
   }
 
+  /** Ends the search at the server; its best schedule so far arrives as the reply. */
+  #stop() {
+    this.stopping.abort();
+    $("stop").disabled = true;
+    this.#say("Stopping…");
+  }
+
   #busy(busy) {
     $("run").disabled = busy;
-    $("progress").hidden = $("cancel").hidden = !busy;
+    $("progress").hidden = $("cancel").hidden = $("stop").hidden = !busy;
+    $("stop").disabled = false;
     $("progress").removeAttribute("value");
   }
 
-  #progress({ status, samples, samples_done: done, makespan_hours: best }) {
+  #progress(progress) {
+    const { status, samples, samples_done: done, makespan_hours: best } = progress;
+    this.search.take(progress);
+    if (this.stopping.signal.aborted) return;
     if (status === "queued") return this.#say("In the queue…");
     if (samples) Object.assign($("progress"), { max: samples, value: done });
-    const count = samples ? `${done} of ${samples} samples` : done ? `${done} samples` : "Working";
+    if (!samples) return this.#say("Searching…");
+    const count = `${done} of ${samples} samples`;
     this.#say(best ? `${count}, best so far ${best.toFixed(1)} h` : `${count}…`);
   }
 
@@ -169,7 +188,8 @@ class Page {
       { bound: ticks(reply.kpis.lower_bound_hours), target: ticks(Number(options.target_hours)) });
     if (this.current) this.other = { ...this.current, origin: this.current.reply ? "the previous schedule" : this.current.origin };
     this.current = { plan, reply, schedule: reply.schedule, origin: "this schedule" };
-    this.#say(reply.samples_done ? `Done, ${reply.samples_done} samples.` : "Done.");
+    const count = reply.samples_done ? `, ${reply.samples_done} samples` : "";
+    this.#say(reply.proven_optimal ? `Done${count}: proven optimal.` : `Done${count}.`);
     this.#show();
   }
 

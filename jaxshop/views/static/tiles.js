@@ -23,7 +23,7 @@ function tiles(plan, other = null) {
   const shown = [tile("makespan", "Makespan", hours(plan.makespan), ...change((p) => p.makespan, hours, -1))];
   if (plan.bound) {
     shown.push(tile("bound", "Lower bound", hours(plan.bound), "no schedule is shorter"));
-    shown.push(tile("gap", "Gap to the bound", percent(plan.gapPercent)));
+    shown.push(tile("gap", "Gap to the bound", percent(plan.gapPercent), ...(plan.makespan <= plan.bound ? ["proven optimal", "good"] : [])));
   }
   if (plan.target) {
     const met = plan.makespan <= plan.target;

@@ -78,6 +78,7 @@ class StubServer(ThreadingHTTPServer):
         self.go = threading.Event()
         self.go.set()
         self.results: list[dict] = []
+        self.samples: int | None = 4
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a page that went away before it had its answer."""
@@ -109,9 +110,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Schedule, or verify."""
         path = self._note()
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "null")
         if self._refused():
             return None
+        if path.endswith(":stop"):
+            self.server.go.set()
+            return self._json({"stopped": True}, 202)
         try:
             with refusing("body"):
                 if path == "/v1/schedules:verify":
@@ -147,7 +151,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         for done in range(1, 5):
-            data = json.dumps({"samples": 4, "samples_done": done, "makespan_hours": 20.0 - done})
+            hours, head = 20.0 - done, {"status": "running", "samples": self.server.samples, "limit_s": 60.0}
+            best = {"objective_hours": hours, "lower_bound_hours": 16.0, "gap_percent": 100 * (hours / 16 - 1)}
+            best |= {"makespan_hours": hours, "source": "search:improve", "seconds": done / 10}
+            data = json.dumps(head | best | {"samples_done": done, "proven_optimal": done == 4})
             self.wfile.write(f"event: progress\r\ndata: {data}\r\n\r\n".encode())
             if done == 2:
                 self.server.go.wait(60)

@@ -48,6 +48,30 @@ def test_progress_is_shown_and_cancelling_reaches_the_server(server: StubServer,
     assert page.is_enabled("#run")
 
 
+def test_a_search_is_shown_as_a_curve_and_stopped_where_it_is(server: StubServer, open_page: OpenPage) -> None:
+    """While it works the page shows curve, bound, gap, source and time left; Stop here ends it with a schedule."""
+    server.go.clear()
+    server.samples = None
+    page = open_page(server.url)
+    page.fill("#key", KEY)
+    page.click("#demo")
+    page.click("#run")
+    status(page, "Searching")
+    eventually(page, "document.querySelector('#curve .best').getAttribute('d').includes('V')")
+    shown = page.inner_text("#search")
+    for text in ("18.00 h", "16.00 h", "12.50 %", "search:improve", "Time left"):
+        assert text in shown
+    assert page.evaluate("document.querySelector('#curve .bound').getAttribute('d')").startswith("M0 ")
+    page.click("#stop")
+    status(page, "Done")
+    assert ("POST", "/v1/schedules/0:stop", KEY) in server.requests
+    assert "proven optimal" in page.inner_text("#search")
+    assert "Time left" not in page.inner_text("#search")
+    assert page.is_visible("#makespan")
+    drop(page, shop_to_json(make_shop(jobs=5, name="day shift")))
+    page.wait_for_selector("#search", state="hidden")
+
+
 def test_another_shop_ends_the_work_on_the_one_before(server: StubServer, open_page: OpenPage) -> None:
     """A shop dropped while samples come cancels the request, and no schedule of the first shop is shown."""
     server.go.clear()
