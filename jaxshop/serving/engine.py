@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,14 +12,13 @@ import jax
 import numpy as np
 from chex import ArrayTree
 
-from jaxshop import search
+from jaxshop import bounds
 from jaxshop.env import EnvParams, JobShop, Shape
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.policies.checkpoint import CheckpointError, load_policy
 from jaxshop.policies.types import Network
 from jaxshop.schedule import Schedule
-from jaxshop.schedule.dispatch import BEST_FIRST, RULES, dispatch_by_rule
-from jaxshop.search import Incumbent, Method, Stop
+from jaxshop.search import Method
 from jaxshop.search.compiled import (
     CANDIDATES,
     RULE_BATCH,
@@ -30,7 +28,8 @@ from jaxshop.search.compiled import (
     rule_arguments,
     to_schedule,
 )
-from jaxshop.search.types import Best, Key
+from jaxshop.search.registry import method_named
+from jaxshop.search.types import Options
 from jaxshop.serving.types import Model
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
 from jaxshop.support.errors import ShopError
@@ -123,7 +122,9 @@ class JaxEngine:
         """Compile the rollouts of every size, for weights like those that were loaded last."""
         # XLA compiles outside the interpreter's lock, so threads halve the time to readiness on two cores.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for compiled in [pool.submit(self._compile, size) for size in self.sizes]:
+            self.auto(None)  # which begins to load or compile what it needs
+            tightening = pool.submit(bounds.prepare)
+            for compiled in [pool.submit(self._compile, size) for size in self.sizes] + [tightening]:
                 compiled.result()
 
     def _compile(self, size: Shape) -> None:
@@ -207,24 +208,8 @@ class JaxEngine:
 
     def auto(self, cores: int | None) -> Method:
         """Return the search that needs no device; it runs in any thread."""
-        return HostRules()
-
-
-@dataclass(frozen=True)
-class HostRules:
-    """The rules that the host plays, in turn."""
-
-    steps = ()
-
-    def search(self, task: search.Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
-        """See `Method`."""
-        best = Best(task, stop)
-        for name, active in BEST_FIRST:
-            if not stop.allows(cost=best.cost):
-                return
-            schedule = dispatch_by_rule(task.plan, RULES[name], active)
-            stop.built["rules"] += 1
-            yield from best.offer(schedule, f"rule:{name}{'/active' if active else ''}")
+        nothing: Any = None  # it asks no rollouts for anything
+        return method_named("auto", nothing, Options(threads=cores))
 
 
 def _decisions(size: Shape) -> tuple[JobShop, JobShop]:

@@ -34,8 +34,8 @@ from jaxshop.support.errors import ShopError
 from jaxshop.support.files import parse_json
 
 WHERE = "body"
-PATIENCE = 0.8
-"""Share of a search's time after which it waits for a place no longer."""
+LEAST, PATIENCE = 0.25, 0.8
+"""Of JAXSHOP_SEARCH_S: what a search gets in a crowd, too; of its time: how long it waits for a place at most."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ class Planner:
             RejectedError: the model gives no valid schedule.
         """
         self._engine, self._device, self._metrics, self._settings = engine, device, metrics, settings
-        self._scheduler = SafeScheduler(engine, device, settings.stall_s, settings.search_cores)
+        self._scheduler = SafeScheduler(
+            engine, device, settings.stall_s, settings.search_cores, LEAST * settings.search_s
+        )
         self._crowd = crowd
         self._reloading = threading.Lock()
         self.demo_shop = _encode(shop_to_json(load_shop("reference")))
@@ -92,8 +94,10 @@ class Planner:
 
     def models(self) -> dict[str, Any]:
         """Describe the model in use and the sizes that it takes."""
+        quickest, shortest = self._scheduler.quickest, self._scheduler.shortest
         sizes = [
-            self._engine.limits(size) | {"shortest_time_limit_s": self._scheduler.shortest[size]}
+            self._engine.limits(size)
+            | {"shortest_time_limit_s": quickest[size], "shortest_time_limit_with_samples_s": shortest[size]}
             for size in self._engine.sizes
         ]
         return {"models": [_describe(self._model) | {"sizes": sizes}]}
@@ -131,7 +135,7 @@ class Planner:
                 shop = parse_shop(_decode(body), WHERE)
             plan = self._plan(shop, options.max_lot_hours, "query.max_lot_hours")
             with refusing(WHERE):
-                shortest = self._scheduler.shortest[self._engine.fit(plan)]
+                shortest = self._least(options)[self._engine.fit(plan)]
         _refuse_short_limit(options.time_limit_s, waited_s, shortest)
         order = Order(plan, options.samples, options.seed, began - waited_s + (options.time_limit_s or budget_s))
         order.work, order.report = options.work, report
@@ -151,12 +155,14 @@ class Planner:
             if options.samples is not None:
                 return reply(self._scheduler.play(model, course))
 
-        def search() -> Reply:
+        def search(has_place: bool) -> Reply:
+            if not has_place:
+                order.stopped.set()
             with self._counting():
                 return reply(self._scheduler.search(course, self._crowd))
 
-        left = (course.stop.seconds or 0.0) - course.stop.elapsed
-        return Search(search, max(0.0, PATIENCE * left))
+        left = course.left - course.stop.elapsed
+        return Search(search, max(0.0, min(PATIENCE * left, self._settings.search_s / LEAST)))
 
     @contextmanager
     def _counting(self) -> Iterator[None]:
@@ -217,6 +223,10 @@ class Planner:
         self._metrics.model.info({"name": model.name, "fingerprint": model.fingerprint})
         event("model in use", name=model.name, fingerprint=model.fingerprint)
 
+    def _least(self, options: Options) -> dict[Any, float]:
+        """The least time limit, by size."""
+        return self._scheduler.quickest if options.samples is None else self._scheduler.shortest
+
     def _check(self, options: Options, budget_s: float) -> None:
         """Refuse what is beyond this server's limits."""
         if options.time_limit_s is not None and options.time_limit_s > budget_s:
@@ -254,7 +264,7 @@ def _refuse_short_limit(limit: float | None, waited: float, shortest: float) -> 
 
 def _reply(plan: LotPlan, answer: Answer, model: Model, options: Options) -> dict[str, Any]:
     """The reply's document; schedule, KPIs and source depend on request and seed only."""
-    schedule, bound = answer.schedule, answer.task.certificate.value
+    schedule, bound = answer.schedule, answer.certificate.value
     reply = {
         "schedule": to_json(schedule),
         "provenance": asdict(plan.shop.provenance),

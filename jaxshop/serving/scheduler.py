@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +17,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from jaxshop.bounds import Certificate
 from jaxshop.schedule import to_json, verify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search import Incumbent, Stop, Task
+from jaxshop.search.proof import Prover, Watched
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.rollouts import DeviceRollouts, policy_on
 from jaxshop.serving.stopwatch import Stopwatch
@@ -34,15 +37,26 @@ from jaxshop.serving.types import (
     UnverifiedError,
     least_cost,
 )
-from jaxshop.shop import LotPlan
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
 from jaxshop.support.errors import InvalidScheduleError, LateError
 
 log = logging.getLogger(__name__)
 
 GRACE, PATIENCE = 0.15, 1.0
 """Seconds after its deadline, and after anything else that ends it, at which a search is left behind."""
-CANARY = 256
-"""Schedules that `auto` builds of a canary shop."""
+CANARY_WORK = 64
+"""Schedules that `auto` builds of the canary shop."""
+
+
+def canary() -> LotPlan:
+    """What `auto` has to schedule before a server is ready: a small job shop on which no rule reaches the bound."""
+
+    def operation(j: int, k: int) -> Operation:
+        machine = (j + k * (1 + 2 * (j % 2)) + j * j) % 4
+        return Operation(f"J{j}/{k}", {f"M{machine}": 60 + (37 * j + 59 * k + j * k) % 97})
+
+    jobs = tuple(Job(f"J{j}", tuple(operation(j, k) for k in range(4))) for j in range(6))
+    return split_lots(Shop("canary", tuple(Machine(f"M{i}") for i in range(4)), jobs), None)
 
 
 def alone() -> float:
@@ -58,12 +72,19 @@ class Course:
     task: Task
     size: Any
     stop: Stop
+    left: float
+    """Seconds from the stop's begin to the order's deadline."""
     clock: Stopwatch = field(default_factory=Stopwatch)
     found: list[Incumbent] = field(default_factory=list)
     """Each better than the one before."""
     rejections: list[Rejection] = field(default_factory=list)
+    certificate: Certificate = field(init=False)
+    """The best so far."""
     samples_done: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.certificate = self.task.certificate
 
     def pursue(self, search: Callable[[], Iterator[Incumbent]]) -> None:
         """Take what a search finds, and note what ends it before its time."""
@@ -89,11 +110,19 @@ class Course:
             self.found.append(incumbent)
             self.tell()
 
+    def watch(self, watched: Watched) -> None:
+        """Keep a better bound."""
+        if watched.certificate.value > self.certificate.value and not self.ended.is_set():
+            self.certificate = watched.certificate
+            self.tell()
+
     def tell(self, samples: int = 0) -> None:
         """Report how far it is."""
         self.samples_done = max(self.samples_done, samples)
         if self.found:
-            self.order.report(Progress(self.samples_done, self.found[-1], least_cost(self.task), self.stop.seconds))
+            self.order.report(
+                Progress(self.samples_done, self.found[-1], least_cost(self.task, self.certificate), self.stop.seconds)
+            )
 
     def rule(self, kind: str, deadline: float | None) -> Incumbent:
         """The best of the rules that can be tried by the deadline, at least one, on the host; unverified."""
@@ -104,7 +133,14 @@ class Course:
 class SafeScheduler:
     """Turns orders into verified answers; any thread may call it."""
 
-    def __init__(self, engine: Engine, device: DeviceThread, stall_s: float = 120.0, cores: int | None = None):
+    def __init__(
+        self,
+        engine: Engine,
+        device: DeviceThread,
+        stall_s: float = 120.0,
+        cores: int | None = None,
+        least_s: float = 0.0,
+    ):
         """Make a scheduler.
 
         Args:
@@ -112,10 +148,14 @@ class SafeScheduler:
             device: the thread that the policy plays in.
             stall_s: a device call that has lasted as long means that the device is stuck.
             cores: that one search by `auto` uses; None: all.
+            least_s: seconds that a search gets, where its limit allows, however many wait.
         """
+        self.least_s = least_s
         self.engine, self.device, self.stall_s, self.cores = engine, device, stall_s, cores
         self.shortest: dict[Any, float] = {}
         """By size, the least time limit in seconds that surely leaves room for a rollout; from `warm_up`."""
+        self.quickest: dict[Any, float] = {}
+        """The same without the policy, for a rule at least."""
         self._reserve: dict[Any, float] = {}
         self._closing: dict[Any, float] = {}
 
@@ -144,13 +184,16 @@ class SafeScheduler:
             self._closing[size] = 2 * (time.monotonic() - checked)
             self._reserve[size] = 2 * (rule_done - began)
             self.shortest[size] = round(2 * (time.monotonic() - began) + 0.02, 2)
+            self.quickest[size] = round(self._reserve[size] + self._closing[size] + 0.02, 2)
         smallest = self.engine.specimen(self.engine.sizes[0])
         self.check(model, smallest, samples=1)
-        self.check(model, smallest, samples=None)
+        self.check(model, canary(), samples=None)
 
     def check(self, model: Model, plan: LotPlan, samples: int | None = 0, deadline: float | None = None) -> None:
         """Order a schedule as a canary; raises RejectedError if the search fails in any part of it."""
-        answer = self.schedule(model, Order(plan, samples, deadline=deadline, work=CANARY if samples is None else None))
+        answer = self.schedule(
+            model, Order(plan, samples, deadline=deadline, work=CANARY_WORK if samples is None else None)
+        )
         if answer.rejections:
             raise RejectedError(*answer.rejections[-1])
 
@@ -166,7 +209,7 @@ class SafeScheduler:
         return self.play(model, course) if order.samples is not None else self.search(course)
 
     def begin(self, order: Order) -> Course:
-        """What has to be known first; for `auto` also what one rule gives, lest there be no answer at all.
+        """What has to be known before a search; for `auto` also what one rule gives, lest there be no answer at all.
 
         Raises:
             ShopError: the plan is larger than the largest size.
@@ -174,15 +217,16 @@ class SafeScheduler:
         began, clock = time.monotonic(), Stopwatch()
         size = self.engine.fit(order.plan)
         left = None if order.deadline is None else order.deadline - began - self._closing.get(size, 0.0)
-        limits = [limit for limit in (left, order.seconds) if limit is not None]
-        stop = Stop(max(0.0, min(limits)) if limits else None, order.work, begun=began)
+        left = math.inf if left is None else max(0.0, left)
+        limit = min(left, math.inf if order.seconds is None else order.seconds)
+        stop = Stop(None if limit == math.inf else limit, order.work, begun=began)
         stop.cancelled = lambda: order.cancelled.is_set() or order.stopped.is_set()
         with clock("bound"):
             task = Task.of(order.plan)
-        stop.target = least_cost(task)
-        course = Course(order, task, size, stop, clock)
+        stop.target = least_cost(task, task.certificate)
+        course = Course(order, task, size, stop, left, clock)
         if order.samples is None:
-            with clock("rule"):  # the first alone: how many are tried must not depend on the time there is
+            with clock("rule"):  # one is enough, as a search begins with all of them
                 course.take(course.rule("rule", began))
         return course
 
@@ -211,25 +255,36 @@ class SafeScheduler:
             crowd: by how much the searches that run or wait outnumber the places to search in, at least 1; a search
                 under a time limit ends when it had its share of the time.
         """
-        order, stop, began = course.order, course.stop, time.monotonic()
-        left = None if stop.deadline is None else stop.deadline - began
-        asked_to = stop.cancelled
-
-        def had_its_share() -> bool:
-            return order.work is None and left is not None and (time.monotonic() - began) * crowd() > left
-
-        stop.cancelled = lambda: asked_to() or had_its_share()
+        order, stop = course.order, course.stop
+        if order.seconds is not None:
+            stop.seconds = min(course.left, stop.elapsed + order.seconds)  # waiting for a place does not count
         with course.clock("search"):
             if stop.allows(cost=course.found[-1].cost):
+                self._share(course, crowd)
                 context = contextvars.copy_context()  # the log's lines name the request
 
                 def auto() -> Iterator[Incumbent]:
-                    return self.engine.auto(self.cores).search(course.task, order.seed, stop)
+                    found = self.engine.auto(self.cores).search(course.task, order.seed, stop)
+                    # A proof takes what time it takes, and what is asked for by work hangs on work alone.
+                    if order.work is not None or crowd() > 1:
+                        yield from found
+                        return
+                    with Prover(course.task, stop, course.watch) as prover:
+                        yield from prover.seen(found)
 
                 pursue = partial(context.run, course.pursue, auto)
                 threading.Thread(target=pursue, name="auto", daemon=True).start()
                 self._await(course)
         return self._answer(course)
+
+    def _share(self, course: Course, crowd: Callable[[], float]) -> None:
+        """Have a search under a time limit end when it had its share of the time, where others wait."""
+        stop, asked_to, began = course.stop, course.stop.cancelled, time.monotonic()
+        if course.order.work is not None or stop.deadline is None:
+            return
+        left = stop.deadline - began
+        least = min(left, self.least_s)
+        stop.cancelled = lambda: asked_to() or time.monotonic() - began > max(least, left / crowd())
 
     def _await(self, course: Course) -> None:
         """Wait for the search; one that does not end when it should is left behind."""
@@ -255,14 +310,15 @@ class SafeScheduler:
             with course.clock("fallback"):
                 found = [course.rule("fallback", order.deadline)]
                 if violations := verify(order.plan, found[0].schedule):
-                    tried = f"{violations[0]}; before that {course.rejections[0]}"
+                    tried = "; before that ".join([violations[0], *map(str, course.rejections[:1])])
                     raise UnverifiedError(f"{found[0].source}: {tried}")
         best = found[-1]
-        alone = len(found) == 1 and course.rejections
+        alone = len(found) == 1 and course.rejections  # the rule that was there before the search
         return Answer(
             best.schedule,
             best.source.replace("rule:", "fallback:") if alone and order.samples is None else best.source,
             course.task,
+            course.certificate,
             course.stop.built["samples"],
             course.stop.done,
             tuple(found),

@@ -306,6 +306,7 @@ class SizeInfo(Strict):
     machine_sets: int = Field(description="different sets of machines that an operation takes the same time on")
     sets_per_machine: int | None = Field(description="such sets that one machine is in; null: as many as there are")
     shortest_time_limit_s: float
+    shortest_time_limit_with_samples_s: float
 
 
 class LoadedModel(ModelInfo):

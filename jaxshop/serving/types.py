@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from jaxshop.bounds import Certificate
 from jaxshop.schedule import Schedule
 from jaxshop.search import Incumbent, Method, Task
 from jaxshop.shop import LotPlan
@@ -111,7 +112,7 @@ class Order:
     deadline: float | None = None
     """In `time.monotonic()`; None: as long as it takes."""
     seconds: float | None = None
-    """That a search by `auto` may take, its share of the queue for a place included."""
+    """That a search by `auto` may take from its begin."""
     work: int | None = None
     """Schedules that may be built."""
     report: Callable[[Progress], None] = lambda progress: None
@@ -128,6 +129,7 @@ class Answer:
     schedule: Schedule
     source: str
     task: Task
+    certificate: Certificate
     samples_done: int
     work_done: int
     trace: tuple[Incumbent, ...]
@@ -142,12 +144,12 @@ class Answer:
     @property
     def proven_optimal(self) -> bool:
         """Whether no schedule costs less."""
-        return self.task.cost(self.schedule) <= least_cost(self.task)
+        return self.task.cost(self.schedule) <= least_cost(self.task, self.certificate)
 
 
-def least_cost(task: Task) -> int:
-    """The cost in ticks that no schedule of the task is below."""
-    return task.objective.lower_bound(task.certificate.value)
+def least_cost(task: Task, certificate: Certificate) -> int:
+    """The cost in ticks that no schedule of the task is below, as the certificate shows."""
+    return task.objective.lower_bound(certificate.value)
 
 
 class AbandonedError(Exception):

@@ -21,9 +21,10 @@ T = TypeVar("T")
 class Search(Generic[T]):
     """What is left of a request's work: a search, which takes seconds and hardly ever the interpreter's lock."""
 
-    run: Callable[[], T]
+    run: Callable[[bool], T]
+    """Told whether there is a place to search in; where not, it answers with what there is."""
     patience_s: float
-    """How long it waits for a place; then it runs beside the others all the same."""
+    """How long it waits for a place before it asks for one of the spare ones."""
 
 
 class Workers:
@@ -39,7 +40,8 @@ class Workers:
         self._searchers = ThreadPoolExecutor(threads + queue, thread_name_prefix="search")
         self._threads, self._places = threads, threads + queue
         self._admitted = self._readers = self._searching = self._waiting = 0
-        self._searches, self._free = searches, asyncio.Semaphore(searches)
+        self._searches = searches
+        self._free, self._spare = asyncio.Semaphore(searches), asyncio.Semaphore(searches)
         self._mean_seconds = 0.5
         self._metrics = metrics
 
@@ -66,26 +68,40 @@ class Workers:
         finally:
             self._readers -= 1
 
-    async def run(self, function: Callable[[float], T | Search[T]]) -> T:
+    async def run(self, function: Callable[[float], T | Search[T]], patience_s: float | None = None) -> T:
         """Run `function(seconds spent in the queue)` in a thread, and the search that it leaves; a 503 if it is full.
 
+        Where its turn does not come within `patience_s`, that is a 503, too.
         Cancelling this coroutine takes waiting work out of the queue; work under way goes on to its end.
         """
         self.refuse_if_full()
         queued = time.monotonic()
         self._count(+1)
         future: Future[Any] = self._submit(self._pool, lambda: function(time.monotonic() - queued))
+        expiry = None if patience_s is None else asyncio.get_running_loop().call_later(patience_s, future.cancel)
         try:
-            result = await asyncio.wrap_future(future)
+            result = await self._result(future, patience_s)
             if not isinstance(result, Search):
                 return result
-            has_place = await self._place(result.patience_s)
-            future = self._submit(self._searchers, result.run)
+            place = await self._place(result.patience_s)
+            future = self._submit(self._searchers, lambda: result.run(place is not None))
             self._searching += 1
-            self._when_done(future, lambda: self._search_ended(has_place))
+            self._when_done(future, lambda: self._search_ended(place))
             return await asyncio.wrap_future(future)
         finally:
             self._when_done(future, lambda: self._count(-1))
+            if expiry is not None:
+                expiry.cancel()
+
+    @staticmethod
+    async def _result(future: Future[T], waited: float | None) -> T:
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if waited is None or (task is not None and task.cancelling()):
+                raise
+            raise busy("the queue took all of the time limit", waited, kind="queue-too-long") from None
 
     def _submit(self, pool: ThreadPoolExecutor, function: Callable[[], Any]) -> Future[Any]:
         context = contextvars.copy_context()
@@ -99,21 +115,25 @@ class Workers:
 
         return pool.submit(work)
 
-    async def _place(self, patience: float) -> bool:
-        """Wait for a place to search in; returns whether there was one in time."""
+    async def _place(self, patience: float) -> asyncio.Semaphore | None:
+        """Wait for a place to search in, then look for a spare one; long searches hold up nobody with those."""
         self._waiting += 1
         try:
             async with asyncio.timeout(patience):
-                return await self._free.acquire()
+                await self._free.acquire()
+                return self._free
         except TimeoutError:
-            return False
+            if self._spare.locked():
+                return None
+            await self._spare.acquire()
+            return self._spare
         finally:
             self._waiting -= 1
 
-    def _search_ended(self, had_place: bool) -> None:
+    def _search_ended(self, place: asyncio.Semaphore | None) -> None:
         self._searching -= 1
-        if had_place:
-            self._free.release()
+        if place is not None:
+            place.release()
 
     @staticmethod
     def _when_done(future: Future[Any], function: Callable[[], None]) -> None:

@@ -96,7 +96,7 @@ def test_the_same_request_gets_the_same_bytes(real: Process) -> None:
 def test_a_time_limit_gives_what_as_many_samples_give(real: Process) -> None:
     """The reply to a limited request is that to an unlimited one with its `samples_done`."""
     body = shop_body(jobs=8, machines=5, operations=5)
-    shortest = real.client.get("/v1/models").json()["models"][0]["sizes"][0]["shortest_time_limit_s"]
+    shortest = real.client.get("/v1/models").json()["models"][0]["sizes"][0]["shortest_time_limit_with_samples_s"]
     limited = real.client.post(f"/v1/schedules?samples=4096&time_limit_s={shortest + 0.5}&seed=2", json=body)
     assert limited.elapsed.total_seconds() < shortest + 5
     done = limited.json()["samples_done"]

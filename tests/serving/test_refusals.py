@@ -111,9 +111,11 @@ def test_limits_are_named(client: httpx.Client) -> None:
     assert "256" in problem(client.post("/v1/schedules", json=shop_body(jobs=65)), 422)["detail"]
     short = problem(client.post("/v1/schedules?time_limit_s=0.0001", json=shop_body()), 422)
     assert short["type"].endswith("time-limit-too-short")
-    shortest = client.get("/v1/models").json()["models"][0]["sizes"][0]["shortest_time_limit_s"]
-    assert f"at least {shortest:g}" in short["detail"]
-    assert client.post(f"/v1/schedules?time_limit_s={shortest}&samples=1", json=shop_body()).status_code == 200
+    size = client.get("/v1/models").json()["models"][0]["sizes"][0]
+    assert f"at least {size['shortest_time_limit_s']:g}" in short["detail"]
+    for name, samples in (("shortest_time_limit_s", ""), ("shortest_time_limit_with_samples_s", "&samples=1")):
+        asked = client.post(f"/v1/schedules?time_limit_s={size[name]}{samples}", json=shop_body())
+        assert asked.status_code == 200
 
 
 def test_a_long_body_is_refused(serve: Serve) -> None:

@@ -50,7 +50,7 @@ def test_greedy_answers_where_nothing_else_is_asked_for(scheduler: SafeScheduler
     assert (answer.source, answer.samples_done, answer.rejections) == ("policy:greedy", 0, ())
     assert not answer.is_fallback
     assert verify(plan_of(), answer.schedule) == []
-    assert answer.schedule.makespan >= answer.task.certificate.value
+    assert answer.schedule.makespan >= answer.certificate.value
 
 
 @pytest.mark.parametrize(("how", "reason"), [("invalid", "invalid"), ("raise", "failed"), ("hang", "late")])

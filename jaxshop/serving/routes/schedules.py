@@ -78,7 +78,7 @@ async def schedule(
 
     cancelled = threading.Event()
     work = partial(planner.schedule, body, options, budget_s=BUDGET * settings.request_timeout_s, cancelled=cancelled)
-    reply = await _while_connected(request, service, work, cancelled)
+    reply = await _while_connected(request, service, work, cancelled, _patience(options))
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
 
@@ -128,6 +128,11 @@ async def stop_job(job: JobOf) -> Response:
     return Response(json.dumps(job.progress()), 202, media_type="application/json")
 
 
+def _patience(options: Options) -> float | None:
+    """How long a request may wait for its turn; one that is too short is told so in its turn."""
+    return None if options.time_limit_s is None else max(0.5, options.time_limit_s)
+
+
 async def _work(service: Service, body: bytes, options: Options, job: Job) -> bytes:
     """Do the work of an asynchronous request."""
     loop = asyncio.get_running_loop()
@@ -151,7 +156,7 @@ async def _work(service: Service, body: bytes, options: Options, job: Job) -> by
     )
     try:
         async with asyncio.timeout(timeout):
-            return (await service.workers.run(work)).body
+            return (await service.workers.run(work, _patience(options))).body
     except TimeoutError:
         raise _too_late(timeout) from None
     finally:
@@ -174,10 +179,14 @@ def _found(progress: Progress) -> dict[str, Any]:
 
 
 async def _while_connected(
-    request: Request, service: Service, work: Callable[[float], T | Search[T]], cancelled: threading.Event
+    request: Request,
+    service: Service,
+    work: Callable[[float], T | Search[T]],
+    cancelled: threading.Event,
+    patience_s: float | None = None,
 ) -> T:
     """Run `work` in a worker thread while the client stays, for as long as a request may take."""
-    task = asyncio.create_task(service.workers.run(work))
+    task = asyncio.create_task(service.workers.run(work, patience_s))
     gone = asyncio.create_task(_disconnect(request))
     timeout = service.settings.request_timeout_s
     try:
