@@ -264,13 +264,11 @@ class SafeScheduler:
                 context = contextvars.copy_context()  # the log's lines name the request
 
                 def auto() -> Iterator[Incumbent]:
-                    found = self.engine.auto(self.cores).search(course.task, order.seed, stop)
                     # A proof takes what time it takes, and what is asked for by work hangs on work alone.
-                    if order.work is not None or crowd() > 1:
-                        yield from found
-                        return
-                    with Prover(course.task, stop, course.watch) as prover:
-                        yield from prover.seen(found)
+                    beside = order.work is None and crowd() <= 1
+                    with Prover(course.task, stop, course.watch, beside) as prover:
+                        method = self.engine.auto(self.cores)
+                        yield from prover.seen(method.search(course.task, order.seed, stop))
 
                 pursue = partial(context.run, course.pursue, auto)
                 threading.Thread(target=pursue, name="auto", daemon=True).start()
