@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 GRACE, PATIENCE = 0.15, 1.0
 """Seconds after its deadline, and after anything else that ends it, at which a search is left behind."""
+BOUNDS_EVERY_S = 0.1
+"""At least so long after a report comes one of a better bound alone."""
 CANARY_WORK = 64
 """Schedules that `auto` builds of the canary shop."""
 
@@ -81,6 +83,8 @@ class Course:
     certificate: Certificate = field(init=False)
     """The best so far."""
     samples_done: int = 0
+    told: float = 0.0
+    """By the stop's clock, when the latest report was made."""
     ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -111,14 +115,15 @@ class Course:
             self.tell()
 
     def watch(self, watched: Watched) -> None:
-        """Keep a better bound."""
+        """Keep a better bound; those that follow each other closely are not told."""
         if watched.certificate.value > self.certificate.value and not self.ended.is_set():
             self.certificate = watched.certificate
-            self.tell()
+            if self.stop.elapsed - self.told > BOUNDS_EVERY_S:
+                self.tell()
 
     def tell(self, samples: int = 0) -> None:
         """Report how far it is."""
-        self.samples_done = max(self.samples_done, samples)
+        self.samples_done, self.told = max(self.samples_done, samples), self.stop.elapsed
         if self.found:
             self.order.report(
                 Progress(self.samples_done, self.found[-1], least_cost(self.task, self.certificate), self.stop.seconds)
@@ -273,6 +278,7 @@ class SafeScheduler:
                 pursue = partial(context.run, course.pursue, auto)
                 threading.Thread(target=pursue, name="auto", daemon=True).start()
                 self._await(course)
+                course.tell()
         return self._answer(course)
 
     def _share(self, course: Course, crowd: Callable[[], float]) -> None:
