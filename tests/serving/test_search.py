@@ -133,10 +133,10 @@ def end_of(client: httpx.Client, location: str) -> dict[str, Any]:
 
 def test_a_default_request_searches_for_a_while(serve: Serve) -> None:
     """Without samples and limits `auto` answers after JAXSHOP_SEARCH_S; `work` gives the same bytes ever again."""
-    client, body = serve(search_s=0.5), shop_body()
+    client, body = serve(search_s=0.3), shop_body()
     began = time.monotonic()
     reply = conforms(client.post("/v1/schedules", json=body), schemas.ScheduleReply)
-    assert 0.4 < time.monotonic() - began < 10
+    assert 0.25 < time.monotonic() - began < 10
     assert (reply["source"], reply["proven_optimal"], reply["samples_done"]) == ("search:auto", False, 0)
     seconds, hours, sources = zip(*reply["trace"], strict=True)
     assert list(seconds) == sorted(seconds)
@@ -215,16 +215,14 @@ def test_the_client_follows_and_stops(server: Process) -> None:
         request.forget()
 
 
-def test_24_at_once_are_answered_in_time(fake_process: Callable[..., Process]) -> None:
+def test_24_at_once_are_answered_in_time(server: Process) -> None:
     """24 requests of 1.5 s at once, 2 searches at a time: each is answered in time, no worse than a rule, and valid."""
-    process = fake_process()
-    process.await_ready()
     plan = plan_of()
     rule = dispatch_by_rule(plan, RULES["MWKR"], active=False).makespan
     gate = threading.Barrier(24)
 
     def ask(seed: int) -> tuple[float, dict[str, Any]]:
-        with httpx.Client(base_url=process.url, headers=MES, timeout=60) as client:
+        with httpx.Client(base_url=server.url, headers=MES, timeout=60) as client:
             gate.wait()
             began = time.monotonic()
             reply = client.post(f"/v1/schedules?time_limit_s=1.5&seed={seed}", json=shop_body())
