@@ -1,4 +1,4 @@
-"""Searches side by side, a thread each: every one has its own state, kind and chance, and hears of the others' best."""
+"""The two kinds of search, each with a state of its own that it can be continued from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Worker(Protocol):
     """The table of its best schedule."""
 
     def advance(self, work: int, target: int) -> None:
-        """Go on until so much work is done in all, or a cost of `target`, as the arrays tell it, is reached."""
+        """Go on for so many nodes and gaps, or until a cost of `target`, as the arrays tell it, is reached."""
         ...
 
     @property
@@ -51,6 +51,7 @@ class _Kernel:
         build(self.arrays, self.state, order, choice)
         self.best = self.state.table.copy()
         self.memory = np.zeros(16, np.int64)
+        self._budget = 0
 
     @property
     def cost(self) -> int:
@@ -72,7 +73,8 @@ class IteratedGreedy(_Kernel):
 
     def advance(self, work: int, target: int) -> None:
         """See `Worker`."""
-        greedy.iterated_greedy(self.arrays, self.state, self.best, self.memory, work, target)
+        self._budget += work  # kept exactly, so that a search does not depend on how its work is sliced
+        greedy.iterated_greedy(self.arrays, self.state, self.best, self.memory, self._budget, target)
         self._require_acyclic()
 
     def adopt(self, table: np.ndarray, cost: int) -> None:
@@ -88,7 +90,7 @@ class TabuSearch(_Kernel):
         super().__init__(model, order, choice, seed)
         bans, picks = np.zeros((tabu.BANS, 3), np.int64), np.zeros((2, 6), np.int64)
         scratch = np.zeros(self.arrays.operations, np.int64)
-        self.arguments = (self.arrays, self.state, self.best, self.best.copy(), bans, picks, scratch, self.memory)
+        self._arguments = (self.arrays, self.state, self.best, self.best.copy(), bans, picks, scratch, self.memory)
         flexible = len(self.arrays.where) > self.arrays.operations
         memory = self.memory
         memory[[tabu.CURRENT, tabu.BEST, tabu.LOCAL]] = self.cost
@@ -99,7 +101,8 @@ class TabuSearch(_Kernel):
 
     def advance(self, work: int, target: int) -> None:
         """See `Worker`."""
-        tabu.tabu_search(*self.arguments, work, target)
+        self._budget += work
+        tabu.tabu_search(*self._arguments, self._budget, target)
         self._require_acyclic()
 
     def adopt(self, table: np.ndarray, cost: int) -> None:
