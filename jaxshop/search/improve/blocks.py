@@ -39,10 +39,11 @@ def may_precede(arrays, state, operation, other):
 
 @compiled
 def length_behind(arrays, state, operation, other, scratch):
-    """A lower estimate of the longest path through what moves when `operation` goes right behind `other`.
+    """An upper bound of the longest path through what moves when `operation` goes right behind `other`.
 
-    Heads and tails of what stands between both are computed as they would become (Balas and Vazacopoulos 1998).
-    `scratch` holds as many numbers.
+    Heads and tails of what stands between both are computed as they would become (Balas and Vazacopoulos 1998), while
+    those beside them, on routes, stay: the bound is exact unless one of those gets shorter. `scratch` holds as many
+    numbers.
     """
     table = state.table
     free = end_of(table, table[operation, BEFORE])

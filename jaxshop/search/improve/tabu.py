@@ -235,6 +235,7 @@ def restart(arrays, state, best, local, bans, memory):
     cost = ruin_and_recreate(arrays, state, cost, 2 + draw(state.random, memory[SHAKEN]))
     forget(state)
     bans[:, UNTIL] = 0
+    state.counters[WORK] += BANS // 16  # what that takes, or a piece of work on a tiny shop takes tenths of a second
     memory[LOCAL] = NO_COST
     keep(memory, best, local, state.table, cost, memory[ROUND])
 
