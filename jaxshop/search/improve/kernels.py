@@ -40,7 +40,7 @@ def _run(shifted: bool) -> None:
 
     from jaxshop.search.improve.dispatching import dispatch, floor_of
     from jaxshop.search.improve.model import model_of
-    from jaxshop.search.improve.workers import UNIT, IteratedGreedy, TabuSearch
+    from jaxshop.search.improve.workers import IteratedGreedy, TabuSearch
 
     times = {"A": 0 if shifted else 2, "B": 3}
     jobs = tuple(Job(name, (Operation(name, times), Operation(f"{name}'", times))) for name in ("1", "2", "3"))
@@ -49,5 +49,5 @@ def _run(shifted: bool) -> None:
     dispatch(floor_of(model), 0, False, order, choice)
     for kind in (TabuSearch, IteratedGreedy):
         worker = kind(model, order, choice, 0)
-        worker.advance(UNIT // 64, -1)
-        worker.adopt(worker.best, worker.cost)
+        worker.advance(1, -1)
+        worker.adopt(worker.best)

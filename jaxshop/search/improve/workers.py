@@ -1,14 +1,15 @@
-"""The two kinds of search, each with a state of its own that it can be continued from."""
+"""Searches side by side, a thread each: every one has its own state, kind and chance, and hears of the others' best."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
 
 from jaxshop.search.improve import greedy, tabu
-from jaxshop.search.improve.graph import CYCLIC, State, build, cost_of, new_state
-from jaxshop.search.improve.model import Arrays, Model
+from jaxshop.search.improve.graph import CYCLIC, build, cost_of, new_state
+from jaxshop.search.improve.model import Model
 
 UNIT = 1 << 17
 """Nodes visited and gaps looked at that count as one piece of work: one to three milliseconds."""
@@ -21,46 +22,59 @@ class Worker(Protocol):
     """One search that can be continued."""
 
     best: np.ndarray
-    """The table of its best schedule."""
+    """The table of its best schedule: of those that cost so many ticks, the first."""
+    cost: int
+    """Of its best schedule, in ticks."""
+    found: int
+    """The piece of work that led to it."""
 
-    def advance(self, work: int, target: int) -> None:
-        """Go on for so many nodes and gaps, or until a cost of `target`, as the arrays tell it, is reached."""
+    def advance(self, pieces: int, target: int) -> None:
+        """Go on until so many pieces are done in all, or a cost of `target`, as the arrays tell it, is reached."""
         ...
 
-    @property
-    def cost(self) -> int:
-        """Of its best schedule, as the arrays tell it."""
-        ...
-
-    def adopt(self, table: np.ndarray, cost: int) -> None:
+    def adopt(self, table: np.ndarray) -> None:
         """Take another's schedule for its best."""
         ...
 
 
-class _Kernel:
+class _Kernel(ABC):
     """What both kinds share: the state, begun with a schedule."""
 
-    arrays: Arrays
-    state: State
     best: np.ndarray
-    memory: np.ndarray
+    cost: int
+    found = 0
 
     def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
-        self.arrays = model.arrays
+        self.model, self.arrays = model, model.arrays
         self.state = new_state(model.arrays, seed)
         build(self.arrays, self.state, order, choice)
-        self.best = self.state.table.copy()
+        self.table = self.state.table.copy()
         self.memory = np.zeros(16, np.int64)
-        self._budget = 0
+        self.pieces = 0
+        self._take_note()
 
-    @property
-    def cost(self) -> int:
-        """See `Worker`."""
-        return cost_of(self.arrays, self.best)
+    @abstractmethod
+    def _run(self, work: int, target: int) -> None:
+        """Go on until so much work is done in all, with the best in `table`."""
 
-    def _require_acyclic(self) -> None:
+    def advance(self, pieces: int, target: int) -> None:
+        """See `Worker`; piece by piece, so that what is told does not hang on how many there are in one call."""
+        while self.pieces < pieces:
+            self.pieces += 1
+            self._run(self.pieces * UNIT, target)
+            if self.model.ticks(cost_of(self.arrays, self.table)) < self.cost:
+                self._take_note()
         if self.state.counters[CYCLIC]:
             raise AssertionError("a move made a cycle: a fault of the search")
+
+    def _take_note(self) -> None:
+        self.best, self.found = self.table.copy(), self.pieces
+        self.cost = self.model.ticks(cost_of(self.arrays, self.table))
+
+    def _adopt(self, table: np.ndarray) -> int:
+        self.table[:] = table
+        self._take_note()
+        return int(cost_of(self.arrays, table))
 
 
 class IteratedGreedy(_Kernel):
@@ -68,19 +82,15 @@ class IteratedGreedy(_Kernel):
 
     def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
         super().__init__(model, order, choice, seed)
-        self.memory[greedy.CURRENT] = self.memory[greedy.BEST] = self.cost
+        self.memory[[greedy.CURRENT, greedy.BEST]] = cost_of(self.arrays, self.table)
         self.memory[greedy.CYCLE_LENGTH] = FIRST_COOLING
 
-    def advance(self, work: int, target: int) -> None:
-        """See `Worker`."""
-        self._budget += work  # kept exactly, so that a search does not depend on how its work is sliced
-        greedy.iterated_greedy(self.arrays, self.state, self.best, self.memory, self._budget, target)
-        self._require_acyclic()
+    def _run(self, work: int, target: int) -> None:
+        greedy.iterated_greedy(self.arrays, self.state, self.table, self.memory, work, target)
 
-    def adopt(self, table: np.ndarray, cost: int) -> None:
+    def adopt(self, table: np.ndarray) -> None:
         """See `Worker`; the next cooling begins with it."""
-        self.best[:] = table
-        self.memory[greedy.BEST] = cost
+        self.memory[greedy.BEST] = self._adopt(table)
 
 
 class TabuSearch(_Kernel):
@@ -90,22 +100,18 @@ class TabuSearch(_Kernel):
         super().__init__(model, order, choice, seed)
         bans, picks = np.zeros((tabu.BANS, 3), np.int64), np.zeros((2, 6), np.int64)
         scratch = np.zeros(self.arrays.operations, np.int64)
-        self._arguments = (self.arrays, self.state, self.best, self.best.copy(), bans, picks, scratch, self.memory)
+        self.arguments = (self.arrays, self.state, self.table, self.table.copy(), bans, picks, scratch, self.memory)
         flexible = len(self.arrays.where) > self.arrays.operations
         memory = self.memory
-        memory[[tabu.CURRENT, tabu.BEST, tabu.LOCAL]] = self.cost
+        memory[[tabu.CURRENT, tabu.BEST, tabu.LOCAL]] = cost_of(self.arrays, self.table)
         # Where operations have alternatives, a restart that puts some elsewhere leads on; where they have none, only
         # patience does.
         memory[tabu.PATIENCE], memory[tabu.SHAKEN] = (300, 40) if flexible else (16_000, 11)
         memory[tabu.TENURE], memory[tabu.TENURE_SPREAD] = 10 + self.arrays.machines // 4, 11
 
-    def advance(self, work: int, target: int) -> None:
-        """See `Worker`."""
-        self._budget += work
-        tabu.tabu_search(*self._arguments, self._budget, target)
-        self._require_acyclic()
+    def _run(self, work: int, target: int) -> None:
+        tabu.tabu_search(*self.arguments, work, target)
 
-    def adopt(self, table: np.ndarray, cost: int) -> None:
+    def adopt(self, table: np.ndarray) -> None:
         """See `Worker`; restarts go back to it."""
-        self.best[:] = table
-        self.memory[tabu.BEST] = cost
+        self.memory[tabu.BEST] = self._adopt(table)
