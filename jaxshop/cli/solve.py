@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jaxshop.cli.arguments import add_command, count, load, positive, positive_count, seconds
+from jaxshop.search.cpsat import CpSat
 from jaxshop.search.registry import METHODS
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.support.errors import LateError, ShopError
@@ -127,8 +128,12 @@ def _check(args: argparse.Namespace) -> None:
         raise ShopError("--checkpoint: a rule needs no policy; leave one of both out")
     if args.start and (args.rule or args.method in ("rules", "greedy", "samples", "tune")):
         raise ShopError("--start: wants a method that goes on from a schedule: auto, improve or cpsat")
+    if args.start and (args.time_limit == 0 or (args.samples and args.method is None)):
+        raise ShopError("--start: wants time for a search; leave --time-limit 0 and --samples out")
     if args.start and args.checkpoint:
         raise ShopError("--start: the search begins with a file or with a policy; leave --checkpoint out")
+    if args.polish:
+        CpSat()  # what is missing is said before the search, not after it
     if args.method == "rules" and (args.checkpoint or args.samples):
         raise ShopError("--method rules: takes neither --checkpoint nor --samples")
     if args.time_limit == 0 and args.method in ("auto", "improve", "tune", "cpsat"):

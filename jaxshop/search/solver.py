@@ -124,15 +124,18 @@ def solve(
         raise ShopError(f"the start is no schedule of {plan.shop.name}: {violations[0]}")
     task = Task.of(plan)
     load = policy if callable(policy) else lambda: policy
+    trace: tuple[Incumbent, ...] = ()
+    rule_counts = rule_name is None and method in (None, "auto", "improve", "rules", "cpsat")
     with Prover(task, stop, watch, not endless) as prover:
         if time_limit is None:
             rollouts = _compiled(task, load)
             search = make(rollouts)
             if search.steps:
                 rollouts.expect(search.steps)
-            trace = tuple(prover.seen(search.search(task, seed, stop)))
+            with suppress(LateError):  # no work, or cancelled before any was done
+                trace = tuple(prover.seen(search.search(task, seed, stop)))
+            trace = trace or tuple(prover.seen(_at_once(task, stop, options.start, rule_counts)))
         else:
-            rule_counts = rule_name is None and method in (None, "auto", "improve", "rules", "cpsat")
             trace = _within(task, make, load, seed, stop, options.start, rule_counts, prover)
     best = trace[-1]
     return Solution(

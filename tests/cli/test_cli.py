@@ -12,41 +12,14 @@ import pytest
 
 from jaxshop.env import make
 from jaxshop.search.solver import solve
-from jaxshop.shop import shop_to_json, split_lots
+from jaxshop.shop import split_lots
 from jaxshop.sources import load_shop
-from jaxshop.support.errors import InvalidScheduleError
 from jaxshop.training.evaluate import rule_makespans
+from tests.cli.refusals import assert_refused
 from tests.oracles import dispatch as oracle
-from tests.shops import FT06, from_routes
 from tests.trained import Result, run, run_train
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {"policy:greedy", "policy:samples"}
-
-
-def assert_refused(result: Result, *said: str) -> None:
-    """Exit code 2, nothing on stdout, and one line on stderr that says all of `said`."""
-    assert result.code == 2
-    assert result.out == ""
-    assert result.err.startswith("error: ")
-    assert result.err.count("\n") == 1, result.err
-    for words in said:
-        assert words in result.err
-
-
-@pytest.fixture(scope="module")
-def ft06(tmp_path_factory) -> Path:
-    """The 6 x 6 of Fisher and Thompson as a standard text."""
-    path = tmp_path_factory.mktemp("ft06") / "ft06.txt"
-    path.write_text("6 6" + FT06)
-    return path
-
-
-@pytest.fixture
-def good() -> dict:
-    """A shop file's JSON: two machines, and two jobs of two operations."""
-    routes = [[{0: 3600, 1: 7200}, {1: 3600}], [{1: 1800}, {0: 900}]]
-    return shop_to_json(from_routes(routes, 2))
 
 
 def with_value(data: dict, path: list, value: object) -> dict:
@@ -194,21 +167,6 @@ def test_wrong_usage_is_one_line(arguments: str):
     assert_refused(run(*arguments.split()))
 
 
-def test_an_unknown_rule_is_refused_with_the_known_ones(ft06, tmp_path):
-    """Shows that a misspelt rule lists the rules, and writes nothing."""
-    assert_refused(run("solve", ft06, "--rule", "SPTT", "--out", tmp_path / "s.json"), "SPTT", "MWKR/active")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("option", ["--out", "--gantt"])
-def test_a_place_that_cannot_be_written_is_found_before_the_search(ft06, tmp_path, option: str):
-    """Shows that no half of two outputs is written, and no search done, where the other has no place."""
-    places = {"--out": tmp_path / "s.json", "--gantt": tmp_path / "g.html"} | {option: tmp_path / "no" / "where"}
-    given = [word for pair in places.items() for word in pair]
-    assert_refused(run("solve", ft06, "--rule", "SPT", *given), "the folder", "does not exist")
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("made", ["nothing", "empty folder", "file", "foreign folder"])
 def test_a_checkpoint_that_is_none_is_refused(ft06, tmp_path, made: str):
     """Shows that solve and evaluate name the checkpoint's folder, and leave nothing behind."""
@@ -260,93 +218,6 @@ def test_inspect_writes_the_shop_that_it_read(good, tmp_path):
     (tmp_path / "shop.json").write_text(json.dumps(good))
     first = run("inspect", tmp_path / "shop.json", "--out", tmp_path / "again.json", "--json").json
     assert run("inspect", tmp_path / "again.json", "--json").json["shop"] == first["shop"]
-
-
-def test_solve_then_verify(ft06, tmp_path):
-    """Shows that a rule's schedule passes verify, and that each change to it is found: exit codes 0 and 1."""
-    out, gantt = tmp_path / "schedule.json", tmp_path / "gantt.html"
-    result = run("solve", ft06, "--rule", "MWKR", "--out", out, "--gantt", gantt, "--json")
-    report = result.json
-    assert result.code == 0
-    assert set(report) >= {"makespan_hours", "lower_bound_hours", "gap_percent", "source", "valid", "seconds"}
-    assert (report["source"], report["valid"]) == ("rule:MWKR", True)
-    assert gantt.read_text().startswith("<!doctype html>")
-    assert run("verify", ft06, out).code == 0
-    assert run("verify", ft06, out, "--json").json["violations"] == []
-
-    schedule = json.loads(out.read_text())
-    schedule["operations"][0]["start"] += 1
-    out.write_text(json.dumps(schedule))
-    broken = run("verify", ft06, out, "--json")
-    assert (broken.code, broken.json["valid"]) == (1, False)
-    assert broken.json["violations"]
-    shown = run("verify", ft06, out)
-    assert (shown.code, shown.err) == (1, "")
-    assert len(shown.out.splitlines()) == len(broken.json["violations"]) + 1
-
-
-def test_solve_with_the_shipped_policy(ft06, tmp_path):
-    """Shows that without a checkpoint the package's own policy schedules, greedy and by samples, the same each time."""
-    files = []
-    for name, given in (("greedy", []), ("samples", ["--samples", 4]), ("again", ["--samples", 4])):
-        result = run(
-            "solve", ft06, "--out", tmp_path / name, "--json", "--method", "samples" if given else "greedy", *given
-        )
-        assert result.code == 0
-        assert result.json["source"] in SOURCES
-        assert result.err == ""
-        assert run("verify", ft06, tmp_path / name).code == 0
-        files.append((tmp_path / name).read_bytes())
-    assert files[1] == files[2]
-
-
-def test_solve_gives_the_best_of_policy_and_rules(ft06, tmp_path):
-    """Shows that without search no rule is shorter than the answer, and that what it cost is told along the way."""
-    best = {
-        name: run("solve", ft06, "--out", tmp_path / name, "--json", *given).json
-        for name, given in {
-            "any": ["--time-limit", 0],
-            "greedy": ["--method", "greedy"],
-            "rules": ["--method", "rules"],
-        }.items()
-    }
-    shortest = min((best[name] for name in ("greedy", "rules")), key=lambda report: report["makespan_hours"])
-    assert best["any"]["makespan_hours"] == shortest["makespan_hours"]
-    assert best["any"]["source"] == shortest["source"]
-    for report in best.values():
-        seconds, objective, source = report["trace"][-1]
-        assert (objective, source) == (report["objective"], report["source"])
-        assert 0 <= seconds <= report["seconds"]
-        assert report["objective"] == report["makespan_hours"]
-        assert (report["tardiness_hours"], report["late_jobs"], report["samples_done"]) == (0.0, 0, 0)
-    assert [report["work_done"] for report in best.values()] == [15, 1, 14]
-
-
-def test_solve_under_a_time_limit(ft06, tmp_path):
-    """Shows that a limit is kept and answered: the trace tells of a rule and of search, which finds the optimum."""
-    report = run("solve", ft06, "--out", tmp_path / "s", "--json", "--time-limit", 60, "--work", 200).json
-    assert report["trace"][0][2].startswith("rule:")
-    assert (report["source"], report["makespan_hours"]) == ("search:improve", 55 / 3600)
-    again = run("solve", ft06, "--out", tmp_path / "t", "--json", "--work", report["work_done"]).json
-    assert again["work_done"] == report["work_done"]
-    assert (tmp_path / "s").read_bytes() == (tmp_path / "t").read_bytes()
-    assert run("verify", ft06, tmp_path / "s").code == 0
-    short = run("solve", ft06, "--out", tmp_path / "s", "--json", "--time-limit", 0.001).json
-    assert (short["source"], short["work_done"]) == ("rule:MWKR", 0)
-    assert run("verify", ft06, tmp_path / "s").code == 0
-
-
-def test_a_wrong_schedule_of_ours_is_no_bad_input(ft06, tmp_path, monkeypatch):
-    """Shows exit code 1 and one line where a search builds what the verifier refuses, and that no file is written."""
-
-    def lie(*_: object, **__: object):
-        raise InvalidScheduleError("the schedule of policy:greedy is invalid: Machine 'M0' is used twice.")
-
-    monkeypatch.setattr("jaxshop.search.solver.solve", lie)
-    result = run("solve", ft06, "--out", tmp_path / "s")
-    assert (result.code, result.out) == (1, "")
-    assert result.err == "error: the schedule of policy:greedy is invalid: Machine 'M0' is used twice.\n"
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_evaluate_lists_methods_with_gaps(ft06, tmp_path):

@@ -24,9 +24,9 @@ def outer(x):
 """
 
 
-def python(code: str, folder: Path) -> subprocess.CompletedProcess:
+def python(code: str, folder: Path, **variables: str) -> subprocess.CompletedProcess:
     """Run a program in a folder, with the package at hand."""
-    env = os.environ | {"PYTHONPATH": f"{folder}:{ROOT}", "NUMBA_CACHE_DIR": ""}
+    env = os.environ | {"PYTHONPATH": f"{folder}:{ROOT}", "NUMBA_CACHE_DIR": ""} | variables
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, env=env)
 
 
@@ -40,3 +40,14 @@ def test_a_kernel_follows_what_it_has_from_other_files(tmp_path):
         (tmp_path / "inner.py").write_text(INNER.format(number=number, change=change))
         said.append(python(code, tmp_path).stdout)
     assert said == ["60 0\n", "60 1\n", "25.0 0\n", "2500.0 0\n"]
+
+
+def test_kernels_work_where_nothing_can_be_kept(tmp_path):
+    """Shows that without any folder to write to, which is said once, two kernels are compiled and right."""
+    (tmp_path / "outer.py").write_text(OUTER)
+    (tmp_path / "inner.py").write_text(INNER.format(number=10, change="+ 1"))
+    (tmp_path / "__pycache__").write_text("a file, where root may not write either")
+    nowhere = str(tmp_path / "__pycache__" / "kept")
+    done = python("from outer import outer; print(outer(5))", tmp_path, HOME=nowhere, XDG_CACHE_HOME=nowhere)
+    assert done.stdout == "60\n"
+    assert done.stderr.count("no folder for Numba's cache can be written") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from jaxshop.search import background
@@ -22,9 +23,9 @@ def begin(shifted: bool = False) -> Future[None]:
         return _ready[shifted]
 
 
-def wait(shifted: bool, deadline: float | None) -> None:
-    """Wait until they are there; raises LateError where they are not by the deadline, in `time.monotonic()`."""
-    background.wait(begin(shifted), deadline)
+def wait(shifted: bool, deadline: float | None, cancelled: Callable[[], bool] | None = None) -> None:
+    """Wait until they are there; LateError where they are not by the deadline, in `time.monotonic()`, or cancelled."""
+    background.wait(begin(shifted), deadline, cancelled)
 
 
 def _prepare_bounds() -> None:

@@ -1,0 +1,94 @@
+"""What a person sees while a search works, and how she ends it."""
+
+from __future__ import annotations
+
+import io
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from jaxshop.bounds import certify
+from jaxshop.cli.progress import EVERY, Interrupt, ProgressLine
+from jaxshop.schedule.dispatch import best_rule
+from jaxshop.search.proof import Watched
+from jaxshop.search.types import Incumbent
+from jaxshop.shop import split_lots
+from tests.shops import ft06
+
+PLAN = split_lots(ft06(), None)
+CERTIFICATE = certify(PLAN)
+
+
+def incumbent() -> Incumbent:
+    """A rule's schedule."""
+    name, schedule = best_rule(PLAN)
+    return Incumbent(schedule, schedule.makespan, f"rule:{name}", 0.1, 1)
+
+
+def test_the_line_says_best_bound_gap_source_and_time():
+    """Shows the words with and without a schedule and a limit, in ticks and in hours."""
+    line = ProgressLine("ticks", 10.0, time.monotonic() - 4)
+    assert re.fullmatch(r"no schedule yet, (6\.0|5\.9) s left", line.text())
+    line.watch(Watched(None, CERTIFICATE))
+    assert line.text().startswith("no schedule yet")
+    best = incumbent()
+    line.watch(Watched(best, CERTIFICATE))
+    gap = 100 * (best.cost / CERTIFICATE.value - 1)
+    said = f"best {best.cost} ticks, {gap:.2f} % over the bound {CERTIFICATE.value} ticks, by {best.source}, "
+    assert line.text().startswith(said)
+    endless = ProgressLine("hours", None, time.monotonic() - 4)
+    endless.watch(Watched(best, CERTIFICATE))
+    assert re.search(r"best 0\.\d\d h, .* h, by rule:\w+(/active)?, 4\.\d s$", endless.text())
+    assert ProgressLine("ticks", 1.0, time.monotonic() - 4).text().endswith(", 0.0 s left")
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        """As terminals do."""
+        return True
+
+
+@pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+def test_only_a_terminal_is_written_to(monkeypatch, kind: type[io.StringIO]):
+    """Shows lines in place of each other that are wiped at the end, and silence where stderr goes elsewhere."""
+    stream = kind()
+    monkeypatch.setattr("sys.stderr", stream)
+    with ProgressLine("ticks", 10.0, time.monotonic()) as line:
+        line.watch(Watched(incumbent(), CERTIFICATE))
+        time.sleep(2.5 * EVERY)
+    shown = stream.getvalue()
+    assert shown.count("\rbest ") == (2 if kind is Terminal else 0)
+    assert "\n" not in shown
+    assert shown.endswith("\r\x1b[K") == (kind is Terminal)
+
+
+def test_the_first_interrupt_is_a_wish_and_the_second_an_order():
+    """Shows that Ctrl-C is remembered once, ends the process as usual the second time, and afterwards."""
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupt() as interrupt:
+        assert not interrupt()
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_another_thread_leaves_signals_alone():
+    """Shows that a search off the main thread, as a server runs it, does not ask for Ctrl-C."""
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def inside() -> None:
+        with Interrupt() as interrupt:
+            seen.extend((signal.getsignal(signal.SIGINT) == before, interrupt()))
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    assert seen == [True, False]

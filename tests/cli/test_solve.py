@@ -1,0 +1,217 @@
+"""`jaxshop solve`: what it writes, prints, refuses, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jaxshop.search import cpsat
+from jaxshop.support.errors import InvalidScheduleError
+from tests.cli.refusals import assert_refused
+from tests.trained import run
+
+SOURCES = {"policy:greedy", "policy:samples"}
+
+
+def test_an_unknown_rule_is_refused_with_the_known_ones(ft06, tmp_path):
+    """Shows that a misspelt rule lists the rules, and writes nothing."""
+    assert_refused(run("solve", ft06, "--rule", "SPTT", "--out", tmp_path / "s.json"), "SPTT", "MWKR/active")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--out", "--gantt"])
+def test_a_place_that_cannot_be_written_is_found_before_the_search(ft06, tmp_path, option: str):
+    """Shows that no half of two outputs is written, and no search done, where the other has no place."""
+    places = {"--out": tmp_path / "s.json", "--gantt": tmp_path / "g.html"} | {option: tmp_path / "no" / "where"}
+    given = [word for pair in places.items() for word in pair]
+    assert_refused(run("solve", ft06, "--rule", "SPT", *given), "the folder", "does not exist")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_solve_then_verify(ft06, tmp_path):
+    """Shows that a rule's schedule passes verify, and that each change to it is found: exit codes 0 and 1."""
+    out, gantt = tmp_path / "schedule.json", tmp_path / "gantt.html"
+    result = run("solve", ft06, "--rule", "MWKR", "--out", out, "--gantt", gantt, "--json")
+    report = result.json
+    assert result.code == 0
+    assert set(report) >= {"makespan_hours", "lower_bound_hours", "gap_percent", "source", "valid", "seconds"}
+    assert (report["source"], report["valid"]) == ("rule:MWKR", True)
+    assert gantt.read_text().startswith("<!doctype html>")
+    assert run("verify", ft06, out).code == 0
+    assert run("verify", ft06, out, "--json").json["violations"] == []
+
+    schedule = json.loads(out.read_text())
+    schedule["operations"][0]["start"] += 1
+    out.write_text(json.dumps(schedule))
+    broken = run("verify", ft06, out, "--json")
+    assert (broken.code, broken.json["valid"]) == (1, False)
+    assert broken.json["violations"]
+    shown = run("verify", ft06, out)
+    assert (shown.code, shown.err) == (1, "")
+    assert len(shown.out.splitlines()) == len(broken.json["violations"]) + 1
+
+
+def test_solve_with_the_shipped_policy(ft06, tmp_path):
+    """Shows that without a checkpoint the package's own policy schedules, greedy and by samples, the same each time."""
+    files = []
+    for name, given in (("greedy", []), ("samples", ["--samples", 4]), ("again", ["--samples", 4])):
+        result = run(
+            "solve", ft06, "--out", tmp_path / name, "--json", "--method", "samples" if given else "greedy", *given
+        )
+        assert result.code == 0
+        assert result.json["source"] in SOURCES
+        assert result.err == ""
+        assert run("verify", ft06, tmp_path / name).code == 0
+        files.append((tmp_path / name).read_bytes())
+    assert files[1] == files[2]
+
+
+def test_solve_gives_the_best_of_policy_and_rules(ft06, tmp_path):
+    """Shows that without search no rule is shorter than the answer, and that what it cost is told along the way."""
+    best = {
+        name: run("solve", ft06, "--out", tmp_path / name, "--json", *given).json
+        for name, given in {
+            "any": ["--time-limit", 0],
+            "greedy": ["--method", "greedy"],
+            "rules": ["--method", "rules"],
+        }.items()
+    }
+    shortest = min((best[name] for name in ("greedy", "rules")), key=lambda report: report["makespan_hours"])
+    assert best["any"]["makespan_hours"] == shortest["makespan_hours"]
+    assert best["any"]["source"] == shortest["source"]
+    for report in best.values():
+        seconds, objective, source = report["trace"][-1]
+        assert (objective, source) == (report["objective"], report["source"])
+        assert 0 <= seconds <= report["seconds"]
+        assert report["objective"] == report["makespan_hours"]
+        assert (report["tardiness_hours"], report["late_jobs"], report["samples_done"]) == (0.0, 0, 0)
+    assert [report["work_done"] for report in best.values()] == [15, 1, 14]
+
+
+def test_solve_under_a_time_limit(ft06, tmp_path):
+    """Shows that a limit is kept and answered: the trace tells of a rule and of search, which finds the optimum."""
+    report = run("solve", ft06, "--out", tmp_path / "s", "--json", "--time-limit", 60, "--work", 200).json
+    assert report["trace"][0][2].startswith("rule:")
+    assert (report["source"], report["makespan_hours"]) == ("search:improve", 55 / 3600)
+    again = run("solve", ft06, "--out", tmp_path / "t", "--json", "--work", report["work_done"]).json
+    assert again["work_done"] == report["work_done"]
+    assert (tmp_path / "s").read_bytes() == (tmp_path / "t").read_bytes()
+    assert run("verify", ft06, tmp_path / "s").code == 0
+    short = run("solve", ft06, "--out", tmp_path / "s", "--json", "--time-limit", 0.001).json
+    assert (short["source"], short["work_done"]) == ("rule:MWKR", 0)
+    assert run("verify", ft06, tmp_path / "s").code == 0
+
+
+def test_a_wrong_schedule_of_ours_is_no_bad_input(ft06, tmp_path, monkeypatch):
+    """Shows exit code 1 and one line where a search builds what the verifier refuses, and that no file is written."""
+
+    def lie(*_: object, **__: object):
+        raise InvalidScheduleError("the schedule of policy:greedy is invalid: Machine 'M0' is used twice.")
+
+    monkeypatch.setattr("jaxshop.search.solver.solve", lie)
+    result = run("solve", ft06, "--out", tmp_path / "s")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "error: the schedule of policy:greedy is invalid: Machine 'M0' is used twice.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def start(ft06, tmp_path_factory):
+    """An optimal schedule of the 6 x 6."""
+    path = tmp_path_factory.mktemp("start") / "start.json"
+    assert run("solve", ft06, "--out", path, "--work", 60).code == 0
+    return path
+
+
+def test_a_search_begins_with_a_start(ft06, start, tmp_path):
+    """Shows that a start as good as can be proven, or with no work allowed, is the answer, to the byte."""
+    for given in ([], ["--work", 0], ["--time-limit", 0.001]):
+        report = run("solve", ft06, "--out", tmp_path / "s", "--json", "--start", start, *given).json
+        assert (report["source"], report["makespan_hours"]) == ("start", 55 / 3600)
+        assert sorted(json.loads((tmp_path / "s").read_text())["operations"], key=str) == sorted(
+            json.loads(start.read_text())["operations"], key=str
+        )
+
+
+def test_a_start_that_is_none_is_refused(ft06, start, tmp_path):
+    """Shows what is said of a start that is cut off, invalid, of another shop, of other lots, or given no time."""
+    text = start.read_text()
+    (tmp_path / "cut.json").write_text(text[: len(text) // 2])
+    (tmp_path / "invalid.json").write_text(text.replace('"start": 0', '"start": 1', 1))
+    (tmp_path / "other.txt").write_text("1 1\n0 5\n")
+    faults = {
+        (ft06, tmp_path / "cut.json"): ("cut.json", "not valid JSON"),
+        (ft06, tmp_path / "invalid.json"): ("the start is no schedule of ft06", "takes"),
+        (ft06, tmp_path / "none.json"): ("none.json", "no such file"),
+        (tmp_path / "other.txt", start): ("the start is no schedule of other",),
+        (ft06, start, "--max-lot-hours", 1): ("for whole jobs, not for lots",),
+        (ft06, start, "--time-limit", 0): ("--start: wants time",),
+        (ft06, start, "--samples", 4): ("--start: wants time",),
+    }
+    for (shop, begin, *given), said in faults.items():
+        assert_refused(run("solve", shop, "--start", begin, "--out", tmp_path / "s.json", *given), *said)
+    assert not (tmp_path / "s.json").exists()
+
+
+@pytest.mark.parametrize("text", ["1 1\n0 5\n", "3 1\n0 5\n0 3\n0 0\n", "1 1\n0 0\n", "1 2 1\n1 2 1 4 2 3\n"])
+def test_the_least_shops_are_solved_at_once(tmp_path, text: str):
+    """Shows one operation, one machine, no time at all, and one choice: proven optimal without search."""
+    shop = tmp_path / ("shop.fjs" if text.startswith("1 2 1") else "shop.txt")
+    shop.write_text(text)
+    report = run("solve", shop, "--out", tmp_path / "s", "--json").json
+    assert report["proven_optimal"]
+    assert run("verify", shop, tmp_path / "s").code == 0
+
+
+def test_no_work_is_answered_by_a_rule(ft06, tmp_path):
+    """Shows that work 0, which a limit too short for more reports, gives what that limit gave."""
+    for name, given in (("limit", ["--time-limit", 0.001]), ("work", ["--work", 0])):
+        report = run("solve", ft06, "--out", tmp_path / name, "--json", *given).json
+        assert (report["source"], report["work_done"]) == ("rule:MWKR", 0)
+    assert (tmp_path / "limit").read_bytes() == (tmp_path / "work").read_bytes()
+
+
+@pytest.mark.parametrize("given", [["--method", "cpsat", "--time-limit", 1], ["--polish", 1]])
+def test_a_missing_solver_is_said_before_the_search(ft06, tmp_path, monkeypatch, given: list):
+    """Shows one line with the extra's name, and that nothing was searched or written."""
+    monkeypatch.setattr(cpsat, "find_spec", lambda name: None)
+    began = time.monotonic()
+    assert_refused(run("solve", ft06, "--out", tmp_path / "s", *given), "--extra solver")
+    assert time.monotonic() - began < 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_time_limit_is_held(tmp_path):
+    """Shows the limit on a shop of 5,000 operations and on the reference; on an idle machine it is kept to 0.05 s."""
+    for shop in (["family:large:0"], ["reference", "--max-lot-hours", 60, "--seed", 1]):
+        report = run("solve", *shop, "--out", tmp_path / "s", "--json", "--time-limit", 1.5).json
+        assert report["seconds"] < 1.5 + 0.5
+
+
+def test_an_interrupted_search_writes_its_best(tmp_path):
+    """Shows for a real process that Ctrl-C gives a valid schedule, one line that says so, and exit code 130."""
+    out = tmp_path / "s.json"
+    command = [sys.executable, "-m", "jaxshop.cli", "solve", "family:jobshop:4", "--out", out, "--work", "10000000"]
+    watching, terminal = os.openpty()
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    while b"best " not in shown:
+        shown += os.read(watching, 1000)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    while b"best schedule so far" not in shown:
+        shown += os.read(watching, 1000)
+    os.close(watching)
+    assert process.returncode == 130
+    assert b"family:jobshop:4" in said
+    assert f"interrupted: {out} holds the best schedule so far".encode() in shown
+    assert b"over the bound" in shown
+    assert b"\r\x1b[K" in shown
+    assert run("verify", "family:jobshop:4", out).code == 0
