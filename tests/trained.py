@@ -47,6 +47,7 @@ samples = 4
 batch = 2
 rule_seeds = 1
 baseline_seconds = 0.01
+plan_work = 10
 [logging]
 checkpoint_every = 5
 """

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from jaxshop.policies.registry import NetworkConfig
 from jaxshop.ppo.config import PPOConfig, StageConfig
 from jaxshop.support.files import read_text
-from jaxshop.support.settings import POSITIVE, ConfigError, Constraint, build, faults, merge
+from jaxshop.support.settings import NOT_NEGATIVE, POSITIVE, ConfigError, Constraint, build, faults, merge
 
 SEED = Constraint(lambda x: 0 <= x < 2**31, "must be from 0 to 2147483647")
 
@@ -55,6 +55,7 @@ class EvaluationConfig:
     rule_seeds: Annotated[int, POSITIVE] = 32
     baseline_seconds: Annotated[float | None, POSITIVE] = None
     choose_by: Literal["own", "kept"] = "kept"
+    plan_work: Annotated[int, NOT_NEGATIVE] = 1000
 
 
 @dataclass(frozen=True)

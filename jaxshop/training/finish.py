@@ -16,7 +16,8 @@ from jaxshop.schedule import Schedule
 from jaxshop.schedule import write as write_schedule
 from jaxshop.search.compiled import Dispatch, play_rule
 from jaxshop.search.tune import Tuned, tune_linear
-from jaxshop.shop import TICKS_PER_HOUR, shop_facts
+from jaxshop.search.types import Stop, Task
+from jaxshop.shop import TICKS_PER_HOUR, gap_percent, shop_facts, span
 from jaxshop.training.config import Config
 from jaxshop.training.evaluate import Evaluator, rule_makespans, verified
 from jaxshop.training.problem import TrainingProblem
@@ -48,6 +49,17 @@ def choose(store: Store, like: ArrayTree) -> Chosen:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """The verified schedule that the run hands out, and who made it."""
+
+    schedule: Schedule
+    source: str
+    begun: Schedule
+    """What the search went on from: the best of policy, samples and rules."""
+    begun_source: str
+
+
+@dataclass(frozen=True)
 class Judgement:
     """Verified schedules of the policy, and everything that it has to be better than; rules in ticks."""
 
@@ -58,9 +70,7 @@ class Judgement:
     rules: Mapping[str, float]
     tuned: Tuned
 
-    plan: Dispatch
-    """The best of policy, samples and rules."""
-    source: str
+    plan: Plan
 
 
 def judge(
@@ -80,6 +90,7 @@ def judge(
     best = min((name for name in rules if not name.startswith("random")), key=lambda name: rules[name])
     if rules[best] < int(plan.makespan):
         plan, source = play_rule(problem.own_env, problem.own, best), f"rule:{best}"
+    begun = verified(problem.plan, plan, f"the schedule of {source}")
     return Judgement(
         evaluator.greedy(initial, "untrained"),
         greedy,
@@ -87,14 +98,28 @@ def judge(
         sampled,
         rules,
         tune_linear(problem.own_env, problem.own, jax.random.key(seed), evaluation.baseline_seconds or seconds),
-        plan,
-        source,
+        _searched(problem, begun, source, evaluation.plan_work, seed),
     )
+
+
+def _searched(problem: TrainingProblem, begun: Schedule, source: str, work: int, seed: int) -> Plan:
+    """Let the method `improve` go on from a schedule for so much work, or until the certified bound is met.
+
+    Work and not seconds: the same run gives the same plan, however busy the machine is.
+    """
+    if work == 0:
+        return Plan(begun, source, begun, source)
+    from jaxshop.search.improve.method import Improve  # loads Numba, which training has no need of
+
+    task = Task(problem.plan, problem.certificate)
+    stop = Stop(work=work, target=task.objective.lower_bound(problem.certificate.value))
+    *_, best = Improve(begun).search(task, seed, stop)
+    return Plan(best.schedule, source if best.source == "start" else best.source, begun, source)
 
 
 def write(problem: TrainingProblem, config: Config, judgement: Judgement, chosen: Chosen, folder: Path) -> Schedule:
     """Put the schedule and its picture into the run folder, and the policy where the config wants it."""
-    schedule = verified(problem.plan, judgement.plan, f"the schedule of {judgement.source}")
+    schedule = judgement.plan.schedule
     if config.run.export_to is not None:
         export_policy(chosen.weights, chosen.meta, Path(config.run.export_to))
     write_schedule(folder / "schedule.json", schedule)
@@ -122,7 +147,7 @@ def report(
             "chosen_update": chosen.update,
             "last_greedy_hours": _hours(judgement.last.makespan),
         },
-        "plan": {"hours": _hours(judgement.plan.makespan), "source": judgement.source},
+        "plan": _plan(judgement.plan, bound),
         "rules": {name: _hours(ticks) for name, ticks in judgement.rules.items()},
         "baselines": {"linear_cem": _hours(judgement.tuned.makespan)},
         "gap_percent": round(100 * (greedy / bound - 1), 3),
@@ -133,6 +158,25 @@ def report(
         "env_steps": spent.env_steps,
         "env_steps_per_second": round(spent.env_steps / max(spent.seconds - spent.compile_seconds, 1e-9)),
         "device": device_name(),
+    }
+
+
+def plan_line(problem: TrainingProblem, plan: Plan) -> str:
+    """Who made the plan, and how good it is, for people."""
+    bound, unit = problem.certificate.value, problem.plan.shop.unit
+    from_start = plan.source != plan.begun_source
+    begun = f", begun with {span(plan.begun.makespan, unit)} of {plan.begun_source}" if from_start else ""
+    over = f"{gap_percent(plan.schedule.makespan, bound):.2f} % over the bound"
+    judged = "proven optimal" if plan.schedule.makespan <= bound else over
+    return f"plan: {span(plan.schedule.makespan, unit)}, {judged}, by {plan.source}{begun}"
+
+
+def _plan(plan: Plan, bound: int) -> dict[str, Any]:
+    return {
+        "hours": _hours(plan.schedule.makespan),
+        "source": plan.source,
+        "proven_optimal": plan.schedule.makespan <= bound,
+        "begun_with": {"hours": _hours(plan.begun.makespan), "source": plan.begun_source},
     }
 
 

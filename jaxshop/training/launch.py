@@ -104,6 +104,7 @@ def _run(
     }
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
     console.print(comparison_table(report))
+    console.print(finish.plan_line(problem, judgement.plan), highlight=False)
     console.print(f"schedule.json and gantt.html are in {folder}", highlight=False)
     return report, 3 if report["target_met"] is False else 0
 

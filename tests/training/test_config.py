@@ -80,6 +80,7 @@ def test_the_default_config_names_every_key_with_its_default():
         ("[own]\nshops = 2", "own.shops: must be 1"),
         ("[own]\nlearning_rate = 0", "own.learning_rate: must be > 0"),
         ("[evaluation]\nbaseline_seconds = -2", "evaluation.baseline_seconds: must be > 0"),
+        ("[evaluation]\nplan_work = -1", "evaluation.plan_work: must be >= 0"),
         ("[run", "not valid TOML"),
         ("[run]\nseed = 1\nseed = 2", "not valid TOML"),
     ],

@@ -60,7 +60,7 @@ def test_a_run_ends_with_one_line_of_json(finished: Finished):
 
 
 def test_a_run_leaves_a_folder(finished: Finished):
-    """Shows every file of the run folder, and a valid schedule: the best of policy and rules, as `plan` says."""
+    """Shows every file of the run folder, and a valid schedule, whose maker `plan` names."""
     names = {path.name for path in finished.folder.iterdir()}
     assert names == {"config.json", "metrics.jsonl", "checkpoints", "schedule.json", "gantt.html", "report.json"}
     assert finished.folder.name.startswith("tiny-")
@@ -68,15 +68,35 @@ def test_a_run_leaves_a_folder(finished: Finished):
     assert json.loads((finished.folder / "report.json").read_text()) == finished.report
     assert len((finished.folder / "metrics.jsonl").read_text().splitlines()) == UPDATES
     assert run("verify", finished.shop, finished.folder / "schedule.json").code == 0
-    policy, schedule = finished.report["policy"], read(finished.folder / "schedule.json")
-    own, plan = min(policy["greedy_hours"], policy["best_of_hours"]), finished.report["plan"]
-    rules = {name: hours for name, hours in finished.report["rules"].items() if not name.startswith("random")}
-    assert plan["hours"] == pytest.approx(min(own, *rules.values()), abs=1e-5)
+    plan, schedule = finished.report["plan"], read(finished.folder / "schedule.json")
     assert schedule.makespan / 3600 == pytest.approx(plan["hours"], abs=1e-5)
-    if plan["hours"] < own:
-        assert rules[plan["source"].removeprefix("rule:")] == plan["hours"]
+    assert plan["proven_optimal"] == (plan["hours"] <= finished.report["lower_bound_hours"])
+    assert "by search:improve, begun with" in finished.result.err
+
+
+def test_search_goes_on_from_the_best_of_policy_and_rules(finished: Finished):
+    """Shows that `plan` tells what search began with and is better, and that the policy's figures stay its own."""
+    policy, plan = finished.report["policy"], finished.report["plan"]
+    own, begun = min(policy["greedy_hours"], policy["best_of_hours"]), plan["begun_with"]
+    rules = {name: hours for name, hours in finished.report["rules"].items() if not name.startswith("random")}
+    assert begun["hours"] == pytest.approx(min(own, *rules.values()), abs=1e-5)
+    if begun["hours"] < own:
+        assert rules[begun["source"].removeprefix("rule:")] == begun["hours"]
     else:
-        assert plan["source"].startswith("policy:")
+        assert begun["source"].startswith("policy:")
+    assert finished.report["lower_bound_hours"] <= plan["hours"] < begun["hours"]
+    assert plan["source"] == "search:improve"
+
+
+def test_without_work_the_plan_is_what_search_would_begin_with(finished: Finished, copied):
+    """Shows that `plan_work` may be set on a resume, and that 0 leaves search out: all else is as before."""
+    result = run_train("--resume", copied, "evaluation.plan_work=0", "--json")
+    begun = finished.report["plan"]["begun_with"]
+    assert result.json["plan"] == {**begun, "proven_optimal": False, "begun_with": begun}
+    assert read(copied / "schedule.json").makespan / 3600 == pytest.approx(begun["hours"], abs=1e-5)
+    same = finished.report.keys() - CLOCK - {"plan"}
+    assert {k: result.json[k] for k in same} == {k: finished.report[k] for k in same}
+    assert f"by {begun['source']}\n" in result.err
 
 
 def test_the_checkpoint_of_a_run_schedules(finished: Finished, tmp_path):
