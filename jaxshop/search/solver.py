@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jaxshop.bounds import Certificate
 from jaxshop.schedule import Schedule, verify
-from jaxshop.schedule.dispatch import best_rule
+from jaxshop.schedule.dispatch import BEST_FIRST, best_rule
 from jaxshop.search import background
 from jaxshop.search.auto import policy_first
 from jaxshop.search.cpsat import CpSat
+from jaxshop.search.improve import kernels
+from jaxshop.search.improve.model import model_of
 from jaxshop.search.priority import Tunable
 from jaxshop.search.proof import Prover, Watched
 from jaxshop.search.registry import method_named
@@ -231,11 +233,18 @@ def _within(
 
 
 def _at_once(task: Task, stop: Stop, start: Schedule | None, rule_counts: bool) -> Iterator[Incumbent]:
-    """What there is whatever the limit: the start, or the first rule on the host."""
+    """What there is whatever the limit: the start, or the first rule, by the kernels if they are there."""
     best = Best(task, stop)
     if start is not None:
         return best.offer(start, "start")
-    name, schedule = best_rule(task.plan, stop.begun)
+    model = model_of(task.plan)
+    if kernels.ready(model.shift > 0):
+        from jaxshop.search.improve.method import play  # compiled, as Numba is there already
+
+        (name, active), *_ = BEST_FIRST
+        schedule = play(model, task, name, active)
+    else:
+        name, schedule = best_rule(task.plan, stop.begun)
     return best.offer(schedule, f"{'rule' if rule_counts else 'fallback'}:{name}")
 
 

@@ -35,6 +35,12 @@ def _prepare_bounds() -> None:
     prepare()
 
 
+def ready(shifted: bool) -> bool:
+    """Whether they are there already."""
+    future = _ready.get(shifted)
+    return future is not None and future.done() and future.exception() is None
+
+
 def _run(shifted: bool) -> None:
     """Run every kernel on a shop of two operations."""
     import numpy as np

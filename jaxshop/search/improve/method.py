@@ -93,6 +93,14 @@ def _best_rule(
     return found
 
 
+def play(model: Model, task: Task, rule: str, active: bool) -> Schedule:
+    """The schedule of a rule of `NUMBERS`, which is that of `jaxshop.schedule.dispatch`, some twenty times sooner."""
+    n = model.arrays.operations
+    order, choice = np.empty(n, np.int32), np.empty(n, np.int32)
+    dispatch(floor_of(model), NUMBERS[rule], active, order, choice)
+    return _schedule(model, task, order, choice)
+
+
 def _schedule(model: Model, task: Task, order: np.ndarray, choice: np.ndarray) -> Schedule:
     state = new_state(model.arrays, 0)
     build(model.arrays, state, order, choice)
@@ -142,4 +150,4 @@ def _seed(key: Key) -> int:
         return key
     import jax  # a key of its makes sure that it is there
 
-    return int(np.asarray(jax.random.key_data(key)).astype(np.uint64) @ np.array([1 << 20, 1], np.uint64))
+    return int(np.asarray(jax.random.key_data(key)).astype(np.uint64) @ np.array([1 << 32, 1], np.uint64))

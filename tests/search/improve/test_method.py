@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from jaxshop.bounds import certify
 from jaxshop.schedule import Schedule, verify
 from jaxshop.search.improve import method
-from jaxshop.search.improve.method import Improve
+from jaxshop.search.improve.method import Improve, _seed
 from jaxshop.search.types import Incumbent, Stop, Task
 from jaxshop.shop import LotPlan, split_lots
 from tests.oracles import brute_force
@@ -125,3 +127,11 @@ def test_an_optimal_start_is_the_answer():
     assert (only.schedule, only.source, stop.done) == (start, "start", 0)
     assert_sound(plan, incumbents := searched(plan, Stop(work=30), start=start))
     assert incumbents[0].schedule == start
+
+
+def test_keys_are_told_apart():
+    """Shows that a key of JAX's stands for a number of its own: neighbours in either half, and halves that shift."""
+    halves = [(0, 1 << 20), (1, 0), (0, 1), (1, 1 << 31), (1 << 31, 1)]
+    keys = [jax.random.wrap_key_data(jnp.array(pair, jnp.uint32)) for pair in halves]
+    assert len({_seed(key) for key in keys}) == len(halves)
+    assert _seed(7) == 7
