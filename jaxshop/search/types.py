@@ -189,12 +189,15 @@ class Best:
     task: Task
     stop: Stop
     cost: int | None = None
+    took: float = 0.0
+    """Seconds that the last verification took."""
 
     def offer(self, schedule: Schedule, source: str) -> Iterator[Incumbent]:
         """Yield the schedule as an incumbent, or nothing."""
         cost = self.task.cost(schedule)
         if self.cost is not None and cost >= self.cost:
             return
+        began = self.stop.elapsed
         require_valid(self.task, schedule, source)
-        self.cost = cost
+        self.cost, self.took = cost, self.stop.elapsed - began
         yield Incumbent(schedule, cost, source, self.stop.elapsed, self.stop.done)

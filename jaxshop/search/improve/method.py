@@ -30,6 +30,9 @@ EXCHANGE = 128
 SHOWN_SHARE = 0.1
 """Of the time, what naming and verifying incumbents on the way may take; the last one is shown anyway."""
 
+SHOWING = 1.5
+"""What naming and verifying take together, in times of verifying; until it has been measured."""
+
 
 @dataclass(frozen=True)
 class Improve:
@@ -117,7 +120,7 @@ def _workers(model: Model, begin: tuple[np.ndarray, np.ndarray], seed: int, coun
 def _improve(model: Model, task: Task, stop: Stop, best: Best, workers: list[Worker]) -> Iterator[Incumbent]:
     """Let the workers go on slice by slice, and yield the best of them from time to time and at the end."""
     assert best.cost is not None
-    done, size, pace, showing, shown = 0, 1, 0.0, 0.0, stop.elapsed
+    done, size, pace, showing, shown = 0, 1, 0.0, SHOWING * best.took, stop.elapsed
     cost = best.cost
     with ThreadPoolExecutor(len(workers)) as pool:
         while stop.allows(pace * size + showing, cost):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import jax
@@ -10,6 +11,8 @@ import pytest
 
 from jaxshop.bounds import certify
 from jaxshop.schedule import Schedule, verify
+from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
+from jaxshop.search import types
 from jaxshop.search.improve import method
 from jaxshop.search.improve.method import Improve, _seed
 from jaxshop.search.types import Incumbent, Stop, Task
@@ -127,6 +130,23 @@ def test_an_optimal_start_is_the_answer():
     assert (only.schedule, only.source, stop.done) == (start, "start", 0)
     assert_sound(plan, incumbents := searched(plan, Stop(work=30), start=start))
     assert incumbents[0].schedule == start
+
+
+def test_the_last_verification_is_within_the_limit(monkeypatch):
+    """Shows that a search whose schedules take 0.3 s to verify ends so long before its limit."""
+
+    def slowly(task, schedule, source):
+        time.sleep(0.3)
+
+    monkeypatch.setattr(types, "require_valid", slowly)
+    plan = PLANS["job shop"]
+    costs = []
+    for seconds in (0.5, 1.2):
+        stop = Stop(seconds)
+        found = searched(plan, stop, start=dispatch_by_rule(plan, RULES["SPT"], active=False))
+        assert stop.elapsed < seconds + 0.1
+        costs.append(found[-1].cost)
+    assert costs[0] > costs[1]  # no time for a second one, and some
 
 
 def test_keys_are_told_apart():
