@@ -13,7 +13,7 @@ from jaxshop.bounds import certify
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search import types
-from jaxshop.search.improve import method
+from jaxshop.search.improve import kernels, method
 from jaxshop.search.improve.method import Improve, _seed
 from jaxshop.search.types import Incumbent, Stop, Task
 from jaxshop.shop import LotPlan, split_lots
@@ -33,6 +33,12 @@ BEHIND = 14 + 10
 
 NO_ACCOUNT = certify(split_lots(ft06(), None))
 """Stands for a plan's certificate, which the method does not look at."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Have the kernels before any limit begins."""
+    kernels.wait(False, None)
 
 
 @dataclass
