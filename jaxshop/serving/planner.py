@@ -157,6 +157,7 @@ class Planner:
 
         def search(has_place: bool) -> Reply:
             if not has_place:
+                order.stopped = threading.Event()  # its own: nobody asked for this
                 order.stopped.set()
             with self._counting():
                 return reply(self._scheduler.search(course, self._crowd))

@@ -106,6 +106,20 @@ def test_a_time_limit_gives_what_as_many_samples_give(real: Process) -> None:
         assert free[part] == limited.json()[part]
 
 
+def test_the_search_is_no_worse_than_any_rule_and_repeatable(real: Process) -> None:
+    """Without options the search answers, valid and with every rule behind it; as much work gives the same bytes."""
+    body = shop_body(jobs=20, machines=5, operations=5)
+    reply = real.client.post("/v1/schedules?time_limit_s=1", json=body).json()
+    plan = split_lots(parse_shop(body, "body"), None)
+    assert verify(plan, from_json(reply["schedule"], "reply")) == []
+    assert reply["verification"]["rejected_attempts"] == []
+    ruled = (oracle.dispatch(plan, rule, active) for rule in oracle.RULES.values() for active in (True, False))
+    assert reply["kpis"]["makespan_hours"] <= min(schedule.makespan for schedule in ruled) / TICKS_PER_HOUR
+    first, second = (lasting(real.client.post("/v1/schedules?work=40&seed=5", json=body)) for _ in range(2))
+    assert first == second
+    assert b'"source":"search:improve"' in first
+
+
 def test_a_shop_beyond_the_ladder_is_refused_with_the_limit(real: Process) -> None:
     """422, and nothing is compiled for it."""
     refused = real.client.post("/v1/schedules", json=shop_body(jobs=33))

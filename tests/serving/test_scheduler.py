@@ -112,7 +112,7 @@ def test_rules_that_fail_leave_the_greedy_schedule(
     scheduler: SafeScheduler, engine: FakeEngine, how: str, reason: str | None
 ) -> None:
     """What was verified before stands; a limit that cuts the rules off is no rejection."""
-    answer = scheduler.schedule(engine.load(), Order(plan_of(f"rules:{how}"), samples=0, deadline=time.monotonic() + 2))
+    answer = scheduler.schedule(engine.load(), Order(plan_of(f"rules:{how}"), samples=0, deadline=time.monotonic() + 1))
     assert (answer.source, answer.samples_done) == ("policy:greedy", 0)
     assert [rejection.reason for rejection in answer.rejections] == ([reason] if reason else [])
 

@@ -244,7 +244,7 @@ def test_a_stuck_device_is_answered_for_over_the_wire(fake_process: Start) -> No
     """The caller gets a rule's schedule in time, the balancer a 503, and a further caller does not wait."""
     process = fake_process(JAXSHOP_STALL_S="1")
     process.await_ready()
-    reply = process.client.post("/v1/schedules?samples=0&time_limit_s=4", json=shop_body(name="greedy:hang"))
+    reply = process.client.post("/v1/schedules?samples=0&time_limit_s=2", json=shop_body(name="greedy:hang"))
     assert reply.status_code == 200, reply.text
     assert reply.json()["source"].startswith("fallback:")
     assert process.client.get("/readyz").json() == {"status": "stalled"}

@@ -19,8 +19,9 @@ LOGGED, WORK, OVERFLOWN, CYCLIC, STALE = range(5)
 for what it should take back; whether the graph has had a cycle, which is a fault of a move; changes since the order was
 made."""
 
-RENEWED_AFTER = 12
-"""Changes after which the order is made anew."""
+STALE_AFTER, STALE_SHARE = 12, 7
+"""Changes after which the order is made anew: so many, or operations >> STALE_SHARE where that is more, as it takes
+time in proportion to them."""
 
 ROOM = 64
 """Places at the end of `path` for operations that are taken out."""
@@ -179,6 +180,12 @@ def renew(arrays, state):
 
 
 @compiled
+def stale(arrays, state):
+    """Whether it is time to make the order anew."""
+    return state.counters[STALE] >= max(STALE_AFTER, arrays.operations >> STALE_SHARE)
+
+
+@compiled
 def recompute(arrays, state):
     """Heads and tails of all operations, in the order, which must be topological."""
     n, table = arrays.operations, state.table
@@ -253,14 +260,15 @@ def settle(arrays, state, forward, backward):
 
 
 @compiled
-def changed(arrays, state, operation, before, after):
-    """Follow a change at an operation and at its former or new neighbours on a machine, which are nodes."""
+def touched(arrays, state, operation, before, after):
+    """Mark what a change at an operation reaches first: itself, its route, its neighbours on a machine, then or now.
+
+    Returns the lowest word that is marked for heads and the highest for tails. The order must not be made anew before
+    they are settled.
+    """
     n, table, place = arrays.operations, state.table, state.place
     state.counters[STALE] += 1
-    if state.counters[STALE] >= RENEWED_AFTER and not renew(arrays, state):
-        return
-    forward = mark(state.forward, place[operation])
-    backward = mark(state.backward, place[operation])
+    forward, backward = mark(state.forward, place[operation]), mark(state.backward, place[operation])
     following, previous = table[operation, NEXT], table[operation, PREVIOUS]
     if after < n:
         forward = min(forward, mark(state.forward, place[after]))
@@ -270,7 +278,7 @@ def changed(arrays, state, operation, before, after):
         backward = max(backward, mark(state.backward, place[before]))
     if previous < n:
         backward = max(backward, mark(state.backward, place[previous]))
-    settle(arrays, state, forward, backward)
+    return forward, backward
 
 
 @compiled
@@ -299,22 +307,30 @@ def link(arrays, state, operation, alternative, before):
 
 
 @compiled
-def take_out(arrays, state, operation):
-    """Take an operation off its machine; as long as it is out it counts with its least time."""
+def take_out(arrays, state, operations):
+    """Take operations off their machines; as long as they are out they count with their least times."""
+    if stale(arrays, state) and not renew(arrays, state):
+        return
     nowhere = arrays.blank.shape[0] - 1
-    before, after = unlink(arrays, state, operation)
-    put(state, operation, BEFORE, nowhere)
-    put(state, operation, AFTER, nowhere)
-    put(state, operation, TIME, arrays.least[operation])
-    put(state, operation, MACHINE, nowhere)
-    changed(arrays, state, operation, before, after)
+    forward, backward = state.forward.shape[0], 0
+    for operation in operations:
+        before, after = unlink(arrays, state, operation)
+        put(state, operation, BEFORE, nowhere)
+        put(state, operation, AFTER, nowhere)
+        put(state, operation, TIME, arrays.least[operation])
+        put(state, operation, MACHINE, nowhere)
+        lowest, highest = touched(arrays, state, operation, before, after)
+        forward, backward = min(forward, lowest), max(backward, highest)
+    settle(arrays, state, forward, backward)
 
 
 @compiled
 def put_in(arrays, state, operation, alternative, before):
     """Put an operation that is out behind the node `before`."""
+    if stale(arrays, state) and not renew(arrays, state):
+        return
     link(arrays, state, operation, alternative, before)
-    changed(arrays, state, operation, before, state.table[operation, AFTER])
+    settle(arrays, state, *touched(arrays, state, operation, before, state.table[operation, AFTER]))
 
 
 @compiled

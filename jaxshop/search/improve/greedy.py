@@ -89,8 +89,7 @@ def ruin_and_recreate(arrays, state, cost, count):
     """Take some operations out and put each back where it costs least; returns the cost."""
     begin = state.path.shape[0] - ROOM
     chosen = choose(arrays, state, cost, count)
-    for k in range(chosen):
-        take_out(arrays, state, state.path[begin + k])
+    take_out(arrays, state, state.path[begin : begin + chosen])
     for k in range(chosen):
         operation = state.path[begin + k]
         alternative, before = best_place(arrays, state, operation)

@@ -45,6 +45,7 @@ def _run(shifted: bool) -> None:
     """Run every kernel on a shop of two operations."""
     import numpy as np
 
+    from jaxshop.search.improve.balancing import balanced_start
     from jaxshop.search.improve.dispatching import dispatch, floor_of
     from jaxshop.search.improve.model import model_of
     from jaxshop.search.improve.workers import IteratedGreedy, TabuSearch
@@ -54,7 +55,8 @@ def _run(shifted: bool) -> None:
     model = model_of(split_lots(Shop("kernels", (Machine("A"), Machine("B")), jobs), None))
     order, choice = np.empty(6, np.int32), np.empty(6, np.int32)
     dispatch(floor_of(model), 0, False, order, choice)
+    balanced_start(floor_of(model))
     for kind in (TabuSearch, IteratedGreedy):
         worker = kind(model, order, choice, 0)
-        worker.advance(1, -1)
-        worker.adopt(worker.best)
+        worker.advance(1, -1, 0)
+        worker.adopt(worker)

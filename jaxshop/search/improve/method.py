@@ -11,10 +11,11 @@ import numpy as np
 
 from jaxshop.schedule import Schedule
 from jaxshop.search.improve import kernels
+from jaxshop.search.improve.balancing import balanced_start
 from jaxshop.search.improve.dispatching import NUMBERS, dispatch, floor_of
 from jaxshop.search.improve.graph import build, new_state
-from jaxshop.search.improve.model import Model, model_of, sequences, to_schedule
-from jaxshop.search.improve.workers import IteratedGreedy, TabuSearch, Worker
+from jaxshop.search.improve.model import Model, model_of, sequences, to_schedule, uneven
+from jaxshop.search.improve.team import Start, Team
 from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
 from jaxshop.support.errors import LateError
 from jaxshop.support.machine import usable_cores
@@ -23,9 +24,6 @@ SOURCE = "search:improve"
 
 SLICE_SECONDS = 0.02
 """What passes between two looks at the clock."""
-
-EXCHANGE = 128
-"""Pieces of work after which workers hear of each other's best."""
 
 SHOWN_SHARE = 0.1
 """Of the time, what naming and verifying incumbents on the way may take; the last one is shown anyway."""
@@ -36,12 +34,12 @@ SHOWING = 1.5
 
 @dataclass(frozen=True)
 class Improve:
-    """Rules or a start, then workers side by side.
+    """Rules or a start, then a team of searches side by side.
 
     Attributes:
         start: a valid schedule to begin with; None begins with the best rule.
         policy: a method whose schedule is begun with where it comes in time and is better than every rule.
-        threads: how many workers; None: one for each core. Another number gives another schedule.
+        threads: how many seats the team has; None: one for each core. Another number gives another schedule.
     """
 
     start: Schedule | None = None
@@ -54,7 +52,7 @@ class Improve:
         return () if self.policy is None else self.policy.steps
 
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
-        """See `Method`; a piece of work is `UNIT` nodes and gaps by each worker."""
+        """See `Method`; a piece of work is `UNIT` nodes and gaps on each seat."""
         model = model_of(task.plan)
         kernels.wait(model.shift > 0, stop.deadline, stop.cancelled)
         best = Best(task, stop)
@@ -69,8 +67,13 @@ class Improve:
                         for better in best.offer(incumbent.schedule, incumbent.source):
                             begin = sequences(model, better.schedule)
                             yield better
-        workers = _workers(model, begin, _seed(key), self.threads or usable_cores())
-        yield from _improve(model, task, stop, best, workers)
+        divided: Start | None = None
+        if uneven(model) and stop.allows(cost=best.cost):
+            divided = balanced_start(floor_of(model))
+            yield from best.offer(_schedule(model, task, *divided), SOURCE)
+        seats = self.threads or usable_cores()
+        team = Team(model, begin, _seed(key), seats, divided)
+        yield from _improve(model, task, stop, best, team, seats)
 
 
 def _best_rule(
@@ -110,41 +113,27 @@ def _schedule(model: Model, task: Task, order: np.ndarray, choice: np.ndarray) -
     return to_schedule(model, state.table, task.fingerprint)
 
 
-def _workers(model: Model, begin: tuple[np.ndarray, np.ndarray], seed: int, count: int) -> list[Worker]:
-    """Tabu search, and in flexible shops iterated greedy by turns: each is the better on some of them."""
-    flexible = len(model.arrays.where) > model.arrays.operations
-    kinds = (TabuSearch, IteratedGreedy) if flexible else (TabuSearch,)
-    return [kinds[i % len(kinds)](model, *begin, seed * 1000 + i) for i in range(count)]
-
-
-def _improve(model: Model, task: Task, stop: Stop, best: Best, workers: list[Worker]) -> Iterator[Incumbent]:
-    """Let the workers go on slice by slice, and yield the best of them from time to time and at the end."""
+def _improve(model: Model, task: Task, stop: Stop, best: Best, team: Team, seats: int) -> Iterator[Incumbent]:
+    """Let the team go on slice by slice, and yield its best from time to time and at the end."""
     assert best.cost is not None
-    done, size, pace, showing, shown = 0, 1, 0.0, SHOWING * best.took, stop.elapsed
+    size, pace, showing, shown = 1, 0.0, SHOWING * best.took, stop.elapsed
     cost = best.cost
-    with ThreadPoolExecutor(len(workers)) as pool:
+    with ThreadPoolExecutor(seats) as pool:
         while stop.allows(pace * size + showing, cost):
-            size = stop.share(min(size, EXCHANGE - done % EXCHANGE))
-            target = -1 if stop.target is None else model.scaled(stop.target)
-            done, began = done + size, stop.elapsed
-            for advanced in [pool.submit(worker.advance, done, target) for worker in workers]:
-                advanced.result()
+            size = stop.share(min(size, team.left))
+            began = stop.elapsed
+            team.advance(size, -1 if stop.target is None else model.scaled(stop.target), pool)
             stop.built["improve"] += size
-            winner = min(workers, key=lambda worker: (worker.cost, worker.found))  # the same, whoever looks when
-            if done % EXCHANGE == 0:
-                for worker in workers:
-                    if worker.cost > winner.cost:
-                        worker.adopt(winner.best)
-            cost = winner.cost
+            cost = team.winner.cost
             pace = max(stop.elapsed - began, 1e-9) / size  # a coarse clock may stand still
             size = max(1, min(2 * size, int(SLICE_SECONDS / pace)))
             if cost < best.cost and showing < SHOWN_SHARE * (stop.elapsed - shown):
                 began = stop.elapsed
-                yield from best.offer(to_schedule(model, winner.best, task.fingerprint), SOURCE)
+                yield from best.offer(to_schedule(model, team.winner.best, task.fingerprint), SOURCE)
                 shown = stop.elapsed
                 showing = shown - began
     if cost < best.cost:
-        yield from best.offer(to_schedule(model, winner.best, task.fingerprint), SOURCE)
+        yield from best.offer(to_schedule(model, team.winner.best, task.fingerprint), SOURCE)
 
 
 def _seed(key: Key) -> int:

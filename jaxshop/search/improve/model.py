@@ -91,6 +91,12 @@ def model_of(plan: LotPlan) -> Model:
     return Model(plan, arrays, shift)
 
 
+def uneven(model: Model) -> bool:
+    """Whether an operation takes more time on one of its machines than on another."""
+    arrays = model.arrays
+    return bool((arrays.takes != np.repeat(arrays.least, np.diff(arrays.begins))).any())
+
+
 def sequences(model: Model, schedule: Schedule) -> tuple[np.ndarray, np.ndarray]:
     """Operations in the order in which a schedule starts them, and the alternative each runs on, int32 [operations].
 

@@ -9,7 +9,6 @@ from jaxshop.search.improve.blocks import length_before, length_behind, may_foll
 from jaxshop.search.improve.gaps import NO_COST, best_gap
 from jaxshop.search.improve.graph import (
     CYCLIC,
-    RENEWED_AFTER,
     STALE,
     WORK,
     cost_of,
@@ -21,6 +20,7 @@ from jaxshop.search.improve.graph import (
     renew,
     restore,
     settle,
+    stale,
     unlink,
 )
 from jaxshop.search.improve.greedy import ruin_and_recreate
@@ -250,7 +250,7 @@ def tabu_search(arrays, state, best, local, bans, picks, scratch, memory, budget
         if now - memory[LOCAL_AT] > memory[PATIENCE] or not look_around(arrays, state, bans, memory, scratch, picks):
             restart(arrays, state, best, local, bans, memory)
             continue
-        if counters[STALE] >= RENEWED_AFTER and not renew(arrays, state):
+        if stale(arrays, state) and not renew(arrays, state):
             return
         until = now + memory[TENURE] + draw(state.random, memory[TENURE_SPREAD])
         operation = pick[OPERATION]

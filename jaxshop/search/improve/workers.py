@@ -1,9 +1,8 @@
-"""Searches side by side, a thread each: every one has its own state, kind and chance, and hears of the others' best."""
+"""The two kinds of search, each with a state of its own that it can be continued from."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
 
 import numpy as np
 
@@ -18,31 +17,18 @@ FIRST_COOLING = 64 * UNIT
 """Work of the first cooling of iterated greedy."""
 
 
-class Worker(Protocol):
-    """One search that can be continued."""
+class Worker(ABC):
+    """One search that can be continued; both kinds keep its state, begun with a schedule.
+
+    Attributes:
+        best: the table of its best schedule: of those that cost so many ticks, the first.
+        cost: of its best schedule, in ticks.
+        found: the piece of work that led to it, as the team counts.
+    """
 
     best: np.ndarray
-    """The table of its best schedule: of those that cost so many ticks, the first."""
     cost: int
-    """Of its best schedule, in ticks."""
     found: int
-    """The piece of work that led to it."""
-
-    def advance(self, pieces: int, target: int) -> None:
-        """Go on until so many pieces are done in all, or a cost of `target`, as the arrays tell it, is reached."""
-        ...
-
-    def adopt(self, table: np.ndarray) -> None:
-        """Take another's schedule for its best."""
-        ...
-
-
-class _Kernel(ABC):
-    """What both kinds share: the state, begun with a schedule."""
-
-    best: np.ndarray
-    cost: int
-    found = 0
 
     def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
         self.model, self.arrays = model, model.arrays
@@ -51,33 +37,40 @@ class _Kernel(ABC):
         self.table = self.state.table.copy()
         self.memory = np.zeros(16, np.int64)
         self.pieces = 0
-        self._take_note()
+        self._take_note(0)
 
     @abstractmethod
     def _run(self, work: int, target: int) -> None:
         """Go on until so much work is done in all, with the best in `table`."""
 
-    def advance(self, pieces: int, target: int) -> None:
-        """See `Worker`; piece by piece, so that what is told does not hang on how many there are in one call."""
-        while self.pieces < pieces:
+    @abstractmethod
+    def adopt(self, other: Worker) -> None:
+        """Take another's best for its own."""
+
+    def advance(self, pieces: int, target: int, done: int) -> None:
+        """Go on for so many pieces after those that are done, or until a cost of `target`, as the arrays tell it.
+
+        Piece by piece, so that what is told does not hang on how many there are in one call.
+        """
+        for piece in range(done + 1, done + pieces + 1):
             self.pieces += 1
             self._run(self.pieces * UNIT, target)
             if self.model.ticks(cost_of(self.arrays, self.table)) < self.cost:
-                self._take_note()
+                self._take_note(piece)
         if self.state.counters[CYCLIC]:
             raise AssertionError("a move made a cycle: a fault of the search")
 
-    def _take_note(self) -> None:
-        self.best, self.found = self.table.copy(), self.pieces
+    def _take_note(self, piece: int) -> None:
+        self.best, self.found = self.table.copy(), piece
         self.cost = self.model.ticks(cost_of(self.arrays, self.table))
 
-    def _adopt(self, table: np.ndarray) -> int:
-        self.table[:] = table
-        self._take_note()
-        return int(cost_of(self.arrays, table))
+    def _adopt(self, other: Worker) -> int:
+        self.table[:] = other.best
+        self._take_note(other.found)
+        return int(cost_of(self.arrays, self.table))
 
 
-class IteratedGreedy(_Kernel):
+class IteratedGreedy(Worker):
     """See `greedy`."""
 
     def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
@@ -88,12 +81,12 @@ class IteratedGreedy(_Kernel):
     def _run(self, work: int, target: int) -> None:
         greedy.iterated_greedy(self.arrays, self.state, self.table, self.memory, work, target)
 
-    def adopt(self, table: np.ndarray) -> None:
+    def adopt(self, other: Worker) -> None:
         """See `Worker`; the next cooling begins with it."""
-        self.memory[greedy.BEST] = self._adopt(table)
+        self.memory[greedy.BEST] = self._adopt(other)
 
 
-class TabuSearch(_Kernel):
+class TabuSearch(Worker):
     """See `tabu`."""
 
     def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
@@ -112,6 +105,6 @@ class TabuSearch(_Kernel):
     def _run(self, work: int, target: int) -> None:
         tabu.tabu_search(*self.arguments, work, target)
 
-    def adopt(self, table: np.ndarray) -> None:
+    def adopt(self, other: Worker) -> None:
         """See `Worker`; restarts go back to it."""
-        self.memory[tabu.BEST] = self._adopt(table)
+        self.memory[tabu.BEST] = self._adopt(other)

@@ -168,6 +168,7 @@ class Page {
     $("run").disabled = busy;
     $("progress").hidden = $("cancel").hidden = $("stop").hidden = !busy;
     $("stop").disabled = false;
+    $("invitation").textContent = busy ? "Searching…" : "Ready: ask for a schedule";
     $("progress").removeAttribute("value");
   }
 
