@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
 import numpy as np
 
 from jaxshop.search.improve.model import Model
 from jaxshop.search.improve.workers import IteratedGreedy, TabuSearch, Worker
 
-EPOCH = 64
+EPOCH = 32
 """Pieces of work by each seat after which the team meets."""
 
 MEMORY = 0.8
@@ -18,36 +19,54 @@ MEMORY = 0.8
 LEAST_SHARE = 0.15
 """Of the seats, for the kind that finds less: shops change their nature as they get better."""
 
+ALONE = 3
+"""Epochs that a worker goes on its own way from where it began, before it hears of a better schedule."""
+
+STILL = 2
+"""Epochs without a better schedule after which one worker begins anew, twice as many each further time: what a search
+is stuck in, one that comes from elsewhere may not meet."""
 
 Start = tuple[np.ndarray, np.ndarray]
 """Operations in an order of their starts, and the alternative of each, int32 [operations]."""
 
 
-class Team:
-    """A worker of each kind on every seat, of which one is at work in an epoch.
+@dataclass
+class Seat:
+    """A worker of each kind, of which one is at work in an epoch; `alone`: epochs that each goes on its own way yet."""
 
-    Whatever the clock does, the same work gives the same schedule: what a kind gets depends on what it found.
+    workers: list[Worker]
+    alone: list[int]
+    at_work: int = 0
+
+
+class Team:
+    """Seats whose workers hear of each other's best, and share the time by what each kind has found.
+
+    Whatever the clock does, the same work gives the same schedule: who works depends on what was found alone.
     """
 
     def __init__(self, model: Model, begin: Start, seed: int, seats: int, divided: Start | None = None):
         """Begin with a start, and beside it, where it is given, with one whose work is divided by loads alone."""
         flexible = len(model.arrays.where) > model.arrays.operations
         # Without alternatives, to take operations out and put them back leads nowhere that tabu search does not.
-        kinds = [(TabuSearch, begin), (IteratedGreedy, begin)] if flexible else [(TabuSearch, begin)]
+        kinds: list[tuple[type[TabuSearch] | type[IteratedGreedy], Start]] = [(TabuSearch, begin)]
+        kinds += [(IteratedGreedy, begin)] if flexible else []
         kinds += [(TabuSearch, divided)] if divided is not None else []
-        self._seats: list[list[Worker]] = [
-            [kind(model, *start, 1000 * seed + 10 * seat + k) for k, (kind, start) in enumerate(kinds)]
-            for seat in range(seats)
+        self._model, self._kinds, self._seed = model, kinds, 1000 * seed
+        self._seats = [
+            Seat([self._new(kind) for kind in range(len(kinds))], [ALONE] * len(kinds)) for _ in range(seats)
         ]
         self._gains, self._owed = np.zeros(len(kinds)), np.zeros(len(kinds))
         self._done, self._left = 0, EPOCH
-        self._cost = min(worker.cost for worker in self._seats[0])
-        self._at_work = self._assigned()
+        self._still, self._patience, self._renewed = 0, STILL, 0
+        self._cost = self.winner.cost
+        self._assign()
 
     @property
     def winner(self) -> Worker:
         """The one with the best schedule."""
-        return min(self._at_work, key=lambda worker: (worker.cost, worker.found))  # the same, whoever looks when
+        every = (worker for seat in self._seats for worker in seat.workers)
+        return min(every, key=lambda worker: (worker.cost, worker.found))  # the same, whoever looks when
 
     @property
     def left(self) -> int:
@@ -56,34 +75,49 @@ class Team:
 
     def advance(self, pieces: int, target: int, pool: Executor) -> None:
         """Let each seat do so many pieces of work, or less where one meets a cost, as the arrays tell it."""
-        for advanced in [pool.submit(worker.advance, pieces, target, self._done) for worker in self._at_work]:
+        at_work = [seat.workers[seat.at_work] for seat in self._seats]
+        for advanced in [pool.submit(worker.advance, pieces, target, self._done) for worker in at_work]:
             advanced.result()
         self._done += pieces
         self._left -= pieces
         if self._left == 0:
             self._meet()
 
+    def _new(self, kind: int) -> Worker:
+        self._seed += 1
+        maker, start = self._kinds[kind]
+        return maker(self._model, *start, self._seed)
+
     def _meet(self) -> None:
         winner = self.winner
         self._gains *= MEMORY
-        for seat, worker in zip(self._seats, self._at_work, strict=True):
-            self._gains[seat.index(worker)] += max(0, self._cost - worker.cost)
-        self._cost = winner.cost
-        for worker in (worker for seat in self._seats for worker in seat):
-            if worker.cost > winner.cost:
-                worker.adopt(winner)
-        self._left = EPOCH
-        self._at_work = self._assigned()
-
-    def _assigned(self) -> list[Worker]:
-        """Who works next: each kind is owed its share of every seat, and the kind that is owed most gets it."""
-        kinds, total = len(self._gains), self._gains.sum()
-        shares = self._gains / total if total > 0 else np.full(kinds, 1 / kinds)
-        shares = np.clip(shares, LEAST_SHARE, 1.0)
-        workers = []
         for seat in self._seats:
+            worker, kind = seat.workers[seat.at_work], seat.at_work
+            self._gains[kind] += max(0, self._cost - worker.cost)
+            seat.alone[kind] = max(0, seat.alone[kind] - 1)
+            if worker.cost > winner.cost and not seat.alone[kind]:
+                worker.adopt(winner)
+        self._still = 0 if winner.cost < self._cost else self._still + 1
+        self._cost, self._left = winner.cost, EPOCH
+        if self._still >= self._patience:
+            self._begin_anew()
+        self._assign()
+
+    def _begin_anew(self) -> None:
+        """Let a tabu search of the next seat begin again, for as long as there was nothing new."""
+        seat = self._seats[self._renewed % len(self._seats)]
+        searches = [kind for kind, (maker, _) in enumerate(self._kinds) if maker is TabuSearch]
+        kind = searches[self._renewed // len(self._seats) % len(searches)]
+        seat.workers[kind], seat.alone[kind], seat.at_work = self._new(kind), self._patience, kind
+        self._renewed, self._still, self._patience = self._renewed + 1, 0, 2 * self._patience
+
+    def _assign(self) -> None:
+        """Say who works next: who is on its own way goes on; else the kind that is owed most of its share."""
+        kinds, total = len(self._gains), self._gains.sum()
+        shares = np.clip(self._gains / total if total > 0 else np.full(kinds, 1 / kinds), LEAST_SHARE, 1.0)
+        for seat in self._seats:
+            if seat.alone[seat.at_work] and self._done:
+                continue
             self._owed += shares / shares.sum()
-            kind = int(self._owed.argmax())
-            self._owed[kind] -= 1.0
-            workers.append(seat[kind])
-        return workers
+            seat.at_work = int(self._owed.argmax())
+            self._owed[seat.at_work] -= 1.0

@@ -74,7 +74,7 @@ def test_the_best_gap_for_an_operation_that_is_out_is_the_best_there_is(states):
     for arrays, state in states:
         for operation in range(arrays.operations):
             kept = state.table.copy()
-            take_out(arrays, state, operation)
+            take_out(arrays, state, np.array([operation], np.int32))
             for alternative in range(arrays.begins[operation], arrays.begins[operation + 1]):
                 lengths = lengths_of_gaps(arrays, state.table, operation, alternative)
                 before, length, ties = best_gap(arrays, state, operation, alternative, NO_COST, 0)

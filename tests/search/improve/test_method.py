@@ -13,7 +13,7 @@ from jaxshop.bounds import certify
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search import types
-from jaxshop.search.improve import kernels, method
+from jaxshop.search.improve import kernels, team
 from jaxshop.search.improve.method import Improve, _seed
 from jaxshop.search.types import Incumbent, Stop, Task
 from jaxshop.shop import LotPlan, split_lots
@@ -101,7 +101,7 @@ def test_the_same_work_gives_the_same_schedule_however_it_is_sliced(monkeypatch,
     """Shows that clocks that make slices of one piece of work, or of as many as there may be, lead to the same end with
     one, two and three workers, although other incumbents are shown on the way."""
     plan = PLANS[name]
-    monkeypatch.setattr(method, "EXCHANGE", 12)
+    monkeypatch.setattr(team, "EPOCH", 12)
     for threads in (1, 2, 3):
         ends = []
         for step in (1.0, 0.0):

@@ -10,8 +10,8 @@ from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search.improve.blocks import may_follow, may_precede
 from jaxshop.search.improve.gaps import NO_COST, best_gap, best_place
 from jaxshop.search.improve.graph import (
-    RENEWED_AFTER,
     STALE,
+    STALE_AFTER,
     State,
     build,
     draw,
@@ -150,7 +150,7 @@ def step(arrays, state, bans):
         )
         if not allowed:
             return 0
-        if state.counters[STALE] >= RENEWED_AFTER and not renew(arrays, state):
+        if state.counters[STALE] >= STALE_AFTER and not renew(arrays, state):
             return 1
         move_along(arrays, state, bans, operation, other, column, np.int64(0))
         return 1
@@ -162,14 +162,14 @@ def step(arrays, state, bans):
         before, _, _ = best_gap(arrays, state, operation, alternative, NO_COST, np.int64(0))
         if before < 0:
             return 0
-        if state.counters[STALE] >= RENEWED_AFTER and not renew(arrays, state):
+        if state.counters[STALE] >= STALE_AFTER and not renew(arrays, state):
             return 1
         move_to(arrays, state, operation, alternative, np.int64(before))
         return 1
     other = draw(state.random, n)
-    take_out(arrays, state, operation)
+    take_out(arrays, state, np.array([operation]))
     if other != operation:
-        take_out(arrays, state, other)
+        take_out(arrays, state, np.array([other]))
         alternative, before = best_place(arrays, state, other)
         put_in(arrays, state, other, np.int64(alternative), np.int64(before))
     alternative, before = best_place(arrays, state, operation)
