@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxshop.bounds.kernels import FAR, compiled
+from jaxshop.bounds.kernels import FAR
+from jaxshop.support.compiling import compiled
 
 NONE, FOUND, OPEN = 0, 1, 2
 """What `divide` says: no division is left; here is one; not known yet."""

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxshop.bounds.kernels import FAR, compiled
+from jaxshop.bounds.kernels import FAR
+from jaxshop.support.compiling import compiled
 
 MAX_OPERATIONS = 62
 MAX_MACHINES = 16

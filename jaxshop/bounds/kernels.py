@@ -7,22 +7,12 @@ the makespan is at least T + 1. Every loop returns after a quota of work, to go 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
+
+from jaxshop.support.compiling import compiled
 
 EMPTY, DONE, MORE = -1, 0, 1
 """What a loop says: no schedule of that makespan; nothing more follows; the quota is used up."""
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile it when it is first called, without the GIL; kept on disk where there is a place to write to."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no place to keep it in
-        return numba.njit(nogil=True)(function)
 
 
 @compiled

@@ -88,6 +88,10 @@ def run_evaluate(args: argparse.Namespace) -> int:
     )
     if comparison.with_policy:
         policy()  # a checkpoint that is none is refused before a shop is read
+    if {"auto", "improve"} & set(methods):
+        from jaxshop.search.improve import kernels
+
+        kernels.wait(False, None)  # reading or compiling them is no search
     rows = []
     # Every shop is read before the first search: one that is none must not end a night's work.
     for instance in [Instance.load(spec, args.max_lot_hours, known) for spec in expand(args.shops)]:

@@ -19,6 +19,9 @@ MEMORY = 0.8
 LEAST_SHARE = 0.15
 """Of the seats, for the kind that finds less: shops change their nature as they get better."""
 
+NO_GAIN = 1e-9
+"""Ticks; where nobody has found anything for long, all are alike."""
+
 ALONE = 3
 """Epochs that a worker goes on its own way from where it began, before it hears of a better schedule."""
 
@@ -56,7 +59,9 @@ class Team:
         self._seats = [
             Seat([self._new(kind) for kind in range(len(kinds))], [ALONE] * len(kinds)) for _ in range(seats)
         ]
-        self._gains, self._owed = np.zeros(len(kinds)), np.zeros(len(kinds))
+        # Tabu search has the first word: it is quick, and whoever begins with iterated greedy stays in what that finds.
+        self._gains = np.array([float(maker is TabuSearch) for maker, _ in kinds])
+        self._owed = np.zeros(len(kinds))
         self._done, self._left = 0, EPOCH
         self._still, self._patience, self._renewed = 0, STILL, 0
         self._cost = self.winner.cost
@@ -113,8 +118,8 @@ class Team:
 
     def _assign(self) -> None:
         """Say who works next: who is on its own way goes on; else the kind that is owed most of its share."""
-        kinds, total = len(self._gains), self._gains.sum()
-        shares = np.clip(self._gains / total if total > 0 else np.full(kinds, 1 / kinds), LEAST_SHARE, 1.0)
+        gains = self._gains + NO_GAIN
+        shares = np.clip(gains / gains.sum(), LEAST_SHARE, 1.0)
         for seat in self._seats:
             if seat.alone[seat.at_work] and self._done:
                 continue
