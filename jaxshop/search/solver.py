@@ -129,12 +129,12 @@ def solve(
     trace: tuple[Incumbent, ...] = ()
     rule_counts = rule_name is None and method in (None, "auto", "improve", "rules", "cpsat")
     with Prover(task, stop, watch, not endless) as prover:
-        if time_limit is None:
+        if endless:
             rollouts = _compiled(task, load)
             search = make(rollouts)
             if search.steps:
                 rollouts.expect(search.steps)
-            with suppress(LateError):  # no work, or cancelled before any was done
+            with suppress(LateError):  # cancelled before anything was done
                 trace = tuple(prover.seen(search.search(task, seed, stop)))
             trace = trace or tuple(prover.seen(_at_once(task, stop, options.start, rule_counts)))
         else:
