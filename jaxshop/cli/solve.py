@@ -95,8 +95,7 @@ def run_solve(args: argparse.Namespace) -> int:
     plan = split_lots(shop, args.max_lot_hours)
     limit = DEFAULT_SECONDS if searched and args.time_limit is None and args.work is None else args.time_limit or None
     if searched:  # starting is not searching, unless it compiles
-        with suppress(LateError):
-            kernels.wait(False, time.monotonic() + STARTING_SECONDS)
+        _start_kernels(args.time_limit is None and args.work is None)
     began = time.monotonic()
     options = Options(start=start, from_policy=args.checkpoint is not None, threads=args.threads)
     with Interrupt() as interrupt, ProgressLine(shop.unit, limit, began) as line:
@@ -120,6 +119,18 @@ def run_solve(args: argparse.Namespace) -> int:
     if found.interrupted:
         print(f"interrupted: {args.out} holds the best schedule so far", file=sys.stderr)
     return 130 if found.interrupted else 0
+
+
+def _start_kernels(patient: bool) -> None:
+    """Read the search's kernels; where nobody asked for a limit, also wait for their compilation, which is told."""
+    from jaxshop.search.improve import kernels
+
+    with suppress(LateError):
+        kernels.wait(False, time.monotonic() + STARTING_SECONDS)
+        return
+    if patient:
+        print("compiling the search's kernels, once: about a minute", file=sys.stderr, flush=True)
+        kernels.wait(False, None)
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -12,7 +12,8 @@ import time
 import pytest
 
 from jaxshop.search import cpsat
-from jaxshop.support.errors import InvalidScheduleError
+from jaxshop.search.improve import kernels
+from jaxshop.support.errors import InvalidScheduleError, LateError
 from tests.cli.refusals import assert_refused
 from tests.trained import run
 
@@ -215,3 +216,24 @@ def test_an_interrupted_search_writes_its_best(tmp_path):
     assert b"over the bound" in shown
     assert b"\r\x1b[K" in shown
     assert run("verify", "family:jobshop:4", out).code == 0
+
+
+def test_the_first_run_compiles_before_a_search_that_nobody_limited(ft06, tmp_path, monkeypatch):
+    """Shows that kernels that are not there soon are waited for, and that it is told; with a limit they are not."""
+    wait, patience = kernels.wait, []
+
+    def compiling(shifted, deadline, cancelled=None):
+        patience.append(deadline)
+        if len(patience) == 1:
+            raise LateError("not yet")
+        wait(shifted, deadline, cancelled)
+
+    monkeypatch.setattr(kernels, "wait", compiling)
+    result = run("solve", ft06, "--out", tmp_path / "s")
+    assert result.code == 0, result.err
+    assert "compiling the search's kernels, once" in result.err
+    assert patience[1] is None
+    patience.clear()
+    limited = run("solve", ft06, "--out", tmp_path / "s", "--time-limit", 20)
+    assert "compiling" not in limited.err
+    assert None not in patience
