@@ -8,6 +8,8 @@ import tempfile
 
 import pytest
 
+from jaxshop.bounds import prepare
+from jaxshop.search.improve import kernels
 from tests.workers import adopt_orphans, end_children, pytest_runtest_logreport, pytest_testnodedown  # noqa: F401
 
 
@@ -57,3 +59,12 @@ def finished(tmp_path_factory):
 
     config = write_tiny(tmp_path_factory.mktemp("finished"))
     return Finished(config, run_train("--config", config, "--json"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels_are_ready():
+    """No test meets a compilation in the background: what it prints under one has been seen to go astray, and a time
+    limit would be over."""
+    for shifted in (False, True):
+        kernels.wait(shifted, None)
+    prepare()

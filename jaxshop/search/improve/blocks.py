@@ -6,8 +6,9 @@ both takes part in each move: N6 of Balas and Vazacopoulos (1998), and its mirro
 
 from __future__ import annotations
 
-from jaxshop.search.improve.graph import WORK, end_of, place_after, rest_from
+from jaxshop.search.improve.graph import end_of, place_after, rest_from
 from jaxshop.search.improve.model import AFTER, BEFORE, HEAD, NEXT, PREVIOUS, TAIL, TIME
+from jaxshop.search.improve.state import WORK
 from jaxshop.support.compiling import compiled
 
 

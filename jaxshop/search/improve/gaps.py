@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from jaxshop.search.improve.graph import WORK, draw, end_of, place_after, rest_from
+from jaxshop.search.improve.graph import end_of, place_after, rest_from
 from jaxshop.search.improve.model import AFTER, HEAD, NEXT, PREVIOUS
+from jaxshop.search.improve.state import WORK, draw
 from jaxshop.support.compiling import compiled
 
 NO_COST = 1 << 62

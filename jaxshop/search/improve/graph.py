@@ -1,4 +1,4 @@
-"""The graph of a schedule under change: heads and tails that follow each move, and what takes it back.
+"""The graph of a schedule under change: heads and tails that follow each move.
 
 Heads and tails (Balas 1969) are kept exact. After a change only the nodes that it reaches are visited, in an order that
 is nearly topological: a stale place costs a second visit, never a wrong number.
@@ -6,105 +6,19 @@ is nearly topological: a stale place costs a second visit, never a wrong number.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from jaxshop.search.improve.model import AFTER, BEFORE, COLUMNS, HEAD, MACHINE, NEXT, PREVIOUS, TAIL, TIME, Arrays
+from jaxshop.search.improve.model import AFTER, BEFORE, HEAD, MACHINE, NEXT, PREVIOUS, TAIL, TIME
+from jaxshop.search.improve.state import CYCLIC, STALE, WORK, draw, forget, put, put_changed
 from jaxshop.shop.timing import placed
 from jaxshop.support.compiling import compiled, highest_zeros, lowest_bit
-
-LOGGED, WORK, OVERFLOWN, CYCLIC, STALE = range(5)
-"""Counters: entries of the log; nodes visited and gaps looked at since the search began; whether the log was too short
-for what it should take back; whether the graph has had a cycle, which is a fault of a move; changes since the order was
-made."""
 
 STALE_AFTER, STALE_SHARE = 12, 7
 """Changes after which the order is made anew: so many, or operations >> STALE_SHARE where that is more, as it takes
 time in proportion to them."""
 
-ROOM = 64
-"""Places at the end of `path` for operations that are taken out."""
-
 _ONE = np.uint64(1)
 place_after = compiled(placed)
-
-
-class State(NamedTuple):
-    """One search's own memory; the kernels change it in place."""
-
-    table: np.ndarray  # [nodes, COLUMNS], as `model` says
-    place: np.ndarray  # int32 [operations]: where an operation stands in the order
-    order: np.ndarray  # int32 [operations]
-    degree: np.ndarray  # int8 [operations]: scratch
-    forward: np.ndarray  # uint64 words: places whose heads are to be looked at
-    backward: np.ndarray  # the same of tails
-    log: np.ndarray  # int64 [entries, 2]: cells of the table and what stood there
-    counters: np.ndarray  # int64
-    random: np.ndarray  # uint64 [1]
-    path: np.ndarray  # int32 [operations]: scratch: a critical path; the last ROOM, what is taken out
-
-
-def new_state(arrays: Arrays, seed: int) -> State:
-    """Memory for a search that begins with no operation on any machine."""
-    n = arrays.operations
-    words = n // 64 + 1
-    every = np.arange(n, dtype=np.int32)
-    start = np.random.SeedSequence(seed).generate_state(1, np.uint64) | _ONE
-    return State(
-        arrays.blank.copy(),
-        every.copy(),
-        every.copy(),
-        np.zeros(n, np.int8),
-        np.zeros(words, np.uint64),
-        np.zeros(words, np.uint64),
-        np.zeros((64 * n + 4096, 2), np.int64),
-        np.zeros(8, np.int64),
-        start,
-        np.zeros(n + ROOM, np.int32),
-    )
-
-
-@compiled
-def draw(random, bound):
-    """A number from 0 to bound - 1 (xorshift64*, Vigna 2016)."""
-    x = random[0]
-    x ^= x >> np.uint64(12)
-    x ^= x << np.uint64(25)
-    x ^= x >> np.uint64(27)
-    random[0] = x
-    high = (x * np.uint64(2685821657736338717)) >> np.uint64(32)
-    return np.int64((high * np.uint64(bound)) >> np.uint64(32))
-
-
-@compiled
-def put(state, node, column, value):
-    """Write a cell and log what stood there."""
-    k = state.counters[LOGGED]
-    if k < state.log.shape[0]:
-        state.log[k, 0] = node * COLUMNS + column
-        state.log[k, 1] = state.table[node, column]
-        state.counters[LOGGED] = k + 1
-    else:
-        state.counters[OVERFLOWN] = 1
-    state.table[node, column] = value
-
-
-@compiled
-def forget(state):
-    """Keep all changes: the log begins anew."""
-    state.counters[LOGGED] = 0
-    state.counters[OVERFLOWN] = 0
-
-
-@compiled
-def take_back(state):
-    """Undo all changes since the log began; only where it has not overflown."""
-    table = state.table
-    for k in range(state.counters[LOGGED] - 1, -1, -1):
-        cell = state.log[k, 0]
-        table[cell // COLUMNS, cell % COLUMNS] = state.log[k, 1]
-    forget(state)
 
 
 @compiled
@@ -196,13 +110,6 @@ def recompute(arrays, state):
         i = state.order[k]
         put_changed(state, i, TAIL, tail_of(table, i))
     state.counters[WORK] += 2 * n
-
-
-@compiled
-def put_changed(state, node, column, value):
-    """`put`, where the value is another."""
-    if state.table[node, column] != value:
-        put(state, node, column, value)
 
 
 @compiled

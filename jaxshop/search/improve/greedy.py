@@ -7,21 +7,9 @@ import math
 import numpy as np
 
 from jaxshop.search.improve.gaps import best_place
-from jaxshop.search.improve.graph import (
-    CYCLIC,
-    OVERFLOWN,
-    ROOM,
-    WORK,
-    cost_of,
-    critical_path,
-    draw,
-    forget,
-    put_in,
-    restore,
-    take_back,
-    take_out,
-)
+from jaxshop.search.improve.graph import cost_of, critical_path, put_in, restore, take_out
 from jaxshop.search.improve.model import AFTER, MACHINE, PREVIOUS
+from jaxshop.search.improve.state import CYCLIC, OVERFLOWN, ROOM, WORK, draw, forget, take_back
 from jaxshop.support.compiling import compiled
 
 CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH = range(4)

@@ -13,8 +13,9 @@ from jaxshop.schedule import Schedule
 from jaxshop.search.improve import kernels
 from jaxshop.search.improve.balancing import balanced_start
 from jaxshop.search.improve.dispatching import NUMBERS, dispatch, floor_of
-from jaxshop.search.improve.graph import build, new_state
+from jaxshop.search.improve.graph import build
 from jaxshop.search.improve.model import Model, model_of, sequences, to_schedule, uneven
+from jaxshop.search.improve.state import new_state
 from jaxshop.search.improve.team import Start, Team
 from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
 from jaxshop.support.errors import LateError

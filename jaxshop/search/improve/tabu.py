@@ -8,13 +8,8 @@ import numpy as np
 from jaxshop.search.improve.blocks import length_before, length_behind, may_follow, may_precede
 from jaxshop.search.improve.gaps import NO_COST, best_gap
 from jaxshop.search.improve.graph import (
-    CYCLIC,
-    STALE,
-    WORK,
     cost_of,
     critical_path,
-    draw,
-    forget,
     link,
     mark,
     renew,
@@ -25,6 +20,7 @@ from jaxshop.search.improve.graph import (
 )
 from jaxshop.search.improve.greedy import ruin_and_recreate
 from jaxshop.search.improve.model import AFTER, BEFORE, MACHINE, NEXT, PREVIOUS
+from jaxshop.search.improve.state import CYCLIC, STALE, WORK, draw, forget
 from jaxshop.support.compiling import compiled
 
 CURRENT, BEST, LOCAL, LOCAL_AT, ROUND, PATIENCE, SHAKEN, TENURE, TENURE_SPREAD = range(9)

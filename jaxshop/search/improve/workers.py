@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from jaxshop.search.improve import greedy, tabu
-from jaxshop.search.improve.graph import CYCLIC, build, cost_of, new_state
+from jaxshop.search.improve.graph import build, cost_of
 from jaxshop.search.improve.model import Model
+from jaxshop.search.improve.state import CYCLIC, new_state
 
 UNIT = 1 << 17
 """Nodes visited and gaps looked at that count as one piece of work: one to three milliseconds."""

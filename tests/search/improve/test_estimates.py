@@ -9,8 +9,9 @@ import pytest
 
 from jaxshop.search.improve.blocks import length_before, length_behind, may_follow, may_precede
 from jaxshop.search.improve.gaps import NO_COST, best_gap
-from jaxshop.search.improve.graph import State, take_back, take_out
+from jaxshop.search.improve.graph import take_out
 from jaxshop.search.improve.model import AFTER, BEFORE, MACHINE, TIME, Arrays, model_of
+from jaxshop.search.improve.state import State, take_back
 from tests.search.improve.walking import begun, longest_ways
 from tests.shops import KINDS
 

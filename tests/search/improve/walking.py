@@ -9,19 +9,7 @@ import numpy as np
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search.improve.blocks import may_follow, may_precede
 from jaxshop.search.improve.gaps import NO_COST, best_gap, best_place
-from jaxshop.search.improve.graph import (
-    STALE,
-    STALE_AFTER,
-    State,
-    build,
-    draw,
-    forget,
-    new_state,
-    put_in,
-    renew,
-    take_back,
-    take_out,
-)
+from jaxshop.search.improve.graph import STALE_AFTER, build, put_in, renew, take_out
 from jaxshop.search.improve.model import (
     AFTER,
     BEFORE,
@@ -35,6 +23,7 @@ from jaxshop.search.improve.model import (
     Model,
     sequences,
 )
+from jaxshop.search.improve.state import STALE, State, draw, forget, new_state, take_back
 from jaxshop.search.improve.tabu import move_along, move_to
 from jaxshop.support.compiling import compiled
 
