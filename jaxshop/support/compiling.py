@@ -24,13 +24,23 @@ def compiled(function: Callable) -> Any:
     global _cacheless
     try:
         kernel: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-        _digests[kernel] = kernel._cache._cache_file._source_stamp = _made_of(function)
+        _digests[kernel] = made_of = _made_of(function)
+        _keep_apart(kernel._cache._cache_file, made_of)
         return kernel
     except RuntimeError:  # no folder to write to
         if not _cacheless:
             _cacheless = True
             warnings.warn("no folder for Numba's cache can be written: kernels compile in each process", stacklevel=2)
         return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+def _keep_apart(files: Any, made_of: str) -> None:
+    """Name a kernel's files after what it is made of: those of another version are not even opened, which would fail
+    where a type that stands in them has moved."""
+    files._source_stamp = made_of
+    index = Path(files._index_path)
+    files._index_path = str(index.with_name(f"{made_of[:16]}.{index.name}"))
+    files._data_name_pattern = f"{made_of[:16]}.{files._data_name_pattern}"
 
 
 def _made_of(function: Callable) -> str:
