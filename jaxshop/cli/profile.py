@@ -55,7 +55,7 @@ def run_profile(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     cap_instructions()
     if args.versus is None:
-        one_device_per_core(*(stage.samples for _, stage in config.stages()))
+        one_device_per_core(*(lesson.settings.samples for lesson in config.lessons()))
         check_devices(config)
     else:
         one_device_per_core()

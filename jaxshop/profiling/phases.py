@@ -15,7 +15,6 @@ from jaxshop.env import EnvParams, JobShop
 from jaxshop.parallel.mesh import AXIS, data_mesh, replicate
 from jaxshop.policies.registry import make_network
 from jaxshop.policies.types import Network
-from jaxshop.ppo.config import StageConfig
 from jaxshop.ppo.rollout import collect
 from jaxshop.ppo.setup import Setup
 from jaxshop.ppo.update import begin, update
@@ -23,7 +22,7 @@ from jaxshop.profiling.cost import Cost, cost_of
 from jaxshop.profiling.measure import Measured, copies, measure, on_devices, race, sharing
 from jaxshop.profiling.roofline import Roofline
 from jaxshop.profiling.workloads import laid_out, network_passes, policy_rollout, random_rollout, training_bank
-from jaxshop.training.config import Config
+from jaxshop.training.config import Config, Lesson
 from jaxshop.training.stages import compiler_options
 
 UPDATES = 15
@@ -45,7 +44,7 @@ def measure_phases(
         _rollout_phase("environment", alone, (key, params), roofline, count, steps),
         _rollout_phase("environment + network", acting, (key, params, weights), roofline, count, steps),
     ]
-    return [*phases, update_phase(config, config.stages()[0][1], network, weights, roofline)]
+    return [*phases, update_phase(config, config.lessons()[0], network, weights, roofline)]
 
 
 def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, count: int, steps: int) -> Phase:
@@ -58,9 +57,10 @@ def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, co
     return _phase(name, measured, cost, roofline, count, count * steps, count * steps)
 
 
-def update_phase(config: Config, stage: StageConfig, network: Network, weights: Any, roofline: Roofline) -> Phase:
+def update_phase(config: Config, lesson: Lesson, network: Network, weights: Any, roofline: Roofline) -> Phase:
     """A whole update, and `network_ratio`: its wall time over that of the network's own passes on the same arrays."""
-    env, bank = training_bank(config, stage)
+    stage = lesson.settings
+    env, bank = training_bank(lesson.pool or config.pool, stage)
     mesh, options = data_mesh(), compiler_options()
     setup = Setup(env, network, config.ppo, stage)
     spread, first = replace(setup, mesh=mesh), begin(weights, setup.optimiser, jax.random.key(2))

@@ -18,8 +18,9 @@ from jaxshop.ppo.learning import deal
 from jaxshop.ppo.microbatches import Microbatches, accumulate, ladder, needed_width
 from jaxshop.ppo.rollout import Transitions
 from jaxshop.shop import split_lots
+from jaxshop.sources.distribution import draw_shop
 from jaxshop.sources.generator import generate_shop, random_spec
-from jaxshop.training.config import Config
+from jaxshop.training.config import BankConfig, Config, PoolConfig
 
 
 def mix(word: Array) -> Array:
@@ -157,11 +158,13 @@ def network_passes(network: Network, config: Config) -> Callable[..., Any]:
     return run
 
 
-def training_bank(config: Config, stage: StageConfig) -> tuple[JobShop, EnvParams]:
-    """Shops like those that the first stage of training plays on, as many as one update draws."""
-    plans = []
+def training_bank(pool: PoolConfig | BankConfig, stage: StageConfig) -> tuple[JobShop, EnvParams]:
+    """Shops like those that a stage of training plays on, as many as one update draws."""
+    shops = []
     for i in range(stage.shops):
-        rng = np.random.default_rng([i])
-        spec = random_spec(rng, config.pool.machines, config.pool.jobs)
-        plans.append(split_lots(generate_shop(rng, spec), None))
-    return make(plans, stage.candidates)
+        if isinstance(pool, BankConfig):
+            shops.append(draw_shop([i], pool.makes[i % len(pool.makes)], pool.operations))
+        else:
+            rng = np.random.default_rng([i])
+            shops.append(generate_shop(rng, random_spec(rng, pool.machines, pool.jobs)))
+    return make([split_lots(shop, None) for shop in shops], stage.candidates)

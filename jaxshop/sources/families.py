@@ -158,8 +158,8 @@ def make_shop(rng: np.random.Generator, family: Family, name: str = "family") ->
         family: what the shop is like.
         name: the shop's name; stands in the provenance as well.
     """
-    sizes = _centre_sizes(rng, family, _log_uniform(rng, family.machines))
-    routes = [_route(rng, family, sizes) for _ in range(_log_uniform(rng, family.jobs))]
+    sizes = _centre_sizes(rng, family, log_uniform(rng, family.machines))
+    routes = [_route(rng, family, sizes) for _ in range(log_uniform(rng, family.jobs))]
     job_of = np.repeat(np.arange(len(routes)), [len(route) for route in routes])
     centre_of = np.concatenate(routes)
     ticks = _base_ticks(rng, family, sizes, job_of, centre_of)
@@ -186,7 +186,8 @@ def make_shop(rng: np.random.Generator, family: Family, name: str = "family") ->
     return Shop(name, tuple(machines), jobs, provenance=Provenance("generated", f"families {FAMILIES_VERSION}, {name}"))
 
 
-def _log_uniform(rng: np.random.Generator, span: Range) -> int:
+def log_uniform(rng: np.random.Generator, span: Range) -> int:
+    """A whole number of the range, small ones as likely as large ones of the same ratio."""
     low, high = span
     return min(int(np.exp(rng.uniform(np.log(low), np.log(high + 1)))), high)
 

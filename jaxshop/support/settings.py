@@ -37,6 +37,15 @@ NOT_NEGATIVE = Constraint(lambda x: x >= 0, "must be >= 0")
 SHARE = Constraint(lambda x: 0 <= x <= 1, "must be from 0 to 1")
 
 
+def each(constraint: Constraint) -> Constraint:
+    """A list that is not empty and holds only such values."""
+
+    def holds(values: Any) -> bool:
+        return bool(values) and all(constraint.holds(value) for value in values)
+
+    return Constraint(holds, f"must be a list, not empty, and each {constraint.complaint}")
+
+
 def one_of(names: Iterable[str]) -> Constraint:
     """One of some names that are known when the program starts."""
     known = tuple(names)
@@ -63,8 +72,8 @@ def _broken(hint: Any, value: Any) -> Iterator[str]:
 def merge(data: dict[str, Any], override: str) -> None:
     """Put one `section.key=value` into `data`; the value is TOML, or a plain word taken as a string."""
     name, equals, text = override.removeprefix("--").partition("=")
-    section, dot, key = name.partition(".")
-    if not (equals and dot and key):
+    *sections, key = name.replace("-", "_").split(".")
+    if not (equals and sections and all(sections) and key):
         raise ConfigError(f"override {override!r}: write it as section.key=value")
     if text in ("none", "null"):
         value: Any = None
@@ -73,10 +82,11 @@ def merge(data: dict[str, Any], override: str) -> None:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text
-    part = data.setdefault(section, {})
-    if not isinstance(part, dict):
-        raise ConfigError(f"{section}: must be a table")
-    part[key.replace("-", "_")] = value
+    for i, section in enumerate(sections):
+        data = data.setdefault(section, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"{'.'.join(sections[: i + 1])}: must be a table")
+    data[key] = value
 
 
 def build(default: Settings, data: object, path: str = "") -> Settings:
@@ -118,6 +128,10 @@ def _checked(value: Any, hint: Any, path: str) -> Any:
         if value is None or (isinstance(value, str) and value == "none"):
             return None
         hint = next(t for t in get_args(hint) if t is not type(None))
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{path}: must be a list, not {json.dumps(value, default=str)}")
+        return tuple(_checked(item, get_args(hint)[0], f"{path}[{i}]") for i, item in enumerate(value))
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             raise ConfigError(f"{path}: must be one of {', '.join(get_args(hint))}, not {value!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -20,12 +20,16 @@ from rich.progress import (
 )
 
 from jaxshop.support.errors import ShopError
+from jaxshop.views.curves import write_curves
+
+Metrics = Mapping[str, Any]
+"""Numbers of an update by name, and `lesson`, the name of what it learned from."""
 
 
 class Callback(Protocol):
-    """Receives one flat mapping of numbers after every update."""
+    """Receives one flat mapping after every update."""
 
-    def on_update(self, update: int, total: int, metrics: Mapping[str, float]) -> None:
+    def on_update(self, update: int, total: int, metrics: Metrics) -> None:
         """Called after every update; evaluations add the keys `own_hours`, `own_gap` and `selection_gap`."""
 
     def close(self) -> None:
@@ -42,7 +46,7 @@ class JsonLines:
         path.write_text("".join(f"{line}\n" for line in known), encoding="utf-8")
         self._file = path.open("a", encoding="utf-8")
 
-    def on_update(self, update: int, total: int, metrics: Mapping[str, float]) -> None:
+    def on_update(self, update: int, total: int, metrics: Metrics) -> None:
         """Write and flush, so that a killed run loses nothing."""
         self._file.write(json.dumps({"update": update, **metrics}) + "\n")
         self._file.flush()
@@ -74,7 +78,7 @@ class TensorBoard:
             raise ShopError("logging.tensorboard: install the extra: uv sync --extra tensorboard") from None
         return SummaryWriter
 
-    def on_update(self, update: int, total: int, metrics: Mapping[str, float]) -> None:
+    def on_update(self, update: int, total: int, metrics: Metrics) -> None:
         """Write every number as a scalar."""
         for name, value in metrics.items():
             if isinstance(value, int | float):
@@ -104,14 +108,14 @@ class ConsoleProgress:
             self._task = self._bar.add_task("training", note="")
             self._bar.start()
 
-    def on_update(self, update: int, total: int, metrics: Mapping[str, float]) -> None:
+    def on_update(self, update: int, total: int, metrics: Metrics) -> None:
         """Show where training stands."""
         note = f"gap {100 * metrics['gap']:.1f} %  kl {metrics['kl']:.4f}"
         if self._bar is not None:
             self._bar.update(self._task, completed=update, total=total, note=note)
         if "own_hours" in metrics:
             text = (
-                f"update {update}/{total}  greedy {metrics['own_hours']:.2f} h "
+                f"{metrics['lesson']} {update}/{total}  greedy {metrics['own_hours']:.2f} h "
                 f"({100 * metrics['own_gap']:.2f} % over the bound)  "
                 f"kept shops {100 * metrics['selection_gap']:.2f} %  samples {100 * metrics['gap']:.1f} %  "
                 f"kl {metrics['kl']:.4f}  entropy {metrics['entropy']:.2f}  "
@@ -125,13 +129,34 @@ class ConsoleProgress:
             self._bar.stop()
 
 
+class LearningCurves:
+    """Draws the page `curves.html` anew at every evaluation and at the end."""
+
+    def __init__(self, path: Path, known: Sequence[Metrics]):
+        self._path, self._lines = path, list(known)
+
+    def on_update(self, update: int, total: int, metrics: Metrics) -> None:
+        """Remember, and draw where there was an evaluation."""
+        self._lines.append({"update": update, **metrics})
+        if "own_hours" in metrics:
+            self._draw()
+
+    def close(self) -> None:
+        """Draw what came after the last evaluation."""
+        if self._lines:
+            self._draw()
+
+    def _draw(self) -> None:
+        write_curves(self._path, self._lines, f"Learning curves of {self._path.parent.name}")
+
+
 class Callbacks:
     """Several callbacks as one, closed together."""
 
     def __init__(self, *members: Callback):
         self._members = members
 
-    def on_update(self, update: int, total: int, metrics: Mapping[str, float]) -> None:
+    def on_update(self, update: int, total: int, metrics: Metrics) -> None:
         """Pass the numbers on."""
         for member in self._members:
             member.on_update(update, total, metrics)

@@ -7,18 +7,32 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from jaxshop.policies.registry import NetworkConfig
-from jaxshop.ppo.config import PPOConfig, StageConfig
+from jaxshop.ppo.config import REPEATED, PPOConfig, StageConfig
+from jaxshop.sources.distribution import MAKES
 from jaxshop.support.files import read_text
-from jaxshop.support.settings import NOT_NEGATIVE, POSITIVE, ConfigError, Constraint, build, faults, merge
+from jaxshop.support.settings import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    ConfigError,
+    Constraint,
+    build,
+    each,
+    faults,
+    merge,
+    one_of,
+)
 
 SEED = Constraint(lambda x: 0 <= x < 2**31, "must be from 0 to 2147483647")
 
 
-STAGES = ("general", "full", "own")
+STAGES = ("mix", "general", "full", "own")
 """In the order of training."""
+
+SHIPPED_POLICY = "shipped"
+"""Names the policy inside the package where `run.start_from` wants a folder."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,7 @@ class RunConfig:
     seed: Annotated[int, SEED] = 0
     runs_dir: str = "runs"
     export_to: str | None = None
+    start_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,65 @@ class PoolConfig:
 
 
 @dataclass(frozen=True)
+class BankConfig:
+    """Shops of several makes in arrays of one size, which one compiled update draws from.
+
+    Attributes:
+        makes: what the shops are, in turn (`jaxshop.sources.distribution`); one that is named twice is met twice as
+            often.
+        count: how many shops.
+        operations: of each, about.
+        turns: updates of a cycle in which each bank of the mix has its turns; 0 leaves the bank out.
+        shops, samples, candidates: as in a stage.
+        kept: shops of each make that are kept for choosing a checkpoint.
+    """
+
+    makes: Annotated[tuple[str, ...], each(one_of(MAKES))] = ("jobshop",)
+    count: Annotated[int, POSITIVE] = 192
+    operations: Annotated[int, POSITIVE] = 300
+    turns: Annotated[int, NOT_NEGATIVE] = 1
+    shops: Annotated[int, POSITIVE] = 8
+    samples: Annotated[int, REPEATED] = 16
+    candidates: Annotated[int, POSITIVE] = 16
+    kept: Annotated[int, POSITIVE] = 6
+
+    @property
+    def distinct(self) -> tuple[str, ...]:
+        """The makes, each once."""
+        return tuple(dict.fromkeys(self.makes))
+
+
+_FACTORY = ("tight-factory", "identical-factory", "reference-factory")
+
+
+@dataclass(frozen=True)
+class MixConfig:
+    """A stage over shops of many makes: the updates go round the banks, which share weights and optimiser."""
+
+    updates: Annotated[int, NOT_NEGATIVE] = 0
+    learning_rate: Annotated[float | None, POSITIVE] = None
+    jobs: BankConfig = field(default_factory=lambda: BankConfig(("jobshop", "jobshop", "routes")))
+    flexible: BankConfig = field(default_factory=lambda: BankConfig(("sparse", "flexible", "flow", "recirculating")))
+    lots: BankConfig = field(default_factory=lambda: BankConfig(("identical", "tight-centre", "reference")))
+    factory: BankConfig = field(default_factory=lambda: BankConfig(_FACTORY, 24, 1600, 1, 2, 8, 48, 4))
+
+    def banks(self) -> dict[str, BankConfig]:
+        """Those that have turns, by name."""
+        named = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: bank for name, bank in named.items() if isinstance(bank, BankConfig) and bank.turns}
+
+
+class Lesson(NamedTuple):
+    """What one compiled update learns from; the lessons of a stage take turns."""
+
+    stage: str
+    name: str
+    settings: StageConfig
+    pool: PoolConfig | BankConfig | None  # None: the shop itself
+    turns: int = 1
+
+
+@dataclass(frozen=True)
 class EvaluationConfig:
     """How the policy is judged while it trains, and at the end."""
 
@@ -52,6 +126,7 @@ class EvaluationConfig:
     samples: Annotated[int, POSITIVE] = 64
     batch: Annotated[int, POSITIVE] = 32
     selection_shops: Annotated[int, POSITIVE] = 12
+    kept_work: Annotated[int, NOT_NEGATIVE] = 0
     rule_seeds: Annotated[int, POSITIVE] = 32
     baseline_seconds: Annotated[float | None, POSITIVE] = None
     choose_by: Literal["own", "kept"] = "kept"
@@ -83,6 +158,7 @@ class Config:
     ppo: PPOConfig = field(default_factory=PPOConfig)
     pool: PoolConfig = field(default_factory=PoolConfig)
     full_pool: PoolConfig = field(default_factory=lambda: PoolConfig(16, 149, 520))
+    mix: MixConfig = field(default_factory=MixConfig)
     general: StageConfig = field(default_factory=lambda: StageConfig(updates=60, shops=8, samples=16, candidates=16))
     full: StageConfig = field(default_factory=lambda: StageConfig(updates=0, shops=2, samples=8, candidates=48))
     own: StageConfig = field(default_factory=lambda: StageConfig(45, 1, 24, 48, 1e-3))
@@ -90,20 +166,30 @@ class Config:
     stop: StopConfig = field(default_factory=StopConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
 
-    def stages(self) -> list[tuple[str, StageConfig]]:
-        """The stages that have updates, in order: small generated shops, some of full size, the shop itself."""
-        named = [(name, getattr(self, name)) for name in STAGES]
-        return [(name, stage) for name, stage in named if stage.updates]
+    def lessons(self) -> list[Lesson]:
+        """What is learned from, in the order of training; of stages without updates nothing is.
 
-    def pools(self) -> dict[str, PoolConfig]:
-        """What the stages of generated shops draw from, where they have updates."""
-        pools = {"general": self.pool, "full": self.full_pool}
-        return {name: pools[name] for name, _ in self.stages() if name in pools}
+        The mix goes round its banks; then come small shops of the reference's make, some of the factory's size, and
+        the shop itself.
+        """
+        rate, pools = self.mix.learning_rate, {"general": self.pool, "full": self.full_pool, "own": None}
+        found = [
+            Lesson(
+                "mix",
+                f"mix.{name}",
+                StageConfig(self.mix.updates, bank.shops, bank.samples, bank.candidates, rate),
+                bank,
+                bank.turns,
+            )
+            for name, bank in self.mix.banks().items()
+        ]
+        found += [Lesson(name, name, getattr(self, name), pool) for name, pool in pools.items()]
+        return [lesson for lesson in found if lesson.settings.updates]
 
     @property
     def updates(self) -> int:
         """Updates of all stages."""
-        return sum(stage.updates for _, stage in self.stages())
+        return sum(getattr(self, name).updates for name in STAGES)
 
     def __post_init__(self) -> None:
         for fault in _faults(self):
@@ -115,8 +201,10 @@ def _faults(config: Config) -> list[str]:
     found = faults(config)
     if config.own.shops != 1:
         found.append("own.shops: must be 1, the shop itself")
+    if config.mix.updates and not config.mix.banks():
+        found.append("mix.updates: no bank has turns, so there is nothing to learn from")
     if not found and config.updates == 0:
-        found.append("general.updates: there must be an update in general, full or own")
+        found.append("general.updates: there must be an update in mix, general, full or own")
     return found
 
 
@@ -150,6 +238,7 @@ def from_dict(data: object, where: str, base: Config | None = None) -> Config:
 
 _MAY_CHANGE = (
     "run.export_to",
+    "mix.updates",
     "general.updates",
     "full.updates",
     "own.updates",
@@ -161,14 +250,18 @@ _MAY_CHANGE = (
 """What a resumed run may set anew: how long it goes on, and how it is judged and logged."""
 
 
-def check_complete(record: Mapping[str, Mapping[str, Any]], where: str) -> None:
+def _flat(record: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """The values of nested tables by `section.key`."""
+    found: dict[str, Any] = {}
+    for key, value in record.items():
+        found |= _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
+    return found
+
+
+def check_complete(record: Mapping[str, Any], where: str) -> None:
     """Refuse a run's record that lacks a key: the version that began the run did something else than its default."""
-    missing = [
-        f"{section}.{key}"
-        for section, part in to_dict(Config()).items()
-        for key in part
-        if key not in record.get(section, {}) and not f"{section}.{key}".startswith(_MAY_CHANGE)
-    ]
+    known = _flat(record)
+    missing = [name for name in _flat(to_dict(Config())) if name not in known and not name.startswith(_MAY_CHANGE)]
     if missing:
         raise ConfigError(
             f"{where}: lacks {', '.join(missing)}: another version of jaxshop began this run; begin a new one"
@@ -177,10 +270,7 @@ def check_complete(record: Mapping[str, Mapping[str, Any]], where: str) -> None:
 
 def check_resume(before: Config, after: Config, where: str) -> None:
     """Refuse a resumed run that would not be the same run, with every difference."""
-    old, new = (
-        {f"{section}.{key}": value for section, part in to_dict(c).items() for key, value in part.items()}
-        for c in (before, after)
-    )
+    old, new = _flat(to_dict(before)), _flat(to_dict(after))
     differences = [
         f"{name} was {old[name]!r}, now {new[name]!r}"
         for name in old

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +17,7 @@ from jaxshop.policies.rules import RULES
 from jaxshop.policies.types import Network
 from jaxshop.schedule import Schedule, verify
 from jaxshop.search.compiled import Dispatch, best_sample, greedy_dispatch, to_schedule
-from jaxshop.shop import LotPlan
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan
 from jaxshop.support.errors import InvalidScheduleError
 from jaxshop.training.problem import TrainingProblem
 
@@ -27,7 +28,25 @@ class Score:
 
     own: Dispatch
     own_gap: float
-    selection_gap: float
+    kept_gaps: Mapping[str, float]
+    """Mean of makespan / best known - 1 by make of the kept shops."""
+
+    @property
+    def own_hours(self) -> float:
+        """The makespan of the shop itself."""
+        return int(self.own.makespan) / TICKS_PER_HOUR
+
+    @property
+    def selection_gap(self) -> float:
+        """The mean over the makes."""
+        return sum(self.kept_gaps.values()) / len(self.kept_gaps)
+
+    def numbers(self) -> dict[str, float]:
+        """For metrics.jsonl."""
+        found = {"own_hours": self.own_hours, "own_gap": self.own_gap, "selection_gap": self.selection_gap}
+        if len(self.kept_gaps) > 1:
+            found |= {f"kept/{make}": gap for make, gap in self.kept_gaps.items()}
+        return found
 
 
 class Evaluator:
@@ -38,16 +57,23 @@ class Evaluator:
         self._batch = batch
         self._greedy = jax.jit(partial(greedy_dispatch, problem.own_env, problem.network))
         self._sample = jax.jit(partial(best_sample, problem.own_env, problem.network), static_argnums=4)
-        self._gaps = jax.jit(partial(_greedy_gaps, problem.selection.env, problem.network))
         self._beside = jax.local_devices()[-1]  # the two parts of a score run at once where there are two devices
-        self._kept = jax.device_put(problem.selection.shops, self._beside)
+        self._kept = [
+            (kept, jax.jit(partial(_greedy_makespans, env, problem.network)), jax.device_put(kept.shops, self._beside))
+            for env, kept in problem.selections.values()
+        ]
 
     def score(self, weights: ArrayTree, whose: str) -> Score:
         """The greedy policy on the shop itself, and its mean gap on the selection shops; as `greedy` raises."""
         own = self._greedy(weights, self._problem.own)
-        gaps = self._gaps(jax.device_put(weights, self._beside), self._kept)
+        beside = jax.device_put(weights, self._beside)
+        played = [(kept, play_all(beside, shops)) for kept, play_all, shops in self._kept]
         verified(self._problem.plan, own, f"{whose}: the greedy schedule")
-        return Score(own, int(own.makespan) / int(self._problem.own.bound) - 1.0, float(gaps.mean()))
+        gaps: dict[str, float] = {}
+        for kept, makespans in played:
+            by_make = (np.asarray(makespans) / kept.best - 1.0).reshape(len(kept.makes), -1).mean(axis=1)
+            gaps |= zip(kept.makes, by_make.tolist(), strict=True)
+        return Score(own, int(own.makespan) / int(self._problem.own.bound) - 1.0, gaps)
 
     def greedy(self, weights: ArrayTree, whose: str) -> Dispatch:
         """The greedy policy's verified schedule of the shop itself; InvalidScheduleError where it is none."""
@@ -89,11 +115,13 @@ def verified(plan: LotPlan, dispatch: Dispatch, what: str) -> Schedule:
     return schedule
 
 
-def _greedy_gaps(env: JobShop, network: Network, weights: ArrayTree, shops: EnvParams) -> Array:
-    def gap(params: EnvParams) -> Array:
-        return play(env, params, greedy(network, weights), jax.random.key(0)).estimate / params.bound - 1.0
+def _greedy_makespans(env: JobShop, network: Network, weights: ArrayTree, shops: EnvParams) -> Array:
+    """Ticks of the greedy schedules of stacked shops, int32 [count]."""
 
-    return jax.vmap(gap)(shops)
+    def makespan(params: EnvParams) -> Array:
+        return play(env, params, greedy(network, weights), jax.random.key(0)).estimate
+
+    return jax.vmap(makespan)(shops)
 
 
 def _rule_makespans(env: JobShop, params: EnvParams, number: Array, keys: PRNGKey) -> Array:

@@ -20,6 +20,7 @@ from jaxshop.search.types import Stop, Task
 from jaxshop.shop import TICKS_PER_HOUR, gap_percent, shop_facts, span
 from jaxshop.training.config import Config
 from jaxshop.training.evaluate import Evaluator, rule_makespans, verified
+from jaxshop.training.origin import Origin
 from jaxshop.training.problem import TrainingProblem
 from jaxshop.training.progress import Spent
 from jaxshop.training.provenance import trained_on
@@ -128,7 +129,7 @@ def write(problem: TrainingProblem, config: Config, judgement: Judgement, chosen
 
 
 def report(
-    problem: TrainingProblem, config: Config, judgement: Judgement, chosen: Chosen, spent: Spent
+    problem: TrainingProblem, config: Config, judgement: Judgement, chosen: Chosen, spent: Spent, origin: Origin
 ) -> dict[str, Any]:
     """The final JSON, but for the folder and the seconds of the whole command."""
     greedy, bound, target = int(judgement.greedy.makespan), problem.certificate.value, _target(config)
@@ -137,8 +138,8 @@ def report(
         "lower_bound_hours": _hours(bound),
         "target_hours": config.run.target_hours,
         "target_met": None if target is None else greedy <= target,
-        "initialised_from": None,
-        "trained_on": trained_on(config, problem.plan, chosen.update),
+        "initialised_from": origin.policy,
+        "trained_on": trained_on(config, problem.plan, chosen.update, origin),
         "policy": {
             "initial_hours": _hours(judgement.untrained.makespan),
             "greedy_hours": _hours(greedy),

@@ -23,10 +23,11 @@ from jaxshop.sources.snapshot import require_real_data
 from jaxshop.support.files import write_atomic
 from jaxshop.support.settings import ConfigError
 from jaxshop.training import finish
-from jaxshop.training.callbacks import Callback, Callbacks, ConsoleProgress, JsonLines, TensorBoard
+from jaxshop.training.callbacks import Callback, Callbacks, ConsoleProgress, JsonLines, LearningCurves, TensorBoard
 from jaxshop.training.config import Config, to_dict
 from jaxshop.training.evaluate import Evaluator
 from jaxshop.training.loop import Outcome, train
+from jaxshop.training.origin import Origin, originated
 from jaxshop.training.problem import Draft, TrainingProblem, draft, here
 from jaxshop.training.progress import Spent, spent_before
 from jaxshop.training.resume import new_folder, open_store, resumed
@@ -53,7 +54,7 @@ def launch(
     cap_instructions()
     with membership(os.environ):
         if find_cluster(os.environ) is None:  # else the processes have met, and JAX runs
-            one_device_per_core(*(stage.samples for _, stage in config.stages()))
+            one_device_per_core(*(lesson.settings.samples for lesson in config.lessons()))
         quiet = Console(file=io.StringIO(), quiet=True)
         return _run(config, resume, console if leads() else quiet, process)
 
@@ -76,17 +77,21 @@ def _run(
         check_agreement(agreed, "config, shop and version of jaxshop")
         folder = Path(resume or from_leader(lambda: str(new_folder(config))))
     evaluator = Evaluator(problem, config.evaluation.batch)
-    first = drawing.result()
+    first, origin = drawing.result(), Origin()
+    if not resume:
+        first, origin = originated(config, first)
     like = replicate(first, data_mesh())
     store = open_store(folder, resume)
     step = store.latest() or 0
-    start = resumed(store, step, like, config, shop, resume) if resume else first
+    start = first
+    if resume:
+        start, origin = resumed(store, step, like, config, shop, resume), Origin.of(store.meta(step))
     check_agreement(step, "checkpoint to resume from")
     if leads():
         write_atomic(folder / "config.json", record)
     before, sinks = _begin(config, problem, folder, step, console) if leads() else (Spent(), [])
     with Callbacks(*sinks) as callbacks:
-        outcome = train(problem, config, store, evaluator, callbacks, start, before, compiling)
+        outcome = train(problem, config, store, evaluator, callbacks, start, before, compiling, origin)
     if outcome.interrupted is not None:
         store.close()
         return _interrupted(outcome, folder, console)
@@ -99,13 +104,13 @@ def _run(
     finish.write(problem, config, judgement, chosen, folder)
     report = {
         "run_dir": str(folder),
-        **finish.report(problem, config, judgement, chosen, outcome.spent),
+        **finish.report(problem, config, judgement, chosen, outcome.spent, origin),
         "wall_seconds": round(time.monotonic() - begun, 1),
     }
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
     console.print(comparison_table(report))
     console.print(finish.plan_line(problem, judgement.plan), highlight=False)
-    console.print(f"schedule.json and gantt.html are in {folder}", highlight=False)
+    console.print(f"schedule.json, gantt.html and curves.html are in {folder}", highlight=False)
     return report, 3 if report["target_met"] is False else 0
 
 
@@ -148,7 +153,7 @@ def _begin(
         console.print(line, highlight=False)
     console.print(f"run folder {folder}, device {device_name()}", highlight=False)
     lines = JsonLines(folder / "metrics.jsonl", keep=step)
-    sinks: list[Callback] = [lines, ConsoleProgress(console)]
+    sinks: list[Callback] = [lines, ConsoleProgress(console), LearningCurves(folder / "curves.html", lines.known)]
     if config.logging.tensorboard:
         sinks.append(TensorBoard(folder / "tensorboard"))
     return spent_before(lines.known, config.run.target_hours), sinks

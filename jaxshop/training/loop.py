@@ -15,14 +15,14 @@ from jaxshop.parallel.cluster import largest
 from jaxshop.parallel.mesh import data_mesh, local, replicate
 from jaxshop.policies.checkpoint import Store
 from jaxshop.ppo.update import Learner, UpdateMetrics
-from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.training.callbacks import Callback
 from jaxshop.training.config import STAGES, Config
 from jaxshop.training.evaluate import Evaluator, Score
+from jaxshop.training.origin import Origin
 from jaxshop.training.problem import TrainingProblem
 from jaxshop.training.progress import Clock, Spent
 from jaxshop.training.provenance import describe
-from jaxshop.training.stages import Stage, enter, stages_of, untrained
+from jaxshop.training.stages import Exercise, Stage, enter, stages_of, untrained
 from jaxshop.training.stop import StopRule, signals
 
 
@@ -44,6 +44,7 @@ def train(
     start: Learner | None = None,
     before: Spent = Spent(),  # noqa: B008 - it is frozen
     compiling: Mapping[str, Future[Any]] | None = None,
+    origin: Origin = Origin(),  # noqa: B008 - it is frozen
 ) -> Outcome:
     """Run every update that is still to do, from `start` (None: random weights), on all devices of all processes.
 
@@ -53,31 +54,32 @@ def train(
 
     Args:
         before: what a resumed run spent; metrics go on counting from there.
-        compiling: the stages that are being compiled already.
+        compiling: the lessons that are being compiled already.
+        origin: of the weights that the run began with.
 
     Raises:
         InvalidScheduleError: an evaluation came to an invalid schedule.
     """
-    stages = stages_of(problem.setups, problem.shops, compiling or {})
+    stages = stages_of(config.lessons(), problem.setups, problem.shops, compiling or {})
     learner = replicate(untrained(config) if start is None else start, data_mesh())
     done, total = int(learner.update), config.updates
-    clock, stop, about = Clock(before), StopRule(config), describe(config, problem.plan)
+    clock, stop, about = Clock(before), StopRule(config), describe(config, problem.plan, origin)
     best, interrupted = store.best_score(), 0
     with signals() as caught:
         while done < total:
             stage = next(s for s in stages if done < s.end)
             if done == stage.begin > 0:
                 learner = enter(stage, learner)
-            learner, numbers = _timed_update(stage, learner, clock)
+            learner, numbers = _timed_update(stage.at(done), learner, clock)
             done += 1
             ending, interrupted = largest(stop.after_update(done, clock.here), caught[0] if caught else 0)
             last, deciding = bool(ending), math.inf
             if done % config.evaluation.every == 0 or done == stage.end or last:
                 score = _timed_score(evaluator, learner, done, clock)
-                numbers |= _score_numbers(score)
-                if stop.meets_target(numbers["own_hours"]):
+                numbers |= score.numbers()
+                if stop.meets_target(score.own_hours):
                     clock.reach_target()
-                last = stop.after_evaluation(numbers["own_hours"]) or last
+                last = stop.after_evaluation(score.own_hours) or last
                 if done > stages[-1].begin or last:  # kept shops cannot tell who has practised on the shop itself
                     gap = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
                     deciding = gap + _handicap(stage)
@@ -99,15 +101,15 @@ def _handicap(stage: Stage) -> float:
     return 1e3 * (len(STAGES) - 1 - STAGES.index(stage.name))
 
 
-def _timed_update(stage: Stage, learner: Learner, clock: Clock) -> tuple[Learner, dict[str, float]]:
+def _timed_update(exercise: Exercise, learner: Learner, clock: Clock) -> tuple[Learner, dict[str, float | str]]:
     """An update, and its metrics as one flat record."""
     began = time.monotonic()
-    learner, on_device = stage.step(learner, stage.shops)
+    learner, on_device = exercise.step(learner, exercise.shops)
     metrics: UpdateMetrics = jax.device_get(on_device)
     seconds = time.monotonic() - began
-    clock.add(stage.name, seconds, int(metrics.steps))
+    clock.add(exercise.name, seconds, int(metrics.steps))
     record = {k: float(v) for k, v in (metrics.loss._asdict() | metrics._asdict()).items() if k != "loss"}
-    return learner, record | {"steps_per_second": record["steps"] / seconds}
+    return learner, {"lesson": exercise.name, **record, "steps_per_second": record["steps"] / seconds}
 
 
 def _timed_score(evaluator: Evaluator, learner: Learner, done: int, clock: Clock) -> Score:
@@ -115,8 +117,3 @@ def _timed_score(evaluator: Evaluator, learner: Learner, done: int, clock: Clock
     score = evaluator.score(local(learner.averaged), f"update {done}")
     clock.add("evaluation", time.monotonic() - began)
     return score
-
-
-def _score_numbers(score: Score) -> dict[str, float]:
-    hours = int(score.own.makespan) / TICKS_PER_HOUR
-    return {"own_hours": hours, "own_gap": score.own_gap, "selection_gap": score.selection_gap}

@@ -19,8 +19,19 @@ from jaxshop.ppo.setup import Setup
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.support.settings import ConfigError
-from jaxshop.training.config import Config, PoolConfig
-from jaxshop.training.shops import FULL, SELECTION, SMALL, Outline, ShopOrder, make_shops, outline_shops
+from jaxshop.training.config import BankConfig, Config, PoolConfig
+from jaxshop.training.shops import (
+    FULL,
+    MIX,
+    SELECTION,
+    SMALL,
+    Kept,
+    Outline,
+    ShopOrder,
+    make_kept,
+    make_shops,
+    outline_shops,
+)
 
 Made = TypeVar("Made")
 
@@ -33,11 +44,11 @@ class Workshop(Protocol):
         ...
 
 
-class Bank(NamedTuple):
-    """Shops of one shape: an environment and their params, stacked [count, ...]."""
+class Selection(NamedTuple):
+    """Shops of one shape, kept for choosing a checkpoint."""
 
     env: JobShop
-    shops: EnvParams
+    kept: Kept
 
 
 @dataclass(frozen=True)
@@ -49,9 +60,9 @@ class TrainingProblem:
     whole: Verdict | None  # on the target without lots, where there are both
     own_env: JobShop
     own: EnvParams  # one shop
-    setups: Mapping[str, Setup]  # for each stage that has updates, in order
-    shops: Mapping[str, EnvParams]  # of the same stages, [count, ...]
-    selection: Bank
+    setups: Mapping[str, Setup]  # for each lesson, in order
+    shops: Mapping[str, EnvParams]  # of the same lessons, [count, ...]
+    selections: Mapping[str, Selection]
 
     @property
     def network(self) -> Network:
@@ -64,7 +75,7 @@ class Draft:
     """A training problem whose generated shops are being certified: their sizes are known, so updates can compile."""
 
     setups: Mapping[str, Setup]
-    outlines: Mapping[str, Outline]  # of the stages with generated shops
+    outlines: Mapping[str, Outline]  # of the lessons with generated shops
     finish: Callable[[], TrainingProblem]
     """Waits for the shops."""
 
@@ -89,10 +100,10 @@ def draft(shop: Shop, config: Config, workshop: Workshop = here) -> Draft:
     orders = _orders(config)
     sizes = {name: workshop(outline_shops, order) for name, order in orders.items()}
     plan = split_lots(shop, config.run.max_lot_hours)
-    kept_order = _kept_order(plan, config)
-    kept_size = workshop(outline_shops, kept_order)
+    to_keep = kept_orders(plan, config)
+    kept_sizes = {name: workshop(outline_shops, order) for name, order in to_keep.items()}
     making = {name: workshop(make_shops, order) for name, order in orders.items()}
-    keeping = workshop(make_shops, kept_order)
+    keeping = {name: workshop(make_kept, order) for name, order in to_keep.items()}
 
     certificate = _certified(plan, config.run.target_hours)
     if certificate.value == 0:
@@ -103,38 +114,45 @@ def draft(shop: Shop, config: Config, workshop: Workshop = here) -> Draft:
     own = jax.device_put(packed)
 
     outlines = {name: size() for name, size in sizes.items()}
-    kept = kept_size()
+    kept_shapes = {name: size().shape for name, size in kept_sizes.items()}
     setups = _setups(config, {name: outline.shape for name, outline in outlines.items()} | {"own": own_env.shape})
 
     def finish() -> TrainingProblem:
         shops = {name: jax.device_put(made()) for name, made in making.items()}
         shops["own"] = jax.device_put(jax.tree.map(lambda x: x[None], packed))
         banks = {name: shops[name] for name in setups}
-        selection = Bank(JobShop(kept.shape), jax.device_put(keeping()))
-        return TrainingProblem(plan, certificate, whole, own_env, own, setups, banks, selection)
+        selections = {name: Selection(JobShop(kept_shapes[name]), kept()) for name, kept in keeping.items()}
+        return TrainingProblem(plan, certificate, whole, own_env, own, setups, banks, selections)
 
     return Draft(setups, outlines, finish)
 
 
 def _orders(config: Config) -> dict[str, ShopOrder]:
-    """The generated shops that stages draw from."""
-    purposes, stages, seed = {"general": SMALL, "full": FULL}, dict(config.stages()), config.run.seed
+    """The generated shops that lessons draw from."""
+    purposes, seed = {"mix": MIX, "general": SMALL, "full": FULL}, config.run.seed
     return {
-        name: ShopOrder(pool, purposes[name], seed, stages[name].candidates) for name, pool in config.pools().items()
+        lesson.name: ShopOrder(lesson.pool, purposes[lesson.stage], seed, lesson.settings.candidates)
+        for lesson in config.lessons()
+        if lesson.pool is not None
     }
 
 
-def _kept_order(plan: LotPlan, config: Config) -> ShopOrder:
-    """Shops of the plan's size, to choose a checkpoint on."""
-    kept = PoolConfig(config.evaluation.selection_shops, len(plan.shop.machines), len(plan.lots))
-    return ShopOrder(kept, SELECTION, config.run.seed, config.own.candidates)
+def kept_orders(plan: LotPlan, config: Config) -> dict[str, ShopOrder]:
+    """Shops to choose a checkpoint on: of the mix's makes where that is what is learned, else of the plan's size."""
+    evaluation, seed, candidates = config.evaluation, config.run.seed, config.own.candidates
+    banks = config.mix.banks() if config.mix.updates == config.updates else {}
+    pools: dict[str, BankConfig | PoolConfig] = {**banks}
+    if not banks:
+        pools["reference"] = PoolConfig(evaluation.selection_shops, len(plan.shop.machines), len(plan.lots))
+    return {name: ShopOrder(pool, SELECTION, seed, candidates, evaluation.kept_work) for name, pool in pools.items()}
 
 
 def _setups(config: Config, shapes: Mapping[str, Shape]) -> dict[str, Setup]:
-    """What the stages' updates are compiled for."""
+    """What the lessons' updates are compiled for."""
     network, mesh = make_network(config.network), data_mesh()
     found = {}
-    for name, stage in config.stages():
+    for lesson in config.lessons():
+        name, stage = lesson.name, lesson.settings
         if (decisions := shapes[name].operations * stage.shops * stage.samples) < config.ppo.minibatches:
             raise ConfigError(f"ppo.minibatches: {name} has only {decisions} decisions an update to cut into these")
         found[name] = Setup(JobShop(shapes[name]), network, config.ppo, stage, mesh)

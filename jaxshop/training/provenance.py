@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 from jaxshop.env import CONTEXT_NAMES, FEATURE_NAMES
 from jaxshop.policies.checkpoint import versions
 from jaxshop.shop import LotPlan, fingerprint
-from jaxshop.training.config import Config, to_dict
+from jaxshop.sources.distribution import DISTRIBUTION_VERSION
+from jaxshop.training.config import BankConfig, Config, PoolConfig, to_dict
+from jaxshop.training.origin import Origin
+from jaxshop.training.problem import kept_orders
 
 
-def describe(config: Config, plan: LotPlan) -> Callable[[int], dict[str, Any]]:
+def describe(config: Config, plan: LotPlan, origin: Origin) -> Callable[[int], dict[str, Any]]:
     """What a run's checkpoints say of themselves, each by its updates: versions, columns, config, what made it."""
     about = {
         "versions": versions(),
@@ -20,31 +24,36 @@ def describe(config: Config, plan: LotPlan) -> Callable[[int], dict[str, Any]]:
         "config": to_dict(config),
         "fingerprint": fingerprint(plan.shop),
         "provenance": asdict(plan.shop.provenance),
-        "initialised_from": None,  # from random weights
+        **origin.described(),
     }
-    return lambda update: {**about, "update": update, "trained_on": trained_on(config, plan, update)}
+    return lambda update: {**about, "update": update, "trained_on": trained_on(config, plan, update, origin)}
 
 
-def trained_on(config: Config, plan: LotPlan, update: int) -> list[dict[str, Any]]:
+def trained_on(config: Config, plan: LotPlan, update: int, origin: Origin) -> list[Mapping[str, Any]]:
     """The shops that weights after `update` updates have seen, the last entry those that chose them."""
-    pools = config.pools()
     shop = {
         **{"kind": "shop", "name": plan.shop.name, "fingerprint": fingerprint(plan.shop)},
         "provenance": asdict(plan.shop.provenance),
     }
-    seen: list[dict[str, Any]] = []
-    for name, stage in config.stages():
-        updates = min(update, stage.updates)
+    seen: list[Mapping[str, Any]] = list(origin.trained_on)
+    for stage, lessons in groupby(config.lessons(), key=lambda lesson: lesson.stage):
+        updates = min(update, getattr(config, stage).updates)
         update -= updates
-        if updates and name in pools:
-            about = {"shops": pools[name].count, "machines": pools[name].machines, "seed": config.run.seed}
-            seen.append({"kind": "generated", **about, "updates": updates})
-        elif updates:
-            seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "updates": updates})
+        for pool in (lesson.pool for lesson in lessons if updates):
+            if pool is None:
+                seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "updates": updates})
+            else:
+                seen.append({**_about(pool, config.run.seed), "updates": updates})
     choice = {"use": "choice of the checkpoint"}
     if config.evaluation.choose_by == "own":
         seen.append({**shop, "max_lot_hours": plan.max_lot_hours, **choice})
     else:
-        kept = {"shops": config.evaluation.selection_shops, "machines": len(plan.shop.machines)}
-        seen.append({"kind": "generated", **kept, "seed": config.run.seed, **choice})
+        seen += [{**_about(order.pool, order.seed), **choice} for order in kept_orders(plan, config).values()]
     return seen
+
+
+def _about(pool: PoolConfig | BankConfig, seed: int) -> dict[str, Any]:
+    if isinstance(pool, PoolConfig):
+        return {"kind": "generated", "shops": pool.count, "machines": pool.machines, "seed": seed}
+    about = {"makes": list(pool.makes), "shops": pool.count, "operations": pool.operations}
+    return {"kind": "distribution", "version": DISTRIBUTION_VERSION, **about, "seed": seed}

@@ -1,4 +1,4 @@
-"""Generated shops of the reference's make, as arrays: to train on, and to choose a checkpoint on."""
+"""Generated shops as arrays: to train on, and to choose a checkpoint on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 
 from jaxshop.env import EnvParams, Shape
 from jaxshop.env.packing import pack, pack_stacked, shape_of
+from jaxshop.search.types import Stop, Task
 from jaxshop.shop import LotPlan, split_lots
+from jaxshop.sources.distribution import draw_shop
 from jaxshop.sources.generator import generate_shop, random_spec
-from jaxshop.training.config import PoolConfig
+from jaxshop.training.config import BankConfig, PoolConfig
 
-SMALL, SELECTION, FULL = 1, 2, 3
+SMALL, SELECTION, FULL, MIX = 1, 2, 3, 4
 """First words of the seeds: they keep the kinds of generated shops, and the reference's seeds, apart."""
 _FEWEST_JOBS = 6
 """Fewer than these cannot share a load like the reference's; shops of one job are trained for with these, too."""
@@ -23,10 +25,11 @@ _FEWEST_JOBS = 6
 class ShopOrder(NamedTuple):
     """What shops to make. The seed of each depends on the run's seed, the purpose and the shop's index alone."""
 
-    pool: PoolConfig
+    pool: PoolConfig | BankConfig
     purpose: int
     seed: int
     candidates: int
+    work: int = 0  # pieces of search for the best known makespan of each
 
 
 class Outline(NamedTuple):
@@ -34,6 +37,15 @@ class Outline(NamedTuple):
 
     shape: Shape  # the least that holds all
     shops: EnvParams  # of `jax.ShapeDtypeStruct`, [count, ...]
+
+
+class Kept(NamedTuple):
+    """Shops to choose a checkpoint on."""
+
+    makes: tuple[str, ...]
+    """What they are, each make as often as every other and together."""
+    shops: EnvParams  # [count, ...]
+    best: np.ndarray  # int32 [count] best known makespan, or the certified bound where none was searched for
 
 
 def outline_shops(order: ShopOrder) -> Outline:
@@ -50,11 +62,34 @@ def make_shops(order: ShopOrder) -> EnvParams:
     return pack_stacked(plans, shape_of(plans, order.candidates))
 
 
-@lru_cache(maxsize=4)
+def make_kept(order: ShopOrder) -> Kept:
+    """The shops of an order with what is known of their optima, which takes its work for each."""
+    shops = make_shops(order)
+    makes = order.pool.distinct if isinstance(order.pool, BankConfig) else ("reference",)
+    best = [_best_known(plan, order) for plan in _plans(order)] if order.work else shops.bound
+    return Kept(makes, shops, np.asarray(best, np.int32))
+
+
+def _best_known(plan: LotPlan, order: ShopOrder) -> int:
+    from jaxshop.search.improve.method import Improve  # loads Numba, which most runs have no need of here
+
+    task = Task.of(plan)
+    stop = Stop(work=order.work, target=task.objective.lower_bound(task.certificate.value))
+    *_, best = Improve().search(task, order.seed, stop)
+    return best.schedule.makespan
+
+
+@lru_cache(maxsize=8)
 def _plans(order: ShopOrder) -> tuple[LotPlan, ...]:
     """Kept between the outlines of all of a run's orders and their shops."""
-    pool = order.pool
-    return tuple(_plan(pool, [order.purpose, order.seed, i]) for i in range(pool.count))
+    pool, words = order.pool, [order.purpose, order.seed]
+    if isinstance(pool, PoolConfig):
+        return tuple(_plan(pool, [*words, i]) for i in range(pool.count))
+    if order.purpose == SELECTION:
+        drawn = [(make, i) for make in pool.distinct for i in range(pool.kept)]
+    else:
+        drawn = [(pool.makes[i % len(pool.makes)], i) for i in range(pool.count)]
+    return tuple(split_lots(draw_shop([*words, i], make, pool.operations), None) for make, i in drawn)
 
 
 def _plan(pool: PoolConfig, seed: list[int]) -> LotPlan:

@@ -1,11 +1,12 @@
-"""The stages of a run, each with the update that it is compiled to and the shops that it draws from."""
+"""The stages of a run: compiled updates, the shops that they draw from, and in which order they come."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import groupby
 from typing import Any
 
 import jax
@@ -19,42 +20,66 @@ from jaxshop.policies.registry import make_network
 from jaxshop.ppo.setup import Setup, make_optimiser
 from jaxshop.ppo.update import Learner, begin, update
 from jaxshop.support.settings import ConfigError
-from jaxshop.training.config import Config
+from jaxshop.training.config import Config, Lesson
 
 
 def check_devices(config: Config) -> None:
     """Every device plays as many samples of each shop as the others; ConfigError where they cannot be shared."""
     count = jax.device_count()
-    for name, stage in config.stages():
-        if stage.samples % count:
-            raise ConfigError(f"{name}.samples: {stage.samples} cannot be shared evenly by {count} devices")
+    for lesson in config.lessons():
+        if (samples := lesson.settings.samples) % count:
+            raise ConfigError(f"{lesson.name}.samples: {samples} cannot be shared evenly by {count} devices")
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Updates `begin` to `end - 1`: a compiled step and the shops that it draws from."""
+class Exercise:
+    """A lesson's compiled update and the shops that it draws from."""
 
     name: str
-    begin: int
-    end: int
     setup: Setup
     step: Any
     shops: EnvParams
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Updates `begin` to `end - 1`, which go round a cycle of exercises."""
+
+    name: str
+    begin: int
+    end: int
+    cycle: tuple[Exercise, ...]
+
+    def at(self, done: int) -> Exercise:
+        """The exercise of the run's update `done`."""
+        return self.cycle[(done - self.begin) % len(self.cycle)]
+
+
 def stages_of(
-    setups: Mapping[str, Setup], shops: Mapping[str, EnvParams], compiling: Mapping[str, Future[Any]]
+    lessons: Sequence[Lesson],
+    setups: Mapping[str, Setup],
+    shops: Mapping[str, EnvParams],
+    compiling: Mapping[str, Future[Any]],
 ) -> list[Stage]:
     """The stages in order; what is not in `compiling` is compiled at its first call."""
     found: list[Stage] = []
     begin = 0
-    for name, setup in setups.items():
-        ahead, end = compiling.get(name), begin + setup.stage.updates
-        step = jitted_update(setup) if ahead is None else _awaited(ahead)
-        bank = shops[name] if setup.mesh is None else replicate(shops[name], setup.mesh)
-        found.append(Stage(name, begin, end, setup, step, bank))
+    for stage, group in groupby(lessons, key=lambda lesson: lesson.stage):
+        taught = [(lesson, _exercise(lesson.name, setups, shops, compiling)) for lesson in group]
+        rounds = range(max(lesson.turns for lesson, _ in taught))
+        cycle = tuple(exercise for turn in rounds for lesson, exercise in taught if turn < lesson.turns)
+        end = begin + taught[0][0].settings.updates
+        found.append(Stage(stage, begin, end, cycle))
         begin = end
     return found
+
+
+def _exercise(
+    name: str, setups: Mapping[str, Setup], shops: Mapping[str, EnvParams], compiling: Mapping[str, Future[Any]]
+) -> Exercise:
+    setup, ahead = setups[name], compiling.get(name)
+    step = jitted_update(setup) if ahead is None else _awaited(ahead)
+    return Exercise(name, setup, step, shops[name] if setup.mesh is None else replicate(shops[name], setup.mesh))
 
 
 def _awaited(step: Future[Any]) -> Any:
@@ -64,8 +89,9 @@ def _awaited(step: Future[Any]) -> Any:
 def enter(stage: Stage, learner: Learner) -> Learner:
     """A later stage starts from the averaged weights of the one before, with a fresh optimiser."""
     learner = local(learner)
-    fresh = stage.setup.optimiser.init(learner.averaged)
-    return replicate(learner._replace(weights=learner.averaged, optimiser=fresh), stage.setup.mesh)
+    setup = stage.cycle[0].setup
+    fresh = setup.optimiser.init(learner.averaged)
+    return replicate(learner._replace(weights=learner.averaged, optimiser=fresh), setup.mesh)
 
 
 def untrained(config: Config) -> Learner:
@@ -82,7 +108,7 @@ def untrained_outline(config: Config) -> Learner:
 def _jitted_untrained(config: Config) -> Any:
     """One program: one by one, its hundred operations would each be compiled."""
     network = make_network(config.network)
-    optimiser = make_optimiser(config.ppo, config.stages()[0][1])
+    optimiser = make_optimiser(config.ppo, config.lessons()[0].settings)
 
     def draw(key: PRNGKey) -> Learner:
         init_key, key = jax.random.split(key)

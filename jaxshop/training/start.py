@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from jaxshop.support.files import read_json
 from jaxshop.support.machine import usable_cores
-from jaxshop.training.config import Config, check_complete, check_resume, from_dict, load_config
+from jaxshop.training.config import BankConfig, Config, PoolConfig, check_complete, check_resume, from_dict, load_config
 from jaxshop.training.shop_process import ShopProcess
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_MANY_JOBS = 5000
-"""Jobs of generated shops that take as long as a process to import what it needs to make them."""
+_MANY_OPERATIONS = 15_000
+"""Operations of generated shops that take as long as a process to import what it needs to make them."""
 
 
 def start(
@@ -57,10 +57,16 @@ def resolve(config_path: str | None, resume: str | None, overrides: Sequence[str
     return after
 
 
+def _operations(pool: PoolConfig | BankConfig) -> int:
+    """Operations of a shop of the pool, about."""
+    return pool.operations if isinstance(pool, BankConfig) else 3 * pool.jobs
+
+
 def _shop_process(config: Config) -> AbstractContextManager[ShopProcess | None]:
     """A process for the shops where there is a core for it and enough to do; without one, they are made here."""
-    jobs = sum(pool.count * pool.jobs for pool in config.pools().values())
-    if usable_cores() > 1 and jobs >= _MANY_JOBS:
+    pools = [lesson.pool for lesson in config.lessons() if lesson.pool is not None]
+    operations = sum(pool.count * _operations(pool) for pool in pools)
+    if usable_cores() > 1 and operations >= _MANY_OPERATIONS:
         with suppress(OSError):  # no more processes are allowed
             return ShopProcess()
     return nullcontext()

@@ -72,5 +72,5 @@ def test_variables_of_the_text_are_those_that_are_read():
 
 def test_the_gpu_config_is_shared_evenly_by_the_devices_it_is_shown_on():
     """Shows that samples of every stage can be spread over 8 GPUs of one node and of two."""
-    for _, stage in load_config(ROOT / "configs/gpu.toml").stages():
-        assert stage.samples % 16 == 0
+    for lesson in load_config(ROOT / "configs/gpu.toml").lessons():
+        assert lesson.settings.samples % 16 == 0

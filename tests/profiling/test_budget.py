@@ -67,7 +67,7 @@ def small_update(microbatch: int | None = 16):
     """A PPO update on two small shops as training does it: the function, its arguments, and its steps."""
     config = Config(ppo=PPOConfig(minibatches=2, microbatch=microbatch), pool=PoolConfig(machines=4, jobs=6))
     stage = StageConfig(updates=1, shops=2, samples=4, candidates=8)
-    env, bank = training_bank(config, stage)
+    env, bank = training_bank(config.pool, stage)
     setup = Setup(env, make_network(NetworkConfig(width=16)), config.ppo, stage)
     learner = begin(setup.network.initialise(jax.random.key(0)), setup.optimiser, jax.random.key(2))
     return partial(update, setup), (learner, bank), stage.shops * stage.samples * env.shape.operations

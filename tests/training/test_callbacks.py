@@ -10,7 +10,7 @@ from rich.console import Console
 
 from jaxshop.training.callbacks import Callbacks, ConsoleProgress, JsonLines, TensorBoard
 
-UPDATE = {"gap": 0.25, "kl": 0.01, "entropy": 0.5, "steps_per_second": 1000.0}
+UPDATE = {"lesson": "general", "gap": 0.25, "kl": 0.01, "entropy": 0.5, "steps_per_second": 1000.0}
 EVALUATED = UPDATE | {"own_hours": 123.4, "own_gap": 0.2, "selection_gap": 0.3}
 
 
@@ -28,7 +28,7 @@ def test_a_log_gets_a_plain_line_at_each_evaluation():
     text = shown(terminal=False)
     assert text.count("\n") == 1
     assert "\x1b" not in text
-    assert text.startswith("update 2/2  greedy 123.40 h (20.00 % over the bound)")
+    assert text.startswith("general 2/2  greedy 123.40 h (20.00 % over the bound)")
 
 
 def test_a_terminal_gets_a_bar():

@@ -62,7 +62,8 @@ def test_a_run_ends_with_one_line_of_json(finished: Finished):
 def test_a_run_leaves_a_folder(finished: Finished):
     """Shows every file of the run folder, and a valid schedule, whose maker `plan` names."""
     names = {path.name for path in finished.folder.iterdir()}
-    assert names == {"config.json", "metrics.jsonl", "checkpoints", "schedule.json", "gantt.html", "report.json"}
+    files = {"config.json", "metrics.jsonl", "schedule.json", "gantt.html", "curves.html", "report.json"}
+    assert names == files | {"checkpoints"}
     assert finished.folder.name.startswith("tiny-")
     assert finished.folder.name.endswith("-0")
     assert json.loads((finished.folder / "report.json").read_text()) == finished.report
@@ -299,7 +300,7 @@ def test_small_shops_can_be_trained_for(finished: Finished, routes):
     """Shows that shops of one or two jobs, too, come with generated shops to train and to choose on."""
     config = load_config(finished.config_path, ["run.target_hours=none", "ppo.minibatches=1"])
     problem = prepare(from_routes(routes, 3), config)
-    assert problem.selection.shops.operations.shape == (24,)
+    assert problem.selections["reference"].kept.shops.operations.shape == (24,)
 
 
 def test_train_says_that_whole_jobs_are_too_long(finished: Finished):

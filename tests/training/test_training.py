@@ -91,7 +91,9 @@ def test_the_best_on_the_kept_shops_is_chosen_of_the_last_stage(finished):
 
 def test_the_kept_shops_are_not_the_training_shops(problem):
     """Shows that every shop is another, within the pool, within the kept ones, and between them."""
-    drawn = [np.asarray(shops.ops.time) for shops in (problem.shops["general"], problem.selection.shops)]
+    drawn = [
+        np.asarray(shops.ops.time) for shops in (problem.shops["general"], problem.selections["reference"].kept.shops)
+    ]
     shops = {tuple(np.sort(times[times > 0])) for bank in drawn for times in bank}
     assert len(shops) == sum(map(len, drawn))
 

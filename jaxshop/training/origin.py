@@ -1,0 +1,54 @@
+"""What a run's weights are before its first update: random, or those of another policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jaxshop.policies.checkpoint import Policy, load_policy
+from jaxshop.policies.registry import make_network
+from jaxshop.ppo.update import Learner
+from jaxshop.support.settings import ConfigError
+from jaxshop.training.config import SHIPPED_POLICY, Config
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The policy that a run starts from, None for random weights, and the shops that this policy has seen."""
+
+    policy: str | None = None
+    trained_on: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> Origin:
+        """What a checkpoint of the run says of it."""
+        return cls(meta.get("initialised_from"), tuple(meta.get("initially_trained_on", ())))
+
+    def described(self) -> dict[str, Any]:
+        """For a checkpoint's meta data, which `of` reads."""
+        return {"initialised_from": self.policy, "initially_trained_on": list(self.trained_on)}
+
+
+def originated(config: Config, untaught: Learner) -> tuple[Learner, Origin]:
+    """The learner before the first update, with the weights of `run.start_from` where that is set.
+
+    Raises:
+        ConfigError: that policy's network is another than the config's.
+        CheckpointError: it cannot be read.
+    """
+    named = config.run.start_from
+    if named is None:
+        return untaught, Origin()
+    policy = load_policy(None if named == SHIPPED_POLICY else named)
+    _check_network(policy, config)
+    origin = Origin(f"{named} {policy.id[:12]}", tuple(policy.meta.get("trained_on", ())))
+    return untaught._replace(weights=policy.weights, averaged=policy.weights), origin
+
+
+def _check_network(policy: Policy, config: Config) -> None:
+    wanted = make_network(config.network)
+    if policy.network != wanted:
+        raise ConfigError(
+            f"run.start_from: {config.run.start_from} is a {policy.network}, the config asks for {wanted}"
+        )

@@ -1,0 +1,159 @@
+"""Training on shops of many makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import chex
+import numpy as np
+import pytest
+
+from jaxshop.policies.checkpoint import load_policy
+from jaxshop.support.settings import ConfigError
+from jaxshop.training.config import Config, load_config
+from jaxshop.training.origin import Origin, originated
+from jaxshop.training.problem import prepare
+from jaxshop.training.shops import MIX, SELECTION, ShopOrder, make_kept, make_shops
+from jaxshop.training.stages import stages_of, untrained
+from tests.trained import run_train, tiny_shop, write_tiny
+
+SMALL = [
+    *("general.updates=0", "own.updates=0", "mix.updates=4", "evaluation.kept_work=2", "evaluation.selection_shops=2"),
+    *("mix.flexible.turns=0", "mix.factory.turns=0", "mix.jobs.turns=2", "evaluation.every=3"),
+    *(f"mix.{bank}.{key}" for bank in ("jobs", "lots") for key in ("count=4", "operations=24", "kept=2")),
+    *(f"mix.{bank}.{key}" for bank in ("jobs", "lots") for key in ("shops=2", "samples=2", "candidates=8")),
+]
+"""Job shops twice as often as work centres, all tiny."""
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory) -> Path:
+    """The folder of a finished run."""
+    config = write_tiny(tmp_path_factory.mktemp("mix"))
+    result = run_train("--json", "--config", config, *SMALL)
+    assert result.code in (0, 3), result.err
+    return Path(result.json["run_dir"])
+
+
+def test_updates_go_round_the_banks(mixed: Path):
+    """Shows the order of a round in what was learned from, and a curve for each make of the kept shops."""
+    lines = [json.loads(line) for line in (mixed / "metrics.jsonl").read_text().splitlines()]
+    assert [line["lesson"] for line in lines] == ["mix.jobs", "mix.lots", "mix.jobs", "mix.jobs"]
+    evaluated = [line for line in lines if "selection_gap" in line]
+    makes = {"jobshop", "routes", "identical", "tight-centre", "reference"}
+    assert [line["update"] for line in evaluated] == [3, 4]
+    for line in evaluated:
+        gaps = {key.removeprefix("kept/"): gap for key, gap in line.items() if key.startswith("kept/")}
+        assert set(gaps) == makes
+        assert line["selection_gap"] == pytest.approx(np.mean(list(gaps.values())))
+    assert "Kept shops, tight-centre" in (mixed / "curves.html").read_text()
+
+
+def test_weights_say_what_they_have_seen(mixed: Path):
+    """Shows that report and checkpoint name every bank and what chose, and never the shop of the report."""
+    report = json.loads((mixed / "report.json").read_text())
+    assert [part["kind"] for part in report["trained_on"]] == ["distribution"] * 4
+    assert [part["makes"][0] for part in report["trained_on"]] == ["jobshop", "identical"] * 2
+    assert [part.get("use") for part in report["trained_on"]] == [None, None] + ["choice of the checkpoint"] * 2
+    assert load_policy(mixed).meta["trained_on"] == report["trained_on"]
+
+
+def test_a_run_can_start_from_another_policy(mixed: Path, tmp_path):
+    """Shows that the weights are the other policy's, that the report says so, and lists what both have seen."""
+    config = write_tiny(tmp_path)
+    given = ["general.updates=0", "own.updates=1", f"run.start_from={mixed}"]
+    policy = load_policy(mixed)
+    learner, origin = originated(load_config(config, given), untrained(load_config(config, given)))
+    assert origin.policy == f"{mixed} {policy.id[:12]}"
+    chex.assert_trees_all_equal(learner.averaged, learner.weights, policy.weights)
+    result = run_train("--json", "--config", config, *given)
+    assert result.json["initialised_from"] == origin.policy
+    assert [part["kind"] for part in result.json["trained_on"]] == ["distribution"] * 4 + ["shop", "generated"]
+
+
+def test_another_network_is_no_start(tmp_path):
+    """Shows one line that names both networks, where the weights would not fit."""
+    config = write_tiny(tmp_path)
+    with pytest.raises(ConfigError, match=r"^run.start_from: shipped is a Pooled\(width=64.*asks for Pooled\(width=16"):
+        originated(load_config(config, ["run.start_from=shipped"]), untrained(load_config(config)))
+    assert run_train("--config", config, "run.start_from=/nowhere").code == 2
+
+
+def test_what_a_checkpoint_says_of_its_origin_is_read_back():
+    """Shows that a resumed run knows what the first one began with."""
+    origin = Origin("shipped 0123", ({"kind": "distribution"},))
+    assert Origin.of(origin.described()) == origin
+    assert Origin.of({"initialised_from": None}) == Origin()
+
+
+def test_shops_of_every_use_differ():
+    """Shows that training and kept shops of a bank, and of two seeds, share no shop."""
+    pool = Config().mix.lots
+    drawn = []
+    for purpose, seed in ((MIX, 0), (MIX, 1), (SELECTION, 0), (SELECTION, 1)):
+        small = load_config(None, ["mix.lots.count=6", "mix.lots.kept=2", "mix.lots.operations=24"]).mix.lots
+        shops = make_shops(ShopOrder(small, purpose, seed, 8))
+        drawn += [tuple(np.sort(times[times > 0])) for times in shops.ops.time]
+    assert len(set(drawn)) == len(drawn) == 24
+    assert pool.distinct == ("identical", "tight-centre", "reference")
+
+
+def test_what_is_known_of_kept_shops_lies_between_bound_and_rules():
+    """Shows that the best known makespan is certified from below, and better than no work finds."""
+    small = load_config(None, ["mix.jobs.kept=2", "mix.jobs.operations=40"]).mix.jobs
+    none, some = (make_kept(ShopOrder(small, SELECTION, 0, 8, work)) for work in (0, 20))
+    assert (none.best == none.shops.bound).all()
+    assert (some.best >= some.shops.bound).all()
+    assert some.makes == ("jobshop", "routes")
+
+
+def test_a_round_has_the_turns_of_each_bank():
+    """Shows how lessons take turns, and that later stages begin where the mix ends."""
+    config = load_config(None, ["mix.updates=7", "mix.jobs.turns=3", "mix.flexible.turns=0", "mix.lots.turns=2"])
+    lessons = config.lessons()
+
+    class Fake:
+        mesh = None
+        stage = None
+
+    setups = {lesson.name: Fake() for lesson in lessons}
+    stages = stages_of(lessons, setups, dict.fromkeys(setups), dict.fromkeys(setups, Fake()))  # nothing is compiled
+    assert [(s.name, s.begin, s.end) for s in stages] == [("mix", 0, 7), ("general", 7, 67), ("own", 67, 112)]
+    turn = [stages[0].at(done).name.removeprefix("mix.") for done in range(7)]
+    assert turn == ["jobs", "lots", "factory", "jobs", "lots", "jobs", "jobs"]
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("mix.jobs.makes=['jobshp']", "mix.jobs.makes: must be a list, not empty, and each must be one of jobshop"),
+        ("mix.jobs.makes=[]", "mix.jobs.makes: must be a list, not empty"),
+        ("mix.jobs.makes=[1]", r"mix.jobs.makes\[0\]: must be a string"),
+        ("mix.jobs.makes='flow'", "mix.jobs.makes: must be a list"),
+        ("mix.jobs.kept=0", "mix.jobs.kept: must be > 0"),
+        ("mix.jobs=3", "mix.jobs: must be a table"),
+        ("mix.jbs.count=3", "mix.jbs: unknown key, did you mean mix.jobs"),
+        ("mix.jobs.x.y=3", "mix.jobs.x: unknown key"),
+    ],
+)
+def test_a_faulty_mix_is_refused(override: str, said: str):
+    """Shows that each fault is named by its key."""
+    with pytest.raises(ConfigError, match=said):
+        load_config(None, [override])
+
+
+def test_a_mix_without_turns_is_refused():
+    """Shows that a stage that could learn from nothing is named."""
+    none = [f"mix.{bank}.turns=0" for bank in ("jobs", "flexible", "lots", "factory")]
+    with pytest.raises(ConfigError, match=r"mix\.updates: no bank has turns"):
+        load_config(None, ["mix.updates=3", *none])
+
+
+def test_the_generalist_never_sees_a_shop_it_is_judged_by():
+    """Shows that the config of the shipped weights trains on, and chooses by, generated makes alone."""
+    config = load_config("configs/generalist.toml")
+    assert {lesson.stage for lesson in config.lessons()} == {"mix"}
+    assert config.evaluation.choose_by == "kept"
+    problem = prepare(tiny_shop(), load_config("configs/generalist.toml", [*SMALL, "run.target_hours=none"]))
+    assert set(problem.selections) == {"jobs", "lots"}

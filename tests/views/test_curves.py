@@ -1,0 +1,48 @@
+"""Learning curves."""
+
+from __future__ import annotations
+
+import pytest
+
+from jaxshop.views.curves import Curve, curves_page, smoothed, write_curves
+
+LINES = [
+    {
+        **{
+            "update": n,
+            "lesson": f"mix.{'ab'[n % 2]}",
+            "gap": 0.5 / n,
+            "best_gap": 0.4 / n,
+            "entropy": 1.0,
+            "kl": 0.01,
+        },
+        **{"clip_fraction": 0.1, "explained_variance": 0.5, "steps_per_second": 1e4, "seconds": 2.0 * n},
+        **({"own_gap": 0.3, "selection_gap": 0.2, "kept/flow<": 0.25} if n % 2 == 0 else {}),
+    }
+    for n in range(1, 7)
+]
+
+
+def test_a_page_has_a_panel_for_everything_that_was_measured():
+    """Shows evaluations, each make of the kept shops and each lesson, escaped, and the run's length."""
+    page = curves_page(LINES, "a <run>")
+    for caption in ("Greedy schedules", "Kept shops, flow&lt;", "Episodes of mix.a", "Episodes of mix.b", "Entropy"):
+        assert page.count(f"<figcaption>{caption}") == 1
+    assert "a &lt;run&gt;" in page
+    assert "6 updates, 12 s of training" in page
+    assert "<script" not in page
+
+
+def test_a_run_without_evaluations_has_no_such_panels(tmp_path):
+    """Shows that an empty panel is left out, and that the page is written where it belongs."""
+    lines = [{key: value for key, value in line.items() if "/" not in key and "_gap" not in key} for line in LINES]
+    write_curves(tmp_path / "curves.html", lines, "run")
+    page = (tmp_path / "curves.html").read_text()
+    assert "Greedy schedules" not in page
+    assert "Entropy" in page
+
+
+def test_the_average_begins_with_the_first_value():
+    """Shows that the moving average is not drawn towards 0 at its beginning."""
+    curve = smoothed(Curve("x", [(1, 4.0), (2, 4.0), (3, 1.0)]), memory=0.5)
+    assert [y for _, y in curve.points] == pytest.approx([4.0, 4.0, (4.0 * 0.75 + 1.0) / 1.75])
