@@ -13,7 +13,9 @@ import numpy as np
 from jaxshop.bounds.assignment import balance, weighted_work
 from jaxshop.bounds.groups import group_operations, smallest_makespan
 from jaxshop.bounds.head_tail import head_tail as head_tail_bound
+from jaxshop.bounds.open_time import bounds_in_open_time
 from jaxshop.shop import LotPlan, span
+from jaxshop.shop.plant import needs_timing
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Certificate:
 
 def certify(plan: LotPlan) -> Certificate:
     """Compute the lower bounds of a plan's makespan; well under a second for a thousand operations."""
+    if needs_timing(plan):
+        return _named(plan, *bounds_in_open_time(plan))
     available = np.array([machine.available_from for machine in plan.shop.machines], dtype=np.int64)
     groups, chain, job = group_operations(plan)
     work = sum(int(group.fastest.sum()) for group in groups)
@@ -57,6 +61,13 @@ def certify(plan: LotPlan) -> Certificate:
     assignment = smallest_makespan(weighted_work(groups, weights), weights, available)
 
     bounds = {"load": load, "chain": chain, "head_tail": head_tail, "assignment": assignment}
+    return _named(plan, bounds, job, blocked_set, weights)
+
+
+def _named(
+    plan: LotPlan, bounds: dict[str, int], job: str, blocked_set: np.ndarray, weights: np.ndarray
+) -> Certificate:
+    """The certificate: the best of the bounds, and the sentence that says why."""
     name = max(bounds, key=bounds.__getitem__)
     ids = [machine.id for machine in plan.shop.machines]
     to_blame = {

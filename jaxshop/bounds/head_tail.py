@@ -47,7 +47,7 @@ def head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tupl
             continue
         heads, tails, work = heads[busy], tails[busy], work[busy]
         own = 0
-        for head, tail in _intervals(heads, tails, work, len(machines)):
+        for head, tail in intervals(heads, tails, work, len(machines)):
             chosen = (heads >= head) & (tails >= tail)
             blocked = blocked_ticks(heads[chosen], tails[chosen], available[machines])
             own = max(own, smallest_makespan(int(work[chosen].sum()), np.ones_like(blocked), blocked))
@@ -89,7 +89,7 @@ def _weighed(groups: list[Group], machines: np.ndarray, available: np.ndarray) -
     return max(ordered, smallest_makespan(work, weights[machines], late[machines]))
 
 
-def _intervals(heads: np.ndarray, tails: np.ndarray, work: np.ndarray, machines: int) -> list[tuple[int, int]]:
+def intervals(heads: np.ndarray, tails: np.ndarray, work: np.ndarray, machines: int) -> list[tuple[int, int]]:
     """The pairs of least head and least tail worth an exact look: of all operations, and the best estimates.
 
     The estimate takes the smallest heads among the operations above the head alone, and so for the tails.

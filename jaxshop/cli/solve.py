@@ -41,7 +41,9 @@ def add_solve(commands: Any) -> None:
         "--method", choices=METHODS, metavar="NAME", help=f"{', '.join(METHODS)}; without it, auto for 5 seconds"
     )
     how.add_argument(
-        "--rule", metavar="NAME", help="MWKR (non-delay), MWKR/active, SPT, LPT, LWKR, MOR, FIFO, EDD, random"
+        "--rule",
+        metavar="NAME",
+        help="MWKR (non-delay), MWKR/active, SPT, LPT, LWKR, MOR, FIFO, EDD, ATC, CR, SST, random",
     )
     parser.add_argument(
         "--time-limit",

@@ -19,7 +19,7 @@ from jaxshop.env.types import (
     SetParams,
     Shape,
 )
-from jaxshop.shop import LotPlan
+from jaxshop.shop import LotPlan, refuse_rules
 
 OVERLAP = 16
 """Up to so many sets around a machine, following those is cheaper than looking at every set."""
@@ -30,6 +30,8 @@ TRAITS = 8
 
 def shape_of(plans: Sequence[LotPlan], candidates: int | None = None) -> Shape:
     """The least shape that holds every plan; `candidates` None shows a policy every lot."""
+    for plan in plans:
+        refuse_rules(plan, "the environment")
     layouts = [lay_out(p) for p in plans]
     lots = max(len(p.lots) for p in plans)
     overlap = max(max(len(sets) for sets in x.sets_of_machine) for x in layouts)
@@ -48,6 +50,7 @@ def shape_of(plans: Sequence[LotPlan], candidates: int | None = None) -> Shape:
 
 def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
     """The plan as NumPy arrays of the given shape; `bound` in ticks saves computing the certificate again."""
+    refuse_rules(plan, "the environment")
     layout = lay_out(plan)
     if layout.flexible and not shape.flexible:
         raise ValueError("the shape is that of a job shop, and an operation of the plan may run on several machines")

@@ -32,8 +32,8 @@ class Schedule:
 
     @property
     def makespan(self) -> int:
-        """The tick at which the last operation ends."""
-        return max((row.end for row in self.rows), default=0)
+        """The tick at which the last operation ends; 0 where all ended before the plan starts."""
+        return max(0, max((row.end for row in self.rows), default=0))
 
     @property
     def job_ends(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ from jaxshop.schedule import Row, Schedule, verify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search import background
 from jaxshop.search.types import Best, Incumbent, Key, Stop, Task
-from jaxshop.shop import Lot, Operation
+from jaxshop.shop import Lot, Operation, refuse_rules
 from jaxshop.shop.timing import placed
 from jaxshop.support.errors import ShopError
 
@@ -69,6 +69,7 @@ class CpSat:
         Raises:
             ShopError: the start is no valid schedule of this plan.
         """
+        refuse_rules(task.plan, "method cpsat")
         source, start = self._start(task, stop)
         best = Best(task, stop)
         stop.built["cpsat"] += 1

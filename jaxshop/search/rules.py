@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from jaxshop.schedule.dispatch import RULES as PRIORITIES
+from jaxshop.schedule.dispatch import Rule, best_first, dispatch_by_rule
+from jaxshop.schedule.dispatch import applicable as host_applicable
 from jaxshop.search.types import Best, Incumbent, Key, Rollouts, Stop, Task
 from jaxshop.support.errors import ShopError
+
+HOST_RULES = ("ATC", "CR", "SST")
+"""Rules that the host alone plays so far."""
 
 RULES = ("MWKR", "MOR", "FIFO", "LPT", "SPT", "EDD", "LWKR", "random")
 """In the order of what they reach on shops of the factory's kind."""
@@ -15,9 +23,9 @@ RULES = ("MWKR", "MOR", "FIFO", "LPT", "SPT", "EDD", "LWKR", "random")
 def parse_rule(name: str) -> tuple[str, bool]:
     """The rule of a name such as `MWKR` or `mwkr/active`, and whether it is active; ShopError if there is none."""
     bare, slash, decision = name.partition("/")
-    known = {rule.upper(): rule for rule in RULES}
+    known = {rule.upper(): rule for rule in (*RULES, *HOST_RULES)}
     if bare.upper() not in known or (slash and decision != "active"):
-        raise ShopError(f"rule {name!r}: known are {', '.join(f'{rule}, {rule}/active' for rule in RULES)}")
+        raise ShopError(f"rule {name!r}: known are {', '.join(f'{rule}, {rule}/active' for rule in known.values())}")
     return known[bare.upper()], bool(slash)
 
 
@@ -56,3 +64,39 @@ class Rules:
                 stop.built["rules"] += 1
                 name = self.only or (f"{rule}/active" if active else rule)
                 yield from best.offer(schedule, f"rule:{name}")
+
+
+@dataclass(frozen=True)
+class HostRules:
+    """Every rule that applies, or the one that is named, played by the host: for what the environment cannot do yet."""
+
+    only: str | None = None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """None: it needs no rollouts."""
+        return ()
+
+    def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
+        """See `Method`; rules that serve the objective come first."""
+        best, took = Best(task, stop), 0.0
+        for rule, active in self._tried(task):
+            if not stop.allows(took, best.cost):
+                return
+            began = stop.elapsed
+            schedule = dispatch_by_rule(task.plan, _random(int(key)) if rule == "random" else PRIORITIES[rule], active)
+            stop.built["rules"] += 1
+            took = stop.elapsed - began
+            yield from best.offer(schedule, f"rule:{self.only or (f'{rule}/active' if active else rule)}")
+
+    def _tried(self, task: Task) -> tuple[tuple[str, bool], ...]:
+        if self.only is not None:
+            return (parse_rule(self.only),)
+        every = ((rule, active) for rule in (*host_applicable(task.plan), "random") for active in (False, True))
+        return tuple(dict.fromkeys((*best_first(task.plan, task.objective), *every)))
+
+
+def _random(seed: int) -> Rule:
+    """Priorities by chance."""
+    draw = np.random.default_rng(seed)
+    return lambda rivals: draw.integers(0, 2**31, len(rivals.time))

@@ -22,9 +22,9 @@ from jaxshop.search.improve.model import model_of
 from jaxshop.search.priority import Tunable
 from jaxshop.search.proof import Prover, Watched
 from jaxshop.search.registry import method_named
-from jaxshop.search.rules import Rules, parse_rule
+from jaxshop.search.rules import HOST_RULES, HostRules, Rules, parse_rule
 from jaxshop.search.types import Best, Incumbent, Key, Method, Options, Stop, Task
-from jaxshop.shop import LotPlan
+from jaxshop.shop import MAKESPAN, LotPlan, Objective, refuse_rules, rules_of
 from jaxshop.support.errors import LateError, ShopError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Solution:
     interrupted: bool = False
     claimed: int | None = None
     """The best lower bound that CP-SAT claims, where it took part; nothing here checks it."""
+    objective: Objective = MAKESPAN
 
     @property
     def makespan(self) -> int:
@@ -70,7 +71,8 @@ class Solution:
     @property
     def proven_optimal(self) -> bool:
         """Whether no schedule is better."""
-        return self.makespan <= self.bound
+        cost = self.trace[-1].cost if self.trace else self.makespan
+        return cost <= self.objective.lower_bound(self.bound)
 
 
 def shipped() -> Policy:
@@ -121,7 +123,7 @@ def solve(
     claims: list[int] = []
     options = replace(options, samples=samples or None, claimed=claims.append)
     endless = time_limit is None and work is None
-    make = _method(rule_name, method, options, endless)
+    make = _method(plan, rule_name, method, options, endless)
     if options.start is not None and (violations := verify(plan, options.start)):
         raise ShopError(f"the start is no schedule of {plan.shop.name}: {violations[0]}")
     task = Task.of(plan)
@@ -130,9 +132,10 @@ def solve(
     rule_counts = rule_name is None and method in (None, "auto", "improve", "rules", "cpsat")
     with Prover(task, stop, watch, not endless) as prover:
         if endless:
-            rollouts = _compiled(task, load)
-            search = make(rollouts)
-            if search.steps:
+            search = make(_InTime(lambda: _compiled(task, load), stop))
+            if search.steps:  # without them nothing is asked of rollouts
+                rollouts = _compiled(task, load)
+                search = make(rollouts)
                 rollouts.expect(search.steps)
             with suppress(LateError):  # cancelled before anything was done
                 trace = tuple(prover.seen(search.search(task, seed, stop)))
@@ -150,6 +153,7 @@ def solve(
         trace,
         cancelled(),
         claims[-1] if claims else None,
+        task.objective,
     )
 
 
@@ -186,9 +190,16 @@ def polish(
     )
 
 
-def _method(rule_name: str | None, method: str | None, options: Options, endless: bool) -> Callable[[Tunable], Method]:
+def _method(
+    plan: LotPlan, rule_name: str | None, method: str | None, options: Options, endless: bool
+) -> Callable[[Tunable], Method]:
+    if rule_name is not None and (parse_rule(rule_name)[0] in HOST_RULES or rules_of(plan)):
+        return lambda rollouts: HostRules(rule_name)
+    if rules_of(plan):
+        if options.samples or method not in (None, "auto", "rules"):
+            refuse_rules(plan, "the policy" if method is None else f"method {method}")
+        return lambda rollouts: HostRules()
     if rule_name is not None:
-        parse_rule(rule_name)
         return lambda rollouts: Rules(rollouts, rule_name)
     if method is None and (options.samples or endless):
         return lambda rollouts: policy_first(rollouts, options.samples or 0)
@@ -237,8 +248,8 @@ def _at_once(task: Task, stop: Stop, start: Schedule | None, rule_counts: bool) 
     best = Best(task, stop)
     if start is not None:
         return best.offer(start, "start")
-    model = model_of(task.plan)
-    if kernels.ready(model.shift > 0):
+    model = None if rules_of(task.plan) else model_of(task.plan)
+    if model is not None and kernels.ready(model.shift > 0):
         from jaxshop.search.improve.method import play  # compiled, as Numba is there already
 
         (name, active), *_ = BEST_FIRST

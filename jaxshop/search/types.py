@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from jaxshop.bounds import Certificate, certify
 from jaxshop.schedule import Schedule, verify
 from jaxshop.shop import LotPlan, fingerprint
-from jaxshop.shop.objective import MAKESPAN, Objective
+from jaxshop.shop.objective import Objective
 from jaxshop.support.errors import InvalidScheduleError
 
 Key = Any
@@ -26,7 +26,6 @@ class Task:
 
     plan: LotPlan
     certificate: Certificate
-    objective: Objective = MAKESPAN
 
     @classmethod
     def of(cls, plan: LotPlan) -> Task:
@@ -35,7 +34,12 @@ class Task:
 
     def cost(self, schedule: Schedule) -> int:
         """What a search makes small, in ticks."""
-        return self.objective.cost(schedule.job_ends)
+        return self.objective.cost(schedule.job_ends, self.plan.shop.jobs)
+
+    @property
+    def objective(self) -> Objective:
+        """What schedules are compared by: the shop's."""
+        return self.plan.shop.objective
 
     @property
     def with_due(self) -> bool:

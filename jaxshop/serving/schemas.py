@@ -169,6 +169,13 @@ class VerifyReply(Strict):
     makespan_hours: float
 
 
+class LateJob(Strict):
+    """A job that is done after its due date."""
+
+    job: str
+    tardiness_hours: float
+
+
 class Lateness(Strict):
     """How the jobs with due dates do."""
 
@@ -177,6 +184,14 @@ class Lateness(Strict):
     max_tardiness_hours: float
     total_tardiness_hours: float
     weighted_tardiness_hours: float
+    jobs: list[LateJob] = Field(description="the late ones, the latest first")
+
+
+class SequenceSetups(Strict):
+    """Set-ups by sequence."""
+
+    count: int
+    hours: float
 
 
 class Kpis(Strict):
@@ -186,7 +201,8 @@ class Kpis(Strict):
     lower_bound_hours: float = Field(description="certified: no schedule of these lots is shorter")
     gap_percent: float | None
     completion: float
-    utilisation: dict[str, float] = Field(description="busy fraction by work centre")
+    utilisation: dict[str, float] = Field(description="busy fraction of open time by work centre")
+    setups: SequenceSetups | None = Field(description="null in a shop without set-ups by sequence")
     lateness: Lateness | None
 
 

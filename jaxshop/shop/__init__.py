@@ -5,14 +5,20 @@ from jaxshop.shop.facts import job_ticks, operation_count, shop_facts
 from jaxshop.shop.fingerprint import fingerprint
 from jaxshop.shop.lots import Lot, LotPlan, split_lots
 from jaxshop.shop.objective import MAKESPAN, Objective
+from jaxshop.shop.plant import refuse_rules, rules_of
 from jaxshop.shop.records import (
     MAX_HORIZON,
     MAX_HOURS,
     TICKS_PER_HOUR,
+    Calendar,
+    Changeover,
+    Downtime,
+    Fixed,
     Job,
     Machine,
     Operation,
     Provenance,
+    Shift,
     Shop,
 )
 from jaxshop.shop.units import gap_percent, lot_size, span
@@ -23,6 +29,10 @@ __all__ = [
     "MAX_HORIZON",
     "MAX_HOURS",
     "TICKS_PER_HOUR",
+    "Calendar",
+    "Changeover",
+    "Downtime",
+    "Fixed",
     "Job",
     "Lot",
     "LotPlan",
@@ -30,6 +40,7 @@ __all__ = [
     "Objective",
     "Operation",
     "Provenance",
+    "Shift",
     "Shop",
     "fingerprint",
     "gap_percent",
@@ -38,6 +49,8 @@ __all__ = [
     "lot_size",
     "operation_count",
     "parse_shop",
+    "refuse_rules",
+    "rules_of",
     "shop_facts",
     "shop_to_json",
     "span",

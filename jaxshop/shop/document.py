@@ -6,11 +6,17 @@ All times are integer ticks of one second, counted from the plan start. Every so
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
+from jaxshop.shop.plant_document import (
+    machine_rules_to_json,
+    operation_rules_to_json,
+    read_machine_rules,
+    read_operation_rules,
+    read_rules,
+    rules_to_json,
+)
+from jaxshop.shop.reading import Reader, must_be
 from jaxshop.shop.records import (
     MAX_HOURS,
     MAX_WEIGHT,
@@ -22,10 +28,12 @@ from jaxshop.shop.records import (
     Shop,
 )
 from jaxshop.shop.validation import check
-from jaxshop.support.errors import Faults, ShopError
+from jaxshop.support.errors import ShopError
 
 FORMAT = "jaxshop-shop/1"
 KINDS = ("generated", "file", "mariadb")
+OPERATION_RULES = {"interruptible", "family", "lag", "fixed"}
+OPERATION_KEYS = "id setup alternatives interruptible family lag fixed"
 
 
 def parse_shop(data: object, where: str) -> Shop:
@@ -38,7 +46,7 @@ def parse_shop(data: object, where: str) -> Shop:
     Raises:
         ShopError: holds every fault, each as `where: path: message`.
     """
-    reader = _Reader(where)
+    reader = _ShopReader(where)
     shop = reader.shop(data)
     check(shop, reader.faults)
     reader.faults.raise_if_any()
@@ -62,8 +70,15 @@ def shop_to_json(shop: Shop) -> dict[str, Any]:
         name=shop.name,
         plan_start=shop.plan_start,
         provenance=_present(**vars(shop.provenance)),
+        **rules_to_json(shop),
         machines=[
-            _present(id=m.id, work_centre=m.work_centre, available_from=_hours(m.available_from)) for m in shop.machines
+            _present(
+                id=m.id,
+                work_centre=m.work_centre,
+                available_from=_hours(m.available_from),
+                **machine_rules_to_json(m),
+            )
+            for m in shop.machines
         ],
         jobs=[
             _present(
@@ -77,6 +92,7 @@ def shop_to_json(shop: Shop) -> dict[str, Any]:
                         "id": op.id,
                         "setup": _hours(op.setup),
                         "alternatives": {machine: _hours(ticks) for machine, ticks in op.alternatives.items()},
+                        **operation_rules_to_json(op),
                     }
                     for op in job.operations
                 ],
@@ -94,15 +110,12 @@ def _present(**values: object) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-class _Reader:
-    """Turns decoded JSON into records; notes what is wrong and goes on with a stand-in."""
-
-    def __init__(self, where: str):
-        self.faults = Faults(where)
+class _ShopReader(Reader):
+    """Turns decoded JSON into records."""
 
     def shop(self, data: object) -> Shop:
-        keys = "format name plan_start provenance machines jobs"
-        entry = self.members(data, "", keys, reserved="setups objective")
+        keys = "format name plan_start provenance machines jobs calendars setups objective"
+        entry = self.members(data, "", keys)
         if entry.get("format") != FORMAT:
             self.faults.add("format", f"must be {FORMAT!r}, not {entry.get('format')!r}")
         return Shop(
@@ -111,6 +124,7 @@ class _Reader:
             jobs=tuple(self.job(*item) for item in self.elements(entry, "jobs")),
             plan_start=self.utc(entry, "plan_start"),
             provenance=self.provenance(entry.get("provenance")),
+            **read_rules(self, entry),
         )
 
     def provenance(self, data: object) -> Provenance:
@@ -129,11 +143,13 @@ class _Reader:
         )
 
     def machine(self, data: object, path: str) -> Machine:
-        entry = self.members(data, path, "id work_centre available_from", reserved="unavailable capacity")
+        keys = "id work_centre available_from calendar unavailable family"
+        entry = self.members(data, path, keys, reserved="capacity")
         return Machine(
             id=self.required_text(entry, path + "id"),
             work_centre=self.text(entry, path + "work_centre"),
             available_from=self.ticks(entry.get("available_from"), path + "available_from"),
+            **read_machine_rules(self, entry, path),
         )
 
     def job(self, data: object, path: str) -> Job:
@@ -149,108 +165,14 @@ class _Reader:
         )
 
     def operation(self, data: object, path: str) -> Operation:
-        entry = self.members(data, path, "id setup alternatives", reserved="after lag fixed")
+        entry = self.members(data, path, OPERATION_KEYS, reserved="after")
         alternatives = entry.get("alternatives")
         if not isinstance(alternatives, dict):
-            self.faults.add(path + "alternatives", _must_be("an object", alternatives))
+            self.faults.add(path + "alternatives", must_be("an object", alternatives))
             alternatives = {}
         return Operation(
             id=self.required_text(entry, path + "id"),
             alternatives={m: self.duration(hours, path, m) for m, hours in alternatives.items()},
             setup=self.ticks(entry.get("setup"), path + "setup"),
+            **(read_operation_rules(self, entry, path) if entry.keys() & OPERATION_RULES else {}),
         )
-
-    # A path ends in its own key, or in a dot where it is the prefix of what stands inside.
-
-    def members(self, data: object, path: str, keys: str, reserved: str = "") -> dict[str, Any]:
-        """Return `data` if it is an object of `keys`; of `reserved` keys it may hold empty ones."""
-        if not isinstance(data, dict):
-            self.faults.add(path.rstrip("."), _must_be("an object", data))
-            return {}
-        for key, value in data.items():
-            if key in keys.split():
-                continue
-            if key not in reserved.split():
-                near = get_close_matches(str(key), keys.split(), 1)
-                hint = f", did you mean {near[0]!r}?" if near else f"; the keys are {keys.replace(' ', ', ')}"
-                self.faults.add(f"{path}{key}", f"unknown key{hint}")
-            elif value not in (None, "", [], {}):
-                self.faults.add(path + key, "not supported yet")
-        return data
-
-    def elements(self, entry: dict[str, Any], path: str) -> Iterator[tuple[object, str]]:
-        """Yield the elements of the list at `path`, each with the prefix of what stands inside."""
-        values = entry.get(_key(path))
-        if not isinstance(values, list):
-            self.faults.add(path, _must_be("a list", values))
-            return
-        for i, value in enumerate(values):
-            yield value, f"{path}[{i}]."
-
-    def text(self, entry: dict[str, Any], path: str) -> str | None:
-        """Return the text at `path`, None where there is none."""
-        value = entry.get(_key(path))
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            self.faults.add(path, _must_be("a text", value))
-        elif not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            self.faults.add(path, "holds half of a surrogate pair, which no UTF-8 file can hold")
-        else:
-            return value
-        return None
-
-    def required_text(self, entry: dict[str, Any], path: str) -> str:
-        value = self.text(entry, path)
-        if value is None:
-            self.faults.add(path, "missing")
-        return value or ""
-
-    def utc(self, entry: dict[str, Any], path: str) -> str | None:
-        """Return the text at `path` if it is a moment in ISO 8601, in UTC."""
-        value = self.text(entry, path)
-        try:
-            if value is None or datetime.fromisoformat(value).utcoffset() == timedelta(0):
-                return value
-        except ValueError:
-            pass
-        self.faults.add(path, f"must be a time in UTC such as 2026-11-23T06:00:00Z, not {value!r}")
-        return None
-
-    def number(self, value: object, path: str, limit: float) -> float:
-        if type(value) is not int and type(value) is not float:  # to isinstance, a boolean is an int
-            self.faults.add(path, _must_be("a number", value))
-        elif not -limit <= value <= limit:  # catches NaN, and integers that no float can hold
-            self.faults.add(path, f"must be a finite number of at most {limit:.15g}")
-        else:
-            return value
-        return 0
-
-    def ticks(self, hours: object, path: str, least: int = 0) -> int:
-        """Return the nearest tick; 0 where the file says nothing."""
-        number = 0 if hours is None else self.number(hours, path, MAX_HOURS)
-        if number < least:  # said here too, for what rounds to tick 0
-            self.faults.add(path, f"must be >= {least}")
-        return round(number * TICKS_PER_HOUR)
-
-    def duration(self, hours: object, path: str, machine: str) -> int:
-        if type(hours) is float and hours * TICKS_PER_HOUR >= 1 and hours <= MAX_HOURS:
-            return round(hours * TICKS_PER_HOUR)  # as good as always; no path is built
-        path = f"{path}alternatives.{machine}"
-        number = self.number(hours, path, MAX_HOURS)
-        ticks = round(number * TICKS_PER_HOUR)
-        if number > 0 and ticks == 0:
-            self.faults.add(path, f"{number:g} hours round to 0 ticks; one tick is 1 s")
-        return ticks
-
-
-def _key(path: str) -> str:
-    return path.rpartition(".")[2]
-
-
-def _must_be(kind: str, value: object) -> str:
-    """Say that `value` is of another JSON type than `kind`."""
-    if value is None:
-        return f"missing; must be {kind}"
-    names = {bool: "a boolean", str: "a text", list: "a list", dict: "an object"}
-    return f"must be {kind}, not {names.get(type(value), 'a number')}"

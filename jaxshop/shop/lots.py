@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from jaxshop.shop.records import MAX_HORIZON, MAX_HOURS, TICKS_PER_HOUR, Job, Operation, Shop
@@ -17,7 +17,7 @@ LARGER = "give a larger lot size"
 
 @dataclass(frozen=True)
 class Lot:
-    """A piece of a job: the whole route with full set-ups and a share of the processing. Times in ticks."""
+    """A piece of a job: the whole route with full set-ups and lags and a share of the processing. Times in ticks."""
 
     job: str
     index: int
@@ -54,8 +54,8 @@ def split_lots(shop: Shop, max_lot_hours: float | None, most: int = MAX_LOTS) ->
         most: more lots than this are refused before they are cut.
 
     Raises:
-        ShopError: the limit is no sensible number, the set-ups of a job alone reach it (every such job is a
-            fault), or the lots are too many or last too long.
+        ShopError: the limit is no sensible number, the set-ups of a job alone reach it or a longer one has fixed
+            work (every such job is a fault), or the lots are too many or last too long.
     """
     if max_lot_hours is None:
         return LotPlan(shop, tuple(lot for job in shop.jobs for lot in _cut(job, 1)))
@@ -82,6 +82,10 @@ def _lot_counts(shop: Shop, limit: int) -> list[int]:
         setups, processing = route_ticks(job.operations)
         if setups + processing <= limit:
             counts.append(1)
+        elif any(op.fixed is not None for op in job.operations):
+            hours, limit_hours = (setups + processing) / TICKS_PER_HOUR, limit / TICKS_PER_HOUR
+            length = f"has fixed work and lasts {hours:g} h, more than the lot size of {limit_hours:g} h"
+            faults.append(f"{shop.name}: job {job.id!r}: {length}, but what is fixed cannot be cut: {LARGER}")
         elif setups >= limit:
             hours, limit_hours = setups / TICKS_PER_HOUR, limit / TICKS_PER_HOUR
             reach = f"set-ups of {hours:g} h alone reach the lot size of {limit_hours:g} h"
@@ -104,7 +108,7 @@ def _cut(job: Job, n: int) -> list[Lot]:
     def share(op: Operation, low: int, high: int) -> Operation:
         # Rounding the cumulated time down, not the share itself, makes the shares add up.
         cut = {machine: d * high // total - d * low // total for machine, d in op.alternatives.items()}
-        return Operation(op.id, cut, op.setup)
+        return replace(op, alternatives=cut)
 
     return [
         Lot(

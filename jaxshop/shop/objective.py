@@ -1,11 +1,22 @@
-"""What a schedule is judged by: one number, its cost, which every comparison of schedules is about."""
+"""What a schedule is judged by: one number, its cost, which every comparison of schedules is about.
+
+A cost is an integer number of ticks, as times are: weights count in parts of 2^-20, the weighted sum is exact in
+integers, and what is left of a tick is rounded to the nearest one. With the makespan alone that is the makespan.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from jaxshop.support.errors import ShopError
+if TYPE_CHECKING:
+    from jaxshop.shop.records import Job
+
+PARTS = 2**20
+"""A weight of 1; smaller parts of a weight are rounded."""
+
+MAX_OBJECTIVE_WEIGHT = 1e6
 
 
 @dataclass(frozen=True)
@@ -14,26 +25,31 @@ class Objective:
 
     Attributes:
         makespan: weight of the tick at which the last job is done.
-        tardiness: weight of the total weighted tardiness.
-
-    Raises:
-        ShopError: the weights are others than those of the makespan alone, which is not supported yet.
+        tardiness: weight of the total weighted tardiness: over jobs with a due date, weight times ticks late.
     """
 
     makespan: float = 1.0
     tardiness: float = 0.0
 
-    def __post_init__(self) -> None:
-        if (self.makespan, self.tardiness) != (1.0, 0.0):
-            raise ShopError("objective: other weights than makespan 1 and tardiness 0 are not supported yet")
-
-    def cost(self, ends: Mapping[str, int]) -> int:
+    def cost(self, ends: Mapping[str, int], jobs: Iterable[Job] = ()) -> int:
         """The cost in ticks of a schedule that is done with job j at tick `ends[j]`; the least is the best."""
-        return max(ends.values(), default=0)
+        makespan = max(ends.values(), default=0)
+        if not self.tardiness:
+            return self.combined(makespan, 0)
+        late = ((job, ends[job.id] - job.due) for job in jobs if job.due is not None and job.id in ends)
+        return self.combined(makespan, sum(self.parts(job) * ticks for job, ticks in late if ticks > 0))
 
-    def lower_bound(self, makespan: int) -> int:
-        """The least cost of a schedule, where none has a makespan under `makespan` ticks."""
-        return makespan
+    def parts(self, job: Job) -> int:
+        """What a tick costs by which the job is late, in `PARTS`."""
+        return round(self.tardiness * job.weight * PARTS)
+
+    def combined(self, makespan: int, late: int) -> int:
+        """The cost in ticks of a makespan, and of ticks late times `parts`; it never falls where one of them rises."""
+        return (round(self.makespan * PARTS) * max(makespan, 0) + late + PARTS // 2) // PARTS
+
+    def lower_bound(self, makespan: int, late: int = 0) -> int:
+        """The least cost of a schedule, where none has a makespan under `makespan` nor less tardiness than `late`."""
+        return self.combined(makespan, late)
 
 
 MAKESPAN = Objective()

@@ -3,14 +3,22 @@
 What a machine does to an operation, closing in its midst or asking for a set-up by what ran before it, belongs here:
 callers say when the operation is ready, in what state its machine is and how long it takes, and get start and end.
 The environment's counterpart is `jaxshop.env.timing`; the verifier shares neither.
+
+A shop without closed time and set-ups by sequence needs `placed` alone, which Numba compiles into search; `Timing` is
+the same for every shop.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from jaxshop.shop.records import MAX_HORIZON
+
 if TYPE_CHECKING:
     import numpy as np
+
+    from jaxshop.shop.calendars import Windows
+    from jaxshop.shop.records import Shop
 
 
 class Span(NamedTuple):
@@ -38,3 +46,94 @@ def placed_everywhere(
 
     start = np.maximum(ready, free)
     return start, start + ticks
+
+
+FIRST_LOOK = 90 * 86_400
+"""Ticks that windows are expanded for at first; they reach further as soon as anything runs later."""
+
+
+class Timing:
+    """When operations run in a shop with closed time and set-ups by sequence.
+
+    Machines are numbered as in the shop, families as in `changeovers`.
+
+    Attributes:
+        changeovers: the set-ups by sequence.
+        pattern: int64 [machines], which of the shop's different closed times each machine has.
+    """
+
+    def __init__(self, shop: Shop, since: int = 0, until: int = FIRST_LOOK):
+        from jaxshop.shop.calendars import closed_windows
+        from jaxshop.shop.setups import changeovers
+
+        self._shop, self._since, self._until = shop, min(since, 0), until
+        self.changeovers = changeovers(shop)
+        self._windows, self.pattern = closed_windows(shop, self._since, self._until)
+
+    def windows(self, machine: int) -> Windows:
+        """The closed windows of a machine, as far as they are known."""
+        return self._windows[self.pattern[machine]]
+
+    def reach(self, until: int) -> None:
+        """Have all windows that begin before this tick."""
+        from jaxshop.shop.calendars import closed_windows
+
+        if until > self._until:
+            self._until = min(max(until, 2 * self._until), 2 * MAX_HORIZON)
+            self._windows, self.pattern = closed_windows(self._shop, self._since, self._until)
+
+    def placed(
+        self,
+        machine: np.ndarray | int,
+        ready: np.ndarray | int,
+        free: np.ndarray | int,
+        ticks: np.ndarray | int,
+        family: np.ndarray | int,
+        to: np.ndarray | int,
+        interruptible: np.ndarray | bool,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The earliest runs of operations on machines: starts and ends, int64 of the common shape.
+
+        Args:
+            machine: the machine's number.
+            ready: from when the operation may run.
+            free: from when the machine may.
+            ticks: what the operation takes there, its own set-up included; that by sequence comes before it.
+            family: what the machine is set up for.
+            to: the operation's family.
+            interruptible: whether it may go on after a closing.
+        """
+        import numpy as np
+
+        table = self.changeovers
+        total = ticks + table.ticks[table.kind[machine], family, to]
+        earliest = np.maximum(ready, free)
+        while True:
+            start, end = self._run(machine, earliest, total, interruptible)
+            last = int(np.max(end, initial=0))
+            if last <= self._until or self._until >= 2 * MAX_HORIZON:
+                return start, end
+            self.reach(last)
+
+    def _run(
+        self, machine: np.ndarray | int, earliest: np.ndarray, total: np.ndarray, interruptible: np.ndarray | bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        if len(self._windows) == 1:
+            return self._windows[0].run(earliest, total, interruptible)
+        patterns = self.pattern[machine]
+        if patterns.ndim == 0 or (patterns == patterns[0]).all():
+            return self._windows[int(patterns.ravel()[0])].run(earliest, total, interruptible)
+        start, end = np.empty((2, len(patterns)), np.int64)
+        earliest, total, whole = (np.broadcast_to(x, patterns.shape) for x in (earliest, total, interruptible))
+        for pattern in np.unique(patterns):
+            here = patterns == pattern
+            start[here], end[here] = self._windows[pattern].run(earliest[here], total[here], whole[here])
+        return start, end
+
+    def end_of(self, machine: int, start: int, ticks: int, interruptible: bool) -> Span:
+        """The run of so many open ticks, as soon as may be from a tick on."""
+        none = self.changeovers.none
+        begin, end = self.placed(machine, start, start, ticks, none, none, interruptible)
+        return Span(int(begin), int(end))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from jaxshop.shop.objective import MAKESPAN
+from jaxshop.shop.plant_validation import check_objective, check_rules, check_work, rules_horizon, uses_rules
 from jaxshop.shop.records import (
     MAX_HORIZON,
     MAX_HOURS,
@@ -60,9 +62,17 @@ def check(shop: Shop, faults: Faults) -> None:
             path = f"jobs[{i}].operations[{k}]"
             _check_id(operation.id, operations, f"{path}.id", faults)
             _check_operation(operation, machines, least, path, faults)
+    if shop.objective != MAKESPAN:
+        check_objective(shop, faults)
+    if uses_rules(shop):
+        check_rules(shop, faults)
+        if not faults.messages:
+            check_work(shop, faults)
     if not faults.messages:
         end = horizon(shop, (job.operations for job in shop.jobs))
-        if end >= MAX_HORIZON:
+        if end > MAX_TICKS and uses_rules(shop):
+            faults.add("", f"the plan would last more than {MAX_HOURS} hours (10 years), closed time included")
+        elif end >= MAX_HORIZON:
             faults.add("", f"the plan would last {end} ticks, past the limit of 2^30 ({MAX_HORIZON}, 34 years)")
 
 
@@ -70,8 +80,10 @@ def horizon(shop: Shop, routes: Iterable[tuple[Operation, ...]]) -> int:
     """Return a tick by which the routes of the shop's jobs, or of its lots, can be done.
 
     It is the latest release or availability plus the makespan of a plain list schedule: one route after the
-    other, each operation on the machine that completes it first.
+    other, each operation on the machine that completes it first. Where machines close, closed time counts too.
     """
+    if uses_rules(shop):
+        return rules_horizon(shop, routes)
     free: dict[str, int] = defaultdict(int)
     for route in routes:
         ready = 0

@@ -47,7 +47,6 @@ FAULTS: dict[str, tuple[list, object, str]] = {
     "duplicate job": (["jobs", 1, "id"], "J0", "jobs[1].id: duplicate id 'J0'"),
     "duplicate machine": (["machines", 1, "id"], "M0", "machines[1].id: duplicate id 'M0'"),
     "duplicate operation": ([*FIRST, "id"], "J1/0", "duplicate id 'J1/0'"),
-    "reserved key": (["setups"], [{"from": "a"}], "setups: not supported yet"),
     "reserved key of an operation": ([*FIRST, "after"], ["x"], "jobs[0].operations[0].after: not supported yet"),
     "unknown key": (["jobs", 0, "relase"], 1, "jobs[0].relase: unknown key, did you mean 'release'?"),
     "another format": (["format"], "jaxshop-shop/9", "format: must be"),

@@ -242,12 +242,14 @@ def test_key_figures():
         "gap_percent": 60.0,
         "completion": 1.0,
         "utilisation": {"C": 2 / 8, "press": 9 / 16},
+        "setups": None,
         "lateness": {
             "jobs_with_due": 2,
             "late_jobs": 1,
             "max_tardiness_hours": 8.0,
             "total_tardiness_hours": 8.0,
             "weighted_tardiness_hours": 8.0,
+            "jobs": [{"job": "J1", "tardiness_hours": 8.0}],
         },
     }
 
@@ -265,6 +267,7 @@ def test_lateness_is_weighted_and_of_the_last_lot():
         "max_tardiness_hours": 6.0,
         "total_tardiness_hours": 7.0,
         "weighted_tardiness_hours": 1.0 + 3 * 6.0,
+        "jobs": [{"job": "J2", "tardiness_hours": 6.0}, {"job": "J1", "tardiness_hours": 1.0}],
     }
     undated = dataclasses.replace(shop, jobs=tuple(dataclasses.replace(job, due=None) for job in shop.jobs))
     assert kpis(split_lots(undated, 6), VALID, 1)["lateness"] is None

@@ -108,13 +108,8 @@ def test_hours_become_ticks():
         ("jobs[1].operations[0].alternatives.PP10", 87_601.0, "at most 87600"),
         ("jobs[1].operations[0].alternatives.PP10", None, "missing"),
         ("jobs[1].operations[0].alternatives.PP10", [1], "must be a number, not a list"),
-        ("setups", {"a": 1}, "not supported yet"),
-        ("objective", "tardiness", "not supported yet"),
-        ("machines[0].unavailable", [[0, 1]], "not supported yet"),
         ("machines[0].capacity", 2, "not supported yet"),
         ("jobs[0].operations[0].after", ["JOST0085/1"], "not supported yet"),
-        ("jobs[0].operations[0].lag", 1.0, "not supported yet"),
-        ("jobs[0].operations[0].fixed", {"machine": "PP09"}, "not supported yet"),
     ],
 )
 def test_a_fault_is_named_with_its_path(path: str, value: object, message: str):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.schedule import Row, Schedule
-from jaxshop.shop import LotPlan
+from jaxshop.shop import LotPlan, refuse_rules
 
 HEAD, TAIL, TIME, BEFORE, AFTER, PREVIOUS, NEXT, MACHINE = range(8)
 """Columns: earliest start; longest way from the end of the operation to the end of the schedule; ticks on its machine;
@@ -60,6 +60,7 @@ class Model:
 
 def model_of(plan: LotPlan) -> Model:
     """Put a plan into arrays: int32, or int64 where times are shifted."""
+    refuse_rules(plan, "the search `improve`")
     machines = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
     route = [operation for lot in plan.lots for operation in lot.operations]
     n, lots = len(route), len(plan.lots)

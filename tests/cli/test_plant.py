@@ -1,0 +1,59 @@
+"""The commands with a shop that has the plant's own rules: inspect, solve by rules, verify, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.refusals import assert_refused
+from tests.shop.test_plant import changed, plant
+from tests.trained import run
+
+
+@pytest.fixture
+def shop(tmp_path) -> Path:
+    """A file of a shop with every rule in use."""
+    path = tmp_path / "plant.json"
+    path.write_text(json.dumps(plant()))
+    return path
+
+
+def test_inspect_solve_verify(shop, tmp_path):
+    """End to end: the bound counts closed time, a rule's schedule is valid, and a tick's change is not."""
+    report = json.loads(run("inspect", shop, "--json").out)
+    assert report["lower_bound_hours"] == 5.0  # A/1 from -0.5 to 1.5 h, its lag to 2 h, A/2 for 3 h
+    out = tmp_path / "s.json"
+    found = json.loads(
+        run("solve", shop, "--method", "rules", "--out", out, "--gantt", tmp_path / "g.html", "--json").out
+    )
+    assert (found["makespan_hours"], found["proven_optimal"], found["objective"]) == (5.0, True, 5.0)
+    assert found["source"].startswith("rule:")
+    assert "valid" in run("verify", shop, out).out
+    written = json.loads(out.read_text())
+    assert {row["operation"]: row["start"] for row in written["operations"]}["A/1"] == -1800
+    written["operations"][0]["end"] += 1
+    out.write_text(json.dumps(written))
+    assert run("verify", shop, out).code == 1
+
+
+def test_auto_answers_by_rules(shop, tmp_path):
+    """Shows that nothing has to be said where the search cannot keep the rules yet."""
+    found = json.loads(run("solve", shop, "--out", tmp_path / "s.json", "--time-limit", 1, "--json").out)
+    assert found["source"].startswith("rule:")
+
+
+@pytest.mark.parametrize("method", ["improve", "greedy", "samples", "tune", "cpsat"])
+def test_what_a_method_cannot_keep_is_refused_by_name(shop, tmp_path, method: str):
+    """Shows one line that names the rules, with what would do; nothing is written."""
+    result = run("solve", shop, "--method", method, "--out", tmp_path / "s.json", "--time-limit", 1)
+    assert_refused(result, "calendars", "set-ups by sequence", "fixed work", "--method rules")
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_bad_rules_are_one_line(tmp_path):
+    """Shows exit 2 with file and path."""
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(changed(["machines", 0, "calendar"], "night")))
+    assert_refused(run("inspect", path), "bad.json: machines[0].calendar: unknown calendar 'night'")
