@@ -18,6 +18,7 @@ from chex import Array, ArrayTree, PRNGKey
 from jaxshop.env import EnvParams, EnvState, JobShop, op_ends
 from jaxshop.env.features import FEATURES
 from jaxshop.env.packing import pack, shape_of
+from jaxshop.parallel.devices import start_devices
 from jaxshop.policies.acting import greedy, linear, play, rule, sampled
 from jaxshop.policies.checkpoint import Policy
 from jaxshop.policies.rules import RULES
@@ -189,6 +190,7 @@ class CompiledRollouts:
 
     def __init__(self, task: Task, policy: Callable[[], Policy]):
         """Pack the task; `policy` is called once, where a step needs one."""
+        start_devices()
         self._task = task
         self._load, self._loading = policy, threading.Lock()
         self._loaded: Policy | None = None
