@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import pkgutil
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -30,6 +33,7 @@ def start_devices() -> None:
     Raises:
         ShopError: the first platform that `JAX_PLATFORMS` names is not there, or a GPU is and its plugin does not load.
     """
+    keep_programs()
     asked = _asked()
     names = [name for name in asked.split(",") if name]
     if names and "cpu" not in names:
@@ -49,8 +53,38 @@ def start_devices() -> None:
         )
 
 
+def keep_programs() -> None:
+    """Keep compiled programs in the user's cache folder, where nothing else is said and it can be written to.
+
+    Each kind of CPU has a folder of its own: what was compiled for another may not run on this one.
+    """
+    if _named() is not None or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = caches / "jaxshop" / "programs" / _cpu_kind()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    if os.access(folder, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _named() -> str | None:
+    return getattr(jax.config, "jax_compilation_cache_dir")  # noqa: B009 - as above
+
+
+def _cpu_kind() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    said = [line for line in lines if line.startswith(("flags", "Features", "model name"))][:2]
+    return hashlib.sha256("\n".join([platform.machine(), *said]).encode()).hexdigest()[:12]
+
+
 def _asked() -> str:
-    return jax.config.jax_platforms or ""
+    return getattr(jax.config, "jax_platforms") or ""  # noqa: B009 - JAX's stubs do not know it
 
 
 def _setting(asked: str) -> str:

@@ -31,6 +31,6 @@ def experience_bytes(setup: Setup) -> int:
 
 
 def environments_that_fit(setup: Setup, limit: int) -> int:
-    """Environments whose experience takes at most half of `limit` bytes a device: a minibatch's passes need room, too."""
+    """Environments whose experience takes half of `limit` bytes a device; a minibatch's passes need room, too."""
     devices = 1 if setup.mesh is None else setup.mesh.size
     return devices * (limit // 2 // episode_bytes(setup.env, setup.network))

@@ -39,7 +39,7 @@ def check_memory(setups: Mapping[str, Setup]) -> None:
     limit = memory_limit()
     for name, setup in setups.items():
         if limit is not None and experience_bytes(setup) > limit:
-            raise _too_large(name, setup, f"their experience takes {experience_bytes(setup) / 1e9:.1f} GB", limit)
+            raise _too_large(name, setup, f"their experience takes {experience_bytes(setup) / 1e9:.3g} GB", limit)
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _too_large(name: str, setup: Setup, why: str, limit: int | None) -> ConfigEr
     """One line that says how many environments would do; half as many where the device does not tell its memory."""
     count = setup.stage.shops * setup.stage.samples
     fit = count // 2 if limit is None else min(environments_that_fit(setup, limit), count // 2)
-    room = "the memory of a device" if limit is None else f"the {limit / 1e9:.1f} GB of a device"
+    room = "the memory of a device" if limit is None else f"the {limit / 1e9:.3g} GB of a device"
     advice = f"about {fit:,} would fit: lower {name}.shops or {name}.samples"
     return ConfigError(f"{name}: {count:,} environments are too many for {room}: {why}; {advice}")
 

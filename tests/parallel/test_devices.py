@@ -83,3 +83,21 @@ def test_memory_that_is_too_small_is_told_from_other_errors():
     assert out_of_memory(jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9"))
     assert not out_of_memory(jax.errors.JaxRuntimeError("INTERNAL: no"))
     assert not out_of_memory(ValueError("RESOURCE_EXHAUSTED"))
+
+
+def test_programs_are_kept_in_the_users_cache(tmp_path, monkeypatch):
+    """Shows the folder; that nothing changes where one is named; that one which cannot be made is done without."""
+    kept = {}
+    monkeypatch.setattr(jax.config, "update", lambda name, value: kept.update({name: value}))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    devices.keep_programs()
+    assert not kept  # the tests name one
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    monkeypatch.setattr(devices, "_named", lambda: None)
+    devices.keep_programs()
+    folder = kept.pop("jax_compilation_cache_dir")
+    assert folder.startswith(str(tmp_path / "jaxshop" / "programs"))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    devices.keep_programs()
+    assert not kept

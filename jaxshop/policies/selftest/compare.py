@@ -152,7 +152,7 @@ def _cpu() -> Side:
     try:
         return Side(jax.local_devices(backend="cpu")[:1], QUICKLY)
     except RuntimeError:
-        names = jax.config.jax_platforms
+        names = getattr(jax.config, "jax_platforms")  # noqa: B009 - JAX's stubs do not know it
         raise ShopError(
             f"JAX_PLATFORMS={names}: leaves out the CPU that the device is compared with: JAX_PLATFORMS={names},cpu"
         ) from None
@@ -218,7 +218,7 @@ def _findings(work: Work, roles: Roles, here: Execute, there: Execute, beside: T
 
 def _of(played: Played, rows: np.ndarray) -> Played:
     steps = (x[:, rows] for x in played[:-1])
-    return Played(*steps, jax.tree.map(lambda x: x[rows], played.state))
+    return Played._make([*steps, jax.tree.map(lambda x: x[rows], played.state)])
 
 
 def _difference(found: Played, expected: Played, players: np.ndarray) -> tuple[str, float]:

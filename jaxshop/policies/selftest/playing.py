@@ -59,7 +59,7 @@ def playing(env: JobShop, network: Network, layout: Layout, mesh: Mesh | None, c
             partial(_play, env, network, count, False),
             mesh=mesh,
             in_specs=(everywhere, everywhere, spread, everywhere),
-            out_specs=Played(*[steps] * 7, spread),
+            out_specs=Played._make([*[steps] * 7, spread]),
             check_vma=False,
         )
     return partial(_play, env, network, count, layout == "environments last")
@@ -94,4 +94,4 @@ def _play(
 
     steps = jnp.arange(env.shape.operations), roles.words.T, roles.given.T
     state, decided = jax.lax.scan(body, begin(key, shops), steps)
-    return Played(*decided, jax.tree.map(lambda x: jnp.moveaxis(x, axis, 0), state))
+    return Played._make([*decided, jax.tree.map(lambda x: jnp.moveaxis(x, axis, 0), state)])
