@@ -11,6 +11,8 @@ from jaxshop.support.arguments import Parser
 
 Run = Callable[[argparse.Namespace], int]
 
+PATIENCE = "draw no more samples once N in a row improve nothing"
+
 
 def add_command(commands: Any, name: str, run: Run, text: str) -> Parser:
     """Add a command that `run` carries out, with `--json`."""

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jaxshop.cli.arguments import add_command, count, positive
+from jaxshop.cli.arguments import PATIENCE, add_command, count, positive, positive_count
 from jaxshop.search.registry import METHODS
 from jaxshop.support.errors import ShopError
 
@@ -38,6 +38,7 @@ def add_evaluate(commands: Any) -> None:
         help="also a linear priority tuned for S seconds a shop",
     )
     parser.add_argument("--samples", type=count, default=0, metavar="N")
+    parser.add_argument("--patience", type=positive_count, metavar="N", help=PATIENCE)
     parser.add_argument(
         "--method",
         action="append",
@@ -67,6 +68,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     methods = tuple(dict.fromkeys(args.method or ()))
     if args.time_limit is None and (endless := [name for name in methods if name in ENDLESS]):
         raise ShopError(f"--method {endless[0]}: needs --time-limit")
+    if args.patience and not (args.samples or "samples" in methods):
+        raise ShopError("--patience: is for samples; say --samples or --method samples")
     if args.resume and not args.csv:
         raise ShopError("--resume: needs --csv, the table to go on with")
     for path in filter(None, (args.csv, args.markdown)):
@@ -79,6 +82,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         args.checkpoint,
         args.rules,
         args.samples,
+        args.patience,
         args.tuned_seconds,
         methods,
         args.time_limit,

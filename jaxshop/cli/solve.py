@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jaxshop.cli.arguments import add_command, count, load, positive, positive_count, seconds
+from jaxshop.cli.arguments import PATIENCE, add_command, count, load, positive, positive_count, seconds
 from jaxshop.search.cpsat import CpSat
 from jaxshop.search.registry import METHODS
 from jaxshop.shop import TICKS_PER_HOUR
@@ -61,6 +61,7 @@ def add_solve(commands: Any) -> None:
         help="a run folder: begin with the schedule of its policy",
     )
     parser.add_argument("--samples", type=count, default=0, metavar="N", help="draw N schedules of the policy")
+    parser.add_argument("--patience", type=positive_count, metavar="N", help=PATIENCE)
     parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--out", required=True, metavar="FILE", help="where schedule.json goes")
     parser.add_argument("--gantt", metavar="FILE", help="also draw it as a page")
@@ -79,7 +80,8 @@ def run_solve(args: argparse.Namespace) -> int:
     from jaxshop.views.gantt import write_gantt
 
     _check(args)
-    nothing_else = args.method is None and args.rule is None and not args.samples and args.time_limit != 0
+    sampled = args.samples or args.patience
+    nothing_else = args.method is None and args.rule is None and not sampled and args.time_limit != 0
     searched = nothing_else or args.method in ("auto", "improve")
     if searched:
         kernels.begin()
@@ -91,7 +93,7 @@ def run_solve(args: argparse.Namespace) -> int:
         check_write_back()
     start = read(args.start) if args.start else None
     policy = cache(lambda: _policy(args.checkpoint))
-    if args.checkpoint or args.time_limit == 0 or (args.samples and args.time_limit is None):
+    if args.checkpoint or args.time_limit == 0 or (sampled and args.time_limit is None):
         policy()  # a checkpoint that is none is refused before the shop is read
     shop = load(args)
     plan = split_lots(shop, args.max_lot_hours)
@@ -99,7 +101,9 @@ def run_solve(args: argparse.Namespace) -> int:
     if searched:  # starting is not searching, unless it compiles
         _start_kernels(args.time_limit is None and args.work is None)
     began = time.monotonic()
-    options = Options(start=start, from_policy=args.checkpoint is not None, threads=args.threads)
+    options = Options(
+        patience=args.patience, start=start, from_policy=args.checkpoint is not None, threads=args.threads
+    )
     with Interrupt() as interrupt, ProgressLine(shop.unit, limit, began) as line:
         found = solve(
             *(plan, policy, args.rule, args.samples, args.seed, limit, args.method, began, options, args.work),
@@ -139,14 +143,16 @@ def _check(args: argparse.Namespace) -> None:
     """Refuse what contradicts itself."""
     if args.rule and args.checkpoint:
         raise ShopError("--checkpoint: a rule needs no policy; leave one of both out")
-    if args.start and (args.rule or args.method in ("rules", "greedy", "samples", "tune")):
+    if args.start and (args.rule or args.method in ("rules", "greedy", "samples", "beam", "tune")):
         raise ShopError("--start: wants a method that goes on from a schedule: auto, improve or cpsat")
-    if args.start and (args.time_limit == 0 or (args.samples and args.method is None)):
+    if args.start and (args.time_limit == 0 or ((args.samples or args.patience) and args.method is None)):
         raise ShopError("--start: wants time for a search; leave --time-limit 0 and --samples out")
     if args.start and args.checkpoint:
         raise ShopError("--start: the search begins with a file or with a policy; leave --checkpoint out")
     if args.polish:
         CpSat()  # what is missing is said before the search, not after it
+    if args.patience and (args.rule or args.method not in (None, "samples")):
+        raise ShopError("--patience: is for samples; leave it, or the other method, out")
     if args.method == "rules" and (args.checkpoint or args.samples):
         raise ShopError("--method rules: takes neither --checkpoint nor --samples")
     if args.time_limit == 0 and args.method in ("auto", "improve", "tune", "cpsat"):

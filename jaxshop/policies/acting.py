@@ -16,8 +16,13 @@ Act = Callable[[PRNGKey, Observation, EnvState, EnvParams], Array]
 """(key, observation, state, params) -> lot, int32 []; the key is consumed."""
 
 
-TEMPERATURE = 0.5
-"""Of drawn schedules; measured by benchmarks/temperature.py over policies and shops."""
+TEMPERATURES = (0.25, 0.5, 0.75, 1.0)
+"""Of drawn schedules, in turn; measured by benchmarks/temperature.py over policies and shops."""
+
+
+def temperature_of(number: Array) -> Array:
+    """The temperature of the sample of that number, float32 []."""
+    return jnp.asarray(TEMPERATURES)[number % len(TEMPERATURES)]
 
 
 def rule(number: int | Array) -> Act:
@@ -44,7 +49,7 @@ def greedy(network: Network, weights: ArrayTree) -> Act:
     return lambda key, obs, state, params: obs.candidates[network.apply(weights, obs).logits.argmax()]
 
 
-def sampled(network: Network, weights: ArrayTree, temperature: float = TEMPERATURE) -> Act:
+def sampled(network: Network, weights: ArrayTree, temperature: float | Array) -> Act:
     """A candidate drawn from the policy's distribution."""
 
     def act(key: PRNGKey, obs: Observation, state: EnvState, params: EnvParams) -> Array:
@@ -53,12 +58,38 @@ def sampled(network: Network, weights: ArrayTree, temperature: float = TEMPERATU
     return act
 
 
-def play(env: JobShop, params: EnvParams, act: Act, key: PRNGKey) -> EnvState:
-    """The state after a whole episode; `key` is consumed."""
+def play(env: JobShop, params: EnvParams, act: Act, key: PRNGKey, steps: int | Array | None = None) -> EnvState:
+    """The state after a whole episode; `key` is consumed.
 
-    def body(state: EnvState, step_key: PRNGKey) -> tuple[EnvState, None]:
+    `steps`, the shop's `operations`, spares padded ones; None plays as many as the shape has. Of shops side by side,
+    with other numbers of operations, a traced one makes each step look at which of them go on: leave it out there.
+    """
+
+    def body(step: Array, state: EnvState) -> EnvState:
+        step_key = jax.random.fold_in(key, step)  # of a step alone: however much padding there is, it draws the same
         action = act(step_key, env.get_obs(state, params), state, params)
-        state, *_ = env.advance(step_key, state, action, params)
-        return state, None
+        return env.advance(step_key, state, action, params)[0]
 
-    return jax.lax.scan(body, env.begin(key, params), jax.random.split(key, env.shape.operations))[0]
+    return jax.lax.fori_loop(0, env.shape.operations if steps is None else steps, body, env.begin(key, params))
+
+
+def play_on(
+    env: JobShop, params: EnvParams, act: Act, key: PRNGKey, choices: Array, depth: Array
+) -> tuple[EnvState, Array]:
+    """As `play`, but the first `depth` actions, int32 [], are those of `choices`, int32 [N].
+
+    Returns:
+        The last state, and the choices of the whole episode.
+    """
+
+    def again(step: Array, state: EnvState) -> EnvState:
+        return env.advance(key, state, choices[step], params)[0]
+
+    def body(step: Array, carry: tuple[EnvState, Array]) -> tuple[EnvState, Array]:
+        state, made = carry
+        step_key = jax.random.fold_in(key, step)
+        action = act(step_key, env.get_obs(state, params), state, params)
+        return env.advance(step_key, state, action, params)[0], made.at[step].set(action)
+
+    begun = jax.lax.fori_loop(0, depth, again, env.begin(key, params))
+    return jax.lax.fori_loop(depth, params.operations, body, (begun, choices))

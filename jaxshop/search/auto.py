@@ -33,9 +33,10 @@ class InTurn:
                     yield incumbent
 
 
-def policy_first(rollouts: Rollouts, samples: int) -> Method:
-    """The greedy schedule, unless a rule or one of so many samples is better."""
-    drawn = (Samples(rollouts, samples),) if samples else ()
+def policy_first(rollouts: Rollouts, options: Options) -> Method:
+    """The greedy schedule, unless a rule or one of the samples that the options ask for is better."""
+    asked = options.samples is not None or options.patience is not None
+    drawn = (Samples(rollouts, options.samples, options.patience),) if asked else ()
     return InTurn((Greedy(rollouts), Rules(rollouts), *drawn))
 
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, NamedTuple
 
+from jaxshop.search.registry import method_named
 from jaxshop.search.rules import applicable
 from jaxshop.search.solver import solve
-from jaxshop.search.types import Task, require_valid
+from jaxshop.search.types import Options, Task, require_valid
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint, operation_count, split_lots
 from jaxshop.sources.report import load_and_report
 from jaxshop.support.errors import ShopError
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 RANDOM_SEEDS = 32
 """Runs of the random rule that are averaged; one alone may be 5 % better or worse."""
+
+OF_POLICY = ("greedy", "samples", "beam")
+"""Methods that play the policy."""
 
 
 class Known(NamedTuple):
@@ -63,6 +67,8 @@ class Comparison:
     """Every dispatching rule by itself."""
     samples: int = 0
     """Also the best of so many samples; for `methods` that sample as well."""
+    patience: int | None = None
+    """Samples in a row that may improve nothing before no more are drawn."""
     tuned_seconds: float | None = None
     """Also a linear priority tuned for so long."""
     methods: tuple[str, ...] = ()
@@ -78,12 +84,17 @@ class Comparison:
         """Whether the policy stands among the results by itself."""
         return not self.methods or self.samples > 0 or self.checkpoint is not None
 
-    @property
+    @cached_property
     def settings(self) -> str:
-        """What a result depends on beside shop and method; results of other settings are other results."""
-        names = ("max_lot_hours", "time_limit", "seed", "seeds", "samples", "tuned_seconds", "checkpoint")
-        given = ((name, getattr(self, name)) for name in names)
-        return " ".join(f"{name}={value}" for name, value in given if value is not None)
+        """What a result depends on beside shop and method; results of other settings are other results.
+
+        A policy is told by its weights: those at the same place may be others tomorrow.
+        """
+        names = ("max_lot_hours", "time_limit", "seed", "seeds", "samples", "patience", "tuned_seconds", "checkpoint")
+        given = {name: getattr(self, name) for name in names}
+        if self.with_policy or set(OF_POLICY) & set(self.methods):
+            given["policy"] = self.policy().id[:12]
+        return " ".join(f"{name}={value}" for name, value in given.items() if value is not None)
 
 
 @dataclass(frozen=True)
@@ -180,9 +191,31 @@ def _entries(task: Task, comparison: Comparison) -> Iterator[tuple[str, Iterator
 def _solved(
     task: Task, comparison: Comparison, method: str, seeds: Sequence[int], samples: int, time_limit: float | None
 ) -> Iterator[_Found]:
+    if method in OF_POLICY:
+        _compile(task, comparison, method)
+    options = Options(patience=comparison.patience)
     for seed in seeds:
-        solution = solve(task.plan, comparison.policy, samples=samples, seed=seed, time_limit=time_limit, method=method)
+        solution = solve(
+            task.plan,
+            comparison.policy,
+            samples=samples,
+            seed=seed,
+            time_limit=time_limit,
+            method=method,
+            options=options,
+        )
         yield _Found(solution.makespan, solution.seconds, solution.bound)
+
+
+def _compile(task: Task, comparison: Comparison, method: str) -> None:
+    """Have what the method plays compiled before its time begins: once for all shops of a rung of the ladder."""
+    from jaxshop.search.compiled import CompiledRollouts
+
+    rollouts = CompiledRollouts(task, comparison.policy)
+    steps = method_named(method, rollouts).steps
+    rollouts.expect(steps)
+    for step in steps:
+        rollouts.prepare(step)
 
 
 def _tuned(rollouts: CompiledRollouts, seeds: Sequence[int], seconds: float) -> Iterator[_Found]:

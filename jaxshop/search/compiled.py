@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import lru_cache, partial
+from itertools import cycle
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
@@ -15,16 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 from chex import Array, ArrayTree, PRNGKey
 
-from jaxshop.env import EnvParams, EnvState, JobShop, op_ends
+from jaxshop.env import EnvParams, EnvState, JobShop, Shape, op_ends
 from jaxshop.env.features import FEATURES
+from jaxshop.env.ladder import rung
 from jaxshop.env.packing import pack, shape_of
-from jaxshop.parallel.devices import start_devices
-from jaxshop.policies.acting import greedy, linear, play, rule, sampled
+from jaxshop.policies.acting import greedy, linear, play, play_on, rule, sampled, temperature_of
 from jaxshop.policies.checkpoint import Policy
 from jaxshop.policies.rules import RULES
 from jaxshop.policies.types import Network
 from jaxshop.schedule import Row, Schedule
 from jaxshop.search import background
+from jaxshop.search.beam import Way
 from jaxshop.search.priority import POPULATION
 from jaxshop.search.rules import parse_rule
 from jaxshop.search.types import Key, Task
@@ -60,7 +62,7 @@ def dispatch_of(env: JobShop, state: EnvState, params: EnvParams) -> Dispatch:
 
 def greedy_dispatch(env: JobShop, network: Network, weights: ArrayTree, params: EnvParams) -> Dispatch:
     """The schedule of the policy's most probable choices."""
-    return dispatch_of(env, play(env, params, greedy(network, weights), jax.random.key(0)), params)
+    return dispatch_of(env, play(env, params, greedy(network, weights), jax.random.key(0), params.operations), params)
 
 
 def best_sample(
@@ -78,15 +80,47 @@ def best_sample(
     Sample i draws from `fold_in(key, i)`, so its schedule does not depend on how many are asked for.
     """
     indices = begin + jnp.arange(count)
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, indices)
-    played = jax.vmap(lambda k: dispatch_of(env, play(env, params, sampled(network, weights), k), params))(keys)
+
+    def drawn(index: Array) -> Dispatch:
+        act = sampled(network, weights, temperature_of(index))
+        return dispatch_of(env, play(env, params, act, jax.random.fold_in(key, index), params.operations), params)
+
+    played = jax.vmap(drawn)(indices)
     best = jnp.where(indices < limit, played.cost, jnp.iinfo(jnp.int32).max).argmin()
     return jax.tree.map(lambda x: x[best], played), played.makespan
 
 
+def guided_samples(
+    env: JobShop,
+    network: Network,
+    weights: ArrayTree,
+    params: EnvParams,
+    key: PRNGKey,
+    begin: Array,
+    limit: Array,
+    choices: Array,
+    depth: Array,
+) -> tuple[Dispatch, Array, Array]:
+    """As `best_sample`, each sample beginning with the first `depth` actions of its row of `choices`, int32 [count, N].
+
+    Returns:
+        The best, and of all of them costs, int32 [count], and choices.
+    """
+    indices = begin + jnp.arange(choices.shape[0])
+
+    def drawn(index: Array, given: Array) -> tuple[Dispatch, Array]:
+        act = sampled(network, weights, temperature_of(index))
+        state, made = play_on(env, params, act, jax.random.fold_in(key, index), given, depth)
+        return dispatch_of(env, state, params), made
+
+    played, made = jax.vmap(drawn)(indices, choices)
+    costs = jnp.where(indices < limit, played.cost, jnp.iinfo(jnp.int32).max)
+    return jax.tree.map(lambda x: x[costs.argmin()], played), costs, made
+
+
 def rule_dispatch(env: JobShop, params: EnvParams, key: PRNGKey, number: Array) -> Dispatch:
     """The schedule of a dispatching rule; the decision is the environment's, active or non-delay."""
-    return dispatch_of(env, play(env, params, rule(number), key), params)
+    return dispatch_of(env, play(env, params, rule(number), key, params.operations), params)
 
 
 def rule_dispatches(env: JobShop, params: EnvParams, keys: PRNGKey, numbers: Array) -> Dispatch:
@@ -114,7 +148,7 @@ def tuning_generation(
     """
     draws = mean[None] + spread[None] * jax.random.normal(key, (population, mean.shape[0]))
     draws = draws.at[0].set(mean)
-    played = jax.vmap(lambda c: dispatch_of(env, play(env, params, linear(c), key), params))(draws)
+    played = jax.vmap(lambda c: dispatch_of(env, play(env, params, linear(c), key, params.operations), params))(draws)
     order = jnp.argsort(played.cost)
     elite = draws[order[: population // 4]]
     best = jax.tree.map(lambda x: x[order[0]], played)
@@ -126,8 +160,8 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
     """The one cache of compiled searches: keyed by what is played, shape and decision, network and batch.
 
     `rules` is (params, keys [R], numbers [R]) -> Dispatch [R, ...]; `greedy` (weights, params) -> Dispatch; `samples`
-    (weights, params, key, begin, limit) -> `best_sample`'s; `tune` (params, mean, spread, key) ->
-    `tuning_generation`'s.
+    (weights, params, key, begin, limit) -> `best_sample`'s; `guided` the same and (choices [B, N], depth) ->
+    `guided_samples`'; `tune` (params, mean, spread, key) -> `tuning_generation`'s.
     """
     if step == "rules":
         return jax.jit(partial(rule_dispatches, env))
@@ -136,6 +170,8 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
     assert network is not None
     if step == "greedy":
         return jax.jit(partial(greedy_dispatch, env, network))
+    if step == "guided":
+        return jax.jit(partial(guided_samples, env, network))
     assert step == "samples", step
 
     def samples(weights: ArrayTree, params: EnvParams, key: PRNGKey, begin: Array, limit: Array) -> Any:
@@ -182,19 +218,18 @@ def as_key(key: Key) -> PRNGKey:
 
 
 class CompiledRollouts:
-    """`Rollouts` on this process's device, at the least shape that holds the task."""
+    """`Rollouts` on this process's device, at the least rung of the ladder that holds the task."""
 
     batch = SAMPLE_BATCH
     env: JobShop
     params: EnvParams
 
-    def __init__(self, task: Task, policy: Callable[[], Policy]):
-        """Pack the task; `policy` is called once, where a step needs one."""
-        start_devices()
+    def __init__(self, task: Task, policy: Callable[[], Policy], shape: Shape | None = None):
+        """Pack the task; `policy` is called once, where a step needs one. `shape`: another than that of the ladder."""
         self._task = task
         self._load, self._loading = policy, threading.Lock()
         self._loaded: Policy | None = None
-        shape = shape_of([task.plan], CANDIDATES)
+        shape = shape or rung(shape_of([task.plan], CANDIDATES))
         self.env, self._non_delay = JobShop(shape), JobShop(shape, non_delay=True)
         self.params = jax.device_put(pack(task.plan, shape, task.certificate.value))
         self._compiled: dict[str, Future[None]] = {}
@@ -230,6 +265,17 @@ class CompiledRollouts:
         play_batch = program("samples", self.env, policy.network)
         numbers = np.int32(begin), np.int32(begin + count)
         return self._named(play_batch(policy.weights, self.params, as_key(key), *numbers)[0])
+
+    def guided(self, ways: Sequence[Way], depth: int, key: Key, begin: int, count: int) -> tuple[Schedule, list[Way]]:
+        """See `beam.Guided`."""
+        policy = self._policy()
+        choices = np.zeros((self.batch, self.env.shape.operations), np.int32)
+        for row, way in zip(choices, cycle(ways), strict=False):
+            row[:] = way.choices
+        play_batch = program("guided", self.env, policy.network)
+        numbers = np.int32(begin), np.int32(begin + count)
+        best, costs, made = play_batch(policy.weights, self.params, as_key(key), *numbers, choices, np.int32(depth))
+        return self._named(best), [Way(*way) for way in zip(costs[:count].tolist(), np.asarray(made), strict=False)]
 
     def generation(self, state: tuple[Array, Array] | None, key: Key, number: int) -> tuple[Any, Schedule]:
         """See `priority.Tunable`; the state is mean and spread, float32 [F] each."""
@@ -269,5 +315,7 @@ class CompiledRollouts:
             program(name, self.env, batch=POPULATION).lower(self.params, *start).compile()
             return
         policy = self._policy()
-        arguments = (jax.random.key(0), np.int32(0), np.int32(0)) if name == "samples" else ()
+        arguments: tuple[Any, ...] = () if name == "greedy" else (jax.random.key(0), np.int32(0), np.int32(0))
+        if name == "guided":
+            arguments += np.zeros((self.batch, self.env.shape.operations), np.int32), np.int32(0)
         program(name, self.env, policy.network).lower(policy.weights, self.params, *arguments).compile()

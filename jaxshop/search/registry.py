@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jaxshop.search.auto import InTurn, auto, improve
+from jaxshop.search.beam import Beam, Guided
 from jaxshop.search.cpsat import CpSat
-from jaxshop.search.priority import Tunable, Tune
+from jaxshop.search.priority import Tune
 from jaxshop.search.rules import Rules
 from jaxshop.search.sampling import Greedy, Samples
 from jaxshop.search.types import Method, Options
 from jaxshop.support.errors import ShopError
 
-METHODS: dict[str, Callable[[Tunable, Options], Method]] = {
+METHODS: dict[str, Callable[[Guided, Options], Method]] = {
     "auto": auto,
     "improve": improve,
     "rules": lambda rollouts, options: Rules(rollouts),
     "greedy": lambda rollouts, options: Greedy(rollouts),
-    "samples": lambda rollouts, options: InTurn((Greedy(rollouts), Samples(rollouts, options.samples))),
+    "samples": lambda rollouts, options: InTurn(
+        (Greedy(rollouts), Samples(rollouts, options.samples, options.patience))
+    ),
+    "beam": lambda rollouts, options: InTurn((Greedy(rollouts), Beam(rollouts, options.samples))),
     "tune": lambda rollouts, options: Tune(rollouts),
     "cpsat": lambda rollouts, options: CpSat(options.start, workers=options.threads, bound=options.claimed),
 }
 """By name: (rollouts, options) -> method."""
 
 
-def method_named(name: str, rollouts: Tunable, options: Options | None = None) -> Method:
+def method_named(name: str, rollouts: Guided, options: Options | None = None) -> Method:
     """The method of that name; raises ShopError, with the known ones."""
     if name not in METHODS:
         raise ShopError(f"method {name!r}: known are {', '.join(METHODS)}")

@@ -27,20 +27,28 @@ class Greedy:
 
 @dataclass(frozen=True)
 class Samples:
-    """Schedules drawn from the policy, batch after batch while another one fits: `count` of them, or until the stop."""
+    """Schedules drawn from the policy, batch after batch while another one fits.
+
+    It ends after `count` of them, once `patience` of them in a row were no better than the best before, or by the stop.
+    """
 
     rollouts: Rollouts
     count: int | None = None
+    patience: int | None = None
     steps = ("samples",)
 
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
         """See `Method`."""
-        best, took, done = Best(task, stop), 0.0, 0
+        best, took, done, last = Best(task, stop), 0.0, 0, 0
         self.rollouts.prepare("samples")
         while (self.count is None or done < self.count) and stop.allows(took, best.cost):
+            if self.patience is not None and done - last >= self.patience:
+                return
             left = self.rollouts.batch if self.count is None else self.count - done
             share, began = stop.share(min(self.rollouts.batch, left)), stop.elapsed
             schedule = self.rollouts.samples(key, done, share)
             took, done = stop.elapsed - began, done + share
             stop.built["samples"] += share
-            yield from best.offer(schedule, "policy:samples")
+            for incumbent in best.offer(schedule, "policy:samples"):
+                last = done
+                yield incumbent

@@ -16,10 +16,10 @@ from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import BEST_FIRST, best_rule
 from jaxshop.search import background
 from jaxshop.search.auto import policy_first
+from jaxshop.search.beam import Guided, Way
 from jaxshop.search.cpsat import CpSat
 from jaxshop.search.improve import kernels
 from jaxshop.search.improve.model import model_of
-from jaxshop.search.priority import Tunable
 from jaxshop.search.proof import Prover, Watched
 from jaxshop.search.registry import method_named
 from jaxshop.search.rules import HOST_RULES, HostRules, Rules, parse_rule
@@ -38,8 +38,11 @@ ENDLESS = ("auto", "improve", "tune")
 
 NO_OPTIONS = Options()
 
-SAMPLES = 64
-"""Drawn where a method that samples is told neither a number nor a time."""
+PATIENCE = 64
+"""Samples in a row that may improve nothing, where `samples` is told neither a number nor a time."""
+
+BEAM = 128
+"""Samples of `beam` where it is told neither."""
 
 
 @dataclass(frozen=True)
@@ -192,21 +195,21 @@ def polish(
 
 def _method(
     plan: LotPlan, rule_name: str | None, method: str | None, options: Options, endless: bool
-) -> Callable[[Tunable], Method]:
+) -> Callable[[Guided], Method]:
     if rule_name is not None and (parse_rule(rule_name)[0] in HOST_RULES or rules_of(plan)):
         return lambda rollouts: HostRules(rule_name)
     if rules_of(plan):
-        if options.samples or method not in (None, "auto", "rules"):
+        if options.samples or options.patience or method not in (None, "auto", "rules"):
             refuse_rules(plan, "the policy" if method is None else f"method {method}")
         return lambda rollouts: HostRules()
     if rule_name is not None:
         return lambda rollouts: Rules(rollouts, rule_name)
-    if method is None and (options.samples or endless):
-        return lambda rollouts: policy_first(rollouts, options.samples or 0)
+    if method is None and (options.samples or options.patience or endless):
+        return lambda rollouts: policy_first(rollouts, options)
     if method in ENDLESS and endless:
         raise ShopError(f"method {method}: needs a time limit")
-    if options.samples is None and endless:
-        options = replace(options, samples=SAMPLES)
+    if endless and options.samples is None:
+        options = replace(options, patience=options.patience or PATIENCE, samples=BEAM if method == "beam" else None)
     return lambda rollouts: method_named(method or "auto", rollouts, options)
 
 
@@ -218,7 +221,7 @@ def _compiled(task: Task, policy: Callable[[], Policy]) -> CompiledRollouts:
 
 def _within(
     task: Task,
-    make: Callable[[Tunable], Method],
+    make: Callable[[Guided], Method],
     policy: Callable[[], Policy],
     key: Key,
     stop: Stop,
@@ -302,6 +305,10 @@ class _InTime:
     def samples(self, key: Key, begin: int, count: int) -> Schedule:
         """See `Rollouts`."""
         return self._call(lambda rollouts: rollouts.samples(key, begin, count))
+
+    def guided(self, ways: Sequence[Way], depth: int, key: Key, begin: int, count: int) -> tuple[Schedule, list[Way]]:
+        """See `beam.Guided`."""
+        return self._call(lambda rollouts: rollouts.guided(ways, depth, key, begin, count))
 
     def generation(self, state: Any, key: Key, number: int) -> tuple[Any, Schedule]:
         """See `priority.Tunable`."""

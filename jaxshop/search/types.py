@@ -147,6 +147,7 @@ class Options:
 
     Attributes:
         samples: schedules to draw from the policy; None: as many as the stop allows.
+        patience: samples in a row that may improve nothing before no more are drawn; None: any number.
         start: a valid schedule to begin with.
         from_policy: begin with the policy's greedy schedule.
         threads: searches side by side; None: one for each core.
@@ -154,6 +155,7 @@ class Options:
     """
 
     samples: int | None = None
+    patience: int | None = None
     start: Schedule | None = None
     from_policy: bool = False
     threads: int | None = None

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,7 @@ def searched(monkeypatch) -> list[tuple[str, str, int]]:
         return Solution(schedule, rule, certify(plan), 0, 0.5)
 
     monkeypatch.setattr(compare, "solve", solve)
+    monkeypatch.setattr(compare, "_compile", lambda *_: None)
     return calls
 
 
@@ -157,7 +159,12 @@ def test_seeds_give_median_and_spread(shops: Path, searched):
 def test_methods_alone_load_no_policy(shops: Path, searched, monkeypatch):
     """The policy stands among the results without --method, or with --samples or --checkpoint."""
     loaded: list[object] = []
-    monkeypatch.setattr("jaxshop.policies.checkpoint.load_policy", lambda folder=None: loaded.append(folder))
+
+    def load_policy(folder: str | None = None) -> SimpleNamespace:
+        loaded.append(folder)
+        return SimpleNamespace(id="0" * 64)
+
+    monkeypatch.setattr("jaxshop.policies.checkpoint.load_policy", load_policy)
     shop = shops / "ft06.txt"
     (row,) = run("evaluate", shop, "--method", "rules", "--json").json
     assert (list(row["results"]), loaded) == (["rules"], [])
@@ -168,6 +175,27 @@ def test_methods_alone_load_no_policy(shops: Path, searched, monkeypatch):
     assert list(row["results"]) == ["policy:greedy"]
     run("evaluate", shop, "--method", "rules", "--checkpoint", "somewhere")
     assert loaded == [None, None, "somewhere"]
+
+
+def test_results_of_other_weights_do_not_count(shops: Path, searched, tmp_path: Path, monkeypatch):
+    """A policy that was replaced where it lies is evaluated anew; what needs none of it stays as it was."""
+    policy = SimpleNamespace(id="a" * 64)
+    monkeypatch.setattr("jaxshop.policies.checkpoint.load_policy", lambda folder=None: policy)
+    given = ["evaluate", shops / "ft06.txt", "--csv", tmp_path / "t.csv", "--resume", "--json"]
+    for method in ([], ["--method", "rules"], []):
+        assert run(*given, *method).code == 0
+    assert [call[1] for call in searched] == ["greedy", "rules"]
+    policy.id = "b" * 64
+    for method in ([], ["--method", "rules"]):
+        assert run(*given, *method).code == 0
+    assert [call[1] for call in searched] == ["greedy", "rules", "greedy"]
+    settings = [line.settings for line in read_csv(str(tmp_path / "t.csv"))]
+    assert ["policy=" + "a" * 12 in each for each in settings] == [True, False, False]
+
+
+def test_patience_is_for_samples(shops: Path, searched):
+    """Refused by name where nothing samples."""
+    refused(run("evaluate", shops, "--method", "rules", "--patience", 8), "--patience", "--samples")
 
 
 def test_evaluating_a_method_imports_no_jax():
