@@ -100,9 +100,9 @@ def own_rows(lines: Iterable[Line]) -> list[Row]:
     """Ours: the mean gap to the best known of every group that is complete; of Taillard also the mean of the groups."""
     gaps: dict[tuple[str, str, int], dict[str, dict[str, float]]] = {}
     for line in lines:
-        place, mode = group_of(line), mode_of(line.method)
-        if place and mode and line.best_known:
-            of_group = gaps.setdefault((place[0], *mode), {}).setdefault(place[1], {})
+        place, drawn = group_of(line), mode_of(line.method)
+        if place and drawn and line.best_known:
+            of_group = gaps.setdefault((place[0], *drawn), {}).setdefault(place[1], {})
             of_group[Path(line.shop).stem] = 100 * (line.makespan / line.best_known - 1)
     rows = []
     for (name, mode, samples), groups in gaps.items():
@@ -115,7 +115,7 @@ def own_rows(lines: Iterable[Line]) -> list[Row]:
 
 
 def verdicts(ours: Row, others: Sequence[Row]) -> Iterator[str]:
-    """Where we are behind, and ahead of whom, group by group; with as many samples or more."""
+    """Where we are behind, and ahead of whom, group by group; with as many samples."""
     for group in GROUPS[ours.set]:
         rivals = [row for row in others if group in row.gaps]
         if group not in ours.gaps or not rivals:

@@ -17,7 +17,7 @@ Act = Callable[[PRNGKey, Observation, EnvState, EnvParams], Array]
 
 
 TEMPERATURES = (0.25, 0.5, 0.75, 1.0)
-"""Of drawn schedules, in turn; measured by benchmarks/temperature.py over policies and shops."""
+"""Of drawn schedules, in turn; measured by benchmarks/sampling.py on shops of each family."""
 
 
 def temperature_of(number: Array) -> Array:

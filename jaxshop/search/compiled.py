@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import cycle
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from jaxshop.policies.types import Network
 from jaxshop.schedule import Row, Schedule
 from jaxshop.search import background
 from jaxshop.search.beam import Way
+from jaxshop.search.mirror import mirrored, turned
 from jaxshop.search.priority import POPULATION
 from jaxshop.search.rules import parse_rule
 from jaxshop.search.types import Key, Task
@@ -261,10 +262,14 @@ class CompiledRollouts:
 
     def samples(self, key: Key, begin: int, count: int) -> Schedule:
         """See `Rollouts`."""
-        policy = self._policy()
+        policy, mirror = self._policy(), self._mirror if begin // self.batch % 2 else None
         play_batch = program("samples", self.env, policy.network)
         numbers = np.int32(begin), np.int32(begin + count)
-        return self._named(play_batch(policy.weights, self.params, as_key(key), *numbers)[0])
+        if mirror is None:
+            return self._named(play_batch(policy.weights, self.params, as_key(key), *numbers)[0])
+        plan, params = mirror
+        found = play_batch(policy.weights, params, as_key(key), *numbers)[0]
+        return turned(to_schedule(plan, found, self._task.fingerprint))
 
     def guided(self, ways: Sequence[Way], depth: int, key: Key, begin: int, count: int) -> tuple[Schedule, list[Way]]:
         """See `beam.Guided`."""
@@ -283,6 +288,13 @@ class CompiledRollouts:
         drawn_with = jax.random.fold_in(as_key(key), number)
         mean, spread, _, best = program("tune", self.env, batch=POPULATION)(self.params, mean, spread, drawn_with)
         return (mean, spread), self._named(best)
+
+    @cached_property
+    def _mirror(self) -> tuple[LotPlan, EnvParams] | None:
+        """The task with time turned round, if it can be."""
+        plan = mirrored(self._task.plan)
+        bound = self._task.certificate.value
+        return None if plan is None else (plan, jax.device_put(pack(plan, self.env.shape, bound)))
 
     def _policy(self) -> Policy:
         with self._loading:

@@ -137,7 +137,10 @@ class Rollouts(Protocol):
         ...
 
     def samples(self, key: Key, begin: int, count: int) -> Schedule:
-        """The best of samples `begin` to `begin + count - 1`; a sample depends on key and number alone."""
+        """The best of samples `begin` to `begin + count - 1`; a sample depends on key and number alone.
+
+        `begin` is a multiple of `batch`; where the shop can be mirrored, every other batch is of its mirror image.
+        """
         ...
 
 

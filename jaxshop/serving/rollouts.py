@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from jaxshop.schedule import Schedule
 from jaxshop.search import Incumbent, Method, Stop, Task
 from jaxshop.search.auto import InTurn
+from jaxshop.search.mirror import mirrored, turned
 from jaxshop.search.rules import applicable
 from jaxshop.search.sampling import Greedy, Samples
 from jaxshop.search.types import Best, Key
@@ -41,6 +42,11 @@ class DeviceRollouts:
     def _padded(self) -> Any:
         return self.engine.prepare(self.task.plan, self.task.certificate.value, self.size)
 
+    @cached_property
+    def _mirror(self) -> Any:
+        plan = mirrored(self.task.plan)
+        return None if plan is None else self.engine.prepare(plan, self.task.certificate.value, self.size)
+
     def _call(self, name: str, function: Callable[..., T], *args: object, reserve: float = 0.0) -> T:
         with self.clock(name):
             deadline = None if self.deadline is None else self.deadline - reserve
@@ -70,9 +76,11 @@ class DeviceRollouts:
 
     def samples(self, key: Key, begin: int, count: int) -> Schedule:
         """See `Rollouts`."""
-        found = self._call("samples", self.engine.samples, self.model, self._padded, key, begin, count)
+        mirror = self._mirror if begin // self.batch % 2 else None
+        task = self._padded if mirror is None else mirror
+        found = self._call("samples", self.engine.samples, self.model, task, key, begin, count)
         self.on_chunk(begin + count)
-        return found
+        return found if mirror is None else turned(found)
 
 
 @dataclass(frozen=True)

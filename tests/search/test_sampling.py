@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from jaxshop.env.packing import pack
 from jaxshop.policies.checkpoint import load_policy
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search.beam import Beam, Way, leading
-from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts
+from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts, program, to_schedule
+from jaxshop.search.mirror import mirrored, turned
 from jaxshop.search.sampling import Samples
 from jaxshop.search.solver import PATIENCE, solve
 from jaxshop.search.types import Stop, Task
 from jaxshop.shop import LotPlan, split_lots
-from tests.shops import ft06
+from tests.shops import KINDS, from_routes, ft06
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +52,60 @@ class Drawn:
         """The next rule's."""
         self.asked.append(count)
         return self.found[min(len(self.asked), len(self.found)) - 1]
+
+
+def steps(plan: LotPlan) -> list[tuple[str, int, str]]:
+    """The operations of a plan in its order."""
+    return [(lot.job, lot.index, operation.id) for lot in plan.lots for operation in lot.operations]
+
+
+@pytest.mark.parametrize("kind", ["job shop", "flexible", "due", "one job"])
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_a_schedule_of_the_mirror_image_is_one_of_the_shop(kind: str, seed: int):
+    """As long, valid, with its rows in the order of the plan; lots included."""
+    shop = KINDS[kind](seed).shop
+    shop = replace(
+        shop,
+        jobs=tuple(replace(job, release=0) for job in shop.jobs),
+        machines=tuple(replace(machine, available_from=0) for machine in shop.machines),
+    )
+    plan = split_lots(shop, 12 / 3600)
+    mirror = mirrored(plan)
+    assert mirror is not None
+    assert mirrored(mirror) == plan
+    numbers = {step: number for number, step in enumerate(steps(mirror))}
+    there = dispatch_by_rule(mirror, RULES["MWKR"], active=True)
+    there = replace(there, rows=tuple(sorted(there.rows, key=lambda row: numbers[row[:3]])))
+    back = turned(there)
+    assert verify(plan, back) == []
+    assert back.makespan == there.makespan
+    assert [row[:3] for row in back.rows] == steps(plan)
+
+
+def test_what_cannot_be_mirrored_is_not():
+    """Where work or machines come late, or the plant has rules of its own."""
+    assert mirrored(split_lots(from_routes([[{0: 3}]], 1), None)) is not None
+    assert mirrored(split_lots(from_routes([[{0: 3}]], 1, release=[1]), None)) is None
+    assert mirrored(split_lots(from_routes([[{0: 3}]], 1, free=[1]), None)) is None
+    plain = from_routes([[{0: 3}, {0: 4}]], 1)
+    first, *others = plain.jobs[0].operations
+    lagged = replace(plain, jobs=(replace(plain.jobs[0], operations=(replace(first, lag=2), *others)),))
+    assert mirrored(split_lots(lagged, None)) is None
+
+
+def test_every_other_batch_is_of_the_mirror_image(plan, rollouts):
+    """The second batch is what the policy plays, with the same key, on the mirrored plan, turned round."""
+    mirror = mirrored(plan)
+    assert mirror is not None
+    policy = load_policy()
+    params = pack(mirror, rollouts.env.shape, Task.of(plan).certificate.value)
+    numbers = np.int32(SAMPLE_BATCH), np.int32(2 * SAMPLE_BATCH)
+    play = program("samples", rollouts.env, policy.network)
+    played, _ = play(policy.weights, jax.device_put(params), jax.random.key(3), *numbers)
+    second = rollouts.samples(3, SAMPLE_BATCH, SAMPLE_BATCH)
+    assert second == turned(to_schedule(mirror, played))
+    assert verify(plan, second) == []
 
 
 @pytest.mark.parametrize(
