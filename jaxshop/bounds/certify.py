@@ -14,7 +14,8 @@ from jaxshop.bounds.assignment import balance, weighted_work
 from jaxshop.bounds.groups import group_operations, smallest_makespan
 from jaxshop.bounds.head_tail import head_tail as head_tail_bound
 from jaxshop.bounds.open_time import bounds_in_open_time
-from jaxshop.shop import LotPlan, span
+from jaxshop.bounds.tardiness import tardiness_bound
+from jaxshop.shop import LotPlan, Objective, span
 from jaxshop.shop.plant import needs_timing
 
 
@@ -33,6 +34,7 @@ class Certificate:
         job: the job to blame, if the chain decides.
         machines: the machines to blame, if one of the other bounds decides.
         tightened: what `jaxshop.bounds.tighten` has proven beyond the four, if it has.
+        late: of weighted tardiness, in `Objective.parts` of ticks; 0 where the objective has none.
     """
 
     load: int
@@ -45,6 +47,11 @@ class Certificate:
     job: str | None = None
     machines: tuple[str, ...] = ()
     tightened: int | None = None
+    late: int = 0
+
+    def cost(self, objective: Objective) -> int:
+        """The cost in ticks that no schedule is below."""
+        return objective.lower_bound(self.value, self.late)
 
 
 def certify(plan: LotPlan) -> Certificate:
@@ -87,7 +94,8 @@ def _named(
         "head_tail": f"{listed(machines)} cannot do the work that only they can do before {shown}",
         "assignment": f"{listed(machines)} cannot share the work that needs them before {shown}",
     }[name]
-    return Certificate(**bounds, value=value, name=name, witness=witness, job=blamed_job, machines=machines)
+    late = tardiness_bound(plan).late if plan.shop.objective.tardiness else 0
+    return Certificate(**bounds, value=value, name=name, witness=witness, job=blamed_job, machines=machines, late=late)
 
 
 def listed(machines: tuple[str, ...]) -> str:

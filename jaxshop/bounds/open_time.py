@@ -16,7 +16,7 @@ from jaxshop.bounds.assignment import balance, weighted_work
 from jaxshop.bounds.groups import Group, smallest_makespan
 from jaxshop.bounds.head_tail import blocked_ticks, intervals
 from jaxshop.bounds.sets import candidate_sets
-from jaxshop.shop import LotPlan
+from jaxshop.shop import MAX_HORIZON, LotPlan
 from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Timing
 
@@ -30,6 +30,8 @@ class OpenPlan:
         chain: the latest end of a lot that has the shop for itself.
         job: that lot's job.
         available: int64 [machines].
+        ends: int64 [lots], when each is done that has the shop for itself.
+        jobs: of each operation in each group, the number of its job.
     """
 
     plan: LotPlan
@@ -39,6 +41,8 @@ class OpenPlan:
     chain: int
     job: str
     available: np.ndarray
+    ends: np.ndarray
+    jobs: list[np.ndarray]
 
     @classmethod
     def of(cls, plan: LotPlan) -> OpenPlan:
@@ -49,7 +53,8 @@ class OpenPlan:
         available = np.array([machine.available_from for machine in plan.shop.machines], np.int64)
         none = timing.changeovers.none
         found: dict[tuple[int, ...], list[list]] = {}
-        ends = np.full(len(plan.lots), -1)
+        job_number = {job.id: j for j, job in enumerate(plan.shop.jobs)}
+        ends = np.full(len(plan.lots), -MAX_HORIZON)
         for placed in begin.fixed:
             ends[placed.lot] = max(ends[placed.lot], placed.span.end)
         for i, lot in enumerate(plan.lots):
@@ -66,17 +71,19 @@ class OpenPlan:
                 ready = int(end.min()) + op.lag
             for k, (machines, row, head, lag) in enumerate(reversed(route)):
                 tail += lag if k else 0
-                times, heads, tails = found.setdefault(machines, [[], [], []])
+                times, heads, tails, jobs = found.setdefault(machines, [[], [], [], []])
+                jobs.append(job_number[lot.job])
                 times.append(row)
                 heads.append(head)
                 tails.append(tail)
                 tail += int(row.min())
         groups = [
             Group(np.array(machines), np.array(times), np.array(heads, np.int64), np.array(tails, np.int64))
-            for machines, (times, heads, tails) in found.items()
+            for machines, (times, heads, tails, _) in found.items()
         ]
         last = int(ends.argmax())
-        return cls(plan, timing, begin, groups, max(0, int(ends[last])), plan.lots[last].job, available)
+        chain, jobs_of = max(0, int(ends[last])), [np.array(jobs) for *_, jobs in found.values()]
+        return cls(plan, timing, begin, groups, chain, plan.lots[last].job, available, ends, jobs_of)
 
     def room(self, begin: int, end: int) -> np.ndarray:
         """Ticks between two others that each machine is open, available and not in fixed use, int64 [machines]."""

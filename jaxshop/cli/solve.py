@@ -176,6 +176,7 @@ def _facts(plan: LotPlan, found: Solution, stored: bool | None) -> dict[str, Any
         "valid": True,
         "seconds": round(found.seconds, 3),
         "objective": found.trace[-1].cost / TICKS_PER_HOUR,
+        "objective_bound": found.certificate.cost(plan.shop.objective) / TICKS_PER_HOUR,
         "tardiness_hours": lateness["weighted_tardiness_hours"],
         "late_jobs": lateness["late_jobs"],
         "samples_done": found.samples_done,
@@ -192,7 +193,7 @@ def _facts(plan: LotPlan, found: Solution, stored: bool | None) -> dict[str, Any
 
 def _sentence(plan: LotPlan, found: Solution) -> str:
     """What came of it."""
-    from jaxshop.shop import gap_percent, span
+    from jaxshop.shop import MAKESPAN, gap_percent, span
 
     unit, gap = plan.shop.unit, gap_percent(found.makespan, found.bound)
     over = "" if gap is None else f", {gap:.2f} % over the certified bound of {span(found.bound, unit)}"
@@ -200,6 +201,9 @@ def _sentence(plan: LotPlan, found: Solution) -> str:
         over = ", proven optimal"
     elif found.claimed is not None and found.claimed >= found.makespan:
         over += " (CP-SAT claims that it is optimal)"
+    if plan.shop.objective != MAKESPAN:
+        cost, least = found.trace[-1].cost, found.certificate.cost(plan.shop.objective)
+        over += f", objective {span(cost, unit)} of at least {span(least, unit)}"
     return f"{plan.shop.name}: {span(found.makespan, unit)}{over}, by {found.source} in {found.seconds:.1f} s"
 
 

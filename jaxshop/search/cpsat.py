@@ -14,12 +14,14 @@ from jaxshop.schedule import Row, Schedule, verify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search import background
 from jaxshop.search.types import Best, Incumbent, Key, Stop, Task
-from jaxshop.shop import Lot, Operation, refuse_rules
+from jaxshop.shop import Lot, Operation, rules_of
 from jaxshop.shop.timing import placed
 from jaxshop.support.errors import ShopError
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
+
+    from jaxshop.search.cpsat_plant import PlantModel
 
 SOURCE = "search:cpsat"
 _POLL = 0.02
@@ -43,7 +45,7 @@ class CpSat:
         start: what to begin with; None: the best rule's schedule on the host.
         source: who made the start.
         workers: the solver's threads; None: one for each core.
-        bound: told each better lower bound of the makespan, in ticks, that the solver has proven. Nothing checks it.
+        bound: told each better lower bound of the cost, in ticks, that the solver has proven. Nothing checks it.
 
     Raises:
         ShopError: OR-Tools is missing.
@@ -69,16 +71,15 @@ class CpSat:
         Raises:
             ShopError: the start is no valid schedule of this plan.
         """
-        refuse_rules(task.plan, "method cpsat")
         source, start = self._start(task, stop)
         best = Best(task, stop)
         stop.built["cpsat"] += 1
         yield from best.offer(start, source)
         assert best.cost is not None
-        known = task.certificate.value
+        known = task.certificate.cost(task.objective)
         if best.cost <= known or not stop.allows(cost=best.cost):
             return
-        model = _Model.of(task, start, stop)
+        model = _model_of(task, start, stop)
         if model is None:
             return
         run = _Run(model, _seed(key), self.workers or os.cpu_count() or 1, stop)
@@ -86,13 +87,13 @@ class CpSat:
         try:
             while (event := run.next()) is not None and stop.allows(took, best.cost):
                 if isinstance(event, int):
-                    if event > known:
-                        known = event
+                    if model.cost(event) > known:
+                        known = model.cost(event)
                         self.bound(known)
                 elif event:
                     began = stop.elapsed
                     stop.built["cpsat"] += 1
-                    yield from best.offer(_left_shifted(task, event), SOURCE)
+                    yield from best.offer(_schedule_of(task, event), SOURCE)
                     took = stop.elapsed - began
         finally:
             run.end()
@@ -122,7 +123,11 @@ class _Model:
     """The model, and of each operation its start and the literals of its machines."""
 
     proto: cp_model.CpModel
-    operations: list[list[tuple[cp_model.IntVar, dict[str, Any]]]]
+    operations: list[list[tuple[Any, Any, dict[str, Any]]]]
+
+    def cost(self, value: int) -> int:
+        """The cost in ticks of a value of the solver's objective."""
+        return value
 
     @classmethod
     def of(cls, task: Task, start: Schedule, stop: Stop) -> _Model | None:
@@ -141,7 +146,7 @@ class _Model:
             if i % _LOTS_BETWEEN_LOOKS == 0 and not stop.allows():
                 return None
             heads, tails = _heads_and_tails(lot, available)
-            route: list[tuple[cp_model.IntVar, dict[str, Any]]] = []
+            route: list[tuple[Any, Any, dict[str, Any]]] = []
             ready: cp_model.LinearExprT | None = None
             for op, head, tail in zip(lot.operations, heads, tails, strict=True):
                 row = rows[lot.job, lot.index, op.id]
@@ -153,7 +158,7 @@ class _Model:
                 if len(literals) > 1:
                     for machine, here in literals.items():
                         model.add_hint(here, machine == row.machine)
-                route.append((begin, literals))
+                route.append((begin, ready, literals))
             assert ready is not None
             model.add(makespan >= ready)
             operations.append(route)
@@ -162,6 +167,14 @@ class _Model:
                 model.add_no_overlap(intervals)
         model.minimize(makespan)
         return cls(model, operations)
+
+
+def _model_of(task: Task, start: Schedule, stop: Stop) -> _Model | PlantModel | None:
+    if not rules_of(task.plan):
+        return _Model.of(task, start, stop)
+    from jaxshop.search.cpsat_plant import PlantModel
+
+    return PlantModel.of(task, start, stop)
 
 
 def _heads_and_tails(lot: Lot, available: dict[str, int]) -> tuple[list[int], list[int]]:
@@ -207,7 +220,7 @@ def _place(
 class _Run:
     """The solver at work in a thread of its own, which ends some time after `end` asked for it."""
 
-    def __init__(self, model: _Model, seed: int, workers: int, stop: Stop):
+    def __init__(self, model: _Model | PlantModel, seed: int, workers: int, stop: Stop):
         from ortools.sat.python import cp_model
 
         events: SimpleQueue[int | Chosen] = SimpleQueue()
@@ -217,7 +230,7 @@ class _Run:
                 events.put(
                     [
                         [Choice(next(m for m, here in ms.items() if self.boolean_value(here)), self.value(begin))
-                         for begin, ms in route]
+                         for begin, _, ms in route]
                         for route in model.operations
                     ]
                 )  # fmt: skip
@@ -259,6 +272,14 @@ class _Run:
                 time.sleep(_POLL)
 
         background.start(insist)
+
+
+def _schedule_of(task: Task, chosen: Chosen) -> Schedule:
+    if not rules_of(task.plan):
+        return _left_shifted(task, chosen)
+    from jaxshop.search.cpsat_plant import left_shifted
+
+    return left_shifted(task, [[(choice.machine, choice.start) for choice in route] for route in chosen])
 
 
 def _left_shifted(task: Task, chosen: Chosen) -> Schedule:

@@ -62,7 +62,7 @@ class Prover:
                 background.wait(self._proof, time.monotonic() + PATIENCE)
 
     def _target(self) -> int:
-        return self._task.objective.lower_bound(self.certificate.value)
+        return self.certificate.cost(self._task.objective)
 
     def _allows(self) -> bool:
         return not self._ended and (self._best is None or self._best.cost > self._target())

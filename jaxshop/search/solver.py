@@ -75,7 +75,7 @@ class Solution:
     def proven_optimal(self) -> bool:
         """Whether no schedule is better."""
         cost = self.trace[-1].cost if self.trace else self.makespan
-        return cost <= self.objective.lower_bound(self.bound)
+        return cost <= self.certificate.cost(self.objective)
 
 
 def shipped() -> Policy:
@@ -199,6 +199,8 @@ def _method(
     if rule_name is not None and (parse_rule(rule_name)[0] in HOST_RULES or rules_of(plan)):
         return lambda rollouts: HostRules(rule_name)
     if rules_of(plan):
+        if method == "cpsat":
+            return lambda rollouts: method_named(method, rollouts, options)
         if options.samples or options.patience or method not in (None, "auto", "rules"):
             refuse_rules(plan, "the policy" if method is None else f"method {method}")
         return lambda rollouts: HostRules()

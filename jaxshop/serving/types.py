@@ -149,7 +149,7 @@ class Answer:
 
 def least_cost(task: Task, certificate: Certificate) -> int:
     """The cost in ticks that no schedule of the task is below, as the certificate shows."""
-    return task.objective.lower_bound(certificate.value)
+    return certificate.cost(task.objective)
 
 
 class AbandonedError(Exception):

@@ -113,7 +113,7 @@ def _searched(problem: TrainingProblem, begun: Schedule, source: str, work: int,
     from jaxshop.search.improve.method import Improve  # loads Numba, which training has no need of
 
     task = Task(problem.plan, problem.certificate)
-    stop = Stop(work=work, target=task.objective.lower_bound(problem.certificate.value))
+    stop = Stop(work=work, target=problem.certificate.cost(task.objective))
     *_, best = Improve(begun).search(task, seed, stop)
     return Plan(best.schedule, source if best.source == "start" else best.source, begun, source)
 

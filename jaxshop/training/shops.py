@@ -74,7 +74,7 @@ def _best_known(plan: LotPlan, order: ShopOrder) -> int:
     from jaxshop.search.improve.method import Improve  # loads Numba, which most runs have no need of here
 
     task = Task.of(plan)
-    stop = Stop(work=order.work, target=task.objective.lower_bound(task.certificate.value))
+    stop = Stop(work=order.work, target=task.certificate.cost(task.objective))
     *_, best = Improve().search(task, order.seed, stop)
     return best.schedule.makespan
 

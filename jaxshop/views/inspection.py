@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from jaxshop.bounds import Certificate, Verdict, certify, verdict
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, job_ticks, shop_facts, span, split_lots
+from jaxshop.bounds import Certificate, Verdict, certify, late_in_every_plan, verdict
+from jaxshop.shop import MAKESPAN, TICKS_PER_HOUR, LotPlan, Objective, Shop, job_ticks, shop_facts, span, split_lots
 from jaxshop.views.tables import shop_summary
 
 
@@ -42,6 +42,8 @@ def inspection_report(inspection: Inspection) -> dict[str, Any]:
         "witness": certificate.witness,
         "longest_job_hours": max(map(job_ticks, plan.shop.jobs)) / TICKS_PER_HOUR,
         "busiest_machines": busiest_machines(plan),
+        "late_in_every_plan": [{"job": job, "hours": ticks / TICKS_PER_HOUR} for job, ticks in _late(plan).items()],
+        "objective_bound_hours": certificate.cost(plan.shop.objective) / TICKS_PER_HOUR,
         "target_hours": inspection.target_hours,
         "feasible": answer.feasible if answer else None,
         "reason": answer.reason if answer else "no target was given",
@@ -54,9 +56,24 @@ def inspection_lines(inspection: Inspection) -> Iterator[str]:
     yield from shop_summary(plan, inspection.certificate)
     busiest = (f"{b['machine']} {span(b['hours'] * TICKS_PER_HOUR, plan.shop.unit)}" for b in busiest_machines(plan))
     yield f"busiest machines, work spread evenly over alternatives: {', '.join(busiest)}"
+    if late := _late(plan):
+        named = ", ".join(f"{job} by {span(ticks, plan.shop.unit)}" for job, ticks in list(late.items())[:4])
+        yield f"late in every plan: {len(late)} job{'s' * (len(late) > 1)} ({named}{', ...' * (len(late) > 4)})"
+    if plan.shop.objective != MAKESPAN:
+        bound = span(inspection.certificate.cost(plan.shop.objective), plan.shop.unit)
+        yield f"objective {_weights(plan.shop.objective)}: at least {bound} in every plan"
     if inspection.verdict is not None:
         answer = "impossible" if inspection.verdict.feasible is False else "not excluded"
         yield f"target {inspection.target_hours:g} h: {answer}; {inspection.verdict.reason}"
+
+
+def _late(plan: LotPlan) -> dict[str, int]:
+    return late_in_every_plan(plan) if any(job.due is not None for job in plan.shop.jobs) else {}
+
+
+def _weights(objective: Objective) -> str:
+    named = ((objective.makespan, "makespan"), (objective.tardiness, "weighted tardiness"))
+    return " + ".join(f"{weight:g} x {name}" for weight, name in named if weight)
 
 
 def busiest_machines(plan: LotPlan, count: int = 5) -> list[dict[str, Any]]:
