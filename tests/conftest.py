@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from jaxshop.bounds import prepare
 from jaxshop.search.improve import kernels
-from tests.workers import adopt_orphans, end_children, pytest_runtest_logreport, pytest_testnodedown  # noqa: F401
+from tests.workers import (  # noqa: F401
+    adopt_orphans,
+    end_children,
+    only_here,
+    pytest_collection_modifyitems,
+    pytest_runtest_logreport,
+    pytest_testnodedown,
+    pytest_xdist_make_scheduler,
+)
 
 
 def pytest_configure(config) -> None:
@@ -22,18 +32,21 @@ def pytest_configure(config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process that a test starts compiles 5 s of imports anew
     os.environ["JAX_NUM_CPU_DEVICES"] = "1"  # whatever the machine has, and whichever test comes first
     os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"  # what broadcasts says so
-    cap_instructions()
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # code that runs once need not be fast
+    os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *more_flags()]).strip()
     os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compilation_cache.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # code that runs once need not be fast
 
 
-def cap_instructions() -> None:
-    """As `train.py` caps them: LLVM aborts on AVX-512 where it optimises little. XLA_FLAGS may name another set."""
-    flags = os.environ.get("XLA_FLAGS", "")
-    if "xla_cpu_max_isa" not in flags and platform.machine() == "x86_64":
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_max_isa=AVX2".strip()
+def more_flags() -> Iterator[str]:
+    """What is added to XLA_FLAGS: a cap on instructions, unless a set is named, and what compiles soonest."""
+    if "xla_cpu_max_isa" not in os.environ.get("XLA_FLAGS", "") and platform.machine() == "x86_64":
+        yield "--xla_cpu_max_isa=AVX2"  # as `train.py` has it: LLVM aborts on AVX-512 where it optimises little
+    if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1":
+        # XLA's older emitters compile four times as fast as those by MLIR; an XLA without them knows no such word, and
+        # looks at none that it does not know.
+        yield "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
 
 
 def pytest_unconfigure(config) -> None:
@@ -62,9 +75,12 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def kernels_are_ready():
+def kernels_are_ready(worker_id):
     """No test meets a compilation in the background: what it prints under one has been seen to go astray, and a time
-    limit would be over."""
+    limit would be over. Where there is no cache yet, each worker compiles what the others do not."""
+    parts = {"whole": partial(kernels.prepare, False), "shifted": partial(kernels.prepare, True), "bounds": prepare}
+    for name in reversed(parts) if worker_id == "gw1" else parts:
+        with only_here(name):
+            parts[name]()
     for shifted in (False, True):
         kernels.wait(shifted, None)
-    prepare()

@@ -1,19 +1,53 @@
-"""What becomes of a test run when a worker dies: it ends at once, and every process that tests started ends with it."""
+"""Which worker of a test run gets which tests; and what becomes of the run when a worker dies.
+
+It ends at once, and every process that tests started ends with it.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
     from xdist.workermanage import WorkerController
 
 PR_SET_CHILD_SUBREAPER = 36
+
+LONGEST = ("training", "parallel", "profiling", "ppo", "env", "cli", "search", "serving", "policies")
+"""Rooms whose tests take longest, in the order in which they are begun: a late one is done by one worker alone."""
+
+FINISHED = ("tests/training/", "tests/policies/test_checkpoint.py")
+"""Where tests look at the one finished training run, which every worker that gets one of them has to do."""
+
+
+class Scheduling(LoadFileScheduling):
+    """The tests of a file go to one worker, so that they share what is compiled; so do those of `FINISHED`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "finished" if file.startswith(FINISHED) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Take ours."""
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, where there are workers to share it."""
+    if hasattr(config, "workerinput"):
+        order = {room: place for place, room in enumerate(LONGEST)}
+        items.sort(key=lambda item: order.get(item.nodeid.partition("tests/")[2].partition("/")[0], len(order)))
 
 
 def adopt_orphans() -> None:
@@ -21,6 +55,14 @@ def adopt_orphans() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(os, "pidfd_open"):  # Linux
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@contextmanager
+def only_here(name: str) -> Iterator[None]:
+    """One worker of a run at a time, by a lock in the folder that they share."""
+    with Path(os.environ["JAX_COMPILATION_CACHE_DIR"], f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def children() -> set[int]:

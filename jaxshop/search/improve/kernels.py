@@ -18,7 +18,7 @@ def begin(shifted: bool = False) -> Future[None]:
     with _lock:
         if shifted not in _ready:
             why = "the search's kernels are compiled, once"
-            _ready[shifted] = background.start(lambda: _run(shifted), why)
+            _ready[shifted] = background.start(lambda: prepare(shifted), why)
             background.start(_prepare_bounds, why)
         return _ready[shifted]
 
@@ -41,8 +41,8 @@ def ready(shifted: bool) -> bool:
     return future is not None and future.done() and future.exception() is None
 
 
-def _run(shifted: bool) -> None:
-    """Run every kernel on a shop of two operations."""
+def prepare(shifted: bool) -> None:
+    """Load or compile them here and now, by running every kernel on a shop of six operations."""
     import numpy as np
 
     from jaxshop.search.improve.balancing import balanced_start
