@@ -61,6 +61,14 @@ def test_the_guard_lets_others_pass(innocent):
 
 
 @pytest.mark.usefixtures("ranks_meet")
+def test_no_program_converts_numbers_unsaid():
+    """Shows that no bool or integer becomes a float, and none becomes another, but where the code says so."""
+    with jax.numpy_dtype_promotion("strict"):
+        for function, arguments in public_programs().values():
+            function.trace(*arguments)
+
+
+@pytest.mark.usefixtures("ranks_meet")
 def test_programs_are_lowered_for_gpus_and_tpus():
     """Shows that nothing in a program is for CPUs alone, and that lowering brings no integer negation of its own."""
     for name, (function, arguments) in public_programs().items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxshop.bounds.groups import Group, eligible, smallest_makespan
 
-_MAX_PROFILES = 4000
+MAX_PROFILES = 4000
 """Above this, the linear programme pools operations by machine set: its weights get worse, never wrong."""
 
 
@@ -27,10 +27,10 @@ def balance(groups: list[Group], blocked: np.ndarray) -> np.ndarray:
     total = sum(int(group.fastest.sum()) for group in groups)
     if total == 0:
         return np.ones_like(blocked)
-    if (known := _tightest_set(groups, blocked)) is not None:  # no need of a solver, which takes 4 ms
+    if (known := tightest_set(groups, blocked)) is not None:  # no need of a solver, which takes 4 ms
         return known
     profiles = [profile for group in groups for profile in _profiles(group)]
-    if len(profiles) > _MAX_PROFILES:
+    if len(profiles) > MAX_PROFILES:
         profiles = [profile for group in groups for profile in _profiles(group, pooled=True)]
     from scipy.optimize import linprog  # 0.4 s, which a shop like the reference's need not wait for
     from scipy.sparse import csc_array
@@ -60,7 +60,7 @@ def balance(groups: list[Group], blocked: np.ndarray) -> np.ndarray:
     return np.rint(duals * (finest / duals.max())).astype(np.int64)
 
 
-def _tightest_set(groups: list[Group], blocked: np.ndarray) -> np.ndarray | None:
+def tightest_set(groups: list[Group], blocked: np.ndarray) -> np.ndarray | None:
     """The weights of `balance` where any two sets of machines are nested or apart, and all of a set are as fast.
 
     Then the work can be divided whenever none of the sets has more of it than room (Hall's theorem), so that the

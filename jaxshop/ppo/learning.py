@@ -61,7 +61,7 @@ def _learn(
         return tree if setup.mesh is None else jax.lax.psum(tree, AXIS)
 
     def step(trained: Trained, microbatches: Microbatches) -> tuple[Trained, tuple[LossMetrics, Array]]:
-        weight = (batch.weight[microbatches.rows] * microbatches.real).sum()
+        weight = jnp.where(microbatches.real, batch.weight[microbatches.rows], 0.0).sum()
         total = jnp.maximum(over_devices(weight), 1.0)
 
         def part(columns: int, rows: Array, real: Array) -> tuple[ArrayTree, LossMetrics]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax
 import optax
 from jax.sharding import Mesh
 
@@ -36,4 +37,10 @@ def make_optimiser(config: PPOConfig, stage: StageConfig) -> optax.GradientTrans
     steps = max(1, stage.updates * config.epochs * config.minibatches)
     rate = config.learning_rate if stage.learning_rate is None else stage.learning_rate
     schedule = optax.linear_schedule(rate, rate * config.final_rate, steps)
-    return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.adam(schedule, eps=1e-5))
+    steps_of = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.adam(schedule, eps=1e-5))
+
+    def update(*given: optax.Updates) -> tuple[optax.Updates, optax.OptState]:
+        with jax.numpy_dtype_promotion("standard"):  # optax raises floats to the power of its int32 count
+            return steps_of.update(*given)
+
+    return optax.GradientTransformation(steps_of.init, update)

@@ -50,7 +50,7 @@ def advantages(transitions: Transitions, config: PPOConfig) -> tuple[Array, Arra
     Samples of one shop are at the same step together, so the mean over them is subtracted as a second baseline;
     the scale is that of the whole batch.
     """
-    alive = transitions.alive
+    alive, weight = transitions.alive, transitions.alive.astype(jnp.float32)
     value = jnp.where(alive, transitions.value, 0.0)
     following = jnp.concatenate([value[1:], jnp.zeros_like(value[:1])])
     ended = jnp.concatenate([~alive[1:], jnp.ones_like(alive[:1])])
@@ -58,7 +58,7 @@ def advantages(transitions: Transitions, config: PPOConfig) -> tuple[Array, Arra
         transitions.reward, value, following, ended, jnp.zeros_like(ended), config.discount, config.trace
     )
     centred = raw - raw.mean(axis=2, keepdims=True)
-    scale = jnp.sqrt((jnp.square(centred) * alive).sum() / jnp.maximum(alive.sum(), 1))
+    scale = jnp.sqrt((jnp.square(centred) * weight).sum() / jnp.maximum(weight.sum(), 1.0))
     return centred / (scale + 1e-8), raw + value
 
 
@@ -75,13 +75,14 @@ def update(setup: Setup, learner: Learner, bank: EnvParams) -> tuple[Learner, Up
     batch_shops = jax.tree.map(lambda x: x[drawn], bank)
     transitions, makespans = collect(setup, learner.weights, batch_shops, play_key)
     advantage, target = advantages(transitions, config)
-    alive = transitions.alive
-    batch = Batch(transitions.action, transitions.log_prob, advantage, target, alive.astype(jnp.float32))
+    alive = transitions.alive.astype(jnp.float32)
+    batch = Batch(transitions.action, transitions.log_prob, advantage, target, alive)
     start = Trained(learner.weights, learner.optimiser)
     (weights, state), metrics, norms = learn(setup, start, transitions.seen, batch, order_key)
-    decay = jnp.minimum(config.averaging, (1.0 + learner.update) / (10.0 + learner.update))
+    done = learner.update.astype(jnp.float32)
+    decay = jnp.minimum(config.averaging, (1.0 + done) / (10.0 + done))
     averaged = optax.incremental_update(weights, learner.averaged, 1.0 - decay)
-    gaps = makespans / batch_shops.bound[:, None] - 1.0
+    gaps = makespans.astype(jnp.float32) / batch_shops.bound[:, None].astype(jnp.float32) - 1.0
     error = jnp.square(target - transitions.value)
     variance = jnp.square(target - (target * alive).sum() / alive.sum())
     report = UpdateMetrics(
@@ -90,6 +91,6 @@ def update(setup: Setup, learner: Learner, bank: EnvParams) -> tuple[Learner, Up
         best_gap=gaps.min(axis=1).mean(),
         explained_variance=1.0 - (error * alive).sum() / jnp.maximum((variance * alive).sum(), 1e-8),
         gradient_norm=norms.mean(),
-        steps=alive.sum(),
+        steps=transitions.alive.sum(),
     )
     return Learner(weights, averaged, state, learner.key, learner.update + 1), report

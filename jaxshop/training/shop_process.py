@@ -33,8 +33,8 @@ class ShopProcess:
         command = [sys.executable, "-P", "-m", __name__]
         environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # the same jaxshop, wherever we are
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL  # what goes wrong there is told when it goes wrong here
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, env=environ)
-        self._orders, self._replies = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, env=environ)
+        self._orders, self._replies = cast(IO[bytes], self.process.stdin), cast(IO[bytes], self.process.stdout)
 
     def __call__(self, make: Callable[[ShopOrder], Made], order: ShopOrder) -> Callable[[], Made]:
         """Have `make(order)` done there. What this returns waits for it; call it in the order of the calls."""
@@ -52,8 +52,8 @@ class ShopProcess:
 
     def end(self) -> None:
         """Stop, whatever is under work."""
-        self._process.kill()
-        self._process.communicate()  # closes the pipes and waits
+        self.process.kill()
+        self.process.communicate()  # closes the pipes and waits
 
     def __enter__(self) -> Self:
         return self

@@ -172,7 +172,7 @@ def test_nested_sets_of_machines_need_no_solver(seed: int, monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr("scipy.optimize.linprog", None)
         found = certify(plan)
-    monkeypatch.setattr(assignment, "_tightest_set", lambda *_: None)
+    monkeypatch.setattr(assignment, "tightest_set", lambda *_: None)
     assert certify(plan).assignment in (found.assignment, found.assignment - 1)  # the solver's weights are rounded
 
 
@@ -241,7 +241,7 @@ def test_machine_dependent_times_of_many_operations_are_pooled(monkeypatch: pyte
     routes = [[{m: int(t) for m, t in enumerate(rng.integers(50, 100, 4))}] for _ in range(200)]
     plan = plan_of(*routes, machines=4)
     full = certify(plan)
-    monkeypatch.setattr(assignment, "_MAX_PROFILES", 10)
+    monkeypatch.setattr(assignment, "MAX_PROFILES", 10)
     pooled = certify(plan)
     assert full.load < pooled.assignment <= full.assignment
     assert pooled.assignment == pytest.approx(full.assignment, rel=0.02)

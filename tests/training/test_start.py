@@ -59,8 +59,8 @@ def test_what_a_lost_process_leaves_undone_is_made_here(here, received):
     with ShopProcess() as process:
         results = ordered(process)
         got = [result() for result in results[:received]]
-        process._process.kill()
-        process._process.wait()
+        process.process.kill()
+        process.process.wait()
         got += [result() for result in results[received:]]
     assert_same(here, got)
 
@@ -74,7 +74,7 @@ def test_the_process_ends_when_its_owner_is_killed():
         "from jaxshop.training.shops import ShopOrder, make_shops\n"
         "process = ShopProcess()\n"
         "process(make_shops, ShopOrder(PoolConfig(10**6, 20, 50), 1, 0, 4))\n"
-        "print(process._process.pid, flush=True)\n"
+        "print(process.process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     owner = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -108,7 +108,7 @@ def test_a_refusal_ends_the_process(monkeypatch):
     class Watched(ShopProcess):
         def __init__(self):
             super().__init__()
-            started.append(self._process)
+            started.append(self.process)
 
     def refuse(*arguments):
         assert started[0].poll() is None

@@ -64,7 +64,7 @@ class _Layers(nn.Module):
     @nn.compact
     def __call__(self, seen: Seen) -> Output:
         mask = seen.candidate_mask[..., None]
-        count = jnp.maximum(mask.sum(axis=-2), 1)
+        count = jnp.maximum(mask.sum(axis=-2), 1).astype(jnp.float32)
 
         def pooled(x: Array) -> Array:
             mean = jnp.where(mask, x, 0.0).sum(axis=-2) / count

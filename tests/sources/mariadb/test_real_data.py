@@ -18,12 +18,14 @@ from jaxshop.policies.checkpoint import Store, load_policy
 from jaxshop.ppo.losses import LossMetrics
 from jaxshop.ppo.update import Learner, UpdateMetrics
 from jaxshop.schedule import read as read_schedule
+from jaxshop.search.compiled import Dispatch
 from jaxshop.shop import fingerprint
 from jaxshop.sources.mariadb.writer import init, load
 from jaxshop.support.errors import ShopError
-from jaxshop.training.evaluate import Evaluator
+from jaxshop.training.evaluate import Evaluator, Score
 from tests.cli.test_cli import assert_refused
-from tests.trained import Result, run, run_train, tiny_shop, write_tiny
+from tests.shops import tiny_shop
+from tests.trained import Result, run, run_train, write_tiny
 
 ROOT = Path(__file__).parents[3]
 PRODUCTION = ROOT / "configs" / "production.toml"
@@ -111,6 +113,18 @@ def idle_updates(*_: object) -> Callable:
     return update
 
 
+class OwnAlone(Evaluator):
+    """Judges by the greedy schedule of the shop itself alone."""
+
+    def score(self, weights: object, whose: str) -> Score:
+        """As if there were no other shops."""
+        return Score(self.greedy(weights, whose), 0.0, {"own": 0.0})
+
+    def best_of(self, weights: object, samples: int, seed: int, whose: str) -> Dispatch:
+        """As if all samples were alike."""
+        return self.greedy(weights, whose)
+
+
 @pytest.fixture(scope="module")
 def trained(module_site, tmp_path_factory) -> Result:
     """A run of train.py, straight from the database, that accepts nothing else.
@@ -124,8 +138,7 @@ def trained(module_site, tmp_path_factory) -> Result:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxshop.training.stages.jitted_update", idle_updates)
         patch.setattr("jaxshop.training.launch.traced_update", lambda *_: SimpleNamespace(compile=idle_updates))
-        patch.setattr("jaxshop.training.evaluate._greedy_gaps", lambda *_: np.zeros(1))
-        patch.setattr(Evaluator, "best_of", lambda self, weights, *_: self.greedy(weights, "chosen"))
+        patch.setattr("jaxshop.training.launch.Evaluator", OwnAlone)
         patch.setattr("jaxshop.training.finish.rule_makespans", lambda *_: {"MWKR": 1})
         patch.setattr("jaxshop.training.finish.tune_linear", lambda *_: SimpleNamespace(makespan=1, seconds=0))
         return run_train("--config", write_tiny(tmp_path_factory.mktemp("real")), *real, "--json")
