@@ -1,13 +1,20 @@
-"""Small shops for tests, written out or drawn at random."""
+"""The shops of the tests: written out, drawn at random, of the reference's make, or as the JSON of a shop file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from jaxshop.shop import Job, LotPlan, Machine, Operation, Provenance, Shop, split_lots
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Provenance, Shop, shop_to_json, split_lots
+from jaxshop.sources.generator import generate_shop, random_spec
+
+HOUR = 3600
+
+HOSTILE = '"><img src=x onerror=alert(1)></script><script>alert(2)</script> 🔩'
+"""An id that a page must show as it stands."""
 
 FT06 = """
 2 1 0 3 1 6 3 7 5 3 4 6
@@ -137,3 +144,101 @@ KINDS: dict[str, Callable[[int], LotPlan]] = {
 def small_plans(each: int) -> list[tuple[str, LotPlan]]:
     """So many plans of each of `KINDS`, named."""
     return [(f"{kind} {seed}", make(seed)) for kind, make in KINDS.items() for seed in range(each)]
+
+
+def tiny_shop() -> Shop:
+    """6 machines and 12 jobs of the reference's make."""
+    rng = np.random.default_rng(99)
+    return generate_shop(rng, random_spec(rng, 6, 12), name="tiny")
+
+
+def small_shop(jobs: int = 6, machines: int = 3, operations: int = 3, name: str = "small") -> Shop:
+    """A shop in which every operation runs on two machines, at different times."""
+
+    def operation(j: int, k: int) -> Operation:
+        times = {
+            f"M{(j + k) % machines}": 1800 + 97 * ((3 * j + 5 * k) % 11),
+            f"M{(j + k + 1) % machines}": 2000 + 89 * ((2 * j + 7 * k) % 13),
+        }
+        return Operation(f"J{j}/{k}", times, setup=300)
+
+    return Shop(
+        name,
+        tuple(Machine(f"M{i}", f"C{i % 2}") for i in range(machines)),
+        tuple(Job(f"J{j}", tuple(operation(j, k) for k in range(operations))) for j in range(jobs)),
+    )
+
+
+def shop_body(**size: Any) -> dict[str, Any]:
+    """The shop file of a small shop."""
+    return shop_to_json(small_shop(**size))
+
+
+def hostile_shop(machines: int = 6, jobs: int = 12, steps: int = 3, name: str = "night shift", **more) -> Shop:
+    """A shop of two machines a work centre, with due dates for every second job; some ids are `HOSTILE`."""
+    ids = [f"M{i:03d}" for i in range(machines)]
+    ids[0] = HOSTILE
+
+    def operation(j: int, k: int) -> Operation:
+        first = 2 * ((j + k) % (machines // 2))
+        ticks = 3600 + 600 * ((7 * j + 3 * k) % 11)
+        return Operation(f"J{j:03d}/{k}", {ids[first]: ticks, ids[first + 1]: ticks}, setup=600)
+
+    return Shop(
+        name,
+        tuple(Machine(id, f"centre {i // 2}") for i, id in enumerate(ids)),
+        tuple(
+            Job(
+                "=SUM(A1)" if j == 1 else f"J{j:03d}",
+                tuple(operation(j, k) for k in range(steps)),
+                due=None if j % 2 else 4 * 3600,
+            )
+            for j in range(jobs)
+        ),
+        **more,
+    )
+
+
+def example() -> dict:
+    """The JSON of a shop with every key in use."""
+    return {
+        "format": "jaxshop-shop/1",
+        "name": "night shift",
+        "plan_start": "2026-11-23T06:00:00Z",
+        "provenance": {
+            "kind": "mariadb",
+            "detail": "plant 3",
+            "taken_at": "2026-11-23T05:58:00Z",
+            "signature": "ab",
+        },
+        "machines": [
+            {"id": "PP09", "work_centre": "press", "available_from": 1.5},
+            {"id": "PP10", "work_centre": "press"},
+            {"id": "SW01"},
+        ],
+        "jobs": [
+            {
+                "id": "JOST0084",
+                "quantity": 1200,
+                "release": 2.0,
+                "due": -96.0,
+                "weight": 2.5,
+                "operations": [
+                    {"id": "JOST0084/1", "setup": 0.25, "alternatives": {"PP09": 2.5, "PP10": 2.75}},
+                    {"id": "JOST0084/2", "alternatives": {"SW01": 0.0003}},
+                ],
+            },
+            {"id": "JOST0085", "operations": [{"id": "JOST0085/1", "alternatives": {"PP10": 1}}]},
+        ],
+    }
+
+
+def altered(path: str, value: object) -> dict:
+    """The example with the value at `path`, written as in the messages, replaced or added."""
+    data = example()
+    *parents, last = [int(key) if key.isdigit() else key for key in path.replace("]", "").replace("[", ".").split(".")]
+    entry = data
+    for key in parents:
+        entry = entry[key]
+    entry[last] = value
+    return data

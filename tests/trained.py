@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jaxshop.cli.main import main, train_main
-from jaxshop.shop import Shop, shop_to_json
-from jaxshop.sources.generator import generate_shop, random_spec
+from jaxshop.shop import shop_to_json
 from jaxshop.training.config import Config, load_config
+from tests.shops import tiny_shop
 
 TOML = """
 [run]
@@ -82,12 +80,6 @@ def run(*arguments: object, command=main) -> Result:
 def run_train(*arguments: object) -> Result:
     """Run `train.py ARGUMENTS` in this process."""
     return run(*arguments, command=train_main)
-
-
-def tiny_shop() -> Shop:
-    """6 machines and 12 jobs of the reference's make."""
-    rng = np.random.default_rng(99)
-    return generate_shop(rng, random_spec(rng, 6, 12), name="tiny")
 
 
 def write_tiny(folder: Path) -> Path:

@@ -18,7 +18,8 @@ from jaxshop.support.errors import ShopError
 from jaxshop.training.config import load_config
 from jaxshop.training.provenance import trained_on
 from jaxshop.training.stages import untrained
-from tests.trained import UPDATES, Finished, tiny_shop
+from tests.shops import tiny_shop
+from tests.trained import UPDATES, Finished
 
 META = {"versions": versions(), "config": {"network": {"width": 4}}}
 

@@ -19,8 +19,7 @@ from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, best_rule, dispatch_by_rule
 from jaxshop.search.compiled import rule_dispatch, to_schedule
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
-from tests.serving.fakes import small_shop
-from tests.shops import random_shop
+from tests.shops import random_shop, small_shop
 
 
 @st.composite

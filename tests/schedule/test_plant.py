@@ -26,7 +26,7 @@ from jaxshop.shop import (
 from tests.oracles.plant import optimum
 from tests.oracles.planted import KINDS, check
 from tests.plant import plant_plan
-from tests.shop_file import HOUR
+from tests.shops import HOUR
 
 
 def press(**changes: object) -> LotPlan:

@@ -17,8 +17,9 @@ from jaxshop.search import Incumbent, Stop, Task
 from jaxshop.search.types import Best
 from jaxshop.serving.logs import event
 from jaxshop.serving.types import Model
-from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, fingerprint, shop_to_json, split_lots
+from jaxshop.shop import LotPlan, fingerprint, split_lots
 from jaxshop.support.errors import ShopError
+from tests.shops import small_shop
 
 
 @dataclass(frozen=True)
@@ -27,28 +28,6 @@ class FakeSize:
 
     lots: int
     operations: int
-
-
-def small_shop(jobs: int = 6, machines: int = 3, operations: int = 3, name: str = "small") -> Shop:
-    """A shop in which every operation runs on two machines, at different times."""
-
-    def operation(j: int, k: int) -> Operation:
-        times = {
-            f"M{(j + k) % machines}": 1800 + 97 * ((3 * j + 5 * k) % 11),
-            f"M{(j + k + 1) % machines}": 2000 + 89 * ((2 * j + 7 * k) % 13),
-        }
-        return Operation(f"J{j}/{k}", times, setup=300)
-
-    return Shop(
-        name,
-        tuple(Machine(f"M{i}", f"C{i % 2}") for i in range(machines)),
-        tuple(Job(f"J{j}", tuple(operation(j, k) for k in range(operations))) for j in range(jobs)),
-    )
-
-
-def shop_body(**size: Any) -> dict[str, Any]:
-    """The shop file of a small shop."""
-    return shop_to_json(small_shop(**size))
 
 
 def list_schedule(plan: LotPlan, order: random.Random | None) -> Schedule:

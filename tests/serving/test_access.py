@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import httpx
 
+from tests.shops import shop_body
+
 from .conftest import BOSS, MES
-from .fakes import shop_body
 from .replies import problem
 
 Serve = Callable[..., httpx.Client]

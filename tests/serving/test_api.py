@@ -12,9 +12,10 @@ import pytest
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving import schemas
 from jaxshop.shop import fingerprint, parse_shop, split_lots
+from tests.shops import shop_body
 
 from .conftest import BOSS
-from .fakes import FakeEngine, shop_body
+from .fakes import FakeEngine
 from .replies import conforms, lasting, problem
 
 Serve = Callable[..., httpx.Client]

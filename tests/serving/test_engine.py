@@ -21,9 +21,9 @@ from jaxshop.support.errors import ShopError
 from jaxshop.training.config import Config
 from jaxshop.training.provenance import describe
 from tests.oracles import dispatch as oracle
+from tests.shops import shop_body, small_shop
 
 from .conftest import BOSS, Process
-from .fakes import shop_body, small_shop
 from .replies import lasting
 
 

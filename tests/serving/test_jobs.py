@@ -16,9 +16,10 @@ from jaxshop.serving import schemas
 from jaxshop.serving.auth import Caller
 from jaxshop.serving.jobs import Job, JobStore
 from jaxshop.serving.problems import Problem
+from tests.shops import shop_body
 
 from .conftest import BOSS, MES
-from .fakes import FakeEngine, shop_body
+from .fakes import FakeEngine
 
 Serve = Callable[..., httpx.Client]
 ASYNC = {"Prefer": "wait=5, respond-async"}

@@ -6,11 +6,11 @@ import httpx
 import pytest
 
 from jaxshop.serving.routes.page import STATIC, VIEWER
+from tests.shops import shop_body
 from tests.views.page.conftest import browser, open_page  # noqa: F401 - fixtures
 from tests.views.page.drive import OpenPage, drop, eventually, figure, run, status
 
 from .conftest import Process
-from .fakes import shop_body
 
 
 def test_a_dropped_file_becomes_a_schedule(open_page: OpenPage, server: Process) -> None:  # noqa: F811

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from .fakes import shop_body
+from tests.shops import shop_body
+
 from .replies import problem
 
 Serve = Callable[..., httpx.Client]

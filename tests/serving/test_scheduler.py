@@ -18,8 +18,9 @@ from jaxshop.serving.scheduler import SafeScheduler
 from jaxshop.serving.types import AbandonedError, Model, Order, Progress, RejectedError, UnverifiedError
 from jaxshop.shop import LotPlan, split_lots
 from jaxshop.support.errors import ShopError
+from tests.shops import small_shop
 
-from .fakes import FakeEngine, small_shop
+from .fakes import FakeEngine
 
 
 def plan_of(name: str = "small", jobs: int = 6) -> LotPlan:

@@ -21,9 +21,10 @@ from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.scheduler import SafeScheduler
 from jaxshop.serving.types import Order, Progress
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, parse_shop, split_lots
+from tests.shops import shop_body, small_shop
 
 from .conftest import MES, Process
-from .fakes import FakeEngine, shop_body, small_shop
+from .fakes import FakeEngine
 from .replies import conforms
 
 Serve = Callable[..., httpx.Client]

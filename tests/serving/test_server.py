@@ -18,9 +18,9 @@ import pytest
 from jaxshop.serving import schemas
 from jaxshop.serving.client import Client, ServerError
 from jaxshop.serving.server import _listen, main
+from tests.shops import shop_body, small_shop
 
 from .conftest import ROOT, Process
-from .fakes import shop_body, small_shop
 
 Start = Callable[..., Process]
 ASYNC = {"Prefer": "respond-async"}

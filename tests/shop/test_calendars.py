@@ -16,7 +16,7 @@ from jaxshop.shop import Calendar, Downtime, Job, Machine, Operation, Shift, Sho
 from jaxshop.shop.calendars import FOREVER, Windows, closed_windows, longest_shift, open_spans
 from jaxshop.shop.timing import Timing
 from tests.plant import STARTS, plant_shop, random_calendar
-from tests.shop_file import HOUR
+from tests.shops import HOUR
 
 DAY = 24 * HOUR
 TWO_SHIFTS = (Shift(6 * HOUR, 14 * HOUR), Shift(14 * HOUR + 1800, 22 * HOUR))

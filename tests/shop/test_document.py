@@ -22,7 +22,7 @@ from jaxshop.shop import (
     validate,
 )
 from jaxshop.support.errors import ShopError
-from tests.shop_file import HOUR, altered, example
+from tests.shops import HOUR, altered, example
 
 
 def faults_of(data: object) -> list[str]:

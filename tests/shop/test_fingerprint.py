@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jaxshop.shop import Job, Machine, Operation, Provenance, Shop, fingerprint, parse_shop, shop_to_json
 from jaxshop.support.files import parse_json
-from tests.shop_file import HOUR, altered, example
+from tests.shops import HOUR, altered, example
 
 IDS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
 

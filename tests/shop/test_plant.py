@@ -35,8 +35,7 @@ from jaxshop.shop.progress import opening, timing_of
 from jaxshop.shop.setups import changeovers
 from jaxshop.support.errors import ShopError
 from tests.plant import plant_shop
-from tests.shop_file import HOUR
-from tests.shops import ft06
+from tests.shops import HOUR, ft06
 
 TWO_SHIFTS = {
     "timezone": "Europe/Berlin",

@@ -16,7 +16,8 @@ from jaxshop.training.origin import Origin, originated
 from jaxshop.training.problem import prepare
 from jaxshop.training.shops import MIX, SELECTION, ShopOrder, make_kept, make_shops
 from jaxshop.training.stages import stages_of, untrained
-from tests.trained import run_train, tiny_shop, write_tiny
+from tests.shops import tiny_shop
+from tests.trained import run_train, write_tiny
 
 SMALL = [
     *("general.updates=0", "own.updates=0", "mix.updates=4", "evaluation.kept_work=2", "evaluation.selection_shops=2"),

@@ -19,8 +19,8 @@ from jaxshop.training.config import load_config
 from jaxshop.training.launch import introduction
 from jaxshop.training.problem import prepare
 from tests.cli.test_cli import ROOT, assert_refused
-from tests.shops import from_routes
-from tests.trained import UPDATES, Finished, run, run_train, tiny_shop
+from tests.shops import from_routes, tiny_shop
+from tests.trained import UPDATES, Finished, run, run_train
 
 REPORT = {
     *("run_dir", "shop", "lower_bound_hours", "target_hours", "target_met", "initialised_from", "trained_on", "policy"),

@@ -17,7 +17,8 @@ from jaxshop.schedule import Schedule
 from jaxshop.shop import LotPlan, split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.views.gantt import VIEWER, gantt_page, write_gantt
-from tests.views.page.stub import CHART, HOSTILE, STATIC, make_schedule, make_shop
+from tests.shops import HOSTILE, hostile_shop
+from tests.views.page.stub import CHART, STATIC, make_schedule
 
 
 class Page(HTMLParser):
@@ -45,7 +46,7 @@ Drawn = tuple[LotPlan, Schedule, Page]
 @pytest.fixture(scope="module")
 def drawn() -> Drawn:
     """A plan with hostile names, its schedule, and its page."""
-    plan = split_lots(make_shop(name=HOSTILE, plan_start="2026-11-23T06:00:00Z"), 4.0)
+    plan = split_lots(hostile_shop(name=HOSTILE, plan_start="2026-11-23T06:00:00Z"), 4.0)
     schedule = make_schedule(plan)
     return plan, schedule, Page(gantt_page(plan, schedule, 7, None))
 
@@ -67,7 +68,7 @@ def test_no_name_becomes_markup(drawn: Drawn) -> None:
     *_, page = drawn
     assert "img" not in {tag for tag, _ in page.elements}
     assert "".join(page.texts["title"]).strip() == HOSTILE
-    plain = split_lots(make_shop(), None)
+    plain = split_lots(hostile_shop(), None)
     harmless = Page(gantt_page(plain, make_schedule(plain), None, None))
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in harmless.elements]
 

@@ -6,7 +6,7 @@ import sys
 from jaxshop.bounds import certify
 from jaxshop.cli import main
 from jaxshop.shop import shop_to_json, split_lots
-from tests.trained import tiny_shop
+from tests.shops import tiny_shop
 
 
 def test_a_shop_is_split_and_certified_once(tmp_path, monkeypatch, capsys):

@@ -16,37 +16,12 @@ import jaxshop.views
 from jaxshop.schedule import Row, Schedule, from_json, kpis, to_json, verify
 from jaxshop.serving.middleware import PAGE_POLICY
 from jaxshop.serving.problems import Problem, refusing
-from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, fingerprint, parse_shop, shop_to_json, split_lots
+from jaxshop.shop import LotPlan, fingerprint, parse_shop, shop_to_json, split_lots
+from tests.shops import hostile_shop
 
 STATIC, CHART = (Path(room.__file__).parent / "static" for room in (jaxshop.serving, jaxshop.views))
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 KEY = "s3cret"
-HOSTILE = '"><img src=x onerror=alert(1)></script><script>alert(2)</script> 🔩'
-
-
-def make_shop(machines: int = 6, jobs: int = 12, steps: int = 3, name: str = "night shift", **more) -> Shop:
-    """A shop of two machines a work centre, with due dates for every second job; some ids are hostile."""
-    ids = [f"M{i:03d}" for i in range(machines)]
-    ids[0] = HOSTILE
-
-    def operation(j: int, k: int) -> Operation:
-        first = 2 * ((j + k) % (machines // 2))
-        ticks = 3600 + 600 * ((7 * j + 3 * k) % 11)
-        return Operation(f"J{j:03d}/{k}", {ids[first]: ticks, ids[first + 1]: ticks}, setup=600)
-
-    return Shop(
-        name,
-        tuple(Machine(id, f"centre {i // 2}") for i, id in enumerate(ids)),
-        tuple(
-            Job(
-                "=SUM(A1)" if j == 1 else f"J{j:03d}",
-                tuple(operation(j, k) for k in range(steps)),
-                due=None if j % 2 else 4 * 3600,
-            )
-            for j in range(jobs)
-        ),
-        **more,
-    )
 
 
 def make_schedule(plan: LotPlan, offset: int = 0) -> Schedule:
@@ -101,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
         if self._refused():
             return None
         if path == "/v1/demo-shop":
-            return self._json(shop_to_json(make_shop(name="demo")))
+            return self._json(shop_to_json(hostile_shop(name="demo")))
         if path.endswith("/events"):
             return self._events()
         result = self.server.results[int(path.rsplit("/", 1)[1])]

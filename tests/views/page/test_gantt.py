@@ -13,14 +13,15 @@ import pytest
 from jaxshop.schedule import to_json
 from jaxshop.shop import split_lots
 from jaxshop.views.gantt import write_gantt
+from tests.shops import HOSTILE, hostile_shop
 from tests.views.page.drive import BLOCKED, OpenPage, eventually, figure
-from tests.views.page.stub import HOSTILE, make_schedule, make_shop
+from tests.views.page.stub import make_schedule
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     """A gantt.html with hostile names, and the schedule in it."""
-    plan = split_lots(make_shop(name=HOSTILE, plan_start="2026-11-23T06:00:00Z"), 4.0)
+    plan = split_lots(hostile_shop(name=HOSTILE, plan_start="2026-11-23T06:00:00Z"), 4.0)
     schedule = make_schedule(plan)
     path = tmp_path_factory.mktemp("report") / "gantt.html"
     write_gantt(path, plan, schedule, int(0.9 * schedule.makespan), 20 * 3600)
@@ -150,7 +151,7 @@ def test_colours_follow_the_scheme(report: tuple[Path, dict], open_page: OpenPag
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a gantt.html of 150 machines, 75 work centres and 5,000 operations, without due dates."""
-    shop = make_shop(machines=150, jobs=1000, steps=5)
+    shop = hostile_shop(machines=150, jobs=1000, steps=5)
     plan = split_lots(replace(shop, jobs=tuple(replace(job, due=None) for job in shop.jobs)), None)
     path = tmp_path_factory.mktemp("large") / "large.html"
     write_gantt(path, plan, make_schedule(plan), None, None)
@@ -211,7 +212,7 @@ WORK = """async () => {
 
 def test_no_two_work_centres_look_alike(open_page: OpenPage, tmp_path: Path) -> None:
     """Where there are more centres than hues, stripes tell the later ones: in the legend, and on the bars."""
-    plan = split_lots(make_shop(machines=28, jobs=28, steps=2), None)
+    plan = split_lots(hostile_shop(machines=28, jobs=28, steps=2), None)
     write_gantt(tmp_path / "centres.html", plan, make_schedule(plan), None, None)
     page = open_page((tmp_path / "centres.html").as_uri())
     page.select_option("#colour", "centre")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from jaxshop.schedule import to_json
 from jaxshop.shop import shop_to_json, split_lots
+from tests.shops import hostile_shop
 from tests.views.page.drive import OpenPage, drop, eventually, figure, run, status
-from tests.views.page.stub import KEY, StubServer, make_schedule, make_shop
+from tests.views.page.stub import KEY, StubServer, make_schedule
 
 
 def test_a_dropped_shop_becomes_a_schedule(server: StubServer, open_page: OpenPage) -> None:
     """Drop a file, give the key, ask: makespan, gap and source stand there, and the key only in headers."""
     page = open_page(server.url)
     assert page.is_disabled("#run")
-    drop(page, shop_to_json(make_shop()))
+    drop(page, shop_to_json(hostile_shop()))
     page.fill("#key", KEY)
     page.fill("[name=target_hours]", "1")
     page.fill("[name=max_lot_hours]", "4")
@@ -68,7 +69,7 @@ def test_a_search_is_shown_as_a_curve_and_stopped_where_it_is(server: StubServer
     assert "proven optimal" in page.inner_text("#search")
     assert "Time left" not in page.inner_text("#search")
     assert page.is_visible("#makespan")
-    drop(page, shop_to_json(make_shop(jobs=5, name="day shift")))
+    drop(page, shop_to_json(hostile_shop(jobs=5, name="day shift")))
     page.wait_for_selector("#search", state="hidden")
 
 
@@ -77,10 +78,10 @@ def test_another_shop_ends_the_work_on_the_one_before(server: StubServer, open_p
     server.go.clear()
     page = open_page(server.url)
     page.fill("#key", KEY)
-    drop(page, shop_to_json(make_shop()))
+    drop(page, shop_to_json(hostile_shop()))
     page.click("#run")
     status(page, "2 of 4 samples")
-    drop(page, shop_to_json(make_shop(jobs=5, name="day shift")))
+    drop(page, shop_to_json(hostile_shop(jobs=5, name="day shift")))
     status(page, "Cancelled.")
     server.go.set()
     assert page.inner_text("#shop") == "day shift"
@@ -95,7 +96,7 @@ def test_refusals_are_shown_with_every_fault(server: StubServer, open_page: Open
     drop(page, "{'not': json", "bad.json")
     page.wait_for_selector("#problem:visible")
     assert "bad.json is not JSON" in page.inner_text("#problem")
-    shop = shop_to_json(make_shop())
+    shop = shop_to_json(hostile_shop())
     shop["jobs"][0]["operations"][0]["alternatives"] = {"nowhere": 1.0}
     shop["jobs"][2]["release"] = -1
     drop(page, shop)
@@ -119,7 +120,7 @@ def test_two_schedules_are_compared(server: StubServer, open_page: OpenPage) -> 
     """A second run is set beside the first, then a dropped schedule.json, which is called invalid."""
     page = open_page(server.url)
     page.fill("#key", KEY)
-    drop(page, shop_to_json(make_shop()))
+    drop(page, shop_to_json(hostile_shop()))
     run(page)
     run(page)
     page.wait_for_selector("#compare:visible")
@@ -135,7 +136,7 @@ def test_two_schedules_are_compared(server: StubServer, open_page: OpenPage) -> 
     assert moved
     assert f"{moved} operations run on another machine" in page.inner_text("#compare")
 
-    broken = to_json(make_schedule(split_lots(make_shop(), None)))
+    broken = to_json(make_schedule(split_lots(hostile_shop(), None)))
     last = max(broken["operations"], key=lambda row: row["end"])
     last["end"] += 60
     broken["makespan"] = last["end"] / 3600
@@ -151,7 +152,7 @@ def test_everything_has_a_name_and_shows_its_focus(server: StubServer, open_page
     """Every control has an accessible name, and Tab reaches the chart with a visible outline."""
     page = open_page(server.url)
     page.fill("#key", KEY)
-    drop(page, shop_to_json(make_shop()))
+    drop(page, shop_to_json(hostile_shop()))
     run(page)
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, canvas[tabindex]")]
