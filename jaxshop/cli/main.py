@@ -11,11 +11,12 @@ from jaxshop.cli.db import add_db, run_db
 from jaxshop.cli.evaluate import add_evaluate
 from jaxshop.cli.inspect import add_inspect
 from jaxshop.cli.profile import add_profile
+from jaxshop.cli.selftest import add_selftest
 from jaxshop.cli.solve import add_solve
 from jaxshop.cli.train import train
 from jaxshop.cli.verify import add_verify
 from jaxshop.support.arguments import Parser
-from jaxshop.support.errors import InvalidScheduleError, ShopError
+from jaxshop.support.errors import DeviceError, InvalidScheduleError, ShopError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,9 +42,14 @@ def _guarded(run: Callable[[], int]) -> int:
     except ShopError as error:
         print(f"error: {error}", file=sys.stderr)  # one line, as ShopError sees to
         return 2
-    except InvalidScheduleError as error:
+    except (InvalidScheduleError, DeviceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except RuntimeError as error:  # XLA's, of a device that has too little memory
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        print(f"error: the device's memory is too small: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -57,7 +63,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
     parser = Parser(prog="jaxshop", description="A learned scheduler for flexible job shops.")
     parser.add_argument("--version", action="version", version=f"jaxshop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (add_inspect, add_solve, add_verify, add_evaluate, add_profile, add_db):
+    for add in (add_inspect, add_solve, add_verify, add_evaluate, add_profile, add_selftest, add_db):
         add(commands)
     args = parser.parse_args(argv)
     code: int = run_db(args) if args.command == "db" else args.run(args)

@@ -34,6 +34,7 @@ def run_profile(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from jaxshop.env import make
+    from jaxshop.parallel.devices import start_devices
     from jaxshop.parallel.mesh import cap_instructions, device_name, one_device_per_core
     from jaxshop.profiling import measure_roofline
     from jaxshop.profiling.phases import measure_phases
@@ -56,9 +57,11 @@ def run_profile(args: argparse.Namespace) -> int:
     cap_instructions()
     if args.versus is None:
         one_device_per_core(*(lesson.settings.samples for lesson in config.lessons()))
+        start_devices()
         check_devices(config)
     else:
         one_device_per_core()
+        start_devices()
     out = sys.stderr if args.json else sys.stdout
     console = Console(file=out, width=None if out.isatty() else 140)
     report: dict[str, Any] = {"device": device_name()}

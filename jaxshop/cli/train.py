@@ -17,8 +17,8 @@ def train(argv: Sequence[str] | None) -> int:
     parser = Parser(
         prog="train.py",
         description="Inspect the shop, train a policy, evaluate it, and save and report the result.",
-        epilog="Exit codes: 0 done and target met; 1 an invalid schedule; 2 bad input; 3 target not met; "
-        "130 or 143 interrupted and saved.",
+        epilog="Exit codes: 0 done and target met; 1 an invalid schedule, or a device that errs; 2 bad input; "
+        "3 target not met; 130 or 143 interrupted and saved.",
     )
     parser.add_argument("--config", metavar="FILE", help="a TOML file (configs/reference.toml)")
     parser.add_argument("--resume", metavar="RUN", help="a run folder to go on with")

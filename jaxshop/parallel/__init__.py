@@ -6,6 +6,7 @@ from jaxshop.support.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from jaxshop.parallel.cluster import Cluster, check_agreement, find_cluster, from_leader, largest, leads, membership
+    from jaxshop.parallel.devices import memory_limit, out_of_memory, start_devices
     from jaxshop.parallel.mesh import (
         AXIS,
         cap_instructions,
@@ -29,8 +30,11 @@ __all__ = [
     "leads",
     "local",
     "membership",
+    "memory_limit",
     "one_device_per_core",
+    "out_of_memory",
     "replicate",
+    "start_devices",
 ]
 __getattr__ = lazy_exports(
     __name__,
@@ -42,6 +46,9 @@ __getattr__ = lazy_exports(
         "largest": "cluster",
         "leads": "cluster",
         "membership": "cluster",
+        "memory_limit": "devices",
+        "out_of_memory": "devices",
+        "start_devices": "devices",
         "AXIS": "mesh",
         "cap_instructions": "mesh",
         "data_mesh": "mesh",

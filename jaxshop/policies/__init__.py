@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from jaxshop.policies.checkpoint import CheckpointError, Policy, Store, export_policy, load_policy
     from jaxshop.policies.registry import NetworkConfig, make_network
     from jaxshop.policies.rules import RULES
+    from jaxshop.policies.selftest import trust_device
     from jaxshop.policies.types import Network, Output, Stored
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "play",
     "rule",
     "sampled",
+    "trust_device",
 ]
 __getattr__ = lazy_exports(
     __name__,
@@ -47,6 +49,7 @@ __getattr__ = lazy_exports(
         "NetworkConfig": "registry",
         "make_network": "registry",
         "RULES": "rules",
+        "trust_device": "selftest",
         "Network": "types",
         "Output": "types",
         "Stored": "types",

@@ -20,6 +20,7 @@ from jaxshop.env import EnvParams, EnvState, JobShop, Shape, op_ends
 from jaxshop.env.features import FEATURES
 from jaxshop.env.ladder import rung
 from jaxshop.env.packing import pack, shape_of
+from jaxshop.parallel.devices import start_devices
 from jaxshop.policies.acting import greedy, linear, play, play_on, rule, sampled, temperature_of
 from jaxshop.policies.checkpoint import Policy
 from jaxshop.policies.rules import RULES
@@ -227,6 +228,7 @@ class CompiledRollouts:
 
     def __init__(self, task: Task, policy: Callable[[], Policy], shape: Shape | None = None):
         """Pack the task; `policy` is called once, where a step needs one. `shape`: another than that of the ladder."""
+        start_devices()
         self._task = task
         self._load, self._loading = policy, threading.Lock()
         self._loaded: Policy | None = None

@@ -17,7 +17,7 @@ from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import Problem, busy
 from jaxshop.serving.settings import Settings
 from jaxshop.serving.workers import Workers
-from jaxshop.support.errors import ShopError
+from jaxshop.support.errors import DeviceError, ShopError
 
 if TYPE_CHECKING:  # loaded by the warm-up thread: these import SciPy
     from jaxshop.serving.planner import Planner
@@ -27,8 +27,13 @@ if TYPE_CHECKING:  # loaded by the warm-up thread: these import SciPy
 
 
 def jax_engine(settings: Settings, metrics: Metrics) -> Engine:
-    """Make the engine that runs the policy; imports JAX."""
+    """Make the engine that runs the policy, on a device that computes what the CPU does; imports JAX."""
+    from jaxshop.parallel.devices import start_devices
+    from jaxshop.policies.selftest import trust_device
     from jaxshop.serving.engine import JaxEngine
+
+    start_devices()
+    trust_device()
 
     return JaxEngine(settings.checkpoint, lambda: metrics.compilations.labels(metrics.phase).inc())
 
@@ -83,8 +88,14 @@ class Service:
         self._warming.start()
 
     def fail(self, error: Exception) -> None:
-        """Give up: the service can never become ready."""
+        """Give up: the service can never become ready.
+
+        A device that errs does not end it: who reads `/readyz` sees what is wrong, and no restart would help.
+        """
         self.failure = error
+        if isinstance(error, DeviceError):
+            logs.log.error("the device errs: %s", error)
+            return
         if not isinstance(error, ShopError):
             logs.log.error("the start failed", exc_info=error)
         self._on_failure()

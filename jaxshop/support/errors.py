@@ -1,4 +1,4 @@
-"""The error for bad input with the collector of every fault in it, and those for a wrong and a late answer."""
+"""The error for bad input with the collector of every fault in it, and those for wrong and late answers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ class ShopError(ValueError):
 
 class InvalidScheduleError(Exception):
     """A schedule of ours that the verifier refuses: a fault of the program or the device, never of the input."""
+
+
+class DeviceError(Exception):
+    """A device that does not compute what the CPU does: nothing that it says can be trusted."""
 
 
 class LateError(Exception):

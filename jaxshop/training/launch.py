@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 
 from jaxshop.parallel.cluster import check_agreement, find_cluster, from_leader, leads, membership
+from jaxshop.parallel.devices import start_devices
 from jaxshop.parallel.mesh import cap_instructions, data_mesh, device_name, local, one_device_per_core, replicate
+from jaxshop.policies.selftest import trust_device
 from jaxshop.shop import Shop
 from jaxshop.sources.report import load_and_report
 from jaxshop.sources.snapshot import require_real_data
@@ -32,7 +35,7 @@ from jaxshop.training.problem import Draft, TrainingProblem, draft, here
 from jaxshop.training.progress import Spent, spent_before
 from jaxshop.training.resume import new_folder, open_store, resumed
 from jaxshop.training.shop_process import ShopProcess
-from jaxshop.training.stages import check_devices, traced_update, untrained, untrained_outline
+from jaxshop.training.stages import check_devices, check_memory, traced_update, untrained, untrained_outline
 from jaxshop.views.tables import comparison_table, shop_summary
 
 
@@ -55,6 +58,8 @@ def launch(
     with membership(os.environ):
         if find_cluster(os.environ) is None:  # else the processes have met, and JAX runs
             one_device_per_core(*(lesson.settings.samples for lesson in config.lessons()))
+        start_devices()
+        trust_device()
         quiet = Console(file=io.StringIO(), quiet=True)
         return _run(config, resume, console if leads() else quiet, process)
 
@@ -68,6 +73,7 @@ def _run(
     with _background() as background:
         drawing = background.submit(untrained, config)
         drafted = draft(shop, config, process or here)
+        check_memory(drafted.setups)
         compiling = {} if resume else _compile_ahead(drafted, config, background)
         problem = drafted.finish()
         if process:
@@ -91,7 +97,12 @@ def _run(
         write_atomic(folder / "config.json", record)
     before, sinks = _begin(config, problem, folder, step, console) if leads() else (Spent(), [])
     with Callbacks(*sinks) as callbacks:
-        outcome = train(problem, config, store, evaluator, callbacks, start, before, compiling, origin)
+        try:
+            outcome = train(problem, config, store, evaluator, callbacks, start, before, compiling, origin)
+        except ConfigError:  # the device's memory is too small
+            if leads() and store.latest() is None:
+                shutil.rmtree(folder, ignore_errors=True)  # nothing was learned yet
+            raise
     if outcome.interrupted is not None:
         store.close()
         return _interrupted(outcome, folder, console)

@@ -22,7 +22,7 @@ from jaxshop.training.origin import Origin
 from jaxshop.training.problem import TrainingProblem
 from jaxshop.training.progress import Clock, Spent
 from jaxshop.training.provenance import describe
-from jaxshop.training.stages import Exercise, Stage, enter, stages_of, untrained
+from jaxshop.training.stages import Exercise, Stage, enter, naming_memory, stages_of, untrained
 from jaxshop.training.stop import StopRule, signals
 
 
@@ -104,8 +104,9 @@ def _handicap(stage: Stage) -> float:
 def _timed_update(exercise: Exercise, learner: Learner, clock: Clock) -> tuple[Learner, dict[str, float | str]]:
     """An update, and its metrics as one flat record."""
     began = time.monotonic()
-    learner, on_device = exercise.step(learner, exercise.shops)
-    metrics: UpdateMetrics = jax.device_get(on_device)
+    with naming_memory(exercise.name, exercise.setup):
+        learner, on_device = exercise.step(learner, exercise.shops)
+        metrics: UpdateMetrics = jax.device_get(on_device)
     seconds = time.monotonic() - began
     clock.add(exercise.name, seconds, int(metrics.steps))
     record = {k: float(v) for k, v in (metrics.loss._asdict() | metrics._asdict()).items() if k != "loss"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import groupby
@@ -15,8 +16,10 @@ from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 from jax.stages import Lowered
 
 from jaxshop.env import EnvParams
+from jaxshop.parallel.devices import memory_limit, out_of_memory
 from jaxshop.parallel.mesh import instructions_capped, local, replicate
 from jaxshop.policies.registry import make_network
+from jaxshop.ppo.memory import environments_that_fit, experience_bytes
 from jaxshop.ppo.setup import Setup, make_optimiser
 from jaxshop.ppo.update import Learner, begin, update
 from jaxshop.support.settings import ConfigError
@@ -29,6 +32,34 @@ def check_devices(config: Config) -> None:
     for lesson in config.lessons():
         if (samples := lesson.settings.samples) % count:
             raise ConfigError(f"{lesson.name}.samples: {samples} cannot be shared evenly by {count} devices")
+
+
+def check_memory(setups: Mapping[str, Setup]) -> None:
+    """Refuse what no compiler could make fit: experience that is larger than a device's memory; ConfigError."""
+    limit = memory_limit()
+    for name, setup in setups.items():
+        if limit is not None and experience_bytes(setup) > limit:
+            raise _too_large(name, setup, f"their experience takes {experience_bytes(setup) / 1e9:.3g} GB", limit)
+
+
+@contextmanager
+def naming_memory(name: str, setup: Setup) -> Iterator[None]:
+    """Turn a device's word that its memory is too small for a stage into a ConfigError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise _too_large(name, setup, "an update does not fit", memory_limit()) from None
+
+
+def _too_large(name: str, setup: Setup, why: str, limit: int | None) -> ConfigError:
+    """One line that says how many environments would do; half as many where the device does not tell its memory."""
+    count = setup.stage.shops * setup.stage.samples
+    fit = count // 2 if limit is None else min(environments_that_fit(setup, limit), count // 2)
+    room = "the memory of a device" if limit is None else f"the {limit / 1e9:.3g} GB of a device"
+    advice = f"about {fit:,} would fit: lower {name}.shops or {name}.samples"
+    return ConfigError(f"{name}: {count:,} environments are too many for {room}: {why}; {advice}")
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,9 @@ from jaxshop.env import JobShop, Shape
 from jaxshop.env.ladder import rung
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.policies.checkpoint import load_policy
-from jaxshop.search.compiled import CANDIDATES, CompiledRollouts, program
-from jaxshop.search.types import Task
+from jaxshop.search.compiled import CANDIDATES, program
 from jaxshop.shop import LotPlan, Shop, split_lots
 from jaxshop.sources.families import FAMILIES, make_shop
-from tests.shops import job_shop, random_shop
 
 Played = dict[tuple[str, str], int]
 """The end of each operation, in ticks, by job and operation."""
@@ -114,17 +112,6 @@ def test_padding_does_not_change_what_is_drawn(plans, tight: Shape):
         drawn.append(samples(policy.weights, params, jax.random.key(3), np.int32(0), np.int32(4))[1].tolist())
     assert drawn[0] == drawn[1]
     assert len(set(drawn[0])) > 1
-
-
-def test_shops_of_like_size_share_a_program():
-    """Job shops of 10 x 5 to 16 x 16 have one environment, and flexible ones another: nothing new is compiled."""
-    shops = [job_shop(seed, jobs, machines) for seed, (jobs, machines) in enumerate(((10, 5), (11, 16), (16, 16)))]
-    shops += [
-        random_shop(seed, jobs, machines, longest=10**6) for seed, (jobs, machines) in enumerate(((5, 4), (12, 7)))
-    ]
-    envs = [CompiledRollouts(Task.of(split_lots(shop, None)), load_policy).env for shop in shops]
-    assert len(set(envs)) == 2
-    assert envs[0] == envs[1] == envs[2] != envs[3] == envs[4]
 
 
 def test_a_rung_holds_its_shape_and_is_its_own():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving import schemas
 from jaxshop.shop import fingerprint, parse_shop, split_lots
+from jaxshop.support.errors import DeviceError
 from tests.shops import shop_body
 
 from .conftest import BOSS
@@ -130,6 +132,23 @@ def test_nothing_is_answered_before_the_warm_up(serve: Serve) -> None:
         assert int(client.get(path).headers["retry-after"]) >= 1
     problem(client.post("/v1/schedules", json=shop_body()), 503)
     engine.release.set()
+
+
+def test_a_device_that_lies_is_never_ready(serve: Serve) -> None:
+    """A device that does not compute what the CPU does keeps the server alive, and unready for good."""
+    engine = FakeEngine()
+
+    def load() -> Any:
+        raise DeviceError("1 x GPU: does not compute what the CPU does")
+
+    engine.load = load  # type: ignore[method-assign]
+    client = serve(engine, wait=False)
+    give_up = time.monotonic() + 60
+    while client.get("/readyz").json()["status"] != "failed":
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    assert (client.get("/livez").status_code, client.get("/readyz").status_code) == (200, 503)
+    assert client.app.state.service.failure is not None  # type: ignore[attr-defined]
 
 
 def test_the_demo_shop_is_the_reference_shop(client: httpx.Client) -> None:
