@@ -84,6 +84,9 @@ def run_profile(args: argparse.Namespace) -> int:
             report |= {"roofline": roofline._asdict(), "phases": phases}
             console.print(phase_table(phases, roofline))
             console.print(f"update / network's own passes: {phases[-1]['network_ratio']:.2f}", highlight=False)
+            held, count = phases[-1]["experience_bytes"], phases[-1]["environments"]
+            kilobytes = f"{held / count / 1e3:,.0f} kB an environment until it is learned from"
+            console.print(f"experience of the update: {held / 1e6:,.1f} MB, {kilobytes}", highlight=False)
             if args.sweep:
                 report["sweep"] = sweep()
                 console.print(sweep_table(report["sweep"]))

@@ -20,6 +20,7 @@ class Measured(NamedTuple):
     compile_seconds: float
     seconds: float  # the fastest run, blocked on
     peak_bytes: int  # arguments, results and temporaries, by XLA's own plan
+    passed_bytes: int  # arguments and results alone
     result: Any
     program: Callable[..., Any]
 
@@ -52,7 +53,7 @@ def measure(
         with jax.profiler.TraceAnnotation(name):
             result = jax.block_until_ready(program(*args))
         times.append(time.perf_counter() - begun)
-    return Measured(compiled, min(times), peak, result, program)
+    return Measured(compiled, min(times), peak, passed_bytes(program), result, program)
 
 
 def race(programs: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], rounds: int) -> list[tuple[float, Any]]:
@@ -98,6 +99,12 @@ def copies(tree: Any, devices: int | None = None) -> Any:
 
 def _local_mesh(devices: int | None) -> Mesh:
     return Mesh(np.array(jax.local_devices()[:devices]), (AXIS,))
+
+
+def passed_bytes(program: Any) -> int:
+    """Bytes of a compiled program's arguments and results; 0 where the backend does not tell."""
+    plan = program.memory_analysis()
+    return 0 if plan is None else plan.argument_size_in_bytes + plan.output_size_in_bytes
 
 
 def peak_bytes(program: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,10 @@ from jaxshop.env import EnvParams, JobShop
 from jaxshop.parallel.mesh import AXIS, data_mesh, replicate
 from jaxshop.policies.registry import make_network
 from jaxshop.policies.types import Network
+from jaxshop.ppo.memory import experience_bytes
 from jaxshop.ppo.rollout import collect
 from jaxshop.ppo.setup import Setup
-from jaxshop.ppo.update import begin, update
+from jaxshop.ppo.update import Learner, begin, update
 from jaxshop.profiling.cost import Cost, cost_of
 from jaxshop.profiling.measure import Measured, copies, measure, on_devices, race, sharing
 from jaxshop.profiling.roofline import Roofline
@@ -52,21 +53,29 @@ def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, co
     devices = sharing(count)
     measured = measure(on_devices(run, devices), *copies(arguments, devices), name=name)
     assert measured is not None
-    measured = measured._replace(peak_bytes=devices * measured.peak_bytes)
+    measured = _of_all(measured, devices)
     cost = cost_of(run, *arguments).times(devices)
     return _phase(name, measured, cost, roofline, count, count * steps, count * steps)
 
 
-def update_phase(config: Config, lesson: Lesson, network: Network, weights: Any, roofline: Roofline) -> Phase:
-    """A whole update, and `network_ratio`: its wall time over that of the network's own passes on the same arrays."""
+class Timed(NamedTuple):
+    """A whole update, and the network's own passes on the same arrays, timed by turns."""
+
+    measured: Measured  # of all devices
+    network_seconds: float
+    setup: Setup  # on one device
+    learner: Learner
+    bank: EnvParams
+
+
+def timed_update(config: Config, lesson: Lesson, network: Network, weights: Any, rounds: int = UPDATES) -> Timed:
+    """Time an update of a lesson, on shops as it draws them, and the network's passes, `rounds` times each."""
     stage = lesson.settings
-    env, bank = training_bank(lesson.pool or config.pool, stage)
+    env, shops = training_bank(lesson.pool or config.pool, stage)
     mesh, options = data_mesh(), compiler_options()
     setup = Setup(env, network, config.ppo, stage)
     spread, first = replace(setup, mesh=mesh), begin(weights, setup.optimiser, jax.random.key(2))
-    count, steps = stage.shops * stage.samples, env.shape.operations
-    cost = cost_of(partial(update, setup), first, bank)  # of the work, which is the same on any number of devices
-    learner, bank = replicate(first, mesh), replicate(bank, mesh)
+    learner, bank = replicate(first, mesh), replicate(shops, mesh)
     step = partial(update, spread)
     measured = measure(step, learner, bank, repeats=1, name="PPO update", compiler_options=options)
     weights = learner.weights
@@ -84,15 +93,28 @@ def update_phase(config: Config, lesson: Lesson, network: Network, weights: Any,
     passes = measure(alone, weights, seen, epoch, repeats=1, name="network's own passes", compiler_options=options)
     assert measured is not None
     assert passes is not None
-    turns = race([(measured.program, (learner, bank)), (passes.program, (weights, seen, epoch))], UPDATES)
+    turns = race([(measured.program, (learner, bank)), (passes.program, (weights, seen, epoch))], rounds)
     (seconds, _), (network_seconds, _) = turns
-    measured = measured._replace(seconds=seconds, peak_bytes=jax.local_device_count() * measured.peak_bytes)
-    operations = int(measured.result[1].steps)
-    phase = _phase("PPO update", measured, cost, roofline, count, operations, count * steps)
-    return phase | {
-        "network_seconds": network_seconds,
-        "network_ratio": seconds / network_seconds,
+    measured = _of_all(measured._replace(seconds=seconds), jax.local_device_count())
+    return Timed(measured, network_seconds, setup, first, shops)
+
+
+def update_phase(config: Config, lesson: Lesson, network: Network, weights: Any, roofline: Roofline) -> Phase:
+    """A whole update, and `network_ratio`: its wall time over that of the network's own passes on the same arrays."""
+    timed = timed_update(config, lesson, network, weights)
+    count, measured = lesson.settings.shops * lesson.settings.samples, timed.measured
+    # Of the work, which is the same on any number of devices.
+    cost = cost_of(partial(update, timed.setup), timed.learner, timed.bank)
+    operations, steps = int(measured.result[1].steps), count * timed.setup.env.shape.operations
+    return _phase("PPO update", measured, cost, roofline, count, operations, steps) | {
+        "network_seconds": timed.network_seconds,
+        "network_ratio": measured.seconds / timed.network_seconds,
+        "experience_bytes": experience_bytes(timed.setup),
     }
+
+
+def _of_all(measured: Measured, devices: int) -> Measured:
+    return measured._replace(peak_bytes=devices * measured.peak_bytes, passed_bytes=devices * measured.passed_bytes)
 
 
 def _phase(
@@ -113,6 +135,7 @@ def _phase(
         "peak_bytes": peak,
         "flop_per_step": cost.flop / steps,
         "bytes_per_step": cost.bytes / steps,
-        "roofline_share": roofline.least_seconds(cost, peak) / measured.seconds,
+        "roofline_share": roofline.least_seconds(cost, measured.passed_bytes, peak) / measured.seconds,
+        "traffic_share": roofline.traffic_seconds(cost, peak) / measured.seconds,
         "bound_by": roofline.binding(cost, peak),
     }

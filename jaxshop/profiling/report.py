@@ -26,7 +26,7 @@ def phase_table(phases: Sequence[Mapping[str, Any]], roofline: Roofline) -> Tabl
         f"this device: {roofline.flop_per_second / 1e9:,.0f} GFLOP/s (matrix product), copies of "
         f"{small[0] / 1e6:.1f} MB {small[1] / 1e9:,.1f} GB/s, of {large[0] / 1e6:,.0f} MB {large[1] / 1e9:,.1f} GB/s",
         *("phase", "envs", "Mop/s", "Mstep/s", "compile s", "peak MB"),
-        *("FLOP/step", "bytes/step", "of roofline", "bound by"),
+        *("FLOP/step", "bytes/step", "of roofline", "traffic", "bound by"),
     )
     for p in phases:
         table.add_row(
@@ -39,6 +39,7 @@ def phase_table(phases: Sequence[Mapping[str, Any]], roofline: Roofline) -> Tabl
             f"{p['flop_per_step']:,.0f}",
             f"{p['bytes_per_step']:,.0f}",
             f"{100 * p['roofline_share']:.1f} %",
+            f"{100 * p['traffic_share']:.1f} %",
             p["bound_by"],
         )
     return table

@@ -14,7 +14,7 @@ from jaxshop.profiling.workloads import random_rollout
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Provenance, Shop, split_lots
 from jaxshop.sources.reference import reference_shop
 
-ENVIRONMENTS = (1, 16, 256, 4096, 16384)
+ENVIRONMENTS = (1, 16, 256, 4096, 16384, 65536, 262144)
 STEPS = 32
 """Steps of each run: a rate needs no whole episode, and none of these shops ends before."""
 LONGEST = 20.0

@@ -58,7 +58,7 @@ def versus_jumanji(
         steps = int(shops.operations.min())
         ours, theirs = [], []
         for count in counts:
-            params = environments_last(jax.tree.map(lambda x, n=count // SHOPS: jnp.concatenate([x] * n), shops))
+            params = environments_last(jax.tree.map(lambda x, n=count: x[np.arange(n) % SHOPS], jax.device_get(shops)))
             keys = jnp.tile(shop_keys, (count // SHOPS, 1))
             rollout = random_rollout(env, count, steps, stacked=True)
             ours.append((on_devices(rollout), copies((jax.random.key(0), params))))

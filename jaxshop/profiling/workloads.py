@@ -72,24 +72,28 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
 
 
 def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Callable[..., EnvState]:
-    """(key, params, weights) -> states [count, ...] after `steps` steps drawn from the network; none is stored."""
+    """(key, params, weights) -> states [count, ...] after `steps` steps drawn from the network; none is stored.
+
+    The noise of all steps is drawn at once, as in training: a draw by itself is loops of threefry for a few words.
+    """
     begin = jax.vmap(env.begin, (None, None), axis_size=count)
     observe = jax.vmap(env.get_obs, (0, None))
     advance = jax.vmap(env.advance, (None, 0, 0, None))
 
     def run(key: PRNGKey, params: EnvParams, weights: ArrayTree) -> EnvState:
-        def body(state, t):
+        def body(state, noise):
             obs = observe(state, params)
             with jax.named_scope("network"):
                 logits = network.apply(weights, obs).logits
             with jax.named_scope("sample"):
-                shown = jax.random.categorical(jax.random.fold_in(key, t), logits)
+                shown = (logits + noise).argmax(axis=1)
                 action = jnp.take_along_axis(obs.candidates, shown[:, None], axis=1)[:, 0]
             with jax.named_scope("step"):
                 state, *_ = advance(key, state, action, params)
             return state, None
 
-        return jax.lax.scan(body, begin(key, params), jnp.arange(steps))[0]
+        noise = jax.random.gumbel(key, (steps, count, env.shape.candidates))
+        return jax.lax.scan(body, begin(key, params), noise)[0]
 
     return run
 

@@ -36,23 +36,15 @@ def cpu():
     return Side(jax.devices("cpu")[:1])
 
 
-@pytest.fixture
-def one_program(monkeypatch):
-    """A short form of the first program alone."""
-    monkeypatch.setattr(compare, "SHORT_SECONDS", 0.0)
-
-
-@pytest.mark.usefixtures("one_program")
 def test_a_device_that_computes_alike_agrees(cpu):
     """Shows a case for random words, rules and policy, of which each agrees; logits are apart by nothing."""
-    findings = list(selftest(short=True, here=cpu, there=cpu))
+    findings = list(selftest(short=True, limit=0, here=cpu, there=cpu))
     assert [f.case for f in findings] == [
         f"flexible, equal times, active, vmapped, {who}" for who in ("random words", "every rule", "policy")
     ]
     assert all(f.agrees and f.logits == 0 for f in findings)
 
 
-@pytest.mark.usefixtures("one_program")
 def test_a_device_that_lies_is_named(cpu):
     """Shows that a fault planted in one function of the environment is found, with the case and the first number."""
     side = Side(jax.devices("cpu")[:1])
@@ -60,7 +52,7 @@ def test_a_device_that_lies_is_named(cpu):
     def liar(work: Work, roles: Roles) -> Played:
         return side(work._replace(env=Lying(work.env.shape, work.env.non_delay)), roles)
 
-    findings = list(selftest(short=True, here=liar, there=cpu))
+    findings = list(selftest(short=True, limit=0, here=liar, there=cpu))
     assert [f.agrees for f in findings] == [False, False, False]
     assert findings[0].case == "flexible, equal times, active, vmapped, random words"
     assert findings[0].detail.startswith("machine[1, 0] is 5, on the CPU ")
@@ -86,7 +78,6 @@ def no_logits(played: Played, roles: Roles) -> Played:
     return played._replace(logits=np.full_like(played.logits, np.nan))
 
 
-@pytest.mark.usefixtures("one_program")
 @pytest.mark.parametrize(
     ("fault", "case", "detail"),
     [
@@ -97,7 +88,7 @@ def no_logits(played: Played, roles: Roles) -> Played:
 )
 def test_each_kind_of_fault_is_told(cpu, fault, case, detail):
     """Shows a start that differs in the final state alone, logits beyond the tolerance, and such as are no numbers."""
-    findings = list(selftest(short=True, here=lambda work, roles: fault(cpu(work, roles), roles), there=cpu))
+    findings = list(selftest(short=True, limit=0, here=lambda work, roles: fault(cpu(work, roles), roles), there=cpu))
     first = next(f for f in findings if not f.agrees)
     assert first.case.endswith(case)
     assert detail in first.detail
@@ -154,7 +145,7 @@ def test_command_tells_each_case(agree, monkeypatch, capsys):
 def lying_gpu(monkeypatch):
     """A device that is no CPU, and does not compute what one does."""
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(compare, "selftest", lambda short: iter(told(True, False)))
+    monkeypatch.setattr(compare, "selftest", lambda short, limit: iter(told(True, False)))
 
 
 @pytest.mark.usefixtures("lying_gpu")
@@ -171,6 +162,6 @@ def test_a_device_that_lies_ends_training(tmp_path):
 
 def test_a_cpu_is_not_compared_with_itself(monkeypatch):
     """Shows that nothing is played at the start of a program on a CPU."""
-    monkeypatch.setattr(compare, "selftest", lambda short: 1 / 0)
+    monkeypatch.setattr(compare, "selftest", lambda short, limit: 1 / 0)
     trust_device()
     assert train_main(["--config", "nowhere.toml"]) == 2

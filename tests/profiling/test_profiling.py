@@ -49,11 +49,32 @@ def test_cost_counts_the_dearest_branch():
     assert cost.flop == pytest.approx(9 * 2 * 32 * 64 * 64, rel=0.05)
 
 
+def test_flop_are_counted_where_the_compiler_tells_none(monkeypatch):
+    """Shows the count of products, elements, reductions, sorts and branches, whatever XLA says of its kernels."""
+    monkeypatch.setattr(jax.stages.Compiled, "cost_analysis", lambda self: {})
+
+    def step(x, i):
+        y = jax.nn.relu(x @ jnp.ones((8, 16)))  # 2 x 4 x 8 x 16 + 4 x 16
+        y = jax.lax.cond(i > 0, lambda z: z + 1.0, lambda z: z, y)  # 1 and 64, or 1 and 0
+        return jnp.sort(y, axis=1).sum()  # 64 x 4, and 64
+
+    cost = cost_of(step, jnp.ones((4, 8)), jnp.int32(1))
+    assert cost.flop == 2 * 4 * 8 * 16 + 64 + 1 + 64 + 64 * 4 + 64
+    assert (cost.least_flop, cost.bytes) == (cost.flop - 64, 0.0)
+
+
 def test_roofline_names_the_side_that_binds():
     """Shows that the least time is that of the slower side, with the bandwidth of arrays as large as the program's."""
     roofline = Roofline(flop_per_second=100.0, copies=((64, 50.0), (256, 10.0)))
-    assert (roofline.binding(Cost(1000, 10), 99), roofline.least_seconds(Cost(1000, 10), 99)) == ("arithmetic", 10.0)
-    assert (roofline.binding(Cost(100, 100), 99), roofline.least_seconds(Cost(100, 100), 99)) == ("memory", 10.0)
+    assert (roofline.binding(Cost(1000, 10), 99), roofline.least_seconds(Cost(1000, 10, 900), 10, 99)) == (
+        "arithmetic",
+        9.0,
+    )
+    assert (roofline.binding(Cost(100, 100), 99), roofline.least_seconds(Cost(100, 100, 100), 50, 99)) == (
+        "memory",
+        5.0,
+    )
+    assert roofline.traffic_seconds(Cost(100, 100), 99) == 10.0
     assert [roofline.bandwidth(held) for held in (64, 65, 9999)] == [50.0, 10.0, 10.0]
 
 

@@ -109,13 +109,19 @@ class Side:
         )
 
 
-def selftest(short: bool = False, here: Execute | None = None, there: Execute | None = None) -> Iterator[Finding]:
+def selftest(
+    short: bool = False,
+    here: Execute | None = None,
+    there: Execute | None = None,
+    limit: float | None = None,
+) -> Iterator[Finding]:
     """Yield a finding for each case as it is made.
 
     Args:
-        short: what is most often asked for first, in about `SHORT_SECONDS`.
+        short: each shop once, over all devices, what is most often asked for first.
         here: plays on the device that is tested; None: this process's.
         there: plays on the CPU.
+        limit: seconds after which no further program is begun; None for none.
 
     Raises:
         ShopError: JAX was told to leave out the CPU.
@@ -125,7 +131,7 @@ def selftest(short: bool = False, here: Execute | None = None, there: Execute | 
     player, several = _player(), jax.local_device_count()
     with ThreadPoolExecutor(1) as beside:
         for number, work in enumerate(_works(player, short)):
-            if short and number and time.monotonic() - begun > SHORT_SECONDS:
+            if limit is not None and number and time.monotonic() - begun > limit:
                 return
             yield from _findings(work, _roles(work, several), here, there, beside)
 
@@ -139,7 +145,7 @@ def trust_device() -> None:
     """
     if jax.default_backend() == "cpu":
         return
-    for finding in selftest(short=True):
+    for finding in selftest(short=True, limit=SHORT_SECONDS):
         if not finding.agrees:
             raise DeviceError(
                 f"{device_name()}: does not compute what the CPU does: {finding.case}: {finding.detail}; "

@@ -1,0 +1,456 @@
+"""What jaxshop does on one GPU, in at most 6 minutes: `python benchmarks/gpu.py > gpu.jsonl`.
+
+A JSON line a result as it comes, the self-test first: where that fails, nothing else is run and the exit code is 1.
+Every row is a process of its own with a time limit, so that one that hangs or takes all memory costs only itself, and
+each starts cold, but for `target, warm cache`. Rows for which no time is left say so.
+
+Needs the sources beside it, and of packages JAX, Flax, optax, chex, orbax, NumPy, SciPy and rich; Jumanji's rows are
+left out where it is not installed. Nothing is downloaded or installed. `--small` runs every row in small, for a CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+SECONDS = 350.0
+"""Of the whole script, so that it ends within 6 minutes."""
+LEAST = 4.0
+"""Seconds under which no row is begun."""
+TARGET_HOURS = 130.0
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the rows are."""
+
+    small_shop: tuple[int, int, int]  # jobs, machines, operations
+    many: tuple[int, ...]  # environments of the small shop
+    versus: tuple[int, ...]  # of Jumanji's
+    reference: tuple[int, ...]
+    acting: tuple[int, ...]
+    stored: tuple[int, ...]
+    steps: int  # of each random rollout
+    acting_steps: int
+    shop: str
+    update: tuple[str, ...]  # overrides of the config for the updates
+    train: tuple[str, ...]  # and for the training run
+
+
+FULL = Sizes(
+    small_shop=(20, 10, 8),
+    many=(65_536, 262_144),
+    versus=(16_384, 65_536),
+    reference=(256, 4_096, 16_384),
+    acting=(1_024, 4_096),
+    stored=(4_096, 16_384),
+    steps=64,
+    acting_steps=64,
+    shop="reference",
+    update=(),
+    train=(
+        *("pool.count=256", "general.updates=200", "full.updates=0", "own.updates=150", "stop.max_seconds=110"),
+        *("evaluation.baseline_seconds=1", "evaluation.plan_work=0", "evaluation.selection_shops=4"),
+    ),
+)
+SMALL = Sizes(
+    small_shop=(4, 3, 3),
+    many=(8,),
+    versus=(16,),
+    reference=(4,),
+    acting=(4,),
+    stored=(4,),
+    steps=4,
+    acting_steps=4,
+    shop="family:flexible:1",
+    update=(
+        *("pool.count=2", "pool.machines=4", "pool.jobs=6", "general.shops=2", "general.samples=2"),
+        *("full_pool.machines=4", "full_pool.jobs=6", "full.shops=2", "full.samples=2", "ppo.minibatches=2"),
+        *("general.candidates=4", "full.candidates=4", "network.width=8"),
+    ),
+    train=(
+        *(
+            "pool.count=2",
+            "pool.machines=4",
+            "pool.jobs=6",
+            "general.shops=2",
+            "general.samples=2",
+            "ppo.minibatches=2",
+        ),
+        *("general.updates=1", "full.updates=0", "own.updates=1", "own.samples=2", "own.candidates=4"),
+        *("general.candidates=4", "network.width=8", "run.max_lot_hours=none", "run.target_hours=none"),
+        *("evaluation.baseline_seconds=0.01", "evaluation.plan_work=0", "evaluation.selection_shops=2"),
+        *("evaluation.samples=2", "evaluation.batch=2", "evaluation.rule_seeds=1"),
+    ),
+)
+
+
+class Row(NamedTuple):
+    """A process, what it yields, and its time limit in seconds."""
+
+    name: str
+    run: Callable[[Sizes], Iterator[Result]] | None  # None: the training run, which this process watches
+    limit: float
+
+
+def machine() -> Result:
+    """What is measured on."""
+    import platform
+
+    import jax
+    import jaxlib
+
+    from jaxshop.parallel.mesh import device_name
+
+    device = jax.devices()[0]
+    stats = device.memory_stats() or {}
+    return {
+        "device": device_name(),
+        "platform": device.platform,
+        "backend": str(getattr(device.client, "platform_version", "")).splitlines()[:1],
+        "memory_bytes": stats.get("bytes_limit"),
+        "jax": jax.__version__,
+        "jaxlib": jaxlib.__version__,
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def selftest(sizes: Sizes) -> Iterator[Result]:
+    """Every shop of the self-test, over all devices; the first line says what the machine is."""
+    from jaxshop.policies.selftest import selftest as play
+
+    yield machine()
+    begun = time.monotonic()
+    wrong, cases = [], 0
+    for finding in play(short=True, limit=0 if sizes is SMALL else None):
+        cases += 1
+        if not finding.agrees:
+            wrong.append(f"{finding.case}: {finding.detail}")
+    yield {"agrees": not wrong, "cases": cases, "differ": wrong, "seconds": time.monotonic() - begun}
+
+
+def random_small(sizes: Sizes) -> Iterator[Result]:
+    """Random play of a small job shop: environments at the end of every array, and the same by `vmap`."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxshop.env import environments_last, make
+    from jaxshop.profiling.sweep import job_shop
+    from jaxshop.profiling.workloads import random_rollout
+
+    env, params = make(job_shop(*sizes.small_shop, 6))
+    for count in sizes.many:
+        stacked = environments_last(jax.tree.map(lambda x, n=count: jnp.broadcast_to(x, (n, *x.shape)), params))
+        last = random_rollout(env, count, sizes.steps, stacked=True)
+        yield {"layout": "environments last", **_rate(last, (jax.random.key(0), stacked), count, sizes.steps)}
+        shared = random_rollout(env, count, sizes.steps)
+        yield {"layout": "vmap", **_rate(shared, (jax.random.key(0), params), count, sizes.steps)}
+
+
+def random_reference(sizes: Sizes) -> Iterator[Result]:
+    """Random play of the reference shop."""
+    import jax
+
+    from jaxshop.profiling.workloads import random_rollout
+
+    env, params = _shop(sizes)
+    for count in sizes.reference:
+        run = random_rollout(env, count, sizes.steps)
+        yield _rate(run, (jax.random.key(0), params), count, sizes.steps)
+
+
+def acting(sizes: Sizes) -> Iterator[Result]:
+    """Play by the network on the reference shop."""
+    import jax
+
+    from jaxshop.policies.registry import NetworkConfig, make_network
+    from jaxshop.profiling.workloads import policy_rollout
+
+    env, params = _shop(sizes)
+    network = make_network(NetworkConfig())
+    weights = network.initialise(jax.random.key(0))
+    for count in sizes.acting:
+        run = policy_rollout(env, network, count, sizes.acting_steps)
+        yield {
+            "candidates": env.shape.candidates,
+            **_rate(run, (jax.random.key(0), params, weights), count, sizes.acting_steps),
+        }
+
+
+def update_general(sizes: Sizes) -> Iterator[Result]:
+    """An update of gpu.toml's first stage, and the network's own passes."""
+    yield _update(sizes, "general")
+
+
+def update_full(sizes: Sizes) -> Iterator[Result]:
+    """An update on shops of the factory's size."""
+    yield _update(sizes, "full")
+
+
+def memory(sizes: Sizes) -> Iterator[Result]:
+    """What episodes of the reference take with stored observations: computed, and XLA's plan of the rollout."""
+    from functools import partial
+
+    import jax
+
+    from jaxshop.policies.registry import NetworkConfig, make_network
+    from jaxshop.ppo.config import PPOConfig, StageConfig
+    from jaxshop.ppo.memory import experience_bytes
+    from jaxshop.ppo.rollout import collect
+    from jaxshop.ppo.setup import Setup
+    from jaxshop.profiling.measure import peak_bytes
+
+    env, params = _shop(sizes)
+    network = make_network(NetworkConfig())
+    weights = network.initialise(jax.random.key(0))
+    shops = jax.tree.map(lambda x: x[None], params)
+    for count in sizes.stored:
+        setup = Setup(env, network, PPOConfig(), StageConfig(1, 1, count, env.shape.candidates))
+        program = jax.jit(partial(collect, setup)).lower(weights, shops, jax.random.key(0)).compile()
+        yield {
+            "environments": count,
+            "computed_bytes": experience_bytes(setup),
+            "planned_bytes": peak_bytes(program),
+        }
+
+
+def jumanji(sizes: Sizes) -> Iterator[Result]:
+    """The same work in Jumanji's job shop, where it is installed."""
+    from importlib.util import find_spec
+
+    from jaxshop.profiling.versus import versus_jumanji
+
+    if find_spec("jumanji") is None:
+        yield {"left_out": "jumanji is not installed"}
+        return
+    yield from versus_jumanji(sizes.versus)
+
+
+ROWS = (
+    Row("selftest", selftest, 70),
+    Row("random play, 20 x 10 x 8", random_small, 50),
+    Row("random play, reference", random_reference, 50),
+    Row("play by the network, reference", acting, 50),
+    Row("update, first stage", update_general, 60),
+    Row("update, factory's size", update_full, 60),
+    Row("target, cold cache, and two minutes of training", None, 160),
+    Row("target, warm cache", None, 40),
+    Row("memory with stored observations", memory, 40),
+    Row("against Jumanji", jumanji, 60),
+)
+
+
+def _shop(sizes: Sizes) -> tuple[Any, Any]:
+    import jaxshop
+    from jaxshop.env import make
+    from jaxshop.shop import split_lots
+
+    hours = 60.0 if sizes.shop == "reference" else None
+    return make(split_lots(jaxshop.load_shop(sizes.shop), hours), candidates=48)
+
+
+def _rate(run: Callable[..., Any], arguments: tuple[Any, ...], count: int, steps: int) -> Result:
+    from jaxshop.profiling.measure import measure
+
+    measured = measure(run, *arguments)
+    assert measured is not None
+    return {
+        "environments": count,
+        "operations_per_second": count * steps / measured.seconds,
+        "microseconds_per_step": 1e6 * measured.seconds / steps,
+        "compile_seconds": measured.compile_seconds,
+        "bytes_per_environment": measured.peak_bytes / count,
+    }
+
+
+def _update(sizes: Sizes, stage: str) -> Result:
+    import jax
+
+    from jaxshop.policies.registry import make_network
+    from jaxshop.profiling.phases import timed_update
+    from jaxshop.training.config import load_config
+
+    config = load_config(ROOT / "configs" / "gpu.toml", sizes.update)
+    lesson = next(lesson for lesson in config.lessons() if lesson.name == stage)
+    network = make_network(config.network)
+    timed = timed_update(config, lesson, network, network.initialise(jax.random.key(0)), rounds=5)
+    operations = int(timed.measured.result[1].steps)
+    return {
+        "environments": lesson.settings.shops * lesson.settings.samples,
+        "operations_per_second": operations / timed.measured.seconds,
+        "seconds": timed.measured.seconds,
+        "network_ratio": timed.measured.seconds / timed.network_seconds,
+        "compile_seconds": timed.measured.compile_seconds,
+        "peak_bytes": timed.measured.peak_bytes,
+    }
+
+
+def tell(row: str, result: Result) -> None:
+    """A result as a line; floats with four figures."""
+    short = {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in result.items()}
+    print(json.dumps({"row": row} | short), flush=True)
+
+
+def run_row(row: Row, small: bool, seconds: float, environ: dict[str, str]) -> list[Result]:
+    """Run a row in a process of its own for so many seconds at most; tells its results, and what went wrong."""
+    command = [sys.executable, __file__, "--row", row.name, *(["--small"] if small else [])]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ, start_new_session=True
+    )
+    try:
+        out, err = process.communicate(timeout=seconds)
+        failed = None if process.returncode == 0 else _last_line(err) or f"exit code {process.returncode}"
+    except subprocess.TimeoutExpired:
+        out, _ = _end(process)
+        failed = f"not done after {seconds:.0f} s"
+    results = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    for result in results:
+        tell(row.name, result)
+    if failed is not None:
+        tell(row.name, {"error": failed})
+        results.append({"error": failed})
+    return results
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """End a row's process with all that it started."""
+    os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()
+
+
+def train(row: Row, sizes: Sizes, seconds: float, environ: dict[str, str], to_target: bool) -> Result:
+    """Train as gpu.toml says; tells when the target was met, by a clock that began before the process did."""
+    with tempfile.TemporaryDirectory() as runs:
+        overrides = [*sizes.train, f"run.runs_dir={runs}", f"run.shop={sizes.shop}", "run.name=bench"]
+        command = [sys.executable, str(ROOT / "train.py"), "--config", str(ROOT / "configs" / "gpu.toml"), "--json"]
+        with (Path(runs) / "stdout").open("w+") as out, (Path(runs) / "stderr").open("w+") as err:
+            begun = time.monotonic()
+            process = subprocess.Popen(
+                [*command, *overrides], stdout=out, stderr=err, text=True, env=environ, start_new_session=True
+            )
+            met = first = None
+            while process.poll() is None and time.monotonic() - begun < seconds:
+                lines = _metrics(Path(runs))
+                if lines and first is None:
+                    first = time.monotonic() - begun
+                if met is None and any(line.get("own_hours", 1e9) <= TARGET_HOURS for line in lines):
+                    met = time.monotonic() - begun
+                    if to_target:
+                        break
+                time.sleep(0.05)
+            found: Result = {"seconds_to_target": met, "seconds_to_first_update": first, "target_hours": TARGET_HOURS}
+            if process.poll() is None:
+                _end(process)
+                found |= {} if to_target and met is not None else {"error": f"not done after {seconds:.0f} s"}
+            elif process.returncode not in (0, 3):
+                err.seek(0)
+                found["error"] = _last_line(err.read()) or f"exit code {process.returncode}"
+            lines = _metrics(Path(runs))
+            found |= {"updates": len(lines)} | _best(lines)
+            out.seek(0)
+            if report := _last_line(out.read()):
+                found |= _reported(json.loads(report))
+    tell(row.name, found)
+    return found
+
+
+def _best(lines: list[Result]) -> Result:
+    """The best that an evaluation came to, whatever the run's own report says later."""
+    hours = [line["own_hours"] for line in lines if "own_hours" in line]
+    return {"best_evaluated_hours": min(hours)} if hours else {}
+
+
+def _reported(report: Result) -> Result:
+    bound, policy = report["lower_bound_hours"], report["policy"]
+    return {
+        "greedy_hours": policy["greedy_hours"],
+        "greedy_percent": 100 * (policy["greedy_hours"] / bound - 1),
+        "best_of_hours": policy["best_of_hours"],
+        "best_of_percent": 100 * (policy["best_of_hours"] / bound - 1),
+        "samples": policy["samples"],
+        "training_seconds": report["training_seconds"],
+        "compile_seconds": report["compile_seconds"],
+        "wall_seconds": report["wall_seconds"],
+        "operations": report["env_steps"],
+    }
+
+
+def _metrics(runs: Path) -> list[Result]:
+    """What the run has logged so far; a line that is being written is left for later."""
+    found = []
+    for file in runs.glob("*/metrics.jsonl"):
+        for line in file.read_text().splitlines():
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return found
+
+
+def drive(rows: tuple[Row, ...], small: bool, total: float) -> int:
+    """Run the rows one after the other; returns the exit code."""
+    begun, sizes = time.monotonic(), SMALL if small else FULL
+    with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as warm:
+        environ = os.environ | {"PYTHONPATH": str(ROOT)}
+        for row in rows:
+            left = total - (time.monotonic() - begun)
+            if left < LEAST:
+                tell(row.name, {"left_out": "no time is left"})
+                continue
+            seconds = min(row.limit * max(1.0, total / SECONDS), left)
+            if row.run is None:
+                again = row.name.endswith("warm cache")
+                train(row, sizes, seconds, environ | {"JAX_COMPILATION_CACHE_DIR": warm}, to_target=again)
+                continue
+            results = run_row(row, small, seconds, environ | {"JAX_COMPILATION_CACHE_DIR": cache})
+            if row.name == "selftest" and not any(result.get("agrees") for result in results):
+                return 1
+    tell("all", {"seconds": time.monotonic() - begun})
+    return 0
+
+
+def main() -> int:
+    """Parse and carry out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="every row in small, for a CPU")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="beginnings of the rows to run, after the self-test")
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, help=f"of all (default {SECONDS:g}); more gives each row more"
+    )
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.row is None:
+        chosen = ("selftest", *args.only) if args.only else ("",)
+        return drive(tuple(row for row in ROWS if row.name.startswith(chosen)), args.small, args.seconds)
+    row = next(row for row in ROWS if row.name == args.row)
+    assert row.run is not None
+    from jaxshop.parallel.devices import start_devices
+
+    start_devices()
+    for result in row.run(SMALL if args.small else FULL):
+        print(json.dumps(result), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

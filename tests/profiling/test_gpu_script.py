@@ -1,0 +1,95 @@
+"""benchmarks/gpu.py in small: each row's results, the self-test first, and time limits that hold."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("gpu_script", ROOT / "benchmarks" / "gpu.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.usefixtures("ranks_meet")
+def test_every_row_that_plays_has_its_figures(gpu):
+    """Shows rates, compile times and memory of each, and computed beside planned bytes, in one process."""
+    for run in (gpu.random_small, gpu.acting):  # the reference's random play is as that of the small shop
+        for result in run(gpu.SMALL):
+            assert result["operations_per_second"] > 0
+            assert result["bytes_per_environment"] > 0
+    (stored,) = gpu.memory(gpu.SMALL)
+    assert 0 < stored["computed_bytes"] < 10 * stored["planned_bytes"]
+    (updated,) = gpu.update_general(gpu.SMALL)
+    assert updated["environments"] == 4
+    assert updated["network_ratio"] > 0
+
+
+def test_training_row_tells_target_and_gaps(gpu, capsys):
+    """Shows a whole run of train.py with gpu.toml's sections: first update, updates and the report's gaps."""
+    row = next(row for row in gpu.ROWS if row.run is None)
+    gpu.train(row, gpu.SMALL, 300, dict(os.environ) | {"PYTHONPATH": str(ROOT)}, to_target=False)
+    found = json.loads(capsys.readouterr().out)
+    assert "error" not in found, found
+    assert found["updates"] == 2
+    assert found["greedy_percent"] >= found["best_of_percent"] - 1e-9 or found["best_of_hours"] > 0
+    assert found["seconds_to_first_update"] > 0
+
+
+def lines(capsys) -> list[dict]:
+    """What was told."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def rows(gpu, *names: str) -> Iterator:
+    """Rows that nobody runs here."""
+    return tuple(gpu.Row(name, lambda sizes: iter(()), 5) for name in names)
+
+
+def test_a_failed_selftest_ends_it(gpu, monkeypatch, capsys):
+    """Shows exit code 1 and no other row."""
+    monkeypatch.setattr(gpu, "run_row", lambda row, *rest: [{"agrees": row.name != "selftest"}])
+    assert gpu.drive(rows(gpu, "selftest", "other"), True, 60) == 1
+    assert lines(capsys) == []
+
+
+def test_rows_without_time_say_so(gpu, monkeypatch, capsys):
+    """Shows that the whole ends in its time: what does not fit is left out by name."""
+    monkeypatch.setattr(gpu, "run_row", lambda row, *rest: time.sleep(0.2) or [{"agrees": True}])
+    assert gpu.drive(rows(gpu, "selftest", "a", "b"), True, gpu.LEAST + 0.1) == 0
+    told = lines(capsys)
+    assert [line["row"] for line in told] == ["a", "b", "all"]
+    assert told[0]["left_out"] == "no time is left"
+
+
+def test_a_row_that_hangs_is_ended(gpu, monkeypatch, capsys, tmp_path):
+    """Shows the limit of a row, what it told before, and the last line of one that fails."""
+    script = tmp_path / "hanging.py"
+    script.write_text(
+        "import sys, time\nprint('{\"x\": 1}', flush=True)\ntime.sleep(60 if 'a' in sys.argv else 0)\n1 / 0"
+    )
+    monkeypatch.setattr(gpu, "__file__", str(script))
+    begun = time.monotonic()
+    gpu.run_row(gpu.Row("a", None, 1), True, 3.0, dict(os.environ))
+    assert time.monotonic() - begun < 30
+    gpu.run_row(gpu.Row("b", None, 1), True, 60.0, dict(os.environ))
+    assert lines(capsys) == [
+        {"row": "a", "x": 1},
+        {"row": "a", "error": "not done after 3 s"},
+        {"row": "b", "x": 1},
+        {"row": "b", "error": "ZeroDivisionError: division by zero"},
+    ]
