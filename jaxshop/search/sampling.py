@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jaxshop.search.types import Best, Incumbent, Key, Rollouts, Stop, Task
+from jaxshop.search.types import Best, Incumbent, Key, PolicyRollouts, Stop, Task
 
 
 @dataclass(frozen=True)
 class Greedy:
     """The policy's most probable choices."""
 
-    rollouts: Rollouts
+    rollouts: PolicyRollouts
     steps = ("greedy",)
 
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
@@ -32,7 +32,7 @@ class Samples:
     It ends after `count` of them, once `patience` of them in a row were no better than the best before, or by the stop.
     """
 
-    rollouts: Rollouts
+    rollouts: PolicyRollouts
     count: int | None = None
     patience: int | None = None
     steps = ("samples",)

@@ -116,8 +116,8 @@ class Stop:
         return not (late or good or self.share(1) == 0 or self.cancelled())
 
 
-class Rollouts(Protocol):
-    """Whole schedules of one task, built wherever; nothing here is verified yet."""
+class PolicyRollouts(Protocol):
+    """Whole schedules of one task by a policy, built wherever; nothing here is verified yet."""
 
     @property
     def batch(self) -> int:
@@ -126,10 +126,6 @@ class Rollouts(Protocol):
 
     def prepare(self, step: str) -> None:
         """Compile what `step` (`rules`, `rules/active`, `greedy` or `samples`) needs, so that its time can be told."""
-        ...
-
-    def rules(self, names: Sequence[str], active: bool, keys: Sequence[Key]) -> list[Schedule]:
-        """The schedules of rules, as `jaxshop.search.rules.RULES` names them, active or non-delay, with a key each."""
         ...
 
     def greedy(self) -> Schedule:
@@ -141,6 +137,14 @@ class Rollouts(Protocol):
 
         `begin` is a multiple of `batch`; where the shop can be mirrored, every other batch is of its mirror image.
         """
+        ...
+
+
+class Rollouts(PolicyRollouts, Protocol):
+    """Rollouts that can play rules, too."""
+
+    def rules(self, names: Sequence[str], active: bool, keys: Sequence[Key]) -> list[Schedule]:
+        """The schedules of rules, as `jaxshop.search.rules.RULES` names them, active or non-delay, with a key each."""
         ...
 
 

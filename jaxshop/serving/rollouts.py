@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass
 class DeviceRollouts:
-    """Rollouts of one task on the device's thread, padded to one of the engine's sizes; LateError by the deadline."""
+    """`PolicyRollouts` of a task on the device's thread, padded to one of its sizes; LateError by the deadline."""
 
     engine: Engine
     device: DeviceThread
@@ -54,28 +54,24 @@ class DeviceRollouts:
 
     @property
     def batch(self) -> int:
-        """See `Rollouts`."""
+        """See `PolicyRollouts`."""
         return self.engine.chunk(self.size)
 
     def prepare(self, step: str) -> None:
-        """See `Rollouts`; what is left to do after the warm-up is to pad the task."""
+        """See `PolicyRollouts`; what is left to do after the warm-up is to pad the task."""
         with self.clock("policy"):
             _ = self._padded
 
     def greedy(self) -> Schedule:
-        """See `Rollouts`."""
+        """See `PolicyRollouts`."""
         return self._call("policy", self.engine.greedy, self.model, self._padded, reserve=self.reserve)
 
     def best_rules(self, names: Sequence[str], seed: int) -> list[tuple[str, Schedule]]:
-        """The best of these rules, non-delay and active, with their names."""
+        """The best of these rules, non-delay and active, with their names; few schedules are read off the device."""
         return self._call("rules", self.engine.rules, self._padded, names, seed)
 
-    def rules(self, names: Sequence[str], active: bool, keys: Sequence[Key]) -> list[Schedule]:
-        """Not asked for: `BestRules` plays them, as most of their schedules need never be read off the device."""
-        raise NotImplementedError
-
     def samples(self, key: Key, begin: int, count: int) -> Schedule:
-        """See `Rollouts`."""
+        """See `PolicyRollouts`."""
         mirror = self._mirror if begin // self.batch % 2 else None
         task = self._padded if mirror is None else mirror
         found = self._call("samples", self.engine.samples, self.model, task, key, begin, count)
