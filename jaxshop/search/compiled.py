@@ -28,7 +28,7 @@ from jaxshop.policies.types import Network
 from jaxshop.schedule import Row, Schedule
 from jaxshop.search import background
 from jaxshop.search.beam import Way
-from jaxshop.search.mirror import mirrored, turned
+from jaxshop.search.mirror import backward, mirrored, turned
 from jaxshop.search.priority import POPULATION
 from jaxshop.search.rules import parse_rule
 from jaxshop.search.types import Key, Task
@@ -264,7 +264,7 @@ class CompiledRollouts:
 
     def samples(self, key: Key, begin: int, count: int) -> Schedule:
         """See `Rollouts`."""
-        policy, mirror = self._policy(), self._mirror if begin // self.batch % 2 else None
+        policy, mirror = self._policy(), self._mirror if backward(begin) else None
         play_batch = program("samples", self.env, policy.network)
         numbers = np.int32(begin), np.int32(begin + count)
         if mirror is None:

@@ -12,6 +12,14 @@ from itertools import groupby
 from jaxshop.schedule import Schedule
 from jaxshop.shop import LotPlan, rules_of
 
+TURN = 16
+"""Samples that are drawn in one direction before it is the other's turn: whole batches, wherever they are drawn."""
+
+
+def backward(number: int) -> bool:
+    """Whether the sample of that number is of the mirror image, where the shop has one."""
+    return number // TURN % 2 == 1
+
 
 def mirrored(plan: LotPlan) -> LotPlan | None:
     """The plan with every route turned round.

@@ -135,7 +135,7 @@ class PolicyRollouts(Protocol):
     def samples(self, key: Key, begin: int, count: int) -> Schedule:
         """The best of samples `begin` to `begin + count - 1`; a sample depends on key and number alone.
 
-        `begin` is a multiple of `batch`; where the shop can be mirrored, every other batch is of its mirror image.
+        `begin` is a multiple of `batch`, which divides `mirror.TURN`.
         """
         ...
 

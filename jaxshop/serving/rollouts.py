@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from jaxshop.schedule import Schedule
 from jaxshop.search import Incumbent, Method, Stop, Task
 from jaxshop.search.auto import InTurn
-from jaxshop.search.mirror import mirrored, turned
+from jaxshop.search.mirror import backward, mirrored, turned
 from jaxshop.search.rules import applicable
 from jaxshop.search.sampling import Greedy, Samples
 from jaxshop.search.types import Best, Key
@@ -72,7 +72,7 @@ class DeviceRollouts:
 
     def samples(self, key: Key, begin: int, count: int) -> Schedule:
         """See `PolicyRollouts`."""
-        mirror = self._mirror if begin // self.batch % 2 else None
+        mirror = self._mirror if backward(begin) else None
         task = self._padded if mirror is None else mirror
         found = self._call("samples", self.engine.samples, self.model, task, key, begin, count)
         self.on_chunk(begin + count)

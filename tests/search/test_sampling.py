@@ -16,10 +16,11 @@ from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search.beam import Beam, Way, leading
 from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts, program, to_schedule
-from jaxshop.search.mirror import mirrored, turned
+from jaxshop.search.mirror import TURN, backward, mirrored, turned
 from jaxshop.search.sampling import Samples
 from jaxshop.search.solver import PATIENCE, solve
 from jaxshop.search.types import Stop, Task
+from jaxshop.serving.engine import LADDER, SAMPLED_OPERATIONS
 from jaxshop.shop import LotPlan, split_lots
 from tests.shops import KINDS, from_routes, ft06
 
@@ -92,6 +93,13 @@ def test_what_cannot_be_mirrored_is_not():
     first, *others = plain.jobs[0].operations
     lagged = replace(plain, jobs=(replace(plain.jobs[0], operations=(replace(first, lag=2), *others)),))
     assert mirrored(split_lots(lagged, None)) is None
+
+
+def test_whole_batches_take_turns_wherever_they_are_drawn():
+    """Sixteen samples forward, sixteen backward; no batch of ours or the server's is of both directions."""
+    assert [number for number in range(64) if backward(number)] == [*range(16, 32), *range(48, 64)]
+    batches = {SAMPLE_BATCH, *(min(SAMPLE_BATCH, SAMPLED_OPERATIONS // size.operations) for size in LADDER)}
+    assert all(TURN % batch == 0 for batch in batches)
 
 
 def test_every_other_batch_is_of_the_mirror_image(plan, rollouts):
