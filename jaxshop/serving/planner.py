@@ -28,7 +28,8 @@ from jaxshop.serving.settings import Settings
 from jaxshop.serving.stopwatch import Stopwatch
 from jaxshop.serving.types import Answer, Engine, Model, Order, Progress, RejectedError, UnverifiedError
 from jaxshop.serving.workers import Search
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, parse_shop, shop_to_json, split_lots
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, parse_shop, refuse_rules, shop_to_json, split_lots
+from jaxshop.shop.plant import without_rules
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import parse_json
@@ -135,7 +136,9 @@ class Planner:
                 shop = parse_shop(_decode(body), WHERE)
             plan = self._plan(shop, options.max_lot_hours, "query.max_lot_hours")
             with refusing(WHERE):
-                shortest = self._least(options)[self._engine.fit(plan)]
+                if options.samples is not None:
+                    refuse_rules(plan, "the policy")
+                shortest = self._least(options)[self._engine.fit(without_rules(plan))]
         _refuse_short_limit(options.time_limit_s, waited_s, shortest)
         order = Order(plan, options.samples, options.seed, began - waited_s + (options.time_limit_s or budget_s))
         order.work, order.report = options.work, report

@@ -22,6 +22,7 @@ from jaxshop.schedule import to_json, verify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search import Incumbent, Stop, Task
 from jaxshop.search.proof import Prover, Watched
+from jaxshop.search.rules import HostRules
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.rollouts import DeviceRollouts, policy_on
 from jaxshop.serving.stopwatch import Stopwatch
@@ -37,7 +38,8 @@ from jaxshop.serving.types import (
     UnverifiedError,
     least_cost,
 )
-from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, rules_of, split_lots
+from jaxshop.shop.plant import without_rules
 from jaxshop.support.errors import InvalidScheduleError, LateError
 
 log = logging.getLogger(__name__)
@@ -220,7 +222,7 @@ class SafeScheduler:
             ShopError: the plan is larger than the largest size.
         """
         began, clock = time.monotonic(), Stopwatch()
-        size = self.engine.fit(order.plan)
+        size = self.engine.fit(without_rules(order.plan))
         left = None if order.deadline is None else order.deadline - began - self._closing.get(size, 0.0)
         left = math.inf if left is None else max(0.0, left)
         limit = min(left, math.inf if order.seconds is None else order.seconds)
@@ -272,7 +274,7 @@ class SafeScheduler:
                     # A proof takes what time it takes, and what is asked for by work hangs on work alone.
                     beside = order.work is None and crowd() <= 1
                     with Prover(course.task, stop, course.watch, beside) as prover:
-                        method = self.engine.auto(self.cores)
+                        method = HostRules() if rules_of(order.plan) else self.engine.auto(self.cores)
                         yield from prover.seen(method.search(course.task, order.seed, stop))
 
                 pursue = partial(context.run, course.pursue, auto)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from jaxshop.shop import MAX_HOURS
+from jaxshop.shop.objective import MAX_OBJECTIVE_WEIGHT
 from jaxshop.shop.records import MAX_QUANTITY, MAX_WEIGHT
 
 Id = Annotated[str, Field(min_length=1, description="printable, unique")]
@@ -58,12 +59,61 @@ class Options(Strict):
     target_hours: float | None = Field(None, gt=0, le=MAX_HOURS, description="makespan hoped for", examples=[130])
 
 
+Moment = Annotated[float, Field(ge=-MAX_HOURS, le=MAX_HOURS, description="hours; negative: in the past")]
+TimeOfDay = Annotated[str, Field(pattern=r"^\d\d:[0-5]\d(:[0-5]\d)?$", description="24:00 ends a day")]
+Shifts = list[tuple[TimeOfDay, TimeOfDay]]
+
+
+class CalendarEntry(Strict):
+    """Shifts by the clock on the wall."""
+
+    timezone: str = Field(description="of IANA", examples=["Europe/Berlin"])
+    weekly: dict[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], Shifts] | None = None
+    closed: list[str] | None = Field(None, description="days without shifts", examples=[["2026-12-25"]])
+    open: dict[str, Shifts] | None = Field(None, description="days with shifts of their own")
+
+
+class DowntimeEntry(Strict):
+    """A machine is closed."""
+
+    from_: Moment = Field(alias="from")
+    to: Moment
+    reason: str | None = None
+
+
+class FixedEntry(Strict):
+    """Work that runs or is frozen, there and then."""
+
+    machine: Id
+    start: Moment
+
+
+class SetupEntry(Strict):
+    """A set-up by sequence, on a machine or on each machine of a work centre."""
+
+    machine: str | None = None
+    work_centre: str | None = None
+    from_: str | None = Field(None, alias="from", description="family before; null: any other, or none that is known")
+    to: str = Field(description="family that comes")
+    hours: Hours
+
+
+class ObjectiveEntry(Strict):
+    """Weights of the makespan in hours and of total weighted tardiness; one must be more than 0."""
+
+    makespan: float = Field(1, ge=0, le=MAX_OBJECTIVE_WEIGHT)
+    tardiness: float = Field(0, ge=0, le=MAX_OBJECTIVE_WEIGHT)
+
+
 class MachineEntry(Strict):
     """A machine."""
 
     id: Id
     work_centre: str | None = None
     available_from: Hours = 0
+    calendar: str | None = Field(None, description="its shifts; null: always open")
+    unavailable: list[DowntimeEntry] | None = None
+    family: str | None = Field(None, description="what it is set up for at first")
 
 
 class OperationEntry(Strict):
@@ -74,6 +124,10 @@ class OperationEntry(Strict):
     alternatives: dict[str, Annotated[float, Field(gt=0, le=MAX_HOURS)]] = Field(
         min_length=1, description="hours by eligible machine"
     )
+    interruptible: bool | None = Field(None, description="whether it may stop while its machine is closed")
+    family: str | None = Field(None, description="what its machine must be set up for")
+    lag: Hours = Field(0, description="least hours before the next operation of the job")
+    fixed: FixedEntry | None = None
 
 
 class JobEntry(Strict):
@@ -130,6 +184,9 @@ class ShopFile(Strict):
     provenance: ProvenanceEntry | None = None
     machines: list[MachineEntry] = Field(min_length=1)
     jobs: list[JobEntry] = Field(min_length=1)
+    calendars: dict[str, CalendarEntry] | None = Field(None, description="by name; they need plan_start")
+    setups: list[SetupEntry] | None = None
+    objective: ObjectiveEntry | None = None
 
 
 class ScheduleRow(Strict):

@@ -67,5 +67,6 @@ def _rules(shop: Shop) -> Iterator[tuple]:
 
 def _calendar(calendar: Calendar) -> list:
     weekly = [[list(shift) for shift in shifts] for shifts in calendar.weekly]
-    special = sorted((day.isoformat(), [list(shift) for shift in shifts]) for day, shifts in calendar.open)
-    return [calendar.timezone, weekly, sorted(day.isoformat() for day in calendar.closed), special]
+    special = sorted((day.isoformat(), [list(shift) for shift in shifts]) for day, shifts in calendar.open if shifts)
+    closed = [*calendar.closed, *(day for day, shifts in calendar.open if not shifts)]
+    return [calendar.timezone, weekly, sorted(day.isoformat() for day in closed), special]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from dataclasses import replace
 
 from jaxshop.shop.lots import LotPlan
 from jaxshop.shop.objective import MAKESPAN
@@ -21,6 +22,22 @@ def rules_of(plan: LotPlan) -> tuple[str, ...]:
 def needs_timing(plan: LotPlan) -> bool:
     """Whether operations of the plan run otherwise than in a plain shop; an objective does not change that."""
     return any(rule != TARDINESS for rule in rules_of(plan))
+
+
+def without_rules(plan: LotPlan) -> LotPlan:
+    """A plain plan of the same size, for what asks for no more than that; a plain plan itself."""
+    if not rules_of(plan):
+        return plan
+    lots = tuple(
+        replace(
+            lot,
+            operations=tuple(replace(op, interruptible=True, family=None, lag=0, fixed=None) for op in lot.operations),
+        )
+        for lot in plan.lots
+    )
+    machines = tuple(replace(m, calendar=None, unavailable=(), family=None) for m in plan.shop.machines)
+    shop = replace(plan.shop, machines=machines, calendars=(), changeovers=(), objective=MAKESPAN)
+    return replace(plan, shop=shop, lots=lots)
 
 
 def refuse_rules(plan: LotPlan, who: str, able: Container[str] = ()) -> None:

@@ -230,6 +230,11 @@ def _read_lines(read: dict[str, Any]) -> Iterator[str]:
         f"  left out: {read['inactive_machines']} inactive machines; counted as 0, being past: "
         f"{read['past_releases']} releases, {read['past_availabilities']} availabilities of machines"
     )
+    if any(read[name] for name in ("finished_operations", "running_operations", "unused_setups")):
+        yield (
+            f"  progress: {read['finished_operations']} operations finished and left out, {read['running_operations']} "
+            f"running; set-ups of families that no open work has: {read['unused_setups']}"
+        )
     yield "  rows refused: 0"
 
 

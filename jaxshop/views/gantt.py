@@ -6,12 +6,13 @@ import base64
 import hashlib
 import html
 import json
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from jaxshop.schedule import Schedule
+from jaxshop.schedule import Row, Schedule
+from jaxshop.schedule.closed import closed_by_machine
+from jaxshop.schedule.verify import setups_by_sequence
 from jaxshop.shop import LotPlan, lot_size
 from jaxshop.support.files import write_atomic
 
@@ -73,13 +74,18 @@ def gantt_page(plan: LotPlan, schedule: Schedule, bound_ticks: int | None, targe
 def _chart_data(
     plan: LotPlan, schedule: Schedule, bound_ticks: int | None, target_ticks: int | None
 ) -> dict[str, object]:
-    """What the chart draws, in ticks; the shop's keys are those of the shop file."""
+    """What the chart draws, in ticks: the shop file's keys, and when machines are closed and set up by sequence."""
     shop = plan.shop
+    closed = closed_by_machine(shop, min((row.start for row in schedule.rows), default=0), schedule.makespan)
     outline = {
         "name": shop.name,
         "unit": shop.unit,
         "plan_start": shop.plan_start,
-        "machines": [asdict(machine) for machine in shop.machines],
+        "machines": [
+            {"id": machine.id, "work_centre": machine.work_centre, "available_from": machine.available_from}
+            | ({"closed": closed[machine.id]} if closed[machine.id] else {})
+            for machine in shop.machines
+        ],
         "jobs": [
             {
                 "id": job.id,
@@ -90,8 +96,17 @@ def _chart_data(
             for job in shop.jobs
         ],
     }
-    rows = [row._asdict() for row in schedule.rows]
+    setups = _changeovers(plan, schedule)
+    rows = [row._asdict() | ({"changeover": setups[row]} if setups.get(row) else {}) for row in schedule.rows]
     return {"shop": outline, "rows": rows, "bound": bound_ticks, "target": target_ticks}
+
+
+def _changeovers(plan: LotPlan, schedule: Schedule) -> dict[Row, int]:
+    """Ticks of set-up by sequence in each row that has any; fixed work has none."""
+    operations = {(lot.job, lot.index, op.id): op for lot in plan.lots for op in lot.operations}
+    rows = [row for row in schedule.rows if row[:3] in operations] if plan.shop.changeovers else []
+    setups = setups_by_sequence(plan.shop, operations, rows)
+    return {row: ticks for row, ticks in setups.items() if ticks and operations[row[:3]].fixed is None}
 
 
 def _asset(name: str) -> str:

@@ -14,6 +14,7 @@ from jaxshop.schedule import from_json, verify
 from jaxshop.serving import schemas
 from jaxshop.shop import fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import DeviceError
+from tests.shop.test_plant import changed, plant
 from tests.shops import shop_body
 
 from .conftest import BOSS
@@ -46,6 +47,20 @@ def test_a_schedule_is_complete_verified_and_as_documented(client: httpx.Client)
         "policy",
         "total",
     }
+
+
+def test_a_shop_with_rules_is_answered_by_rules(client: httpx.Client) -> None:
+    """Calendars and the others are kept by the host's rules; the policy, asked for samples, refuses them by name."""
+    reply = conforms(client.post("/v1/schedules?time_limit_s=5", json=plant()), schemas.ScheduleReply)
+    plan = split_lots(parse_shop(plant(), "body"), None)
+    assert verify(plan, from_json(reply["schedule"], "reply")) == []
+    assert reply["source"].startswith("rule:")
+    assert reply["kpis"]["setups"] == {"count": 0, "hours": 0.0}
+    schemas.ShopFile.model_validate(plant())
+    refused = problem(client.post("/v1/schedules?samples=2", json=plant()), 422)
+    assert "cannot keep calendars, set-ups by sequence, lags, fixed work" in refused["detail"]
+    bad = problem(client.post("/v1/schedules", json=changed(["machines", 0, "calendar"], "night")), 422)
+    assert "machines[0].calendar: unknown calendar 'night'" in json.dumps(bad)
 
 
 def test_the_same_request_gets_the_same_bytes(serve: Serve) -> None:

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from jaxshop.schedule import Schedule
+from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.shop import LotPlan, split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.views.gantt import VIEWER, gantt_page, write_gantt
+from tests.schedule.test_plant import press
 from tests.shops import HOSTILE, hostile_shop
 from tests.views.page.stub import CHART, STATIC, make_schedule
 
@@ -169,3 +171,18 @@ def test_text_is_legible_in_both_schemes(scheme: int) -> None:
     for ground in ("page", "panel"):
         for name in ("text", "muted", "accent", "late", "good"):
             assert contrast(names[name], names[ground]) >= 4.5, (name, ground)
+
+
+def test_closed_time_and_set_ups_by_sequence_are_in_the_data() -> None:
+    """By hand: a press open from 0 to 8 h; blue work has 1.5 h of set-up behind red, and stops for the night."""
+    plan = press()
+    data = json.loads(
+        next(
+            text
+            for text in Page(gantt_page(plan, dispatch_by_rule(plan, RULES["FIFO"], False), None, None)).texts["script"]
+            if text.startswith('{"shop"')
+        )
+    )
+    (machine,) = data["shop"]["machines"]
+    assert [8 * 3600, 24 * 3600] in machine["closed"]
+    assert {row["operation"]: row.get("changeover") for row in data["rows"]} == {"r": None, "b": None, "b2": 5400}

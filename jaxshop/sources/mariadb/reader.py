@@ -15,6 +15,7 @@ from typing import Any
 from jaxshop.shop import Job, Machine, Operation, Provenance, Shop, validate
 from jaxshop.shop.records import MAX_QUANTITY, MAX_WEIGHT
 from jaxshop.sources.mariadb.connection import ConnectionLostError, Database, connect
+from jaxshop.sources.mariadb.plant import PlantTables, under_way
 from jaxshop.sources.mariadb.settings import PREFIX, DbSettings, load_settings
 from jaxshop.sources.mariadb.values import Refusals, is_number, is_whole, iso, parse_moment, show, text
 from jaxshop.sources.snapshot import sign
@@ -39,6 +40,9 @@ class Counts:
     inactive_machines: int = 0
     past_releases: int = 0
     past_availabilities: int = 0
+    finished_operations: int = 0
+    running_operations: int = 0
+    unused_setups: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,19 +109,33 @@ class _Reader:
         taken_at = self.database.query("session", "SELECT CAST(UTC_TIMESTAMP() AS CHAR)")[0][0]
         if self.settings.plan_start is None:
             self.plan_start = self.read_plan_start()
+        self.plant = PlantTables(self.database, self.refusals, self.plan_start, self.counts.rows)
+        calendars = self.plant.calendars()
         machines = self.read_machines()
+        self.plant.downtimes(machines)
         jobs = self.read_jobs()
         routes, alternatives = self.read_operations(jobs)
         self.read_alternatives(alternatives, machines)
         for id, route in routes.items():
             self.check_route(id, route, alternatives)
+        operations = {op.id: op for route in routes.values() for op in route.values()}
+        progress = self.plant.progress(operations, alternatives)
+        complete = (replace(job, operations=_route(routes[id], alternatives)) for id, job in sorted(jobs.items()))
+        left = [job for job in (under_way(job, progress, self.refusals) for job in complete) if job is not None]
+        setups, self.counts.unused_setups = self.plant.changeovers(machines, left)
+        self.counts.finished_operations = len(progress.finished)
+        self.counts.running_operations = len(progress.running)
+        if jobs and not left:
+            self.refusals.add("progress", (), "finished_at", None, "every operation of every open job is finished")
         self.refusals.raise_if_any()
         return Shop(
             name=self.settings.name,
             machines=tuple(machine for _, machine in sorted(machines.items()) if machine),
-            jobs=tuple(replace(job, operations=_route(routes[id], alternatives)) for id, job in sorted(jobs.items())),
+            jobs=tuple(left),
             plan_start=iso(self.plan_start),
             provenance=Provenance("mariadb", self.settings.where, iso(parse_moment(taken_at))),
+            calendars=calendars,
+            changeovers=setups,
         )
 
     def read_plan_start(self) -> datetime:
@@ -133,10 +151,11 @@ class _Reader:
     def read_machines(self) -> dict[str, Machine | None]:
         """Return the machines by id; None for one that is inactive."""
         table = "machines"
-        columns = "`machine_id`, `work_centre`, CAST(`available_from` AS CHAR), `active`"
+        rules = f"{self.plant.column(table, 'calendar_id')}, {self.plant.column(table, 'family')}"
+        columns = f"`machine_id`, `work_centre`, CAST(`available_from` AS CHAR), `active`, {rules}"
         machines: dict[str, Machine | None] = {}
         folded: dict[str, str] = {}
-        for name, centre, available_from, active in self.rows(table, columns, "`machines`"):
+        for name, centre, available_from, active, calendar, family in self.rows(table, columns, "`machines`"):
             if (id := self.refusals.key(table, "machine_id", name, folded)) is None:
                 continue
             if centre is not None and not (isinstance(centre, str) and centre.isprintable()):
@@ -146,7 +165,8 @@ class _Reader:
             start = self.moment(table, id, "available_from", available_from) or 0
             self.counts.past_availabilities += start < 0
             self.counts.inactive_machines += active == 0
-            machines[id] = None if active == 0 else Machine(id, centre, max(0, start))
+            made = Machine(id, centre, max(0, start), _name(calendar), family=_name(family))
+            machines[id] = None if active == 0 else made
         if not any(machines.values()) and not self.unsure[table]:
             self.refusals.add(table, (), "active", 1, "there is no active machine")
         return machines
@@ -191,11 +211,13 @@ class _Reader:
         """Return the jobs' operations, and for each an empty dict of alternatives."""
         table = "operations"
         columns = ", ".join(f"`{table}`.`{name}`" for name in ("operation_id", "job_id", "seq", "setup_h"))
+        columns += "".join(f", {self.plant.column(table, name)}" for name in ("interruptible", "family", "lag_h"))
         source = f"`{table}` LEFT JOIN `jobs` ON `jobs`.`job_id` = `{table}`.`job_id` WHERE {self.is_open}"
         routes: Routes = {id: {} for id in jobs}
         alternatives: Alternatives = {}
         folded: dict[str, str] = {}
-        for name, job, seq, setup_h in self.rows(table, columns, source, self.settings.open_states):
+        rows = self.rows(table, columns, source, self.settings.open_states)
+        for name, job, seq, setup_h, interruptible, family, lag_h in rows:
             if text(job) in self.unsure["jobs"]:  # the join gives the operation once for each of those rows
                 self.unsure[table].add(text(name))
                 self.incomplete.add(text(job))
@@ -205,6 +227,9 @@ class _Reader:
                 continue
             alternatives[id] = {}
             setup = self.refusals.ticks(table, (id,), "setup_h", setup_h, least=0)
+            lag = 0 if lag_h is None else self.refusals.ticks(table, (id,), "lag_h", lag_h, least=0)
+            if interruptible not in (None, 0, 1):
+                self.refusals.add(table, (id,), "interruptible", interruptible, "must be the number 0 or 1, or NULL")
             route = routes.get(text(job))
             if route is None:
                 self.refusals.add(table, (id,), "job_id", job, "there is no such job")
@@ -216,7 +241,7 @@ class _Reader:
                 twin = f"{show(route[seq].id)} of job {show(job)} has it too"
                 self.refusals.add(table, (id,), "seq", seq, f"a repeat: {twin}", "a repeat")
             else:
-                route[int(seq)] = Operation(id, {}, setup)
+                route[int(seq)] = Operation(id, {}, setup, interruptible != 0, _name(family), lag)
         return routes, alternatives
 
     def read_alternatives(self, alternatives: Alternatives, machines: dict[str, Machine | None]) -> None:
@@ -271,6 +296,11 @@ class _Reader:
         for row in self.database.stream(table, columns, source, values):
             self.counts.rows[table] += 1
             yield row
+
+
+def _name(value: object) -> str | None:
+    """A name as text, if there is one; what is none is refused with the shop."""
+    return None if value is None else text(value)
 
 
 def _route(route: dict[int, Operation], alternatives: Alternatives) -> tuple[Operation, ...]:

@@ -11,8 +11,10 @@ from decimal import Decimal
 from importlib.resources import files
 
 from jaxshop.schedule import Schedule, verify
-from jaxshop.shop import LotPlan, Shop, fingerprint
+from jaxshop.shop import MAKESPAN, LotPlan, Shop, fingerprint
+from jaxshop.shop.records import WEEKDAYS
 from jaxshop.sources.mariadb.connection import Database, DuplicateKeyError, connect
+from jaxshop.sources.mariadb.plant import COLUMNS, PLANT_TABLES
 from jaxshop.sources.mariadb.reader import read_from
 from jaxshop.sources.mariadb.settings import DbSettings, load_settings
 from jaxshop.sources.mariadb.values import iso, show, to_hours
@@ -24,7 +26,10 @@ RESULT_TABLES = ("schedules", "scheduled_operations")
 SCHEDULE_COLUMNS = "schedule_id, shop_fingerprint, checkpoint_id, max_lot_hours, plan_start, makespan_h, created_at"
 SCHEDULED_COLUMNS = "schedule_id, job_id, lot, operation_id, machine_id, start_at, end_at"
 
-LONGEST = {"machine_id": 64, "work_centre": 64, "job_id": 64, "operation_id": 96}
+LONGEST = {
+    **{"machine_id": 64, "work_centre": 64, "job_id": 64, "operation_id": 96},
+    **{"calendar_id": 64, "family": 64, "reason": 255},
+}
 LARGEST_WEIGHT = 99_999
 
 
@@ -41,7 +46,7 @@ def init(settings: DbSettings | None = None, results_only: bool = False) -> list
     Raises:
         ShopError: a table or view of one of the names exists already; nothing is made, and it is not touched.
     """
-    names = RESULT_TABLES if results_only else SHOP_TABLES + RESULT_TABLES
+    names = RESULT_TABLES if results_only else SHOP_TABLES + PLANT_TABLES + RESULT_TABLES
     settings = settings or load_settings()
     with connect(settings, writer=True) as database:
         if found := _existing(database, names):
@@ -95,7 +100,7 @@ def load(shop: Shop, settings: DbSettings | None = None) -> datetime:
     start = datetime.fromisoformat(shop.plan_start) if shop.plan_start else settings.plan_start or _now()
     start = start.replace(microsecond=0)
     with connect(settings, writer=True) as database, database.transaction():
-        for table in SHOP_TABLES:
+        for table in (*SHOP_TABLES, *_existing(database, PLANT_TABLES)):
             if database.query(table, f"SELECT EXISTS (SELECT 1 FROM `{table}`)")[0][0]:
                 raise ShopError(f"mariadb: {table}: holds rows already; db load fills empty tables only")
         _insert_shop(database, shop, start, settings.open_states[0])
@@ -168,8 +173,12 @@ def write_back(
 def _insert_shop(database: Database, shop: Shop, start: datetime, status: str) -> None:
     """Insert in the order of the foreign keys; `plan` first, since its only row keeps a second load out."""
     database.insert("plan", "plan_start", [(_at(start),)])
-    machines = [(m.id, m.work_centre, _at(start, m.available_from or None), 1) for m in shop.machines]
-    database.insert("machines", "machine_id, work_centre, available_from, active", machines)
+    columns = "machine_id, work_centre, available_from, active"
+    machines: list[tuple] = [(m.id, m.work_centre, _at(start, m.available_from or None), 1) for m in shop.machines]
+    if any(machine.calendar or machine.family for machine in shop.machines):
+        columns += ", calendar_id, family"
+        machines = [(*row, m.calendar, m.family) for row, m in zip(machines, shop.machines, strict=True)]
+    database.insert("machines", columns, machines)
     jobs = [
         (
             *(job.id, job.quantity, _at(start, job.release or None), _at(start, job.due)),
@@ -178,10 +187,16 @@ def _insert_shop(database: Database, shop: Shop, start: datetime, status: str) -
         for job in shop.jobs
     ]
     database.insert("jobs", "job_id, quantity, release_at, due_at, weight, status", jobs)
-    operations = [
-        (op.id, job.id, seq, to_hours(op.setup)) for job in shop.jobs for seq, op in enumerate(job.operations, 1)
-    ]
-    database.insert("operations", "operation_id, job_id, seq, setup_h", operations)
+    columns = "operation_id, job_id, seq, setup_h"
+    steps = [(job.id, seq, op) for job in shop.jobs for seq, op in enumerate(job.operations, 1)]
+    operations: list[tuple] = [(op.id, job, seq, to_hours(op.setup)) for job, seq, op in steps]
+    if any(op.family or op.lag or not op.interruptible for *_, op in steps):
+        columns += ", family, interruptible, lag_h"
+        operations = [
+            (*row, op.family, int(op.interruptible), to_hours(op.lag))
+            for row, (*_, op) in zip(operations, steps, strict=True)
+        ]
+    database.insert("operations", columns, operations)
     alternatives = [
         (op.id, machine, to_hours(ticks))
         for job in shop.jobs
@@ -189,11 +204,57 @@ def _insert_shop(database: Database, shop: Shop, start: datetime, status: str) -
         for machine, ticks in op.alternatives.items()
     ]
     database.insert("operation_machines", "operation_id, machine_id, duration_h", alternatives)
+    _insert_rules(database, shop, start)
+
+
+def _insert_rules(database: Database, shop: Shop, start: datetime) -> None:
+    """Insert what there is of the plant's own rules."""
+    shifts = [
+        (calendar.id, WEEKDAYS[day], _clock(opens), _clock(closes))
+        for calendar in shop.calendars
+        for day, of_day in enumerate(calendar.weekly)
+        for opens, closes in of_day
+    ]
+    days: list[tuple] = [(calendar.id, day, None, None) for calendar in shop.calendars for day in calendar.closed]
+    for calendar in shop.calendars:
+        for day, of_day in calendar.open:
+            days += [(calendar.id, day, _clock(opens), _clock(closes)) for opens, closes in of_day] or [
+                (calendar.id, day, None, None)
+            ]
+    rows: dict[str, list[tuple]] = {
+        "calendars": [(calendar.id, calendar.timezone) for calendar in shop.calendars],
+        "calendar_shifts": shifts,
+        "calendar_days": days,
+        "machine_downtime": [
+            (m.id, _at(start, down.start), _at(start, down.end), down.reason)
+            for m in shop.machines
+            for down in m.unavailable
+        ],
+        "setups": [
+            (entry.work_centre, entry.machine, entry.from_family, entry.to_family, to_hours(entry.ticks))
+            for entry in shop.changeovers
+        ],
+        "progress": [
+            (op.id, op.fixed.machine, _at(start, op.fixed.start), None)
+            for job in shop.jobs
+            for op in job.operations
+            if op.fixed is not None
+        ],
+    }
+    for table, entries in rows.items():
+        if entries:
+            database.insert(table, ", ".join(f"`{name}`" for name in COLUMNS[table].split(", ")), entries)
+
+
+def _clock(second: int) -> str:
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
 def _check_storable(shop: Shop) -> None:
     """Refuse what the columns would cut off or round."""
     faults = []
+    if shop.objective != MAKESPAN:
+        faults.append(f"mariadb: {shop.name}: the tables have no place for an objective beside the makespan")
 
     def check_length(table: str, column: str, value: str | None) -> None:
         if value is not None and len(value) > LONGEST[column]:
@@ -203,6 +264,11 @@ def _check_storable(shop: Shop) -> None:
     for machine in shop.machines:
         check_length("machines", "machine_id", machine.id)
         check_length("machines", "work_centre", machine.work_centre)
+        check_length("machines", "family", machine.family)
+        for down in machine.unavailable:
+            check_length("machine_downtime", "reason", down.reason)
+    for calendar in shop.calendars:
+        check_length("calendars", "calendar_id", calendar.id)
     for job in shop.jobs:
         check_length("jobs", "job_id", job.id)
         if job.weight > LARGEST_WEIGHT or job.weight != round(job.weight, 4):
@@ -210,6 +276,7 @@ def _check_storable(shop: Shop) -> None:
             faults.append(f"mariadb: jobs: {show(job.id)}: weight {job.weight}: {limits}")
         for op in job.operations:
             check_length("operations", "operation_id", op.id)
+            check_length("operations", "family", op.family)
             for machine_id, ticks in op.alternatives.items():
                 if ticks == 0:
                     where = f"{show(op.id)}, {show(machine_id)}"

@@ -47,11 +47,18 @@ Clock.months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 
 const naturally = new Intl.Collator("en", { numeric: true }).compare;
 
+/** Ticks between two that a machine is open. */
+function openTicks(machine, from, to) {
+  const shut = machine.closed.reduce((sum, [a, b]) => sum + Math.max(0, Math.min(b, to) - Math.max(a, from)), 0);
+  return Math.max(0, to - from - shut);
+}
+
 /**
  * One schedule of one shop, indexed for drawing. Every time is in ticks.
  *
- * shop: {name, unit, plan_start, machines: [{id, work_centre, available_from}],
- *        jobs: [{id, release, due, operations: [{id, setup}]}]}; rows: the `operations` of a schedule.json.
+ * shop: {name, unit, plan_start, machines: [{id, work_centre, available_from, closed: [[from, to]]}],
+ *        jobs: [{id, release, due, operations: [{id, setup}]}]}; rows: the `operations` of a schedule.json, perhaps
+ *        with `changeover`, what of them is set-up by sequence. Without `closed` a machine is always open.
  */
 class Plan {
   constructor(shop, rows, { bound = null, target = null } = {}) {
@@ -61,7 +68,8 @@ class Plan {
     this.bound = bound;
     this.target = target;
     this.machines = shop.machines.map((m, index) => ({
-      id: m.id, index, centre: m.work_centre ?? "", availableFrom: m.available_from ?? 0, bars: [], reach: [], busy: 0,
+      id: m.id, index, centre: m.work_centre ?? "", availableFrom: m.available_from ?? 0, closed: m.closed ?? [],
+      bars: [], reach: [], busy: 0,
     }));
     this.jobs = shop.jobs.map((j, index) => ({
       id: j.id, index, release: j.release ?? 0, due: j.due ?? null, operations: j.operations, bars: [],
@@ -84,7 +92,7 @@ class Plan {
       if (!machine || step === undefined) {
         throw new Error(`The schedule is of another shop: job ${row.job}, operation ${row.operation}, machine ${row.machine}.`);
       }
-      const setup = Math.min(job.operations[step].setup ?? 0, row.end - row.start);
+      const setup = Math.min((job.operations[step].setup ?? 0) + (row.changeover ?? 0), row.end - row.start);
       const bar = { plan: this, job, machine, step, setup, lot: row.lot, operation: row.operation, start: row.start, end: row.end };
       machine.bars.push(bar);
       job.bars.push(bar);
@@ -97,8 +105,8 @@ class Plan {
     let latest = -Infinity;
     // The latest end so far never falls, so a search finds the first visible bar even where an invalid plan overlaps.
     machine.reach = machine.bars.map((bar) => (latest = Math.max(latest, bar.end)));
-    machine.busy = machine.bars.reduce((sum, bar) => sum + bar.end - bar.start, 0);
-    machine.utilisation = this.makespan ? machine.busy / this.makespan : 0;
+    machine.busy = machine.bars.reduce((sum, bar) => sum + openTicks(machine, Math.max(0, bar.start), bar.end), 0);
+    machine.utilisation = machine.busy / Math.max(1, openTicks(machine, 0, this.makespan));
   }
 
   #summarise(job) {

@@ -43,6 +43,16 @@ class Plot {
       // A row is closed before its machine may work.
       const closed = g.x(g.rows[r].availableFrom) - plot.x;
       if (closed > 0) pen.rect(pen.theme.dim, plot.x, g.y(r), closed, g.rowHeight);
+      this.#closings(pen, g.rows[r], g.y(r));
+    }
+  }
+
+  /** A row is also closed where its machine's shifts leave a gap that is at least a pixel wide. */
+  #closings(pen, machine, y) {
+    const { g } = this;
+    for (const [from, to] of machine.closed) {
+      if (to < g.view.left || from > g.right || (to - from) * g.scale < 1) continue;
+      pen.faint(0.6, () => pen.rect(pen.theme.dim, g.x(from), y, (to - from) * g.scale, g.rowHeight));
     }
   }
 

@@ -188,6 +188,7 @@ class Viewer {
     return [
       [el("strong", {}, machine.id), machine.centre ? ` · ${machine.centre}` : ""],
       [`${(100 * machine.utilisation).toFixed(1)} % busy: ${clock.text(machine.busy, 1)} in ${machine.bars.length} operations`],
+      ...(machine.closed.length ? [["its busy share is of the time that it is open"]] : []),
       ...(machine.availableFrom > 0 ? [[`available from ${clock.text(machine.availableFrom, 1)}`]] : []),
     ];
   }

@@ -51,6 +51,18 @@ def test_a_plan_adds_up() -> None:
     assert found[4:] == [[HOUR, None], [2 * HOUR, HOUR, 2 * HOUR], ["", "press"], [1, 2, 1, 1]]
 
 
+def test_closed_time_is_no_idle_time() -> None:
+    """By hand: M9 is closed for half an hour of its bar and an hour later; S1's bar holds half an hour of set-up."""
+    shut = [[5400, 7200], [9000, 9000 + HOUR]]
+    machines = [{**machine, "closed": shut if machine["id"] == "M9" else []} for machine in SHOP["machines"]]
+    rows = [ROWS[0], {**ROWS[1], "changeover": 1800}, ROWS[2]]
+    body = """const plan = new Plan(given.shop, given.rows);
+      return [plan.machines.map((m) => [m.busy, m.utilisation]), plan.bars.map((bar) => bar.setup)];"""
+    figures, setups = run_script(PLAN, body, {"shop": {**SHOP, "machines": machines}, "rows": rows})
+    assert figures == [[2 * HOUR, 0.5], [1800, 1800 / (4 * HOUR - 5400)], [2 * HOUR, 0.5]]
+    assert setups == [1800, 1800, 0]
+
+
 def test_machines_are_ordered_as_people_count() -> None:
     """Shows M9 before M10 by name, its work centre first by centre, and the busiest first by load."""
     orders = "['centre', 'machine', 'busiest'].map((order) => plan.ordered(order).map((machine) => machine.id))"
