@@ -35,7 +35,7 @@ PATH = re.compile(
 COMMANDS = [
     ("train.py",),
     ("serve.py",),
-    *(("jaxshop", name) for name in ("inspect", "solve", "verify", "evaluate", "profile", "db")),
+    *(("jaxshop", name) for name in ("inspect", "solve", "reschedule", "verify", "evaluate", "profile", "db")),
 ]
 
 on_every_page = pytest.mark.parametrize("page", TEXTS)

@@ -11,6 +11,7 @@ from jaxshop.cli.db import add_db, run_db
 from jaxshop.cli.evaluate import add_evaluate
 from jaxshop.cli.inspect import add_inspect
 from jaxshop.cli.profile import add_profile
+from jaxshop.cli.reschedule import add_reschedule
 from jaxshop.cli.selftest import add_selftest
 from jaxshop.cli.solve import add_solve
 from jaxshop.cli.train import train
@@ -63,7 +64,8 @@ def _run_command(argv: Sequence[str] | None) -> int:
     parser = Parser(prog="jaxshop", description="A learned scheduler for flexible job shops.")
     parser.add_argument("--version", action="version", version=f"jaxshop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (add_inspect, add_solve, add_verify, add_evaluate, add_profile, add_selftest, add_db):
+    adders = (add_inspect, add_solve, add_reschedule, add_verify, add_evaluate, add_profile, add_selftest, add_db)
+    for add in adders:
         add(commands)
     args = parser.parse_args(argv)
     code: int = run_db(args) if args.command == "db" else args.run(args)

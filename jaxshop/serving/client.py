@@ -76,6 +76,17 @@ class Client:
         body = {"shop": _document(shop), "schedule": dict(schedule)}
         return self._ask("POST", "/v1/schedules:verify", json=body)
 
+    def reschedule(
+        self,
+        shop: Shop | Mapping[str, Any] | str | os.PathLike[str],
+        schedule: Mapping[str, Any],
+        now: float,
+        **told: Any,
+    ) -> dict[str, Any]:
+        """Plan anew what is left of a schedule at an hour; `told` are the other keys of `POST /v1/reschedules`."""
+        body = {"shop": _document(shop), "schedule": dict(schedule), "now": now, **told}
+        return self._ask("POST", "/v1/reschedules", json=body)
+
     def models(self) -> list[dict[str, Any]]:
         """Return the models in use, with the sizes that they take."""
         return self._ask("GET", "/v1/models")["models"]

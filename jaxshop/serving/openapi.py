@@ -11,11 +11,16 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from jaxshop.serving import problems
+from jaxshop.serving.reschedule_schemas import RescheduleRequest
 from jaxshop.serving.schemas import SHOP_EXAMPLE, ProblemDocument, ShopFile, VerifyRequest
 from jaxshop.shop import fingerprint, parse_shop
 
 REF = "#/components/schemas/{model}"
-BODIES: dict[str, type[BaseModel]] = {"/v1/schedules": ShopFile, "/v1/schedules:verify": VerifyRequest}
+BODIES: dict[str, type[BaseModel]] = {
+    "/v1/schedules": ShopFile,
+    "/v1/schedules:verify": VerifyRequest,
+    "/v1/reschedules": RescheduleRequest,
+}
 OPEN = frozenset({"/livez", "/readyz"})
 
 _ANY = {401: "No key, or an unknown one"}
@@ -41,6 +46,7 @@ PROBLEMS: dict[str, dict[int, str]] = {
     "/v1/demo-shop": {503: "Not ready; see Retry-After"},
     "/v1/schedules": _BODY,
     "/v1/schedules:verify": _BODY,
+    "/v1/reschedules": _BODY,
     "/v1/schedules/{id}": {404: "No such request (any more)"},
     "/v1/schedules/{id}:stop": {404: "No such request (any more)"},
     "/v1/schedules/{id}/events": {404: "No such request (any more)"},
@@ -100,6 +106,8 @@ def _add_problems(operation: dict[str, Any], kinds: dict[int, str]) -> None:
 def _add_body(operation: dict[str, Any], model: type[BaseModel]) -> None:
     content: dict[str, Any] = {"schema": {"$ref": REF.format(model=model.__name__)}}
     example = SHOP_EXAMPLE if model is ShopFile else {"shop": SHOP_EXAMPLE, "schedule": _schedule_example()}
+    if model is RescheduleRequest:
+        example = example | {"now": 1.0, "down": [{"machine": "PP09", "from": 1.0, "to": 3.0}], "drop": []}
     content["examples"] = {"small": {"summary": "Three machines, two jobs", "value": example}}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}
 

@@ -22,6 +22,7 @@ from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.logs import event, log
 from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import MOST_ERRORS, Problem, busy, refusing
+from jaxshop.serving.replanner import answer, read_request
 from jaxshop.serving.scheduler import SafeScheduler, alone
 from jaxshop.serving.schemas import Options
 from jaxshop.serving.settings import Settings
@@ -31,7 +32,7 @@ from jaxshop.serving.workers import Search
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, parse_shop, refuse_rules, shop_to_json, split_lots
 from jaxshop.shop.plant import without_rules
 from jaxshop.sources import load_shop
-from jaxshop.support.errors import ShopError
+from jaxshop.support.errors import InvalidScheduleError, ShopError
 from jaxshop.support.files import parse_json
 
 WHERE = "body"
@@ -197,6 +198,27 @@ class Planner:
             "makespan_hours": schedule.makespan / TICKS_PER_HOUR,
         }
         return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
+
+    def reschedule(
+        self, body: bytes, waited_s: float, *, budget_s: float, cancelled: threading.Event
+    ) -> Reply | Search[Reply]:
+        """Answer `POST /v1/reschedules`: say what search has to be run; without a place for it, repairs answer."""
+        began = time.monotonic()
+        with refusing(WHERE):
+            data = _decode(body)
+        asked = read_request(data, WHERE, self._plan, budget_s)
+        seconds = min(budget_s, self._settings.search_s) if asked.time_limit_s is None else asked.time_limit_s
+
+        def search(has_place: bool) -> Reply:
+            try:
+                document = answer(asked, seconds if has_place else 0.0, self._settings.search_cores, cancelled)
+            except InvalidScheduleError as error:
+                self._metrics.unanswered.inc()
+                log.error("no verified schedule: %s", error)
+                raise Problem(500, "unverified", "no schedule passed the verifier, so there is no answer") from None
+            return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
+
+        return Search(search, max(0.0, PATIENCE * seconds))
 
     def reload(self) -> dict[str, Any]:
         """Read the checkpoint again; the new weights are used only after a canary shop went well with them.

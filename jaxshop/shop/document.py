@@ -53,6 +53,13 @@ def parse_shop(data: object, where: str) -> Shop:
     return shop
 
 
+def read_jobs(reader: Reader, entry: dict[str, Any], path: str) -> tuple[Job, ...]:
+    """The jobs of the list at `path`, as a shop file has them; what is wrong goes to the reader's faults."""
+    inner = _ShopReader("")
+    inner.faults = reader.faults
+    return tuple(inner.job(*item) for item in inner.elements(entry, path))
+
+
 def shop_to_json(shop: Shop) -> dict[str, Any]:
     """Return the shop file's JSON, from which `parse_shop` reads the same ticks.
 

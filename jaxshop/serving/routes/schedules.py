@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from jaxshop.serving.jobs import Job
 from jaxshop.serving.problems import Problem
+from jaxshop.serving.reschedule_schemas import RescheduleReply
 from jaxshop.serving.schemas import JobProgress, JobState, Options, ScheduleReply, VerifyReply
 from jaxshop.serving.service import Service, service_of
 from jaxshop.serving.workers import Search
@@ -86,6 +87,20 @@ async def schedule(
 async def verify(request: Request, service: ServiceOf, body: Body) -> Response:
     """Check a schedule, whoever made it, against its shop."""
     reply = await _while_connected(request, service, partial(service.planner.verify, body), threading.Event())
+    return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
+
+
+@routes.post(
+    "/reschedules",
+    response_class=Response,
+    responses={200: {"model": RescheduleReply, "description": "A verified schedule of the whole shop as it is now"}},
+)
+async def reschedule(request: Request, service: ServiceOf, body: Body) -> Response:
+    """Plan anew what is left of a schedule under way."""
+    cancelled = threading.Event()
+    budget = BUDGET * service.settings.request_timeout_s
+    work = partial(service.planner.reschedule, body, budget_s=budget, cancelled=cancelled)
+    reply = await _while_connected(request, service, work, cancelled)
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
 

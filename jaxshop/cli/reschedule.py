@@ -1,0 +1,202 @@
+"""`jaxshop reschedule`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jaxshop.cli.arguments import add_command, count, load, positive_count, seconds
+from jaxshop.schedule.events import Down, Events, Told
+from jaxshop.shop import MAX_HOURS, TICKS_PER_HOUR, Job, Shop
+
+if TYPE_CHECKING:
+    from jaxshop.search.replan import Replanned
+
+SHOWN = 20
+"""Operations that are listed on the console; the JSON holds all."""
+
+NUMBER = r"-?\d+(?:\.\d*)?|-?\.\d+"
+
+
+def add_reschedule(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(commands, "reschedule", run_reschedule, "plan anew what is left of a schedule under way")
+    parser.add_argument("shop", metavar="SHOP")
+    parser.add_argument("schedule", metavar="schedule.json")
+    parser.add_argument("--now", type=_ticks, required=True, metavar="H", help="hours since the plan start")
+    parser.add_argument(
+        "--freeze-hours", type=_ticks, default=0, metavar="F", help="what starts within F hours stays as it is"
+    )
+    parser.add_argument(
+        "--down", type=_down, action="append", default=[], metavar="M:FROM-TO", help="machine M is down, in hours"
+    )
+    parser.add_argument("--add", action="append", default=[], metavar="SHOP2", help="a shop file whose jobs come")
+    parser.add_argument("--drop", action="append", default=[], metavar="JOB", help="a job that is wanted no more")
+    parser.add_argument("--late", type=_told, action="append", default=[], metavar="OPERATION:H", help="ends at hour H")
+    parser.add_argument(
+        "--worked", type=_told, action="append", default=[], metavar="OPERATION:H", help="H hours of it are done"
+    )
+    parser.add_argument(
+        "--stability", type=_weight, default=0.0, metavar="W", help="what an hour's move costs, in hours"
+    )
+    parser.add_argument("--time-limit", type=seconds, default=None, metavar="S", help="search for S seconds; else 1")
+    parser.add_argument("--threads", type=positive_count, metavar="N", help="searches side by side; else all cores")
+    parser.add_argument("--seed", type=count, default=0)
+    parser.add_argument("--out", required=True, metavar="FILE", help="where the new schedule goes")
+    parser.add_argument("--shop-out", metavar="FILE", help="where the shop as it is now goes")
+    parser.add_argument("--gantt", metavar="FILE", help="also draw it as a page")
+
+
+def run_reschedule(args: argparse.Namespace) -> int:
+    """Carry it out; returns the exit code."""
+    from jaxshop.cli.progress import Interrupt, ProgressLine
+    from jaxshop.schedule import read, write
+    from jaxshop.schedule.happened import happened
+    from jaxshop.search.improve import kernels
+    from jaxshop.search.replan import SECONDS, facts, replan
+    from jaxshop.shop import shop_to_json
+    from jaxshop.support.files import check_writable, write_atomic
+    from jaxshop.views.gantt import write_gantt
+
+    limit = SECONDS if args.time_limit is None else args.time_limit
+    if limit:
+        kernels.begin()
+    for path in filter(None, (args.out, args.shop_out, args.gantt)):
+        check_writable(path)
+    schedule = read(args.schedule)
+    shop = load(args)
+    past = happened(shop, schedule, _events(args, shop), args.schedule)
+    text = json.dumps(shop_to_json(past.plan.shop), indent=1) + "\n" if args.shop_out else ""
+    begun = time.monotonic()
+    with Interrupt() as interrupt, ProgressLine(shop.unit, limit, begun) as line:
+        found = replan(
+            past,
+            limit,
+            args.stability,
+            args.seed,
+            threads=args.threads,
+            begun=begun,
+            cancelled=interrupt,
+            watch=line.watch,
+        )
+    write(args.out, found.best.schedule)
+    if args.shop_out:
+        write_atomic(args.shop_out, text)
+    if args.gantt:
+        write_gantt(args.gantt, past.plan, found.best.schedule, found.bound, None)
+    if args.json:
+        print(json.dumps(facts(found)))
+    else:
+        print("\n".join(_lines(found, args.out)))
+    return 130 if interrupt() else 0
+
+
+def _events(args: argparse.Namespace, shop: Shop) -> Events:
+    return Events(
+        args.now,
+        args.freeze_hours,
+        tuple(args.down),
+        tuple(job for path in args.add for job in _jobs(shop, path)),
+        tuple(args.drop),
+        tuple(_named(shop, *told) for told in args.late),
+        tuple(_named(shop, *told) for told in args.worked),
+    )
+
+
+def _jobs(shop: Shop, path: str) -> tuple[Job, ...]:
+    from jaxshop import load_shop
+    from jaxshop.schedule.coming import jobs_that_come
+
+    return jobs_that_come(shop, load_shop(path), path)
+
+
+def _named(shop: Shop, name: str, ticks: int) -> Told:
+    """The operation of a name, and its lot where a number follows a #; ids may hold one themselves."""
+    operation, mark, lot = name.rpartition("#")
+    known = any(op.id == name for job in shop.jobs for op in job.operations)
+    return Told(operation, int(lot), ticks) if mark and lot.isdecimal() and not known else Told(name, None, ticks)
+
+
+def _lines(found: Replanned, out: str) -> list[str]:
+    """What a person is told."""
+    from jaxshop.search.replan import facts
+    from jaxshop.shop import span
+
+    told, shop = facts(found), found.past.plan.shop
+    changes, late = told["changes"], told["late"]
+
+    def hours(value: float) -> str:
+        return span(round(value * TICKS_PER_HOUR), shop.unit)
+
+    gap = "" if told["gap_percent"] is None else f", {told['gap_percent']:.2f} % over the certified bound"
+    lines = [
+        f"{shop.name}: {hours(told['makespan_hours'])} ({hours(told['before']['makespan_hours'])} before){gap},"
+        f" by {told['source']} in {told['seconds']:.1f} s; wrote {out}",
+        f"moved: {changes['moved']} operations, {changes['machine_changed']} of them to another machine,"
+        f" {hours(changes['later_hours'])} later and {hours(changes['earlier_hours'])} earlier in all",
+    ]
+    for each in changes["list"][:SHOWN]:
+        elsewhere = (
+            f"{each['machine_before']} -> {each['machine']}" if each["machine_before"] != each["machine"] else ""
+        )
+        at = f"{hours(each['start_before'] / TICKS_PER_HOUR)} -> {hours(each['start'] / TICKS_PER_HOUR)}"
+        lines.append(f"  {_row(each)}: {elsewhere or each['machine']}, {at}")
+    if (more := len(changes["list"]) - SHOWN) > 0:
+        lines.append(f"  and {more} more (--json lists them)")
+    texts = {
+        "stopped": "stops while its machine is down, and goes on",
+        "restarted": "is started anew, as it must not stop",
+        "not_kept": "could not begin as planned",
+    }
+    lines += [f"{_row(each)} {text}" for key, text in texts.items() for each in changes[key]]
+    lines += [f"{len(late)} jobs are late, by {hours(told['tardiness_hours'])} weighted"] if late else []
+    for each in late[:SHOWN]:
+        why = ", ".join(_reason(reason, hours) for reason in each["reasons"])
+        lines.append(f"  {each['job']}: {hours(each['late_hours'])} late: {why}")
+    return lines
+
+
+def _row(each: dict[str, Any]) -> str:
+    return f"{each['operation']}{'' if each['lot'] == 0 else '#' + str(each['lot'])}"
+
+
+def _reason(reason: dict[str, Any], hours: Callable[[float], str]) -> str:
+    where = f" {reason['machine']} (behind {reason['behind']})" if "machine" in reason else ""
+    return f"{reason['what']}{where} {hours(reason['hours'])}"
+
+
+def _ticks(text: str) -> int:
+    """Hours, as ticks."""
+    value = float(text) if re.fullmatch(NUMBER, text) else math.nan
+    if not abs(value) <= MAX_HOURS:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of hours, at most {MAX_HOURS}")
+    return round(value * TICKS_PER_HOUR)
+
+
+def _weight(text: str) -> float:
+    """A weight."""
+    value = float(text) if re.fullmatch(NUMBER, text) else math.nan
+    if not 0 <= value <= MAX_HOURS:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 0 to {MAX_HOURS}")
+    return value
+
+
+def _down(text: str) -> Down:
+    """A machine with a span of hours."""
+    match = re.fullmatch(rf"(.+):({NUMBER})-({NUMBER})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} must be MACHINE:FROM-TO, in hours, such as PP09:10.5-14")
+    return Down(match[1], _ticks(match[2]), _ticks(match[3]))
+
+
+def _told(text: str) -> tuple[str, int]:
+    """An operation with hours."""
+    match = re.fullmatch(rf"(.+):({NUMBER})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} must be OPERATION:HOURS, such as JOST0084/1:14.5")
+    return match[1], _ticks(match[2])

@@ -1,0 +1,324 @@
+"""What has happened of a plan and what is left of it: the shop as it is now, rows that stand, and a plan of the rest.
+
+A plan is taken to have been kept as far as it could be: a row that was to begin before now has begun there and then,
+unless its machine was down or at work, or what goes before it was not done. What began stands, also where it ends later
+than planned; so does what starts within the frozen time, if it can. All else is open; nothing open runs before now.
+
+What is told goes into the shop: a machine that is down is `unavailable`, and so is one whose operation loses time, for
+as long as it loses. So the verifier accepts the new schedule of the whole shop, and it may be told of anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+
+from jaxshop.schedule.events import Events, Told
+from jaxshop.schedule.records import Row, Schedule
+from jaxshop.schedule.verify import verify
+from jaxshop.shop import (
+    TICKS_PER_HOUR,
+    Downtime,
+    LotPlan,
+    Machine,
+    Operation,
+    Shop,
+    fingerprint,
+    split_lots,
+    validate,
+)
+from jaxshop.shop.timing import Timing
+from jaxshop.support.errors import ShopError
+
+Key = tuple[str, int, str]
+"""Job, lot and operation."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """A plan under way.
+
+    Attributes:
+        events: what was told.
+        plan: the shop as it is now, whole, and its lots; new schedules are of it.
+        kept: rows that stand: what has happened and what is frozen, by start.
+        rest: what is to be planned: lots without what is kept, from when they are ready; machines from when they are
+            free, set up for what they are set up for then. It has no fixed work. It may have no lots.
+        planned: the rows as planned before, of all that is in `plan`.
+        stopped: kept rows that end later than planned, as their machine is down.
+        restarted: rows that had begun on a machine that goes down, could not be stopped, and are open again.
+        loosened: rows that should be frozen and cannot stay, or began by the plan and cannot have.
+    """
+
+    events: Events
+    plan: LotPlan
+    kept: tuple[Row, ...]
+    rest: LotPlan
+    planned: dict[Key, Row]
+    stopped: tuple[Row, ...]
+    restarted: tuple[Row, ...]
+    loosened: tuple[Row, ...]
+
+    def whole(self, rest: Schedule | None) -> Schedule:
+        """The schedule of the whole shop, from one of the rest."""
+        rows = (*self.kept, *(() if rest is None else rest.rows))
+        return Schedule(self.fingerprint, self.plan.max_lot_hours, tuple(sorted(rows, key=by_start)))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the shop as it is now."""
+        return fingerprint(self.plan.shop)
+
+
+def by_start(row: Row) -> tuple[int, int]:
+    """The order in which rows of a machine follow each other, those without duration first."""
+    return row.start, row.end
+
+
+def happened(shop: Shop, schedule: Schedule, events: Events, where: str = "schedule") -> Past:
+    """Find out what has happened.
+
+    Args:
+        shop: the shop that the schedule is of.
+        schedule: the plan before.
+        events: what is told.
+        where: what to call the schedule.
+
+    Raises:
+        ShopError: the schedule is none of the shop, or what is told cannot be; holds every such fault found.
+    """
+    plan = split_lots(shop, schedule.max_lot_hours)
+    if violations := verify(plan, schedule):
+        raise ShopError([f"{where}: {violation}" for violation in violations])
+    if faults := list(_faults(shop, schedule, events)):
+        raise ShopError(faults)
+    course = _Course(plan, schedule, events)
+    course.follow()
+    now = course.shop_now()
+    validate(now, f"{shop.name} as it is now")
+    present = split_lots(now, schedule.max_lot_hours)
+    names = {(lot.job, lot.index, op.id) for lot in present.lots for op in lot.operations}
+    return Past(
+        events,
+        present,
+        tuple(course.kept.values()),
+        course.rest(present),
+        {row[:3]: row for row in schedule.rows if row[:3] in names},
+        tuple(course.stopped),
+        tuple(row for row in course.restarted if row[:3] in names),
+        tuple(row for row in course.loosened if row[:3] in names),
+    )
+
+
+def _faults(shop: Shop, schedule: Schedule, events: Events) -> Iterator[str]:
+    """What of the events contradicts shop and schedule, whatever has happened."""
+    if not 0 <= events.now < schedule.makespan:
+        until = f"before the end of the plan at {_hours(schedule.makespan)}"
+        yield f"now: {_hours(events.now)}: must be from 0 on and {until}; behind it nothing is left to plan anew"
+    if events.freeze < 0:
+        yield "freeze_hours: must be >= 0"
+    machines, jobs = {machine.id for machine in shop.machines}, {job.id for job in shop.jobs}
+    operations = {op.id for job in shop.jobs for op in job.operations}
+    for down in events.down:
+        if down.machine not in machines:
+            yield f"down: unknown machine {down.machine!r}"
+        if down.end <= down.start:
+            yield f"down: {down.machine}: from {_hours(down.start)} to {_hours(down.end)}: must end after it begins"
+    for name in events.drop:
+        if name not in jobs:
+            yield f"drop: unknown job {name!r}"
+    if len(set(events.drop)) < len(events.drop):
+        yield "drop: names a job twice"
+    for job in events.add:
+        if job.id in jobs:
+            yield f"add: job {job.id!r} is in the shop already"
+        if any(op.fixed for op in job.operations):
+            yield f"add: job {job.id!r} has fixed work; what comes is planned from now on"
+    for what, told in (("late", events.late), ("worked", events.worked)):
+        for each in told:
+            if each.operation not in operations:
+                yield f"{what}: unknown operation {each.operation!r}"
+
+
+class _Course:
+    """Goes through the rows of a plan in order, and keeps what can have been and what can stay."""
+
+    def __init__(self, plan: LotPlan, schedule: Schedule, events: Events):
+        self.plan, self.events = plan, events
+        self.machines = {machine.id: machine for machine in plan.shop.machines}
+        for down in events.down:
+            self._close(down.machine, Downtime(down.start, down.end, "down"))
+        closed = replace(plan.shop, machines=tuple(self.machines.values()))
+        self.timing = Timing(closed, min((row.start for row in schedule.rows), default=0))
+        self.number = {name: m for m, name in enumerate(self.machines)}
+        self.operations = {(lot.job, lot.index, op.id): op for lot in plan.lots for op in lot.operations}
+        self.before = {
+            (lot.job, lot.index, after.id): (lot.job, lot.index, op.id)
+            for lot in plan.lots
+            for op, after in pairwise(lot.operations)
+        }
+        self.rows = sorted(schedule.rows, key=by_start)
+        self.told = dict(self._resolved("late", events.late))
+        self.worked = dict(self._resolved("worked", events.worked))
+        if len(self.told | self.worked) < len(events.late) + len(events.worked):
+            raise ShopError("late: an operation is told of twice, here or under worked")
+        self.free: dict[str, int] = {}
+        self.family = {name: machine.family for name, machine in self.machines.items()}
+        self.kept: dict[Key, Row] = {}
+        self.stopped: list[Row] = []
+        self.restarted: list[Row] = []
+        self.loosened: list[Row] = []
+        self.loose: set[str] = set()  # operations that lost time though they must not stop; they are planned no more
+
+    def follow(self) -> None:
+        """Keep rows, in order, since what is kept decides on what comes after it."""
+        now, until = self.events.now, self.events.now + self.events.freeze
+        for row in self.rows:
+            op, begun = self.operations[row[:3]], row.start < now
+            if not begun and (row.job in self.events.drop or not (row.start < until or op.fixed)):
+                continue
+            if (end := self._end(row, op)) is None:
+                (self.restarted if begun and self._aborted(row, op) else self.loosened).append(row)
+                continue
+            if end != row.end:
+                self.stopped.append(row._replace(end=end))
+            if row[:3] in self.told or row[:3] in self.worked:
+                end = self._told_end(row, op, end)
+            self.kept[row[:3]] = row._replace(end=end)
+            self.free[row.machine] = end
+            if op.family is not None:
+                self.family[row.machine] = op.family
+        for key in (*self.told, *self.worked):
+            if key not in self.kept:
+                raise ShopError(f"late: operation {key[2]!r} cannot have begun before now")
+
+    def shop_now(self) -> Shop:
+        """The shop with what was told."""
+        shop, lots = self.plan.shop, Counter(lot.job for lot in self.plan.lots)
+        jobs = []
+        for job in shop.jobs:
+            done = sum(row.job == job.id for row in self.kept.values()) if job.id in self.events.drop else None
+            if done and lots[job.id] > 1:
+                raise ShopError(
+                    f"drop: job {job.id!r} is cut into lots, of which some have begun; only whole jobs may go"
+                )
+            route = job.operations if done is None else job.operations[:done]
+            if route:
+                job = replace(job, operations=tuple(self._operation(job.id, op) for op in route))
+                jobs.append(job if done is None else replace(job, due=None))
+        jobs += [replace(job, release=max(job.release, self.events.now)) for job in self.events.add]
+        coming = {op.family for job in jobs for op in job.operations}
+        known = coming | {machine.family for machine in shop.machines}
+        changeovers = (e for e in shop.changeovers if e.to_family in coming and e.from_family in known | {None})
+        machines = tuple(self.machines.values())
+        return replace(shop, machines=machines, jobs=tuple(jobs), changeovers=tuple(changeovers))
+
+    def rest(self, present: LotPlan) -> LotPlan:
+        """What is left to plan of the shop as it is now."""
+        lots = []
+        for lot in present.lots:
+            rows = [self.kept.get((lot.job, lot.index, op.id)) for op in lot.operations]
+            done = [row for row in rows if row is not None]
+            if len(done) < len(rows):
+                ready = done[-1].end + lot.operations[len(done) - 1].lag if done else lot.release
+                left = lot.operations[len(done) :]
+                lots.append(replace(lot, operations=left, release=max(self.events.now, ready)))
+        names = {lot.job for lot in lots}
+        families = any(op.family is not None for lot in lots for op in lot.operations)
+        shop = replace(
+            present.shop,
+            machines=tuple(self._from_now(machine) for machine in present.shop.machines),
+            jobs=tuple(job for job in present.shop.jobs if job.id in names),
+            changeovers=present.shop.changeovers if families else (),
+        )
+        return LotPlan(shop, tuple(lots), present.max_lot_hours)
+
+    def _from_now(self, machine: Machine) -> Machine:
+        """The machine as it is when it is free; closings that are over by then are left out."""
+        free = max(self.events.now, machine.available_from, self.free.get(machine.id, 0))
+        closed = []
+        for window in sorted(machine.unavailable, key=lambda window: window.start):
+            if window.start <= free:
+                free = max(free, window.end)
+            else:
+                closed.append(window)
+        return replace(machine, available_from=free, unavailable=tuple(closed), family=self.family[machine.id])
+
+    def _close(self, name: str, window: Downtime) -> None:
+        machine = self.machines[name]
+        self.machines[name] = replace(machine, unavailable=(*machine.unavailable, window))
+
+    def _ticks(self, row: Row, op: Operation) -> int:
+        """What a row takes of open time, with the set-up by what was kept before it."""
+        table, m = self.timing.changeovers, self.number[row.machine]
+        before, to = table.number(self.family[row.machine]), table.number(op.family)
+        by_sequence = 0 if op.fixed else int(table.ticks[table.kind[m], before, to])
+        return op.setup + op.alternatives[row.machine] + by_sequence
+
+    def _end(self, row: Row, op: Operation) -> int | None:
+        """When a row ends that begins as planned; None where it cannot."""
+        if (before := self.before.get(row[:3])) is not None:
+            done = self.kept.get(before)
+            if done is None or done.end + self.operations[before].lag > row.start:
+                return None
+        if self.free.get(row.machine, row.start) > row.start:
+            return None
+        span = self.timing.end_of(self.number[row.machine], row.start, self._ticks(row, op), op.interruptible)
+        return span.end if span.start == row.start else None
+
+    def _aborted(self, row: Row, op: Operation) -> bool:
+        """Whether a row that must not stop has begun, and its machine goes down in its midst."""
+        return not op.interruptible and self._end(row, replace(op, interruptible=True)) is not None
+
+    def _resolved(self, what: str, told: tuple[Told, ...]) -> Iterator[tuple[Key, int]]:
+        """The rows that are told of, by what is planned."""
+        for each in told:
+            rows = [row for row in self.rows if row.operation == each.operation and row.start < self.events.now]
+            rows = [row for row in rows if each.lot in (None, row.lot)]
+            if len(rows) > 1:
+                rows = [row for row in rows if row.end > self.events.now] or rows
+            if not rows:
+                lot = "" if each.lot is None else f", lot {each.lot},"
+                raise ShopError(f"{what}: operation {each.operation!r}{lot} has not begun before now")
+            if len(rows) > 1:
+                raise ShopError(f"{what}: {len(rows)} lots of operation {each.operation!r} have begun: say which lot")
+            yield rows[0][:3], each.ticks
+
+    def _told_end(self, row: Row, op: Operation, end: int) -> int:
+        """When a row ends by what was told; the time that it loses closes its machine, but for its last tick."""
+        m, now = self.number[row.machine], self.events.now
+        what, later = "late", self.told.get(row[:3], 0)
+        if row[:3] in self.worked:
+            what, left = "worked", self._ticks(row, op) - self.worked[row[:3]]
+            if left < 0 or end <= now:
+                raise ShopError(f"worked: operation {op.id!r} has no such work left to do")
+            later = self.timing.end_of(m, now, left, True).end if left else now
+        if later == end:
+            return end
+        if later < end:
+            early = f"would end at {_hours(later)}, before its planned end at {_hours(end)}, which stands"
+            raise ShopError(f"{what}: operation {op.id!r} {early}")
+        self.timing.reach(later + 1)
+        windows = self.timing.windows(m)
+        if int(windows.open_before(later) - windows.open_before(later - 1)) != 1:
+            raise ShopError(f"{what}: operation {op.id!r}: machine {row.machine!r} is closed at {_hours(later)}")
+        if end - 1 <= row.start:
+            raise ShopError(f"{what}: operation {op.id!r} takes no time that it could lose")
+        if not op.interruptible:
+            if sum(lot.job == row.job for lot in self.plan.lots) > 1:
+                raise ShopError(f"{what}: operation {op.id!r} must not stop and is one of a job that is cut into lots")
+            self.loose.add(op.id)
+        self._close(row.machine, Downtime(end - 1, later - 1, f"late: {op.id}"))
+        return later
+
+    def _operation(self, job: str, op: Operation) -> Operation:
+        """An operation as it is now: what could not stay is not fixed any more."""
+        fixed = op.fixed if (job, 0, op.id) in self.kept else None
+        return replace(op, fixed=fixed, interruptible=op.interruptible or op.id in self.loose)
+
+
+def _hours(ticks: int) -> str:
+    return f"{ticks / TICKS_PER_HOUR:g} h"

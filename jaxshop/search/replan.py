@@ -1,0 +1,207 @@
+"""Planning anew: the rest of a plan under way by repair, by rules and by search, and what changes least among them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jaxshop.bounds import Certificate
+from jaxshop.schedule import Schedule, kpis, verify
+from jaxshop.schedule.changes import Change, changes_of, changes_to_json, disturbance, why_late
+from jaxshop.schedule.dispatch import best_rule
+from jaxshop.schedule.happened import Past
+from jaxshop.schedule.repair import Repair, repaired
+from jaxshop.search.proof import Watched
+from jaxshop.search.rules import HostRules
+from jaxshop.search.solver import solve
+from jaxshop.search.types import Options, Stop, Task
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, gap_percent, rules_of
+from jaxshop.support.errors import InvalidScheduleError
+
+POLICIES = ("right-shift", "rules", "search")
+"""Ways to plan anew: the plan as it was, later where it must be; repairs and rules; those, and search."""
+
+SECONDS = 1.0
+"""That a search gets where nothing is said."""
+
+RULES_SHARE = 0.3
+"""Of the time, what rules may take before a search."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A schedule of the whole shop. Its cost is that of the objective and of what it changes, in ticks."""
+
+    schedule: Schedule
+    source: str
+    objective: int
+    changes: list[Change]
+    cost: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Replanned:
+    """The new plan, and those that it was better than, each better than the one before.
+
+    Attributes:
+        bound: certified: no schedule of the whole shop that keeps what stands has a smaller makespan, in ticks.
+        witness: what the bound rests on.
+    """
+
+    past: Past
+    trace: tuple[Candidate, ...]
+    bound: int
+    witness: str
+    seconds: float
+    work_done: int
+
+    @property
+    def best(self) -> Candidate:
+        """The new plan."""
+        return self.trace[-1]
+
+
+class _Trials:
+    """Schedules of the rest, put together with what stands and compared."""
+
+    def __init__(self, past: Past, stability: float, begun: float):
+        self.past, self.stability, self.begun = past, stability, begun
+        self.trace: list[Candidate] = []
+
+    def offer(self, rest: Schedule | None, source: str) -> None:
+        """Take a schedule of the rest, if it is better than all before it."""
+        schedule = self.past.whole(rest)
+        shop = self.past.plan.shop
+        objective = shop.objective.cost(schedule.job_ends, shop.jobs)
+        changes = changes_of(self.past, schedule)
+        cost = objective + (round(self.stability * disturbance(changes)) if self.stability else 0)
+        if self.trace and (cost, disturbance(changes)) >= (self.trace[-1].cost, disturbance(self.trace[-1].changes)):
+            return
+        if violations := [*verify(self.past.plan, schedule), *contradictions(self.past, schedule)]:
+            raise InvalidScheduleError(f"the schedule of {source} is invalid: {violations[0]}")
+        self.trace.append(Candidate(schedule, source, objective, changes, cost, time.monotonic() - self.begun))
+
+
+def contradictions(past: Past, schedule: Schedule) -> list[str]:
+    """Sentences about what in a schedule contradicts what has happened and what is frozen."""
+    rows = {row[:3]: row for row in schedule.rows}
+    stand = {row[:3] for row in past.kept}
+    moved = [f"{row.operation!r} stands, but is moved" for row in past.kept if rows.get(row[:3]) != row]
+    now = past.events.now
+    early = [f"{r.operation!r} starts before now" for key, r in rows.items() if key not in stand and r.start < now]
+    return moved + early
+
+
+def replan(
+    past: Past,
+    time_limit: float = SECONDS,
+    stability: float = 0.0,
+    seed: int = 0,
+    policy: str = "search",
+    threads: int | None = None,
+    begun: float | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    watch: Callable[[Watched], None] = lambda watched: None,
+) -> Replanned:
+    """Plan the rest of a plan anew: repairs first, then rules, then search while time is left.
+
+    Args:
+        past: what has happened.
+        time_limit: seconds; repairs and one rule are made in any case.
+        stability: what an hour by which an operation moves, or another machine, costs in hours of the objective.
+        seed: of all chance.
+        policy: one of `POLICIES`.
+        threads: of the search; None: one for each core.
+        begun: what `time.monotonic()` said when the time began; None: now.
+        cancelled: looked at now and then; True ends the search with the best so far.
+        watch: called with each incumbent of the search.
+
+    Raises:
+        InvalidScheduleError: a schedule is invalid, or contradicts what has happened.
+    """
+    begun = time.monotonic() if begun is None else begun
+    trials = _Trials(past, stability, begun)
+    if not past.rest.lots:
+        trials.offer(None, "repair:nothing")
+        return _result(trials, None, begun, 0)
+    start: Schedule | None = None
+    least = 0
+    task = Task.of(past.rest)
+    for repair in Repair:
+        for urgent in (False, True) if past.events.add else (False,):
+            rest = repaired(past, repair, urgent)
+            trials.offer(rest, f"repair:{repair.value}")
+            if start is None or task.cost(rest) < least:
+                start, least = rest, task.cost(rest)
+            if policy == "right-shift":
+                return _result(trials, task.certificate, begun, 1)
+    done = len(Repair)
+    if policy == "rules":
+        stop = Stop(time_limit, begun=begun, cancelled=cancelled)
+        for incumbent in HostRules().search(task, seed, stop):
+            trials.offer(incumbent.schedule, incumbent.source)
+        return _result(trials, task.certificate, begun, done + stop.done)
+    if not rules_of(past.rest) or time_limit == 0:
+        name, rest = best_rule(past.rest, begun + RULES_SHARE * time_limit)
+        trials.offer(rest, f"rule:{name}")
+        if task.cost(rest) < least:
+            start, least = rest, task.cost(rest)
+    proven = least <= task.objective.lower_bound(task.certificate.value)
+    if proven or time.monotonic() - begun >= time_limit or cancelled():
+        return _result(trials, task.certificate, begun, done)
+    options = Options(start=start, threads=threads)
+    found = solve(
+        past.rest,
+        seed=seed,
+        time_limit=time_limit,
+        method="auto",
+        begun=begun,
+        options=options,
+        cancelled=cancelled,
+        watch=watch,
+    )
+    for incumbent in found.trace:
+        if incumbent.source != "start":
+            trials.offer(incumbent.schedule, incumbent.source)
+    return _result(trials, found.certificate, begun, done + found.work_done)
+
+
+def _result(trials: _Trials, certificate: Certificate | None, begun: float, work: int) -> Replanned:
+    standing = max((row.end for row in trials.past.kept), default=0)
+    bound, witness = standing, "what stands"
+    if certificate is not None and certificate.value > standing:
+        bound, witness = certificate.value, certificate.witness
+    return Replanned(trials.past, tuple(trials.trace), bound, witness, time.monotonic() - begun, work)
+
+
+def facts(found: Replanned) -> dict[str, Any]:
+    """What `jaxshop reschedule --json` and the server tell of a new plan, but for the schedule itself."""
+    past, best = found.past, found.best
+    shop = past.plan.shop
+    before = Schedule(past.fingerprint, past.plan.max_lot_hours, tuple(past.planned.values()))
+    return {
+        "makespan_hours": best.schedule.makespan / TICKS_PER_HOUR,
+        "lower_bound_hours": found.bound / TICKS_PER_HOUR,
+        "gap_percent": gap_percent(best.schedule.makespan, found.bound),
+        "proven_optimal": best.objective <= shop.objective.lower_bound(found.bound),
+        "source": best.source,
+        "valid": True,
+        "seconds": round(found.seconds, 3),
+        "objective": best.objective / TICKS_PER_HOUR,
+        **_lateness(past.plan, best.schedule, found.bound),
+        "work_done": found.work_done,
+        "trace": [[round(each.seconds, 3), each.cost / TICKS_PER_HOUR, each.source] for each in found.trace],
+        "bound": {"witness": found.witness},
+        "fingerprint": past.fingerprint,
+        "before": {"makespan_hours": before.makespan / TICKS_PER_HOUR, **_lateness(past.plan, before, found.bound)},
+        "changes": changes_to_json(past, best.changes),
+        "late": why_late(past.plan, best.schedule),
+    }
+
+
+def _lateness(plan: LotPlan, schedule: Schedule, bound: int) -> dict[str, Any]:
+    found = kpis(plan, schedule, bound)["lateness"] or {"weighted_tardiness_hours": 0.0, "late_jobs": 0}
+    return {"tardiness_hours": found["weighted_tardiness_hours"], "late_jobs": found["late_jobs"]}

@@ -1,0 +1,82 @@
+"""Planning anew: repair, rules and search, what stability changes, and that no plan contradicts what has happened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxshop.schedule import verify
+from jaxshop.schedule.events import Down
+from jaxshop.search.replan import contradictions, facts, replan
+from tests.shop_file import HOUR
+from tests.underway import days, hours, past_of, presses
+
+DOWN = {"down": (Down("P1", 5 * HOUR // 2, 5 * HOUR),)}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_plan_contradicts_what_has_happened(seed: int):
+    """Plants with every rule, told of again and again: what ended or began stands, and the verifier accepts all."""
+    for found in days(seed):
+        past, schedule = found.past, found.best.schedule
+        assert verify(past.plan, schedule) == []
+        assert contradictions(past, schedule) == []
+        assert schedule.makespan >= found.bound
+        told = facts(found)
+        assert told["changes"]["moved"] == len(told["changes"]["list"])
+        before = {key for key, row in past.planned.items() if row.start < past.events.now}
+        lost = {row[:3] for row in (*past.restarted, *past.loosened)}
+        assert before - lost == {row[:3] for row in past.kept if row.start < past.events.now}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1000, 10**6))
+def test_no_plan_contradicts_whatever_is_drawn(seed: int):
+    """The same for any seed; `replan` itself refuses what contradicts."""
+    for found in days(seed):
+        assert contradictions(found.past, found.best.schedule) == []
+
+
+def test_search_finds_what_is_best():
+    """By hand: b1 on the other press ends at 5.5 h, a2 at 8.5 h, which is the bound."""
+    found = replan(past_of(presses(), 2.5, **DOWN), 0.5)
+    assert (found.best.schedule.makespan, found.bound) == (8.5 * HOUR, 8.5 * HOUR)
+    assert hours(found.best.schedule.rows)["b1"][0] == "P2"
+    told = facts(found)
+    assert told["proven_optimal"]
+    assert (told["before"]["makespan_hours"], told["makespan_hours"], told["late_jobs"]) == (7.0, 8.5, 0)
+
+
+def test_stability_keeps_what_hurts_little():
+    """By hand: on P2, b1 ends 1.5 h sooner and the makespan is 6 h, not 7 h; with W = 1 that costs 2.5 h."""
+    calm = past_of(presses(), 2.5)
+    assert replan(calm, 0.5, policy="right-shift").best.changes == []
+    moved, kept = replan(calm, 0.3), replan(calm, 0.3, stability=1.0)
+    assert moved.best.objective == 6 * HOUR
+    assert kept.best.objective == 7 * HOUR
+    assert kept.best.changes == []
+
+
+def test_policies_are_told_apart():
+    """Right shift keeps machines; rules and search do not have to, and are never worse."""
+    past = past_of(presses(), 2.5, **DOWN)
+    shift, rules = replan(past, 1.0, policy="right-shift"), replan(past, 1.0, policy="rules")
+    assert shift.best.source == "repair:right-shift"
+    assert (shift.best.objective, rules.best.objective) == (9.5 * HOUR, 8.5 * HOUR)
+
+
+def test_nothing_left_to_plan():
+    """Where all stands, the plan is the one before and says so."""
+    found = replan(past_of(presses(), 2.5, freeze=5 * HOUR), 1.0)
+    assert (found.best.source, found.best.changes, found.bound) == ("repair:nothing", [], 7 * HOUR)
+
+
+def test_the_same_work_gives_the_same_plan():
+    """Without search, nothing depends on the time."""
+    past = past_of(presses(), 2.5, **DOWN)
+    first, second = (replan(past, 0).best for _ in range(2))
+    assert first.schedule == second.schedule
+    assert replace(first, seconds=0) == replace(second, seconds=0)
