@@ -60,13 +60,31 @@ def _guarded(run: Callable[[], int]) -> int:
         return 1
 
 
+def _serve(argv: Sequence[str]) -> int:
+    from jaxshop.serving.server import main as serve
+
+    return serve(argv, prog="jaxshop serve")
+
+
+ENTIRE: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
+    "train": ("train a policy for a shop, as train.py", lambda argv: train(argv, prog="jaxshop train")),
+    "serve": ("serve schedules over HTTP, as serve.py", _serve),
+}
+"""Commands that read their arguments themselves, so that the scripts of the same name are the same commands."""
+
+
 def _run_command(argv: Sequence[str] | None) -> int:
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if argv and argv[0] in ENTIRE:
+        return ENTIRE[argv[0]][1](argv[1:])
     parser = Parser(prog="jaxshop", description="A learned scheduler for flexible job shops.")
     parser.add_argument("--version", action="version", version=f"jaxshop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     adders = (add_inspect, add_solve, add_reschedule, add_verify, add_evaluate, add_profile, add_selftest, add_db)
     for add in adders:
         add(commands)
+    for name, (summary, _) in ENTIRE.items():
+        commands.add_parser(name, help=summary)
     args = parser.parse_args(argv)
     code: int = run_db(args) if args.command == "db" else args.run(args)
     return code

@@ -9,18 +9,20 @@ from jaxshop.cli.arguments import count
 from jaxshop.support.arguments import Parser
 
 
-def train(argv: Sequence[str] | None) -> int:
+def train(argv: Sequence[str] | None, prog: str = "train.py") -> int:
     """Parse and carry out; returns the exit code."""
     from jaxshop.training.callbacks import make_console
     from jaxshop.training.start import start
 
     parser = Parser(
-        prog="train.py",
+        prog=prog,
         description="Inspect the shop, train a policy, evaluate it, and save and report the result.",
         epilog="Exit codes: 0 done and target met; 1 an invalid schedule, or a device that errs; 2 bad input; "
         "3 target not met; 130 or 143 interrupted and saved.",
     )
-    parser.add_argument("--config", metavar="FILE", help="a TOML file (configs/reference.toml)")
+    parser.add_argument(
+        "--config", metavar="FILE", help="a TOML file (configs/reference.toml, or its values where there is none)"
+    )
     parser.add_argument("--resume", metavar="RUN", help="a run folder to go on with")
     parser.add_argument("--seed", type=count, help="short for run.seed=N")
     parser.add_argument("--shop", help="short for run.shop=SHOP")

@@ -6,17 +6,19 @@ A new column is a line here, and a new `FEATURES_VERSION`; what it is computed f
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from chex import Array
 
+from jaxshop.env.makes import MAKE_NAMES
 from jaxshop.env.types import EnvParams, EnvState, Observation
 from jaxshop.env.view import View, candidates, look
 from jaxshop.support.errors import ShopError
 
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 """Changes whenever a column does."""
 
 
@@ -36,6 +38,10 @@ class Column(NamedTuple):
 def _behind(view: View, value: Array) -> Array:
     """How far below the largest of the candidates, at most 0 but where that is negative."""
     return value - jnp.where(view.mask, value, 0.0).max()
+
+
+def _descriptor(number: int, view: View) -> Array:
+    return view.make[number]
 
 
 LOT_COLUMNS = (
@@ -105,6 +111,7 @@ SHOP_COLUMNS = (
     Column("machine's pool's horizon", 3, lambda v: v.machine_pool - 1.0),
     Column("competing lots", 1 / 16, lambda v: v.competing),
     Column("one over the competing lots", 1, lambda v: 1.0 / jnp.maximum(v.competing, 1.0)),
+    *(Column(name, 1, partial(_descriptor, number)) for number, name in enumerate(MAKE_NAMES)),
 )
 """Of the shop: the context that every candidate is seen in."""
 

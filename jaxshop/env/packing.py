@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxshop.bounds import certify
 from jaxshop.env.layout import Layout, lay_out, nesting
+from jaxshop.env.makes import describe_make
 from jaxshop.env.types import (
     NEVER,
     EnvParams,
@@ -79,6 +80,7 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
             work=set_work.astype(np.float32),
         ),
         pools=PoolParams(size=np.maximum(pool_size, 1), work=pool_work.astype(np.float32)),
+        make=describe_make(plan, bound),
     )
 
 

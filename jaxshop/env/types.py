@@ -1,6 +1,6 @@
 """Records of the environment.
 
-Dimensions: J lots, N operations, G choices, S machine sets, M machines, P pools, C candidates.
+Dimensions: J lots, N operations, G choices, S machine sets, M machines, P pools, C candidates, D descriptors.
 
 A *choice* is a set of machines on which an operation takes the same time: an operation with equal times everywhere has
 one choice, one with unrelated times has a choice per machine. A *pool* is a group of machines linked by shared sets
@@ -104,6 +104,7 @@ class EnvParams(NamedTuple):
     machines: MachineParams
     sets: SetParams
     pools: PoolParams
+    make: chex.Array  # float32 [D] what the shop is like; see `jaxshop.env.makes`
 
 
 class LotState(NamedTuple):

@@ -75,6 +75,7 @@ class View(NamedTuple):
     longest_pool: Array
     machine_pool: Array  # the horizon of the open machine's pool
     competing: Array
+    make: Array  # [D]
 
 
 def candidates(state: EnvState, count: int) -> tuple[Array, Array]:
@@ -142,6 +143,7 @@ def look(state: EnvState, params: EnvParams, lots: Array, mask: Array) -> View:
         longest_pool=horizon.max(),
         machine_pool=horizon[params.machines.pool[state.machine]],
         competing=mask.sum(dtype=jnp.int32).astype(jnp.float32),
+        make=params.make,
     )
 
 

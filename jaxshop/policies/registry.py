@@ -12,7 +12,10 @@ from jaxshop.support.settings import POSITIVE, one_of
 if TYPE_CHECKING:
     from jaxshop.policies.types import Network
 
-_NETWORKS: Mapping[str, tuple[str, str]] = {"pooled": ("jaxshop.policies.networks.pooled", "Pooled")}
+_NETWORKS: Mapping[str, tuple[str, str]] = {
+    "pooled": ("jaxshop.policies.networks.pooled", "Pooled"),
+    "gated": ("jaxshop.policies.networks.gated", "Gated"),
+}
 """Module and class of each kind; the class takes the keys of `NetworkConfig` that it has fields for."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,42 +26,84 @@ class Trained(NamedTuple):
     optimiser: optax.OptState
 
 
-def learn(setup: Setup, start: Trained, seen: Any, batch: Batch, key: PRNGKey) -> tuple[Trained, LossMetrics, Array]:
-    """Passes over decisions [T, S, R, ...], `epochs` of them in `minibatches` steps each; `key` is consumed.
+def learn(
+    setups: Sequence[Setup], start: Trained, seen: Sequence[Any], batches: Sequence[Batch], keys: PRNGKey
+) -> tuple[Trained, list[LossMetrics], Array]:
+    """Passes over decisions [T, S, R, ...] of each setup, `epochs` of them in `minibatches` steps each.
 
-    On a mesh, which the R samples are spread over, only gradients and means travel: a minibatch takes as many
-    decisions of every sample, by an order that depends on the sample's index alone.
+    A step's gradient is the mean over the setups, by their weights. `keys`, one a setup, are consumed. On a mesh, which
+    the R samples are spread over, only gradients and means travel: a minibatch takes as many decisions of every sample,
+    by an order that depends on the sample's index alone.
 
     Returns:
-        What was trained, the losses and the gradients' global norms, float32 [epochs, minibatches].
+        What was trained, each setup's losses and the gradients' global norms, float32 [epochs, minibatches].
     """
-    run, samples = partial(_learn, setup), jnp.arange(batch.action.shape[2])
-    if setup.mesh is None:
-        return run(start, seen, batch, samples, key)
+    run, samples = partial(_learn, setups), [jnp.arange(batch.action.shape[2]) for batch in batches]
+    mesh = setups[0].mesh
+    if mesh is None:
+        return run(start, seen, batches, samples, keys)
     everywhere, theirs = PartitionSpec(), PartitionSpec(None, None, AXIS)
     shared = jax.shard_map(
         run,
-        mesh=setup.mesh,
+        mesh=mesh,
         in_specs=(everywhere, theirs, theirs, PartitionSpec(AXIS), everywhere),
         out_specs=everywhere,
         check_vma=False,  # gradients are summed by hand, once a minibatch and not once a microbatch
     )
-    return shared(start, seen, batch, samples, key)
+    return shared(start, seen, batches, samples, keys)
+
+
+Gradients = Callable[[ArrayTree, Microbatches], tuple[ArrayTree, LossMetrics]]
+"""(weights, microbatches of a minibatch) -> the loss's gradient and metrics, over all devices."""
 
 
 def _learn(
-    setup: Setup, start: Trained, seen: Any, batch: Batch, samples: Array, key: PRNGKey
-) -> tuple[Trained, LossMetrics, Array]:
+    setups: Sequence[Setup],
+    start: Trained,
+    seen: Sequence[Any],
+    batches: Sequence[Batch],
+    samples: Sequence[Array],
+    keys: PRNGKey,
+) -> tuple[Trained, list[LossMetrics], Array]:
     """What one device does; `samples` are the global indices of its samples."""
-    network, config, optimiser = setup.network, setup.config, setup.optimiser
-    widths = ladder(seen.candidate_mask.shape[-1], config.microbatch)
-    seen, batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), (seen, batch))
-    needed = needed_width(seen.candidate_mask)
+    config, optimiser = setups[0].config, setups[0].optimiser
+    shares = [setup.weight / sum(setup.weight for setup in setups) for setup in setups]
+    flat = [jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), each) for each in zip(seen, batches, strict=True)]
+    gradients = [_gradients(setup, *each) for setup, each in zip(setups, flat, strict=True)]
+    needed = [needed_width(some.candidate_mask) for some, _ in flat]
+    widths = [_widths(some, config) for some, _ in flat]
+
+    def step(trained: Trained, dealt: list[Microbatches]) -> tuple[Trained, tuple[list[LossMetrics], Array]]:
+        found = [gradient(trained.weights, part) for gradient, part in zip(gradients, dealt, strict=True)]
+        mean = jax.tree.map(
+            lambda *parts: sum(share * part for share, part in zip(shares, parts, strict=True)),
+            *(gradient for gradient, _ in found),
+        )
+        steps, state = optimiser.update(mean, trained.optimiser, trained.weights)
+        weights = optax.apply_updates(trained.weights, steps)
+        return Trained(weights, state), ([metrics for _, metrics in found], optax.tree.norm(mean))
+
+    def epoch(trained: Trained, keys: PRNGKey) -> tuple[Trained, tuple[list[LossMetrics], Array]]:
+        each = zip(keys, samples, needed, widths, strict=True)
+        return jax.lax.scan(step, trained, [deal(key, own, need, config, wide) for key, own, need, wide in each])
+
+    passes = jnp.moveaxis(jax.vmap(lambda key: jax.random.split(key, config.epochs))(keys), 0, 1)
+    trained, (metrics, norms) = jax.lax.scan(epoch, start, passes)
+    return trained, metrics, norms
+
+
+def _widths(seen: Any, config: PPOConfig) -> tuple[int, ...]:
+    return ladder(seen.candidate_mask.shape[-1], config.microbatch)
+
+
+def _gradients(setup: Setup, seen: Any, batch: Batch) -> Gradients:
+    """Of a setup's loss on minibatches of its decisions [decisions, ...]."""
+    network, config, widths = setup.network, setup.config, _widths(seen, setup.config)
 
     def over_devices(tree: Any) -> Any:
         return tree if setup.mesh is None else jax.lax.psum(tree, AXIS)
 
-    def step(trained: Trained, microbatches: Microbatches) -> tuple[Trained, tuple[LossMetrics, Array]]:
+    def gradients(weights: ArrayTree, microbatches: Microbatches) -> tuple[ArrayTree, LossMetrics]:
         weight = jnp.where(microbatches.real, batch.weight[microbatches.rows], 0.0).sum()
         total = jnp.maximum(over_devices(weight), 1.0)
 
@@ -73,18 +116,11 @@ def _learn(
                 found = ppo_loss(output, some.candidate_mask, their, config.clip, config.entropy, config.value)
                 return jax.tree.map(lambda mean: mean * their.weight.sum() / total, found)
 
-            return jax.grad(loss, has_aux=True)(trained.weights)
+            return jax.grad(loss, has_aux=True)(weights)
 
-        gradients, metrics = over_devices(accumulate(part, microbatches, widths))
-        steps, state = optimiser.update(gradients, trained.optimiser, trained.weights)
-        weights = optax.apply_updates(trained.weights, steps)
-        return Trained(weights, state), (metrics, optax.tree.norm(gradients))
+        return over_devices(accumulate(part, microbatches, widths))
 
-    def epoch(trained: Trained, key: PRNGKey) -> tuple[Trained, tuple[LossMetrics, Array]]:
-        return jax.lax.scan(step, trained, deal(key, samples, needed, config, widths))
-
-    trained, (metrics, norms) = jax.lax.scan(epoch, start, jax.random.split(key, config.epochs))
-    return trained, metrics, norms
+    return gradients
 
 
 def deal(key: PRNGKey, samples: Array, needed: Array, config: PPOConfig, widths: tuple[int, ...]) -> Microbatches:

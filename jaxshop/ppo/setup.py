@@ -25,6 +25,8 @@ class Setup:
     config: PPOConfig
     stage: StageConfig
     mesh: Mesh | None = None
+    weight: float = 1.0
+    """Its share of the gradient, relative to the setups that it learns beside."""
 
     @property
     def optimiser(self) -> optax.GradientTransformation:

@@ -47,8 +47,8 @@ def begin(weights: ArrayTree, optimiser: optax.GradientTransformation, key: PRNG
 def advantages(transitions: Transitions, config: PPOConfig) -> tuple[Array, Array]:
     """Normalised advantages and the critic's targets, both float32 [T, S, R].
 
-    Samples of one shop are at the same step together, so the mean over them is subtracted as a second baseline;
-    the scale is that of the whole batch.
+    Samples of one shop are at the same step together, so the mean over them is subtracted as a second baseline. The
+    scale is a shop's own: of a batch's, shops whose makespans vary most would have most of the gradient.
     """
     alive, weight = transitions.alive, transitions.alive.astype(jnp.float32)
     value = jnp.where(alive, transitions.value, 0.0)
@@ -58,39 +58,75 @@ def advantages(transitions: Transitions, config: PPOConfig) -> tuple[Array, Arra
         transitions.reward, value, following, ended, jnp.zeros_like(ended), config.discount, config.trace
     )
     centred = raw - raw.mean(axis=2, keepdims=True)
-    scale = jnp.sqrt((jnp.square(centred) * weight).sum() / jnp.maximum(weight.sum(), 1.0))
+    decisions = jnp.maximum(weight.sum(axis=(0, 2), keepdims=True), 1.0)
+    scale = jnp.sqrt((jnp.square(centred) * weight).sum(axis=(0, 2), keepdims=True) / decisions)
     return centred / (scale + 1e-8), raw + value
 
 
-def update(setup: Setup, learner: Learner, bank: EnvParams) -> tuple[Learner, UpdateMetrics]:
-    """Improve the learner on as many shops as a stage draws from the stacked `bank`, by its episodes of each.
+class Experience(NamedTuple):
+    """What a setup's episodes of an update came to."""
 
-    On a mesh, learner and bank are replicated, samples and minibatches are spread. Keys and minibatches are made from
+    transitions: Transitions
+    batch: Batch
+    gaps: Array  # float32 [S, R] of makespan / bound - 1
+
+
+def update(setup: Setup, learner: Learner, bank: EnvParams) -> tuple[Learner, UpdateMetrics]:
+    """`update_together` for one setup and its bank."""
+    learner, (metrics,) = update_together((setup,), learner, (bank,))
+    return learner, metrics
+
+
+def update_together(
+    setups: tuple[Setup, ...], learner: Learner, banks: tuple[EnvParams, ...]
+) -> tuple[Learner, tuple[UpdateMetrics, ...]]:
+    """Improve the learner on as many shops as each stage draws from its stacked bank, by its episodes of each.
+
+    Every gradient step learns from all setups: in turns, what one teaches undoes what the others taught, as a step that
+    is small on the decisions that it is made from may be large on theirs.
+
+    On a mesh, learner and banks are replicated, samples and minibatches are spread. Keys and minibatches are made from
     global indices, so that the update is the same on any number of devices but for the order of float sums.
     """
-    config, shops = setup.config, setup.stage.shops
-    draw_key, play_key, order_key = jax.random.split(jax.random.fold_in(learner.key, learner.update), 3)
-    available = bank.operations.shape[0]
-    drawn = jax.random.choice(draw_key, available, (shops,), replace=shops > available)
-    batch_shops = jax.tree.map(lambda x: x[drawn], bank)
-    transitions, makespans = collect(setup, learner.weights, batch_shops, play_key)
-    advantage, target = advantages(transitions, config)
-    alive = transitions.alive.astype(jnp.float32)
-    batch = Batch(transitions.action, transitions.log_prob, advantage, target, alive)
+    config = setups[0].config
+    keys = jax.random.split(jax.random.fold_in(learner.key, learner.update), (len(setups), 3))
+    gathered = [
+        experience(setup, learner.weights, bank, draw_key, play_key)
+        for setup, bank, (draw_key, play_key, _) in zip(setups, banks, keys, strict=True)
+    ]
     start = Trained(learner.weights, learner.optimiser)
-    (weights, state), metrics, norms = learn(setup, start, transitions.seen, batch, order_key)
+    seen, batches = [x.transitions.seen for x in gathered], [x.batch for x in gathered]
+    (weights, state), losses, norms = learn(setups, start, seen, batches, keys[:, 2])
     done = learner.update.astype(jnp.float32)
     decay = jnp.minimum(config.averaging, (1.0 + done) / (10.0 + done))
     averaged = optax.incremental_update(weights, learner.averaged, 1.0 - decay)
+    metrics = tuple(_measured(x, loss, norms) for x, loss in zip(gathered, losses, strict=True))
+    return Learner(weights, averaged, state, learner.key, learner.update + 1), metrics
+
+
+def experience(setup: Setup, weights: ArrayTree, bank: EnvParams, draw_key: PRNGKey, play_key: PRNGKey) -> Experience:
+    """Draw shops from a bank and play them; both keys are consumed."""
+    shops, available = setup.stage.shops, bank.operations.shape[0]
+    drawn = jax.random.choice(draw_key, available, (shops,), replace=shops > available)
+    batch_shops = jax.tree.map(lambda x: x[drawn], bank)
+    transitions, makespans = collect(setup, weights, batch_shops, play_key)
+    advantage, target = advantages(transitions, setup.config)
+    alive = transitions.alive.astype(jnp.float32)
+    batch = Batch(transitions.action, transitions.log_prob, advantage, target, alive)
     gaps = makespans.astype(jnp.float32) / batch_shops.bound[:, None].astype(jnp.float32) - 1.0
+    return Experience(transitions, batch, gaps)
+
+
+def _measured(gathered: Experience, losses: LossMetrics, norms: Array) -> UpdateMetrics:
+    transitions, batch, gaps = gathered
+    alive, target = batch.weight, batch.target
     error = jnp.square(target - transitions.value)
     variance = jnp.square(target - (target * alive).sum() / alive.sum())
-    report = UpdateMetrics(
-        jax.tree.map(jnp.mean, metrics)._replace(kl=metrics.kl[-1].mean()),
+    return UpdateMetrics(
+        jax.tree.map(jnp.mean, losses)._replace(kl=losses.kl[-1].mean()),
         gap=gaps.mean(),
         best_gap=gaps.min(axis=1).mean(),
         explained_variance=1.0 - (error * alive).sum() / jnp.maximum((variance * alive).sum(), 1e-8),
         gradient_norm=norms.mean(),
         steps=transitions.alive.sum(),
     )
-    return Learner(weights, averaged, state, learner.key, learner.update + 1), report

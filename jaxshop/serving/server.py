@@ -79,10 +79,10 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def main(argv: Sequence[str] | None = None, make_engine: EngineFactory = jax_engine) -> int:
+def main(argv: Sequence[str] | None = None, make_engine: EngineFactory = jax_engine, prog: str = "serve.py") -> int:
     """Serve; returns 0 after a clean stop, 1 after a failure, 2 for bad settings or a bad checkpoint."""
     try:
-        settings = load_settings(**vars(_parser().parse_args(argv)))
+        settings = load_settings(**vars(_parser(prog).parse_args(argv)))
         logs.configure(settings.log_level)
         listener = _listen(settings.host, settings.port)
     except ShopError as error:
@@ -111,9 +111,9 @@ def _load(service: Service) -> FastAPI:
     return create_app(service)
 
 
-def _parser() -> Parser:
+def _parser(prog: str) -> Parser:
     parser = Parser(
-        prog="serve.py",
+        prog=prog,
         description="Serve schedules over HTTP. Keys come from the environment (JAXSHOP_API_KEYS=name:key),"
         " and so may every setting (JAXSHOP_PORT=8000).",
     )

@@ -23,7 +23,7 @@ from jaxshop.support.errors import ShopError
 from jaxshop.views.curves import write_curves
 
 Metrics = Mapping[str, Any]
-"""Numbers of an update by name, and `lesson`, the name of what it learned from."""
+"""Numbers of an update by name, and `stage`, the name of its stage."""
 
 
 class Callback(Protocol):
@@ -115,7 +115,7 @@ class ConsoleProgress:
             self._bar.update(self._task, completed=update, total=total, note=note)
         if "own_hours" in metrics:
             text = (
-                f"{metrics['lesson']} {update}/{total}  greedy {metrics['own_hours']:.2f} h "
+                f"{metrics['stage']} {update}/{total}  greedy {metrics['own_hours']:.2f} h "
                 f"({100 * metrics['own_gap']:.2f} % over the bound)  "
                 f"kept shops {100 * metrics['selection_gap']:.2f} %  samples {100 * metrics['gap']:.1f} %  "
                 f"kl {metrics['kl']:.4f}  entropy {metrics['entropy']:.2f}  "

@@ -68,7 +68,7 @@ class BankConfig:
             often.
         count: how many shops.
         operations: of each, about.
-        turns: updates of a cycle in which each bank of the mix has its turns; 0 leaves the bank out.
+        weight: of the bank's gradient beside those of the others; 0 leaves the bank out.
         shops, samples, candidates: as in a stage.
         kept: shops of each make that are kept for choosing a checkpoint.
     """
@@ -76,7 +76,7 @@ class BankConfig:
     makes: Annotated[tuple[str, ...], each(one_of(MAKES))] = ("jobshop",)
     count: Annotated[int, POSITIVE] = 192
     operations: Annotated[int, POSITIVE] = 300
-    turns: Annotated[int, NOT_NEGATIVE] = 1
+    weight: Annotated[float, NOT_NEGATIVE] = 1.0
     shops: Annotated[int, POSITIVE] = 8
     samples: Annotated[int, REPEATED] = 16
     candidates: Annotated[int, POSITIVE] = 16
@@ -93,29 +93,29 @@ _FACTORY = ("tight-factory", "identical-factory", "reference-factory")
 
 @dataclass(frozen=True)
 class MixConfig:
-    """A stage over shops of many makes: the updates go round the banks, which share weights and optimiser."""
+    """A stage over shops of many makes: every gradient step learns from all banks."""
 
     updates: Annotated[int, NOT_NEGATIVE] = 0
     learning_rate: Annotated[float | None, POSITIVE] = None
     jobs: BankConfig = field(default_factory=lambda: BankConfig(("jobshop", "jobshop", "routes")))
     flexible: BankConfig = field(default_factory=lambda: BankConfig(("sparse", "flexible", "flow", "recirculating")))
     lots: BankConfig = field(default_factory=lambda: BankConfig(("identical", "tight-centre", "reference")))
-    factory: BankConfig = field(default_factory=lambda: BankConfig(_FACTORY, 24, 1600, 1, 2, 8, 48, 4))
+    factory: BankConfig = field(default_factory=lambda: BankConfig(_FACTORY, 24, 1600, 1.0, 2, 8, 48, 4))
 
     def banks(self) -> dict[str, BankConfig]:
-        """Those that have turns, by name."""
+        """Those that have a weight, by name."""
         named = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {name: bank for name, bank in named.items() if isinstance(bank, BankConfig) and bank.turns}
+        return {name: bank for name, bank in named.items() if isinstance(bank, BankConfig) and bank.weight}
 
 
 class Lesson(NamedTuple):
-    """What one compiled update learns from; the lessons of a stage take turns."""
+    """What an update learns from: shops of one size. Those of a stage are learned from together."""
 
     stage: str
     name: str
     settings: StageConfig
     pool: PoolConfig | BankConfig | None  # None: the shop itself
-    turns: int = 1
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Config:
     def lessons(self) -> list[Lesson]:
         """What is learned from, in the order of training; of stages without updates nothing is.
 
-        The mix goes round its banks; then come small shops of the reference's make, some of the factory's size, and
+        First the banks of the mix, then small shops of the reference's make, some of the factory's size, and
         the shop itself.
         """
         rate, pools = self.mix.learning_rate, {"general": self.pool, "full": self.full_pool, "own": None}
@@ -179,7 +179,7 @@ class Config:
                 f"mix.{name}",
                 StageConfig(self.mix.updates, bank.shops, bank.samples, bank.candidates, rate),
                 bank,
-                bank.turns,
+                bank.weight,
             )
             for name, bank in self.mix.banks().items()
         ]
@@ -202,7 +202,7 @@ def _faults(config: Config) -> list[str]:
     if config.own.shops != 1:
         found.append("own.shops: must be 1, the shop itself")
     if config.mix.updates and not config.mix.banks():
-        found.append("mix.updates: no bank has turns, so there is nothing to learn from")
+        found.append("mix.updates: no bank has a weight, so there is nothing to learn from")
     if not found and config.updates == 0:
         found.append("general.updates: there must be an update in mix, general, full or own")
     return found

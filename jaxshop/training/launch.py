@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -150,10 +151,13 @@ def _background() -> Iterator[ThreadPoolExecutor]:
 
 def _compile_ahead(drafted: Draft, config: Config, background: ThreadPoolExecutor) -> dict[str, Future[Any]]:
     """Have the first stage with generated shops compiled while these are being certified."""
-    for name, outline in drafted.outlines.items():
-        traced = traced_update(drafted.setups[name], untrained_outline(config), outline.shops)
-        return {name: background.submit(traced.compile)}
-    return {}
+    stage, lessons = next(groupby(config.lessons(), key=lambda lesson: lesson.stage))
+    names = [lesson.name for lesson in lessons]
+    if any(name not in drafted.outlines for name in names):
+        return {}
+    setups, banks = [drafted.setups[name] for name in names], [drafted.outlines[name].shops for name in names]
+    traced = traced_update(tuple(setups), untrained_outline(config), tuple(banks))
+    return {stage: background.submit(traced.compile)}
 
 
 def _begin(

@@ -22,7 +22,7 @@ from jaxshop.training.origin import Origin
 from jaxshop.training.problem import TrainingProblem
 from jaxshop.training.progress import Clock, Spent
 from jaxshop.training.provenance import describe
-from jaxshop.training.stages import Exercise, Stage, enter, naming_memory, stages_of, untrained
+from jaxshop.training.stages import Stage, enter, naming_memory, stages_of, untrained
 from jaxshop.training.stop import StopRule, signals
 
 
@@ -54,7 +54,7 @@ def train(
 
     Args:
         before: what a resumed run spent; metrics go on counting from there.
-        compiling: the lessons that are being compiled already.
+        compiling: the stages that are being compiled already.
         origin: of the weights that the run began with.
 
     Raises:
@@ -70,7 +70,7 @@ def train(
             stage = next(s for s in stages if done < s.end)
             if done == stage.begin > 0:
                 learner = enter(stage, learner)
-            learner, numbers = _timed_update(stage.at(done), learner, clock)
+            learner, numbers = _timed_update(stage, learner, clock)
             done += 1
             ending, interrupted = largest(stop.after_update(done, clock.here), caught[0] if caught else 0)
             last, deciding = bool(ending), math.inf
@@ -101,16 +101,26 @@ def _handicap(stage: Stage) -> float:
     return 1e3 * (len(STAGES) - 1 - STAGES.index(stage.name))
 
 
-def _timed_update(exercise: Exercise, learner: Learner, clock: Clock) -> tuple[Learner, dict[str, float | str]]:
-    """An update, and its metrics as one flat record."""
+def _timed_update(stage: Stage, learner: Learner, clock: Clock) -> tuple[Learner, dict[str, float | str]]:
+    """An update, and its metrics as one flat record: means over the lessons, and what each of them came to."""
     began = time.monotonic()
-    with naming_memory(exercise.name, exercise.setup):
-        learner, on_device = exercise.step(learner, exercise.shops)
-        metrics: UpdateMetrics = jax.device_get(on_device)
+    with naming_memory(stage.setups):
+        learner, on_device = stage.step(learner, stage.shops)
+        metrics: tuple[UpdateMetrics, ...] = jax.device_get(on_device)
     seconds = time.monotonic() - began
-    clock.add(exercise.name, seconds, int(metrics.steps))
-    record = {k: float(v) for k, v in (metrics.loss._asdict() | metrics._asdict()).items() if k != "loss"}
-    return learner, {"lesson": exercise.name, **record, "steps_per_second": record["steps"] / seconds}
+    flat = [_flat(lesson) for lesson in metrics]
+    record = {key: sum(lesson[key] for lesson in flat) / len(flat) for key in flat[0]}
+    record["steps"] = sum(lesson["steps"] for lesson in flat)
+    if len(flat) > 1:
+        names = [name.removeprefix(f"{stage.name}.") for name in stage.setups]
+        for key in ("gap", "best_gap", "entropy"):
+            record |= {f"{key}/{name}": lesson[key] for name, lesson in zip(names, flat, strict=True)}
+    clock.add(stage.name, seconds, int(record["steps"]))
+    return learner, {"stage": stage.name, **record, "steps_per_second": record["steps"] / seconds}
+
+
+def _flat(metrics: UpdateMetrics) -> dict[str, float]:
+    return {k: float(v) for k, v in (metrics.loss._asdict() | metrics._asdict()).items() if k != "loss"}
 
 
 def _timed_score(evaluator: Evaluator, learner: Learner, done: int, clock: Clock) -> Score:

@@ -155,7 +155,7 @@ def _setups(config: Config, shapes: Mapping[str, Shape]) -> dict[str, Setup]:
         name, stage = lesson.name, lesson.settings
         if (decisions := shapes[name].operations * stage.shops * stage.samples) < config.ppo.minibatches:
             raise ConfigError(f"ppo.minibatches: {name} has only {decisions} decisions an update to cut into these")
-        found[name] = Setup(JobShop(shapes[name]), network, config.ppo, stage, mesh)
+        found[name] = Setup(JobShop(shapes[name]), network, config.ppo, stage, mesh, lesson.weight)
     return found
 
 

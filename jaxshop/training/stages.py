@@ -21,7 +21,7 @@ from jaxshop.parallel.mesh import instructions_capped, local, replicate
 from jaxshop.policies.registry import make_network
 from jaxshop.ppo.memory import environments_that_fit, experience_bytes
 from jaxshop.ppo.setup import Setup, make_optimiser
-from jaxshop.ppo.update import Learner, begin, update
+from jaxshop.ppo.update import Learner, begin, update_together
 from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import Config, Lesson
 
@@ -43,14 +43,15 @@ def check_memory(setups: Mapping[str, Setup]) -> None:
 
 
 @contextmanager
-def naming_memory(name: str, setup: Setup) -> Iterator[None]:
-    """Turn a device's word that its memory is too small for a stage into a ConfigError."""
+def naming_memory(setups: Mapping[str, Setup]) -> Iterator[None]:
+    """Turn a device's word that its memory is too small for a stage into a ConfigError on its largest lesson."""
     try:
         yield
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-        raise _too_large(name, setup, "an update does not fit", memory_limit()) from None
+        name = max(setups, key=lambda name: experience_bytes(setups[name]))
+        raise _too_large(name, setups[name], "an update does not fit", memory_limit()) from None
 
 
 def _too_large(name: str, setup: Setup, why: str, limit: int | None) -> ConfigError:
@@ -63,27 +64,15 @@ def _too_large(name: str, setup: Setup, why: str, limit: int | None) -> ConfigEr
 
 
 @dataclass(frozen=True)
-class Exercise:
-    """A lesson's compiled update and the shops that it draws from."""
-
-    name: str
-    setup: Setup
-    step: Any
-    shops: EnvParams
-
-
-@dataclass(frozen=True)
 class Stage:
-    """Updates `begin` to `end - 1`, which go round a cycle of exercises."""
+    """Updates `begin` to `end - 1`: a compiled step, and for each lesson its setup and the shops that it draws from."""
 
     name: str
     begin: int
     end: int
-    cycle: tuple[Exercise, ...]
-
-    def at(self, done: int) -> Exercise:
-        """The exercise of the run's update `done`."""
-        return self.cycle[(done - self.begin) % len(self.cycle)]
+    setups: Mapping[str, Setup]
+    step: Any
+    shops: tuple[EnvParams, ...]
 
 
 def stages_of(
@@ -92,25 +81,19 @@ def stages_of(
     shops: Mapping[str, EnvParams],
     compiling: Mapping[str, Future[Any]],
 ) -> list[Stage]:
-    """The stages in order; what is not in `compiling` is compiled at its first call."""
+    """The stages in order; what is not in `compiling`, by stage, is compiled at its first call."""
     found: list[Stage] = []
     begin = 0
-    for stage, group in groupby(lessons, key=lambda lesson: lesson.stage):
-        taught = [(lesson, _exercise(lesson.name, setups, shops, compiling)) for lesson in group]
-        rounds = range(max(lesson.turns for lesson, _ in taught))
-        cycle = tuple(exercise for turn in rounds for lesson, exercise in taught if turn < lesson.turns)
-        end = begin + taught[0][0].settings.updates
-        found.append(Stage(stage, begin, end, cycle))
+    for name, group in groupby(lessons, key=lambda lesson: lesson.stage):
+        taught = list(group)
+        own = {lesson.name: setups[lesson.name] for lesson in taught}
+        step = _awaited(compiling[name]) if name in compiling else jitted_update(tuple(own.values()))
+        banks = (shops[lesson.name] for lesson in taught)
+        mesh, end = next(iter(own.values())).mesh, begin + taught[0].settings.updates
+        spread = tuple(bank if mesh is None else replicate(bank, mesh) for bank in banks)
+        found.append(Stage(name, begin, end, own, step, spread))
         begin = end
     return found
-
-
-def _exercise(
-    name: str, setups: Mapping[str, Setup], shops: Mapping[str, EnvParams], compiling: Mapping[str, Future[Any]]
-) -> Exercise:
-    setup, ahead = setups[name], compiling.get(name)
-    step = jitted_update(setup) if ahead is None else _awaited(ahead)
-    return Exercise(name, setup, step, shops[name] if setup.mesh is None else replicate(shops[name], setup.mesh))
 
 
 def _awaited(step: Future[Any]) -> Any:
@@ -120,7 +103,7 @@ def _awaited(step: Future[Any]) -> Any:
 def enter(stage: Stage, learner: Learner) -> Learner:
     """A later stage starts from the averaged weights of the one before, with a fresh optimiser."""
     learner = local(learner)
-    setup = stage.cycle[0].setup
+    setup = next(iter(stage.setups.values()))
     fresh = setup.optimiser.init(learner.averaged)
     return replicate(learner._replace(weights=learner.averaged, optimiser=fresh), setup.mesh)
 
@@ -149,19 +132,20 @@ def _jitted_untrained(config: Config) -> Any:
 
 
 @cache
-def jitted_update(setup: Setup) -> Any:
-    """(learner, shops) -> `update`; the learner is donated. Equal setups share what is compiled."""
-    everywhere = None if setup.mesh is None else NamedSharding(setup.mesh, PartitionSpec())
-    step = partial(update, setup)
+def jitted_update(setups: tuple[Setup, ...]) -> Any:
+    """(learner, banks) -> `update_together`; the learner is donated. Equal setups share what is compiled."""
+    mesh = setups[0].mesh
+    everywhere = None if mesh is None else NamedSharding(mesh, PartitionSpec())
+    step = partial(update_together, setups)
     return jax.jit(step, donate_argnums=0, out_shardings=everywhere, compiler_options=compiler_options())
 
 
-def traced_update(setup: Setup, learner: Learner, shops: EnvParams) -> Lowered:
-    """The update for a learner and shops of which only shapes and dtypes are known, yet to be compiled."""
-    alone = SingleDeviceSharding(jax.local_devices()[0])
-    place = alone if setup.mesh is None else NamedSharding(setup.mesh, PartitionSpec())
-    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), (learner, shops))
-    return jitted_update(setup).lower(*like)
+def traced_update(setups: tuple[Setup, ...], learner: Learner, banks: tuple[EnvParams, ...]) -> Lowered:
+    """The update for a learner and banks of which only shapes and dtypes are known, yet to be compiled."""
+    alone, mesh = SingleDeviceSharding(jax.local_devices()[0]), setups[0].mesh
+    place = alone if mesh is None else NamedSharding(mesh, PartitionSpec())
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), (learner, banks))
+    return jitted_update(setups).lower(*like)
 
 
 def compiler_options() -> dict[str, int] | None:

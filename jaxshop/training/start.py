@@ -16,6 +16,9 @@ from jaxshop.training.shop_process import ShopProcess
 if TYPE_CHECKING:
     from rich.console import Console
 
+DEFAULT = Path("configs/reference.toml")
+"""Where a clone of the project has it; a wheel has no configs."""
+
 _MANY_OPERATIONS = 15_000
 """Operations of generated shops that take as long as a process to import what it needs to make them."""
 
@@ -46,7 +49,8 @@ def resolve(config_path: str | None, resume: str | None, overrides: Sequence[str
         ShopError: a file cannot be read, a key or its value makes no sense, or the run cannot go on with the changes.
     """
     if resume is None:
-        return load_config(config_path or "configs/reference.toml", overrides)
+        default = DEFAULT if DEFAULT.is_file() else None  # which has the values of the defaults
+        return load_config(config_path or default, overrides)
     record, where = read_json(Path(resume) / "config.json"), f"{resume}/config.json"
     before = from_dict(record, where)
     check_complete(record, where)

@@ -67,7 +67,6 @@ def curves_page(lines: Sequence[Mapping[str, Any]], title: str) -> str:
 
 def _panels(lines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Curve]]]:
     """What is drawn: gaps of evaluations and of samples by what they are of, then the health of the updates."""
-    lessons = list(dict.fromkeys(line.get("lesson", "") for line in lines))
     yield (
         "Greedy schedules, % over the bound or the best known",
         [
@@ -78,11 +77,14 @@ def _panels(lines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Curv
     makes = sorted({key for line in lines for key in line if key.startswith("kept/")})
     for make in makes:
         yield f"Kept shops, {make.removeprefix('kept/')}, % over the best known", [_curve(make, lines, make, 100.0)]
-    for lesson in lessons:
-        of = [line for line in lines if line.get("lesson", "") == lesson]
-        mean, best = _curve("mean sample", of, "gap", 100.0), _curve("best sample", of, "best_gap", 100.0)
+    banks = sorted({key.removeprefix("gap") for line in lines for key in line if key.startswith("gap/")}) or [""]
+    for bank in banks:
+        mean, best = (
+            _curve("mean sample", lines, f"gap{bank}", 100.0),
+            _curve("best sample", lines, f"best_gap{bank}", 100.0),
+        )
         raw = [curve._replace(raw=True) for curve in (mean, best)]
-        yield f"Episodes of {lesson or 'training'}, % over the bound", [*raw, smoothed(mean), smoothed(best)]
+        yield f"Episodes{bank.replace('/', ' of ')}, % over the bound", [*raw, smoothed(mean), smoothed(best)]
     for key, caption in (
         ("entropy", "Entropy, nats"),
         ("kl", "Kullback-Leibler divergence of an update"),

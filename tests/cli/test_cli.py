@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from jaxshop.cli.main import main
 from jaxshop.env import make
 from jaxshop.search.solver import solve
 from jaxshop.shop import split_lots
 from jaxshop.sources import load_shop
+from jaxshop.training.config import Config
 from jaxshop.training.evaluate import rule_makespans
+from jaxshop.training.start import resolve
 from tests.cli.refusals import assert_refused
 from tests.oracles import dispatch as oracle
 from tests.trained import Result, run, run_train
@@ -276,3 +279,21 @@ def test_real_processes_end_the_same_way(tmp_path, good):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert Result(0, done.stdout, "").json["shop"]["machines"] == 2
+
+
+def test_train_and_serve_are_commands_of_the_package(tmp_path, monkeypatch, capsys):
+    """Shows that both run without the scripts of a clone, in any folder, under their own names, with the defaults."""
+    monkeypatch.chdir(tmp_path)
+    for arguments, start, said in (
+        (["--help"], "usage: jaxshop [-h]", "serve schedules over HTTP"),
+        (["train", "--help"], "usage: jaxshop train", "--resume RUN"),
+        (["serve", "--help"], "usage: jaxshop serve", "--port N"),
+    ):
+        with pytest.raises(SystemExit, match="0"):
+            main(arguments)
+        told = capsys.readouterr().out
+        assert told.startswith(start)
+        assert said in told
+    assert resolve(None, None, []) == Config()
+    assert_refused(run("train", "ppo.clp=1"), "overrides: ppo.clp: unknown key, did you mean ppo.clip?")
+    assert_refused(run("serve", "--port", "99999"), "less than or equal to 65535")

@@ -16,6 +16,7 @@ from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.shop import split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import load_config
+from jaxshop.training.origin import Origin
 from jaxshop.training.provenance import trained_on
 from jaxshop.training.stages import untrained
 from tests.shops import tiny_shop
@@ -112,7 +113,7 @@ def test_trained_on_says_what_the_weights_have_seen():
     """Shows the record after some updates of each stage, and that a shop that only chose the checkpoint counts."""
     config = load_config(None, ["general.updates=3", "full.updates=2", "own.updates=4", "run.max_lot_hours=none"])
     plan = split_lots(tiny_shop(), None)
-    seen = [trained_on(config, plan, update) for update in (2, 5, 8)]
+    seen = [trained_on(config, plan, update, Origin()) for update in (2, 5, 8)]
     assert [[part.get("updates") for part in parts] for parts in seen] == [[2, None], [3, 2, None], [3, 2, 3, None]]
     assert all(parts[-1]["use"] == "choice of the checkpoint" for parts in seen)
     kept_only = trained_on(load_config(None, ["own.updates=0", "evaluation.selection_shops=7"]), plan, 10)

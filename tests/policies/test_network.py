@@ -13,19 +13,30 @@ from jaxshop.env.packing import pack
 from jaxshop.env.types import Shape
 from jaxshop.policies.acting import greedy, play
 from jaxshop.policies.registry import NetworkConfig, make_network
+from jaxshop.policies.types import Network
 from jaxshop.search.compiled import dispatch_of, to_schedule
 from jaxshop.shop import split_lots
 from tests.shops import from_routes
 
-NETWORK = make_network(NetworkConfig(width=16, depth=3))
-apply = jax.jit(NETWORK.apply)
-fresh = jax.jit(jax.vmap(NETWORK.initialise))
+KINDS = {kind: make_network(NetworkConfig(kind, width=16, depth=3)) for kind in ("pooled", "gated")}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def network(request) -> Network:
+    """Each kind of network in turn."""
+    return KINDS[request.param]
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def apply(network):
+    """Its function of weights and observation, compiled."""
+    return jax.jit(network.apply)
+
+
+@pytest.fixture(scope="module")
+def drawn(network):
     """The initial weights of 256 keys, stacked."""
-    return fresh(jax.random.split(jax.random.key(0), 256))
+    return jax.jit(jax.vmap(network.initialise))(jax.random.split(jax.random.key(0), 256))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +54,7 @@ def observation(seed: int, candidates: int, real: int) -> Observation:
     return Observation(mask, lots, mask, features, rng.normal(size=CONTEXT).astype(np.float32))
 
 
-def test_equivariant_to_the_order_of_candidates(weights):
+def test_equivariant_to_the_order_of_candidates(apply, weights):
     """Shows that candidates in another order get the same logits in that order, and the state the same value."""
     seen, order = observation(0, 9, 7), np.random.default_rng(0).permutation(9)
     mixed = seen._replace(candidate_mask=seen.candidate_mask[order], features=seen.features[order])
@@ -53,7 +64,7 @@ def test_equivariant_to_the_order_of_candidates(weights):
     assert np.ptp(straight.logits[:7]) > 0.1, "the case must tell candidates apart"
 
 
-def test_independent_of_padding(weights):
+def test_independent_of_padding(apply, weights):
     """Shows that neither how much padding there is nor what stands in it changes logits or value."""
     small, large = observation(0, 9, 9), observation(1, 30, 9)
     filled = np.where(large.candidate_mask[:, None], np.pad(small.features, ((0, 21), (0, 0))), 4.0)
@@ -64,7 +75,7 @@ def test_independent_of_padding(weights):
     assert (many.logits[9:] < many.logits[:9].min() - 1e6).all()
 
 
-def test_a_decision_does_not_see_the_others_of_its_batch(weights):
+def test_a_decision_does_not_see_the_others_of_its_batch(apply, weights):
     """Shows that a batch gives each row what the row gets alone, whatever the masks of the other rows."""
     rows = [observation(seed, 8, real) for seed, real in enumerate((8, 1, 5))]
     batch = jax.tree.map(lambda *x: np.stack(x), *rows)
@@ -75,16 +86,16 @@ def test_a_decision_does_not_see_the_others_of_its_batch(weights):
         np.testing.assert_allclose(together.value[i], alone.value, rtol=1e-5)
 
 
-def test_no_weight_knows_a_number_of_lots_or_machines():
+def test_no_weight_knows_a_number_of_lots_or_machines(network):
     """Shows that weights made for any number of candidates have the same shapes, which are features, width and 1."""
-    shapes = [jax.eval_shape(NETWORK.initialise, jax.random.key(0), observation(0, count, count)) for count in (1, 37)]
+    shapes = [jax.eval_shape(network.initialise, jax.random.key(0), observation(0, count, count)) for count in (1, 37)]
     assert shapes[0] == shapes[1]
-    pooled = 2 * NETWORK.width + CONTEXT
-    known = {1, NETWORK.width, FEATURES, CONTEXT, pooled}
+    pooled = 2 * network.width + CONTEXT
+    known = {1, network.width, FEATURES, CONTEXT, pooled}
     assert {size for array in jax.tree.leaves(shapes[0]) for size in array.shape} <= known
 
 
-def test_no_rule_stands_in_the_logits(drawn):
+def test_no_rule_stands_in_the_logits(apply, drawn):
     """Shows that without weights every candidate is alike, and that random weights prefer none of them on average."""
     seen = observation(4, 12, 12)
     nothing = jax.tree.map(lambda x: np.zeros_like(x[0]), drawn)
@@ -97,7 +108,7 @@ def test_no_rule_stands_in_the_logits(drawn):
     assert (logits.argmax(axis=1)[:, None] == np.arange(12)).mean(axis=0).max() < 0.3
 
 
-def test_an_untrained_policy_is_close_to_uniform(drawn):
+def test_an_untrained_policy_is_close_to_uniform(apply, drawn):
     """Shows that training starts from exploring: no candidate of 12 has more than three times its share."""
     for seed in range(8):
         untrained = jax.tree.map(lambda x, seed=seed: x[seed], drawn)
@@ -105,8 +116,18 @@ def test_an_untrained_policy_is_close_to_uniform(drawn):
         assert np.exp(logits - logits.max()).sum() > 12 / 3
 
 
+@pytest.fixture(scope="module")
+def play_greedily(network):
+    """(weights, params) -> the final state of the greedy policy's episode, compiled."""
+
+    def greedily(weights, params):
+        return play(JobShop(SHAPE), params, greedy(network, weights), jax.random.key(0))
+
+    return jax.jit(greedily)
+
+
 @pytest.mark.parametrize("seed", range(8))
-def test_relabelled_lots_and_machines_give_the_same_schedule(weights, seed: int):
+def test_relabelled_lots_and_machines_give_the_same_schedule(play_greedily, weights, seed: int):
     """Shows equivariance end to end: environment, features and network see no order of lots or machines."""
     rng = np.random.default_rng(seed)
     routes = [
@@ -119,8 +140,8 @@ def test_relabelled_lots_and_machines_give_the_same_schedule(weights, seed: int)
     free = rng.integers(0, 500, 4)
     lots, machines = rng.permutation(6), rng.permutation(4)  # new position -> old, old -> new
     relabelled = [[{int(machines[m]): t for m, t in op.items()} for op in routes[j]] for j in lots]
-    straight = {(row.job, row.operation): row for row in rows_of(weights, routes, free)}
-    moved = rows_of(weights, relabelled, free[np.argsort(machines)])
+    straight = {(row.job, row.operation): row for row in rows_of(play_greedily, weights, routes, free)}
+    moved = rows_of(play_greedily, weights, relabelled, free[np.argsort(machines)])
     assert len(moved) == len(straight)
     for row in moved:
         job, step = f"J{lots[int(row.job[1:])]}", row.operation.split("/")[1]
@@ -131,13 +152,8 @@ def test_relabelled_lots_and_machines_give_the_same_schedule(weights, seed: int)
 SHAPE = Shape(lots=6, operations=18, choices=4, sets=60, machines=4, pools=5, candidates=6)
 
 
-def rows_of(weights, routes, free):
+def rows_of(play_greedily, weights, routes, free):
     """The greedy policy's schedule."""
     plan = split_lots(from_routes(routes, 4, free=[int(t) for t in free]), None)
     params = jax.tree.map(jnp.asarray, pack(plan, SHAPE))
-    return to_schedule(plan, dispatch_of(JobShop(SHAPE), _greedy(weights, params), params)).rows
-
-
-@jax.jit
-def _greedy(weights, params):
-    return play(JobShop(SHAPE), params, greedy(NETWORK, weights), jax.random.key(0))
+    return to_schedule(plan, dispatch_of(JobShop(SHAPE), play_greedily(weights, params), params)).rows

@@ -19,6 +19,7 @@ from jaxshop.serving.engine import LADDER, JaxEngine
 from jaxshop.shop import TICKS_PER_HOUR, fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import Config
+from jaxshop.training.origin import Origin
 from jaxshop.training.provenance import describe
 from tests.oracles import dispatch as oracle
 from tests.shops import shop_body, small_shop
@@ -34,7 +35,7 @@ def write_checkpoint(folder: Path, seed: int, step: int, poison: float | None = 
     if poison is not None:
         weights = jax.tree.map(lambda x: x + poison, weights)
     store = Store(folder / "checkpoints")
-    store.save(step, {"x": np.zeros(1)}, weights, describe(config, plan)(step), score=-float(step))
+    store.save(step, {"x": np.zeros(1)}, weights, describe(config, plan, Origin())(step), score=-float(step))
     store.close()
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from jaxshop.training.callbacks import Callbacks, ConsoleProgress, JsonLines, TensorBoard
 
-UPDATE = {"lesson": "general", "gap": 0.25, "kl": 0.01, "entropy": 0.5, "steps_per_second": 1000.0}
+UPDATE = {"stage": "general", "gap": 0.25, "kl": 0.01, "entropy": 0.5, "steps_per_second": 1000.0}
 EVALUATED = UPDATE | {"own_hours": 123.4, "own_gap": 0.2, "selection_gap": 0.3}
 
 

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import chex
+import jax
 import numpy as np
 import pytest
 
+from jaxshop.env import JobShop
 from jaxshop.policies.checkpoint import load_policy
+from jaxshop.policies.registry import make_network
+from jaxshop.ppo.config import StageConfig
+from jaxshop.ppo.setup import Setup
+from jaxshop.ppo.update import begin, update_together
 from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import Config, load_config
 from jaxshop.training.origin import Origin, originated
 from jaxshop.training.problem import prepare
-from jaxshop.training.shops import MIX, SELECTION, ShopOrder, make_kept, make_shops
+from jaxshop.training.shops import MIX, SELECTION, ShopOrder, make_kept, make_shops, outline_shops
 from jaxshop.training.stages import stages_of, untrained
 from tests.shops import tiny_shop
 from tests.trained import run_train, write_tiny
 
 SMALL = [
     *("general.updates=0", "own.updates=0", "mix.updates=4", "evaluation.kept_work=2", "evaluation.selection_shops=2"),
-    *("mix.flexible.turns=0", "mix.factory.turns=0", "mix.jobs.turns=2", "evaluation.every=3"),
+    *("mix.flexible.weight=0", "mix.factory.weight=0", "mix.jobs.weight=2", "evaluation.every=3"),
     *(f"mix.{bank}.{key}" for bank in ("jobs", "lots") for key in ("count=4", "operations=24", "kept=2")),
     *(f"mix.{bank}.{key}" for bank in ("jobs", "lots") for key in ("shops=2", "samples=2", "candidates=8")),
 ]
-"""Job shops twice as often as work centres, all tiny."""
+"""Job shops with twice the weight of work centres, all tiny."""
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +46,14 @@ def mixed(tmp_path_factory) -> Path:
     return Path(result.json["run_dir"])
 
 
-def test_updates_go_round_the_banks(mixed: Path):
-    """Shows the order of a round in what was learned from, and a curve for each make of the kept shops."""
+def test_an_update_learns_from_all_banks(mixed: Path):
+    """Shows what each bank came to in every line, and a curve for each make of the kept shops."""
     lines = [json.loads(line) for line in (mixed / "metrics.jsonl").read_text().splitlines()]
-    assert [line["lesson"] for line in lines] == ["mix.jobs", "mix.lots", "mix.jobs", "mix.jobs"]
+    assert [line["stage"] for line in lines] == ["mix"] * 4
+    for line in lines:
+        assert line["gap"] == pytest.approx((line["gap/jobs"] + line["gap/lots"]) / 2)
+        assert line["best_gap/lots"] <= line["gap/lots"]
+        assert line["steps"] > 2 * 2 * 2 * 20  # of both banks
     evaluated = [line for line in lines if "selection_gap" in line]
     makes = {"jobshop", "routes", "identical", "tight-centre", "reference"}
     assert [line["update"] for line in evaluated] == [3, 4]
@@ -76,7 +89,7 @@ def test_a_run_can_start_from_another_policy(mixed: Path, tmp_path):
 def test_another_network_is_no_start(tmp_path):
     """Shows one line that names both networks, where the weights would not fit."""
     config = write_tiny(tmp_path)
-    with pytest.raises(ConfigError, match=r"^run.start_from: shipped is a Pooled\(width=64.*asks for Pooled\(width=16"):
+    with pytest.raises(ConfigError, match=r"^run.start_from: shipped is a Gated\(width=64.*asks for Pooled\(width=16"):
         originated(load_config(config, ["run.start_from=shipped"]), untrained(load_config(config)))
     assert run_train("--config", config, "run.start_from=/nowhere").code == 2
 
@@ -109,20 +122,32 @@ def test_what_is_known_of_kept_shops_lies_between_bound_and_rules():
     assert some.makes == ("jobshop", "routes")
 
 
-def test_a_round_has_the_turns_of_each_bank():
-    """Shows how lessons take turns, and that later stages begin where the mix ends."""
-    config = load_config(None, ["mix.updates=7", "mix.jobs.turns=3", "mix.flexible.turns=0", "mix.lots.turns=2"])
+def test_a_stage_has_the_banks_that_have_a_weight():
+    """Shows which setups an update is made for, with which weights, and that later stages begin where the mix ends."""
+    config = load_config(None, ["mix.updates=7", "mix.jobs.weight=3", "mix.flexible.weight=0"])
     lessons = config.lessons()
-
-    class Fake:
-        mesh = None
-        stage = None
-
-    setups = {lesson.name: Fake() for lesson in lessons}
-    stages = stages_of(lessons, setups, dict.fromkeys(setups), dict.fromkeys(setups, Fake()))  # nothing is compiled
+    weights = {lesson.name: lesson.weight for lesson in lessons if lesson.stage == "mix"}
+    assert weights == {"mix.jobs": 3.0, "mix.lots": 1.0, "mix.factory": 1.0}
+    setups = {lesson.name: SimpleNamespace(mesh=None) for lesson in lessons}
+    nothing: dict = dict.fromkeys(("mix", "general", "own"))  # is compiled
+    stages = stages_of(lessons, setups, dict.fromkeys(setups), nothing)
     assert [(s.name, s.begin, s.end) for s in stages] == [("mix", 0, 7), ("general", 7, 67), ("own", 67, 112)]
-    turn = [stages[0].at(done).name.removeprefix("mix.") for done in range(7)]
-    assert turn == ["jobs", "lots", "factory", "jobs", "lots", "jobs", "jobs"]
+    assert [len(s.shops) for s in stages] == [3, 1, 1]
+    assert list(stages[0].setups) == list(weights)
+
+
+def test_a_bank_without_weight_changes_nothing():
+    """Shows that weights are shares of the gradient: beside a bank of weight 0, a bank teaches what it does alone."""
+    config = load_config(None, [*SMALL, "network.width=8", "ppo.minibatches=2", "ppo.epochs=1"])
+    order = ShopOrder(config.mix.jobs, MIX, 0, 8)
+    shops, network = make_shops(order), make_network(config.network)
+    setup = Setup(JobShop(outline_shops(order).shape), network, config.ppo, StageConfig(1, 2, 2, 8))
+    learner = begin(network.initialise(jax.random.key(0)), setup.optimiser, jax.random.key(1))
+    alone, (metrics,) = jax.jit(partial(update_together, (setup,)))(learner, (shops,))
+    beside = (setup, replace(setup, weight=0.0))
+    together, (same, other) = jax.jit(partial(update_together, beside))(learner, (shops, shops))
+    chex.assert_trees_all_close(together.weights, alone.weights, atol=1e-5)
+    assert float(same.gap) == float(metrics.gap) != float(other.gap)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +169,10 @@ def test_a_faulty_mix_is_refused(override: str, said: str):
         load_config(None, [override])
 
 
-def test_a_mix_without_turns_is_refused():
+def test_a_mix_without_weight_is_refused():
     """Shows that a stage that could learn from nothing is named."""
-    none = [f"mix.{bank}.turns=0" for bank in ("jobs", "flexible", "lots", "factory")]
-    with pytest.raises(ConfigError, match=r"mix\.updates: no bank has turns"):
+    none = [f"mix.{bank}.weight=0" for bank in ("jobs", "flexible", "lots", "factory")]
+    with pytest.raises(ConfigError, match=r"mix\.updates: no bank has a weight"):
         load_config(None, ["mix.updates=3", *none])
 
 

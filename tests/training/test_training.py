@@ -69,7 +69,7 @@ def test_training_beats_the_initial_weights_on_shops_not_trained_on(finished, pr
         before.append(evaluator.score(learner.averaged, "before").selection_gap)
         gaps = []
         for _ in range(setup.stage.updates):
-            learner, metrics = jitted_update(setup)(learner, shops)
+            learner, (metrics,) = jitted_update((setup,))(learner, (shops,))
             gaps.append(float(metrics.gap))
         after.append(evaluator.score(learner.averaged, "after").selection_gap)
         first.append(gaps[0])

@@ -8,14 +8,8 @@ from jaxshop.views.curves import Curve, curves_page, smoothed, write_curves
 
 LINES = [
     {
-        **{
-            "update": n,
-            "lesson": f"mix.{'ab'[n % 2]}",
-            "gap": 0.5 / n,
-            "best_gap": 0.4 / n,
-            "entropy": 1.0,
-            "kl": 0.01,
-        },
+        **{"update": n, "stage": "mix", "gap": 0.5 / n, "best_gap": 0.4 / n, "entropy": 1.0, "kl": 0.01},
+        **{f"{key}/{bank}": 0.5 / n for key in ("gap", "best_gap") for bank in "ab"},
         **{"clip_fraction": 0.1, "explained_variance": 0.5, "steps_per_second": 1e4, "seconds": 2.0 * n},
         **({"own_gap": 0.3, "selection_gap": 0.2, "kept/flow<": 0.25} if n % 2 == 0 else {}),
     }
@@ -24,9 +18,9 @@ LINES = [
 
 
 def test_a_page_has_a_panel_for_everything_that_was_measured():
-    """Shows evaluations, each make of the kept shops and each lesson, escaped, and the run's length."""
+    """Shows evaluations, each make of the kept shops and each bank, escaped, and the run's length."""
     page = curves_page(LINES, "a <run>")
-    for caption in ("Greedy schedules", "Kept shops, flow&lt;", "Episodes of mix.a", "Episodes of mix.b", "Entropy"):
+    for caption in ("Greedy schedules", "Kept shops, flow&lt;", "Episodes of a", "Episodes of b", "Entropy"):
         assert page.count(f"<figcaption>{caption}") == 1
     assert "a &lt;run&gt;" in page
     assert "6 updates, 12 s of training" in page

@@ -53,7 +53,7 @@ class Pooled:
         )
 
     @property
-    def _layers(self) -> _Layers:
+    def _layers(self) -> nn.Module:
         return _Layers(self.width, self.depth)
 
 
