@@ -14,7 +14,7 @@ from jaxshop.search.replan import Replanned, replan
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, fingerprint
 from jaxshop.support.errors import ShopError
 from tests.plant import plant_plan, random_schedule
-from tests.shop_file import HOUR
+from tests.shops import HOUR
 
 
 def presses(**changes: object) -> Shop:

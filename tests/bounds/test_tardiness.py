@@ -15,7 +15,7 @@ from jaxshop.bounds.tardiness import _least_left_first
 from jaxshop.shop import Job, LotPlan, Machine, Objective, Operation, Shop, split_lots
 from tests.oracles.plant import optimum
 from tests.plant import plant_plan
-from tests.shop_file import HOUR
+from tests.shops import HOUR
 
 TARDINESS = Objective(0.0, 1.0)
 

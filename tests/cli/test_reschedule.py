@@ -11,7 +11,7 @@ import pytest
 from jaxshop.schedule import write
 from jaxshop.shop import Calendar, Job, Machine, Operation, shop_to_json
 from tests.cli.refusals import assert_refused
-from tests.shop_file import HOUR
+from tests.shops import HOUR
 from tests.trained import run
 from tests.underway import planned, presses
 

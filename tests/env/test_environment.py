@@ -195,7 +195,7 @@ def test_padding_changes_nothing():
         obs, _ = stepper(JobShop(shape))[0](jax.random.key(0), params)
         features = np.asarray(obs.features)[np.asarray(obs.candidate_mask)]
         results.append((state.schedule.start[:n], state.schedule.machine[:n], rewards, features, obs.context))
-    chex.assert_trees_all_close(*results, rtol=1e-6)
+    chex.assert_trees_all_close(*results, rtol=1e-6, atol=1e-6)
 
 
 def with_machines(state, known):

@@ -116,7 +116,7 @@ def test_trained_on_says_what_the_weights_have_seen():
     seen = [trained_on(config, plan, update, Origin()) for update in (2, 5, 8)]
     assert [[part.get("updates") for part in parts] for parts in seen] == [[2, None], [3, 2, None], [3, 2, 3, None]]
     assert all(parts[-1]["use"] == "choice of the checkpoint" for parts in seen)
-    kept_only = trained_on(load_config(None, ["own.updates=0", "evaluation.selection_shops=7"]), plan, 10)
+    kept_only = trained_on(load_config(None, ["own.updates=0", "evaluation.selection_shops=7"]), plan, 10, Origin())
     assert {part["kind"] for part in kept_only} == {"generated"}
     chosen_on = {"kind": "generated", "shops": 7, "machines": len(plan.shop.machines), "seed": 0}
     assert kept_only[-1] == chosen_on | {"use": "choice of the checkpoint"}

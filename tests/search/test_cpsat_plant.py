@@ -13,7 +13,7 @@ from jaxshop.shop import Downtime, Fixed, Job, LotPlan, Machine, Objective, Oper
 from jaxshop.shop.plant import FIXED
 from tests.oracles.plant import optimum
 from tests.plant import plant_plan
-from tests.shop_file import HOUR
+from tests.shops import HOUR
 
 
 def solved(plan: LotPlan) -> tuple[Incumbent, int]:

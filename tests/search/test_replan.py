@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jaxshop.schedule import verify
 from jaxshop.schedule.events import Down
 from jaxshop.search.replan import contradictions, facts, replan
-from tests.shop_file import HOUR
+from tests.shops import HOUR
 from tests.underway import days, hours, past_of, presses
 
 DOWN = {"down": (Down("P1", 5 * HOUR // 2, 5 * HOUR),)}

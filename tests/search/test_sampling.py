@@ -131,12 +131,12 @@ def test_samples_end_once_so_many_in_a_row_improve_nothing(plan, count, patience
 
 
 def test_samples_that_nothing_is_said_of_end_by_patience(plan):
-    """A multiple of the batch, of which the last 64 at least found nothing."""
+    """A multiple of the batch, of which the last 64 found nothing; greedy may be better than the first batch, too."""
     found = solve(plan, method="samples")
     last = max(each.work for each in found.trace)
     assert found.samples_done % SAMPLE_BATCH == 0
     assert found.samples_done >= PATIENCE
-    assert found.work_done - last <= PATIENCE
+    assert found.work_done - last <= PATIENCE + SAMPLE_BATCH
 
 
 def test_the_leading_ways_are_the_best_that_differ():

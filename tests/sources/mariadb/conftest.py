@@ -81,7 +81,9 @@ class Server:
             [program, "--no-defaults", f"--datadir={self.folder / 'data'}", *user, *options],
             stdout=subprocess.DEVNULL,
             stderr=self.log.open("ab"),
-            env={**os.environ, "TZ": "America/Lima"},  # a server that is not in UTC must make no difference
+            # A server that is not in UTC must make no difference; in one folder, tables of several would get in each
+            # other's way while they are installed.
+            env={**os.environ, "TZ": "America/Lima", "TMPDIR": str(self.folder)},
         )
 
     def start(self) -> None:

@@ -16,7 +16,7 @@ from jaxshop.sources.mariadb.writer import init, load
 from jaxshop.support.errors import ShopError
 from tests.plant import plant_shop
 from tests.shop.test_plant import plant
-from tests.shop_file import HOUR
+from tests.shops import HOUR
 from tests.sources.mariadb.conftest import statements
 
 RULES = """

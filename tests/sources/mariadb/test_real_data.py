@@ -106,9 +106,9 @@ def idle_updates(*_: object) -> Callable:
     """Stands for a stage's update: learns nothing, and compiles nothing."""
     zero = np.float32(0)
 
-    def update(learner: Learner, bank: object) -> tuple[Learner, UpdateMetrics]:
+    def update(learner: Learner, banks: object) -> tuple[Learner, tuple[UpdateMetrics, ...]]:
         metrics = UpdateMetrics(LossMetrics(*[zero] * len(LossMetrics._fields)), zero, zero, zero, zero, np.int32(1))
-        return learner._replace(update=learner.update + 1), metrics
+        return learner._replace(update=learner.update + 1), (metrics,)
 
     return update
 
