@@ -1,9 +1,11 @@
-"""Small shops with the plant's own rules, drawn at random: calendars, set-ups by sequence, lags, fixed work."""
+"""Shops with the plant's own rules: a small file that has them all, and shops that are drawn at random."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,65 @@ STARTS = ("2026-11-23T06:00:00Z", "2026-10-24T20:30:00Z", "2027-03-27T22:00:00Z"
 """Of an ordinary week, and around changes of the clock."""
 
 FAMILIES = ("blue", "green", "red")
+
+TWO_SHIFTS = {
+    "timezone": "Europe/Berlin",
+    "weekly": {day: [["06:00", "14:00"], ["14:30", "22:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
+    "closed": ["2026-12-25"],
+    "open": {"2026-12-27": [["08:00", "12:00"]]},
+}
+
+
+def plant() -> dict[str, Any]:
+    """The JSON of a shop with every rule in use."""
+    return {
+        "format": "jaxshop-shop/1",
+        "name": "plant",
+        "plan_start": "2026-11-23T06:00:00Z",
+        "calendars": {"two shifts": json.loads(json.dumps(TWO_SHIFTS))},
+        "machines": [
+            {
+                "id": "PP09",
+                "work_centre": "press",
+                "calendar": "two shifts",
+                "unavailable": [{"from": 12.0, "to": 20.5, "reason": "maintenance"}],
+                "family": "red",
+            },
+            {"id": "PP10", "work_centre": "press"},
+        ],
+        "jobs": [
+            {
+                "id": "A",
+                "due": 30.0,
+                "operations": [
+                    {
+                        "id": "A/1",
+                        "alternatives": {"PP09": 2.0},
+                        "family": "blue",
+                        "lag": 0.5,
+                        "fixed": {"machine": "PP09", "start": -0.5},
+                    },
+                    {"id": "A/2", "alternatives": {"PP09": 3.0, "PP10": 4.0}, "interruptible": False},
+                ],
+            },
+            {"id": "B", "operations": [{"id": "B/1", "alternatives": {"PP10": 1.0}, "family": "red"}]},
+        ],
+        "setups": [
+            {"work_centre": "press", "from": "red", "to": "blue", "hours": 1.5},
+            {"machine": "PP09", "from": None, "to": "blue", "hours": 2.0},
+        ],
+        "objective": {"makespan": 1.0, "tardiness": 0.5},
+    }
+
+
+def changed(path: list[Any], value: object) -> dict[str, Any]:
+    """The plant with the value at `path` replaced or added."""
+    data = plant()
+    entry: Any = data
+    for key in path[:-1]:
+        entry = entry[key]
+    entry[path[-1]] = value
+    return data
 
 
 def random_calendar(rng: np.random.Generator, name: str, start: str) -> Calendar:

@@ -12,7 +12,8 @@ from pydantic.json_schema import models_json_schema
 
 from jaxshop.serving import problems
 from jaxshop.serving.reschedule_schemas import RescheduleRequest
-from jaxshop.serving.schemas import SHOP_EXAMPLE, ProblemDocument, ShopFile, VerifyRequest
+from jaxshop.serving.schemas import ProblemDocument, VerifyRequest
+from jaxshop.serving.shop_schemas import SHOP_EXAMPLE, ShopFile
 from jaxshop.shop import fingerprint, parse_shop
 
 REF = "#/components/schemas/{model}"

@@ -11,18 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import Any
 
 import scipy.optimize  # noqa: F401 - a certificate may need it, and no caller's time limit shall pay for its import
 
-from jaxshop.schedule import Schedule, from_json, kpis, to_json, verify
+from jaxshop.schedule import from_json, verify
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.logs import event, log
 from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import MOST_ERRORS, Problem, busy, refusing
 from jaxshop.serving.replanner import answer, read_request
+from jaxshop.serving.replies import describe_model, reply_document
 from jaxshop.serving.scheduler import SafeScheduler, alone
 from jaxshop.serving.schemas import Options
 from jaxshop.serving.settings import Settings
@@ -102,7 +102,7 @@ class Planner:
             | {"shortest_time_limit_s": quickest[size], "shortest_time_limit_with_samples_s": shortest[size]}
             for size in self._engine.sizes
         ]
-        return {"models": [_describe(self._model) | {"sizes": sizes}]}
+        return {"models": [describe_model(self._model) | {"sizes": sizes}]}
 
     def schedule(
         self,
@@ -151,7 +151,7 @@ class Planner:
             self._count(answer)
             clock.seconds |= answer.seconds
             with clock("write"):
-                written = _encode(_reply(plan, answer, model, options))
+                written = _encode(reply_document(plan, answer, model, options))
             return Reply(written, clock.seconds | {"total": time.monotonic() - began})
 
         with self._counting():
@@ -242,7 +242,7 @@ class Planner:
             self._reloading.release()
         self._use(model)
         self._metrics.reloads.labels("done").inc()
-        return _describe(model)
+        return describe_model(model)
 
     def _use(self, model: Model) -> None:
         self._model = model
@@ -286,60 +286,6 @@ def _refuse_short_limit(limit: float | None, waited: float, shortest: float) -> 
         raise _refuse("time_limit_s", message, "time-limit-too-short")
     if limit is not None and limit - waited < shortest / 2:  # `shortest` is generous by a factor of two
         raise busy("the queue took too much of the time limit", waited, kind="queue-too-long")
-
-
-def _reply(plan: LotPlan, answer: Answer, model: Model, options: Options) -> dict[str, Any]:
-    """The reply's document; schedule, KPIs and source depend on request and seed only."""
-    schedule, bound = answer.schedule, answer.certificate.value
-    reply = {
-        "schedule": to_json(schedule),
-        "provenance": asdict(plan.shop.provenance),
-        "kpis": kpis(plan, schedule, bound),
-        "source": answer.source,
-        "verification": {
-            "valid": True,
-            "violations": [],
-            "rejected_attempts": [rejection._asdict() for rejection in answer.rejections],
-        },
-        "model": _describe(model),
-        "seed": options.seed,
-        "samples_done": answer.samples_done,
-        "proven_optimal": answer.proven_optimal,
-        "work_done": answer.work_done,
-        "trace": [[round(x.seconds, 3), x.cost / TICKS_PER_HOUR, x.source] for x in answer.trace],
-    }
-    if options.target_hours is not None:
-        target = options.target_hours * TICKS_PER_HOUR
-        reply["target"] = {
-            "hours": options.target_hours,
-            "met": schedule.makespan <= target,
-            "feasible": False if target < bound else None,
-        }
-    if plan.shop.plan_start is not None:
-        reply["dates"] = _dates(plan.shop.plan_start, schedule)
-    return reply
-
-
-def _dates(plan_start: str, schedule: Schedule) -> dict[str, Any]:
-    """When the plan and each of its jobs begin and end, as dates; None past the year 9999."""
-    origin = datetime.fromisoformat(plan_start)
-
-    def date(ticks: int) -> str | None:
-        try:
-            return (origin + timedelta(seconds=ticks)).isoformat()
-        except OverflowError:
-            return None
-
-    spans: dict[str, tuple[int, int]] = {}
-    for row in schedule.rows:
-        start, end = spans.get(row.job, (row.start, row.end))
-        spans[row.job] = min(start, row.start), max(end, row.end)
-    jobs = {job: {"start": date(start), "end": date(end)} for job, (start, end) in sorted(spans.items())}
-    return {"plan_start": origin.isoformat(), "end": date(schedule.makespan), "jobs": jobs}
-
-
-def _describe(model: Model) -> dict[str, Any]:
-    return {"name": model.name, "fingerprint": model.fingerprint, "trained_on": model.trained_on}
 
 
 def _refuse(name: str, message: str, kind: str = "invalid-input") -> Problem:

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from jaxshop.serving.schemas import Hours, Id, JobEntry, ScheduleFile, ScheduleRow, ShopFile, Strict
+from jaxshop.serving.schemas import ScheduleFile, ScheduleRow
+from jaxshop.serving.shop_schemas import Hours, Id, JobEntry, ShopFile, Strict
 from jaxshop.shop import MAX_HOURS
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.refusals import assert_refused
-from tests.shop.test_plant import changed, plant
+from tests.plant import changed, plant
 from tests.trained import run
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving import schemas
 from jaxshop.shop import fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import DeviceError
-from tests.shop.test_plant import changed, plant
+from tests.plant import changed, plant
 from tests.shops import shop_body
 
 from .conftest import BOSS
@@ -136,10 +137,11 @@ def test_verify_tells_right_from_wrong(client: httpx.Client) -> None:
     assert refused["errors"][0]["path"] == "shop.jobs[1].operations[0].alternatives"
 
 
-def test_nothing_is_answered_before_the_warm_up(serve: Serve) -> None:
+def test_nothing_is_answered_before_the_warm_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the model is there: alive, not ready, and 503 with Retry-After for work."""
     engine = FakeEngine()
-    load, engine.load = engine.load, lambda: engine.release.wait(10) and load()  # type: ignore[method-assign]
+    load = engine.load
+    monkeypatch.setattr(engine, "load", lambda: engine.release.wait(10) and load())
     client = serve(engine, wait=False)
     assert client.get("/livez").status_code == 200
     assert (client.get("/readyz").status_code, client.get("/readyz").json()["status"]) == (503, "starting")
@@ -149,21 +151,21 @@ def test_nothing_is_answered_before_the_warm_up(serve: Serve) -> None:
     engine.release.set()
 
 
-def test_a_device_that_lies_is_never_ready(serve: Serve) -> None:
+def test_a_device_that_lies_is_never_ready(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that does not compute what the CPU does keeps the server alive, and unready for good."""
     engine = FakeEngine()
 
     def load() -> Any:
         raise DeviceError("1 x GPU: does not compute what the CPU does")
 
-    engine.load = load  # type: ignore[method-assign]
+    monkeypatch.setattr(engine, "load", load)
     client = serve(engine, wait=False)
     give_up = time.monotonic() + 60
     while client.get("/readyz").json()["status"] != "failed":
         assert time.monotonic() < give_up
         time.sleep(0.02)
     assert (client.get("/livez").status_code, client.get("/readyz").status_code) == (200, 503)
-    assert client.app.state.service.failure is not None  # type: ignore[attr-defined]
+    assert isinstance(cast(FastAPI, client.app).state.service.failure, DeviceError)
 
 
 def test_the_demo_shop_is_the_reference_shop(client: httpx.Client) -> None:

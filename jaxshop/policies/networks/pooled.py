@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -28,6 +28,7 @@ class Pooled:
 
     width: int = 64
     depth: int = 2
+    gates: ClassVar[bool] = False
 
     def initialise(self, key: PRNGKey, obs: Observation | None = None) -> ArrayTree:
         """Random weights; only the widths of features and context count."""
@@ -54,15 +55,25 @@ class Pooled:
 
     @property
     def _layers(self) -> nn.Module:
-        return _Layers(self.width, self.depth)
+        return _Layers(self.width, self.depth, self.gates)
 
 
 class _Layers(nn.Module):
     width: int
     depth: int
+    gates: bool
 
     @nn.compact
     def __call__(self, seen: Seen) -> Output:
+        situation = nn.relu(nn.Dense(self.width)(seen.context)) if self.gates else None
+
+        def gated(x: Array) -> Array:
+            """Each column times a gate of its own, from 0 to 2 and near 1 before anything is learned."""
+            if situation is None:
+                return x
+            opening = nn.Dense(x.shape[-1], kernel_init=nn.initializers.normal(0.02))(situation)
+            return x * (2 * nn.sigmoid(opening))[..., None, :]
+
         mask = seen.candidate_mask[..., None]
         count = jnp.maximum(mask.sum(axis=-2), 1).astype(jnp.float32)
 
@@ -71,12 +82,13 @@ class _Layers(nn.Module):
             top = jnp.where(mask, x, 0.0).max(axis=-2)
             return jnp.concatenate([mean, top, seen.context], axis=-1)
 
-        x = nn.relu(nn.Dense(self.width)(seen.features) + nn.Dense(self.width)(seen.context)[..., None, :])
+        features = gated(seen.features)
+        x = gated(nn.relu(nn.Dense(self.width)(features) + nn.Dense(self.width)(seen.context)[..., None, :]))
         for _ in range(self.depth - 1):
             summary = nn.Dense(self.width)(pooled(x))
-            x = nn.relu(nn.Dense(self.width)(x) + summary[..., None, :])
+            x = gated(nn.relu(nn.Dense(self.width)(x) + summary[..., None, :]))
         score = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.orthogonal(0.1))(x)
-        linear = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.normal(0.01))(seen.features)
+        linear = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.normal(0.01))(features)
         logits = jnp.where(seen.candidate_mask, (score + linear)[..., 0], -1e9)
 
         hidden = nn.relu(nn.Dense(self.width)(pooled(x)))

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
-from jaxshop.serving.schemas import ModelInfo, Models, ShopFile
+from jaxshop.serving.schemas import ModelInfo, Models
 from jaxshop.serving.service import Service, admin_only, service_of
+from jaxshop.serving.shop_schemas import ShopFile
 
 routes = APIRouter(tags=["models"])
 ServiceOf = Annotated[Service, Depends(service_of)]

@@ -14,8 +14,7 @@ from jaxshop.shop import Fixed, Objective, fingerprint, parse_shop, split_lots
 from jaxshop.sources.mariadb.reader import read, read_shop
 from jaxshop.sources.mariadb.writer import init, load
 from jaxshop.support.errors import ShopError
-from tests.plant import plant_shop
-from tests.shop.test_plant import plant
+from tests.plant import plant, plant_shop
 from tests.shops import HOUR
 from tests.sources.mariadb.conftest import statements
 
