@@ -125,7 +125,7 @@ def _panel(caption: str, curves: Sequence[Curve]) -> str:
     for k in range(5):
         y = low + k * (high - low) / 4
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{down(y):.1f}" y2="{down(y):.1f}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{down(y) + 4:.1f}" text-anchor="end">{y:.3g}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{down(y) + 4:.1f}" text-anchor="end">{_number(y)}</text>')
     for x, anchor in ((left, "start"), (right, "end")):
         parts.append(f'<text x="{across(x):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{x:g}</text>')
     parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">update</text>')
@@ -139,9 +139,11 @@ def _panel(caption: str, curves: Sequence[Curve]) -> str:
         for i, curve in enumerate(shown):
             colour, y = _COLOURS[names.index(curve.name) % len(_COLOURS)], _TOP + 12 + 14 * i
             parts.append(f'<text x="{WIDTH - _RIGHT}" y="{y}" text-anchor="end" style="fill:{colour}">')
-            parts.append(f"{html.escape(curve.name)} {curve.points[-1][1]:.3g}</text>" if curve.points else "</text>")
-    last = shown[0].points[-1][1] if len(shown) == 1 and shown[0].points else None
-    said = html.escape(caption) + ("" if last is None else f": {last:.3g}")
+            parts.append(
+                f"{html.escape(curve.name)} {_number(curve.points[-1][1])}</text>" if curve.points else "</text>"
+            )
+    only = shown[0].points if len(shown) == 1 else ()
+    said = html.escape(caption) + (f": {_number(only[-1][1])}" if only else "")
     svg = f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{said}">{"".join(parts)}</svg>'
     return f"<figure><figcaption>{said}</figcaption>{svg}</figure>"
 
@@ -150,7 +152,14 @@ _COLOURS = ("#2f6fde", "#d9662b", "#2b9a66", "#8e4ec6")
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
-    """The range to draw: all but the highest hundredth, as first updates would press the rest to a line."""
-    ordered = sorted(values)
-    low, high = ordered[0], ordered[max(0, int(0.99 * len(ordered)) - 1)]
+    """The range to draw: from 0 where nothing is below it, and without the hundredth at either end of many values.
+
+    What the first updates are at would press the rest to a line.
+    """
+    ordered, outliers = sorted(values), len(values) // 100
+    low, high = min(ordered[outliers], 0.0), ordered[len(ordered) - 1 - outliers]
     return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -33,8 +33,9 @@ def comparison_table(report: Mapping[str, Any]) -> Table:
     bound, target = report["lower_bound_hours"], report["target_hours"]
     policy = report["policy"]
     rows = sorted(report["rules"].items(), key=lambda row: -row[1])
+    began = "untrained" if report["initialised_from"] is None else "as it began"
     rows += [
-        ("policy, untrained, greedy", policy["initial_hours"]),
+        (f"policy, {began}, greedy", policy["initial_hours"]),
         ("linear priority, cross-entropy", report["baselines"]["linear_cem"]),
         ("policy, greedy", policy["greedy_hours"]),
         (f"policy, best of {policy['samples']}", policy["best_of_hours"]),
@@ -54,7 +55,7 @@ def comparison_table(report: Mapping[str, Any]) -> Table:
             f"{hours:.2f}",
             f"{100 * (hours / bound - 1):.2f} %",
             met,
-            style="bold" if name.startswith("policy, ") and "untrained" not in name else None,
+            style="bold" if name.startswith("policy, ") and began not in name else None,
         )
     if target is not None:
         table.add_row("target", f"{target:.2f}", f"{100 * (target / bound - 1):.2f} %", "")

@@ -83,6 +83,7 @@ def test_a_run_can_start_from_another_policy(mixed: Path, tmp_path):
     chex.assert_trees_all_equal(learner.averaged, learner.weights, policy.weights)
     result = run_train("--json", "--config", config, *given)
     assert result.json["initialised_from"] == origin.policy
+    assert "policy, as it began, greedy" in result.err
     assert [part["kind"] for part in result.json["trained_on"]] == ["distribution"] * 4 + ["shop", "generated"]
 
 

@@ -40,3 +40,15 @@ def test_the_average_begins_with_the_first_value():
     """Shows that the moving average is not drawn towards 0 at its beginning."""
     curve = smoothed(Curve("x", [(1, 4.0), (2, 4.0), (3, 1.0)]), memory=0.5)
     assert [y for _, y in curve.points] == pytest.approx([4.0, 4.0, (4.0 * 0.75 + 1.0) / 1.75])
+
+
+def test_a_page_draws_every_value_of_a_few_and_few_outliers_of_many():
+    """Shows that the highest of fifteen values is the top of its axis, an outlier among 200 is not; plain numbers."""
+    lines = [{**LINES[1], "update": n, "own_gap": 0.01 * n, "steps_per_second": 1e4 * n} for n in range(1, 16)]
+    assert ">15</text>" in curves_page(lines, "few")
+    assert ">150,000</text>" in curves_page(lines, "few")
+    own = [9.0, *[0.02] * 199]
+    many = [{**LINES[1], "update": n, "own_gap": gap, "selection_gap": 0.01} for n, gap in enumerate(own, 1)]
+    greedy = curves_page(many, "many").split("</figure>")[0]
+    assert ">2</text>" in greedy
+    assert ">900</text>" not in greedy
