@@ -59,6 +59,7 @@ def add_evaluate(commands: Any) -> None:
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
+    from jaxshop.search import warming
     from jaxshop.search.compare import Comparison, Instance, assess, read_best_known
     from jaxshop.support.files import check_writable, write_atomic
     from jaxshop.training.callbacks import make_console
@@ -92,13 +93,13 @@ def run_evaluate(args: argparse.Namespace) -> int:
     )
     if comparison.with_policy:
         policy()  # a checkpoint that is none is refused before a shop is read
-    if {"auto", "improve"} & set(methods):
-        from jaxshop.search.improve import kernels
-
-        kernels.wait(False, None)  # reading or compiling them is no search
     rows = []
     # Every shop is read before the first search: one that is none must not end a night's work.
-    for instance in [Instance.load(spec, args.max_lot_hours, known) for spec in expand(args.shops)]:
+    instances = [Instance.load(spec, args.max_lot_hours, known) for spec in expand(args.shops)]
+    if {"auto", "improve"} & set(methods):
+        for instance in instances:
+            warming.wait(instance.plan, None)  # reading or compiling kernels is no search
+    for instance in instances:
         place = (instance.spec, instance.fingerprint, comparison.settings)
         others = [line for line in lines if line.place != place]
         mine = [

@@ -57,7 +57,7 @@ def run_reschedule(args: argparse.Namespace) -> int:
     from jaxshop.cli.progress import Interrupt, ProgressLine
     from jaxshop.schedule import read, write
     from jaxshop.schedule.happened import happened
-    from jaxshop.search.improve import kernels
+    from jaxshop.search import warming
     from jaxshop.search.replan import SECONDS, facts, replan
     from jaxshop.shop import shop_to_json
     from jaxshop.support.files import check_writable, write_atomic
@@ -65,7 +65,7 @@ def run_reschedule(args: argparse.Namespace) -> int:
 
     limit = SECONDS if args.time_limit is None else args.time_limit
     if limit:
-        kernels.begin()
+        warming.begin()
     for path in filter(None, (args.out, args.shop_out, args.gantt)):
         check_writable(path)
     schedule = read(args.schedule)

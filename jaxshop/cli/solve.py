@@ -72,7 +72,7 @@ def run_solve(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
     from jaxshop.cli.progress import Interrupt, ProgressLine
     from jaxshop.schedule import read, write
-    from jaxshop.search.improve import kernels
+    from jaxshop.search import warming
     from jaxshop.search.solver import polish, solve
     from jaxshop.search.types import Options
     from jaxshop.shop import split_lots
@@ -84,7 +84,7 @@ def run_solve(args: argparse.Namespace) -> int:
     nothing_else = args.method is None and args.rule is None and not sampled and args.time_limit != 0
     searched = nothing_else or args.method in ("auto", "improve")
     if searched:
-        kernels.begin()
+        warming.begin()
     for path in filter(None, (args.out, args.gantt)):
         check_writable(path)  # rather now than after the search, with one of two files written
     if args.write_back:
@@ -99,7 +99,7 @@ def run_solve(args: argparse.Namespace) -> int:
     plan = split_lots(shop, args.max_lot_hours)
     limit = DEFAULT_SECONDS if searched and args.time_limit is None and args.work is None else args.time_limit or None
     if searched:  # starting is not searching, unless it compiles
-        _start_kernels(args.time_limit is None and args.work is None)
+        _start_kernels(plan, args.time_limit is None and args.work is None)
     began = time.monotonic()
     options = Options(
         patience=args.patience, start=start, from_policy=args.checkpoint is not None, threads=args.threads
@@ -127,16 +127,16 @@ def run_solve(args: argparse.Namespace) -> int:
     return 130 if found.interrupted else 0
 
 
-def _start_kernels(patient: bool) -> None:
+def _start_kernels(plan: LotPlan, patient: bool) -> None:
     """Read the search's kernels; where nobody asked for a limit, also wait for their compilation, which is told."""
-    from jaxshop.search.improve import kernels
+    from jaxshop.search import warming
 
     with suppress(LateError):
-        kernels.wait(False, time.monotonic() + STARTING_SECONDS)
+        warming.wait(plan, time.monotonic() + STARTING_SECONDS)
         return
     if patient:
         print("compiling the search's kernels, once: about a minute", file=sys.stderr, flush=True)
-        kernels.wait(False, None)
+        warming.wait(plan, None)
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jaxshop.search.rules import Rules
 from jaxshop.search.sampling import Greedy, Samples
 from jaxshop.search.types import Incumbent, Key, Method, Options, Rollouts, Stop, Task
+from jaxshop.shop import rules_of
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,31 @@ def policy_first(rollouts: Rollouts, options: Options) -> Method:
     return InTurn((Greedy(rollouts), Rules(rollouts), *drawn))
 
 
+@dataclass(frozen=True)
+class Suited:
+    """One method for plans that use some of the plant's own rules, another for those that do not."""
+
+    plain: Method
+    ruled: Method
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Those of the method for plain plans: the other one needs none."""
+        return self.plain.steps
+
+    def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
+        """See `Method`."""
+        yield from (self.ruled if rules_of(task.plan) else self.plain).search(task, key, stop)
+
+
 def improve(rollouts: Rollouts, options: Options) -> Method:
-    """Search from the start that is given, from the policy, or from the best rule."""
-    from jaxshop.search.improve import kernels
+    """Search from the start that is given, from the policy, or from the best rule: over a graph, or over lists where
+    the plan has the plant's own rules."""
+    from jaxshop.search.decoding.method import Lists
     from jaxshop.search.improve.method import Improve
 
-    kernels.begin()
-    return Improve(options.start, Greedy(rollouts) if options.from_policy else None, options.threads)
+    policy = Greedy(rollouts) if options.from_policy else None
+    return Suited(Improve(options.start, policy, options.threads), Lists(options.start, options.threads))
 
 
 def auto(rollouts: Rollouts, options: Options) -> Method:

@@ -17,7 +17,7 @@ from jaxshop.search.proof import Watched
 from jaxshop.search.rules import HostRules
 from jaxshop.search.solver import solve
 from jaxshop.search.types import Options, Stop, Task
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, gap_percent, rules_of
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, gap_percent
 from jaxshop.support.errors import InvalidScheduleError
 
 POLICIES = ("right-shift", "rules", "search")
@@ -144,11 +144,10 @@ def replan(
         for incumbent in HostRules().search(task, seed, stop):
             trials.offer(incumbent.schedule, incumbent.source)
         return _result(trials, task.certificate, begun, done + stop.done)
-    if not rules_of(past.rest) or time_limit == 0:
-        name, rest = best_rule(past.rest, begun + RULES_SHARE * time_limit)
-        trials.offer(rest, f"rule:{name}")
-        if task.cost(rest) < least:
-            start, least = rest, task.cost(rest)
+    name, rest = best_rule(past.rest, begun + RULES_SHARE * time_limit, task.objective)
+    trials.offer(rest, f"rule:{name}")
+    if task.cost(rest) < least:
+        start, least = rest, task.cost(rest)
     proven = least <= task.objective.lower_bound(task.certificate.value)
     if proven or time.monotonic() - begun >= time_limit or cancelled():
         return _result(trials, task.certificate, begun, done)

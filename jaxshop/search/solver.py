@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jaxshop.bounds import Certificate
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import BEST_FIRST, best_rule
-from jaxshop.search import background
+from jaxshop.search import background, warming
 from jaxshop.search.auto import policy_first
 from jaxshop.search.beam import Guided, Way
 from jaxshop.search.cpsat import CpSat
@@ -35,6 +35,9 @@ T = TypeVar("T")
 
 ENDLESS = ("auto", "improve", "tune")
 """Methods that go on until they are stopped."""
+
+KEEPING = ("auto", "improve", "cpsat")
+"""Methods that keep every rule of the plant."""
 
 NO_OPTIONS = Options()
 
@@ -198,21 +201,25 @@ def _method(
 ) -> Callable[[Guided], Method]:
     if rule_name is not None and (parse_rule(rule_name)[0] in HOST_RULES or rules_of(plan)):
         return lambda rollouts: HostRules(rule_name)
-    if rules_of(plan):
-        if method == "cpsat":
-            return lambda rollouts: method_named(method, rollouts, options)
-        if options.samples or options.patience or method not in (None, "auto", "rules"):
+    if method in ENDLESS and endless:
+        raise ShopError(f"method {method}: needs a time limit")
+    if rules_of(plan) and options.from_policy:
+        refuse_rules(plan, "the policy")
+    if rules_of(plan) and method not in KEEPING:
+        if options.samples or options.patience or method not in (None, "rules"):
             refuse_rules(plan, "the policy" if method is None else f"method {method}")
-        return lambda rollouts: HostRules()
+        if endless or method is not None:
+            return lambda rollouts: HostRules()
     if rule_name is not None:
         return lambda rollouts: Rules(rollouts, rule_name)
     if method is None and (options.samples or options.patience or endless):
         return lambda rollouts: policy_first(rollouts, options)
-    if method in ENDLESS and endless:
-        raise ShopError(f"method {method}: needs a time limit")
     if endless and options.samples is None:
         options = replace(options, patience=options.patience or PATIENCE, samples=BEAM if method == "beam" else None)
-    return lambda rollouts: method_named(method or "auto", rollouts, options)
+    name = method or "auto"
+    if name in ("auto", "improve"):
+        warming.begin(plan)
+    return lambda rollouts: method_named(name, rollouts, options)
 
 
 def _compiled(task: Task, policy: Callable[[], Policy]) -> CompiledRollouts:

@@ -18,7 +18,7 @@ from jaxshop.env.packing import pack, shape_of
 from jaxshop.policies.checkpoint import CheckpointError, load_policy
 from jaxshop.policies.types import Network
 from jaxshop.schedule import Schedule
-from jaxshop.search import Method
+from jaxshop.search import Method, warming
 from jaxshop.search.compiled import (
     CANDIDATES,
     RULE_BATCH,
@@ -122,7 +122,7 @@ class JaxEngine:
         """Compile the rollouts of every size, for weights like those that were loaded last."""
         # XLA compiles outside the interpreter's lock, so threads halve the time to readiness on two cores.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            self.auto(None)  # which begins to load or compile what it needs
+            warming.every()
             tightening = pool.submit(bounds.prepare)
             for compiled in [pool.submit(self._compile, size) for size in self.sizes] + [tightening]:
                 compiled.result()

@@ -22,7 +22,6 @@ from jaxshop.schedule import to_json, verify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search import Incumbent, Stop, Task
 from jaxshop.search.proof import Prover, Watched
-from jaxshop.search.rules import HostRules
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.rollouts import DeviceRollouts, policy_on
 from jaxshop.serving.stopwatch import Stopwatch
@@ -38,7 +37,7 @@ from jaxshop.serving.types import (
     UnverifiedError,
     least_cost,
 )
-from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, rules_of, split_lots
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
 from jaxshop.shop.plant import without_rules
 from jaxshop.support.errors import InvalidScheduleError, LateError
 
@@ -274,7 +273,7 @@ class SafeScheduler:
                     # A proof takes what time it takes, and what is asked for by work hangs on work alone.
                     beside = order.work is None and crowd() <= 1
                     with Prover(course.task, stop, course.watch, beside) as prover:
-                        method = HostRules() if rules_of(order.plan) else self.engine.auto(self.cores)
+                        method = self.engine.auto(self.cores)
                         yield from prover.seen(method.search(course.task, order.seed, stop))
 
                 pursue = partial(context.run, course.pursue, auto)

@@ -60,6 +60,12 @@ class Windows:
             rows.append(np.maximum(rows[-1], np.append(rows[-1][half:], np.full(half, FOREVER))))
         return np.array(rows)
 
+    @cached_property
+    def table(self) -> np.ndarray:
+        """Ends and begins of the open stretches, `closed`, `opens` and `longest`, int64 [4 + levels, w + 1]."""
+        begins, ends = self.edges
+        return np.stack([ends, begins, self.closed, np.append(self.opens, FOREVER), *self.longest])
+
     def open_before(self, ticks: np.ndarray | int) -> np.ndarray:
         """Open time up to a tick, int64 of the shape of `ticks`; two of them say how much is open in between."""
         k = np.searchsorted(self.starts, ticks, side="right")

@@ -47,7 +47,7 @@ def refuse_rules(plan: LotPlan, who: str, able: Container[str] = ()) -> None:
         ShopError: names them.
     """
     if missing := [rule for rule in rules_of(plan) if rule not in able]:
-        way_out = "solve it by --method rules or cpsat"
+        way_out = "solve it by --method rules, improve or cpsat"
         raise ShopError(f"{plan.shop.name}: {who} cannot keep {', '.join(missing)} yet; {way_out}")
 
 

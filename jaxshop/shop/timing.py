@@ -4,8 +4,8 @@ What a machine does to an operation, closing in its midst or asking for a set-up
 callers say when the operation is ready, in what state its machine is and how long it takes, and get start and end.
 The environment's counterpart is `jaxshop.env.timing`; the verifier shares neither.
 
-A shop without closed time and set-ups by sequence needs `placed` alone, which Numba compiles into search; `Timing` is
-the same for every shop.
+A shop without closed time and set-ups by sequence needs `placed` alone; `Timing` is the same for every shop, and
+`placed_between` the same for one operation. Numba compiles `placed` and `placed_between` into search.
 """
 
 from __future__ import annotations
@@ -35,6 +35,43 @@ def placed(ready: int, free: int, ticks: int) -> Span:
         ticks: what the operation takes there, set-up included.
     """
     start = ready if ready > free else free
+    return Span(start, start + ticks)
+
+
+def placed_between(table: np.ndarray, earliest: int, ticks: int, whole: bool) -> Span:
+    """The first run of so many open ticks from a tick on: `Windows.run` for one operation, in plain loops.
+
+    Args:
+        table: of `Windows`, perhaps filled up to more windows.
+        earliest: from when operation and machine are there.
+        ticks: set-ups included.
+        whole: whether it must lie within one open stretch.
+    """
+    starts, begins, closed, opens = table[0], table[1], table[2], table[3]
+    k, high = 0, len(starts) - 1
+    while k < high:
+        middle = (k + high) >> 1
+        if starts[middle] <= earliest:
+            k = middle + 1
+        else:
+            high = middle
+    start = max(earliest, begins[k])
+    if not whole:
+        through = start - closed[k] + ticks
+        low, high = k, len(starts) - 1
+        while low < high:
+            middle = (low + high) >> 1
+            if opens[middle] < through:
+                low = middle + 1
+            else:
+                high = middle
+        return Span(start, max(start, through + closed[low]))
+    if start + ticks > starts[k]:
+        k += 1
+        for level in range(len(table) - 5, -1, -1):
+            if k < len(starts) and table[4 + level, k] < ticks:
+                k += 1 << level
+        start = begins[min(k, len(starts) - 1)]
     return Span(start, start + ticks)
 
 

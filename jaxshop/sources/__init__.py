@@ -13,7 +13,8 @@ def load_shop(spec: str) -> Shop:
 
     Args:
         spec: `reference`; `reference:K` with K = 1 ... 9, its siblings; `family:NAME:SEED`, a shop of another
-            make; `mariadb:`, the database that the environment names; or the path of a `.json`, `.txt` or `.fjs`
+            make; `plant:SHOP:SEED` and `plant-due:SHOP:SEED`, such a shop with shifts, families and due dates;
+            `mariadb:`, the database that the environment names; or the path of a `.json`, `.txt` or `.fjs`
             file.
 
     Raises:
@@ -31,6 +32,11 @@ def load_shop(spec: str) -> Shop:
         from jaxshop.sources.families import family_shop, parse_family
 
         return family_shop(*parse_family(detail))
+    if source in ("plant", "plant-due") and colon:
+        from jaxshop.sources.plant import parse_plant, plant_shop
+
+        base, seed = parse_plant(detail)
+        return plant_shop(load_shop(base), seed, due=source == "plant-due")
     if source == "mariadb" and colon:
         if detail:
             raise ShopError("mariadb: takes nothing after the colon; its settings come from the environment")

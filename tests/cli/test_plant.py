@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxshop.policies.checkpoint import SHIPPED
 from tests.cli.refusals import assert_refused
 from tests.plant import changed, plant
 from tests.trained import run
@@ -58,13 +59,22 @@ def test_jobs_that_are_late_in_every_plan_are_named(tmp_path):
     assert "objective 1 x makespan + 0.5 x weighted tardiness: at least 6.00 h in every plan" in said
 
 
-def test_auto_answers_by_rules(shop, tmp_path):
-    """Shows that nothing has to be said where the search cannot keep the rules yet."""
-    found = json.loads(run("solve", shop, "--out", tmp_path / "s.json", "--time-limit", 1, "--json").out)
-    assert found["source"].startswith("rule:")
+@pytest.mark.parametrize("method", ["auto", "improve"])
+def test_search_keeps_every_rule(shop, tmp_path, method: str):
+    """End to end: nothing has to be said for a verified schedule, at the bound, that begins with the rules' best."""
+    out = tmp_path / "s.json"
+    found = json.loads(run("solve", shop, "--method", method, "--out", out, "--time-limit", 2, "--json").out)
+    assert found["objective"] == found["objective_bound"] == 5.0
+    assert run("verify", shop, out).code == 0
 
 
-@pytest.mark.parametrize("method", ["improve", "greedy", "samples", "tune"])
+def test_a_policy_for_rules_of_the_plant_is_refused(shop, tmp_path):
+    """Shows that a checkpoint is not passed over in silence where search could not begin with its schedule."""
+    result = run("solve", shop, "--checkpoint", SHIPPED, "--out", tmp_path / "s.json", "--time-limit", 1)
+    assert_refused(result, "calendars", "set-ups by sequence", "fixed work", "--method rules")
+
+
+@pytest.mark.parametrize("method", ["greedy", "samples", "tune"])
 def test_what_a_method_cannot_keep_is_refused_by_name(shop, tmp_path, method: str):
     """Shows one line that names the rules, with what would do; nothing is written."""
     result = run("solve", shop, "--method", method, "--out", tmp_path / "s.json", "--time-limit", 1)

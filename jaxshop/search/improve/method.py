@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,20 +17,12 @@ from jaxshop.search.improve.graph import build
 from jaxshop.search.improve.model import Model, model_of, sequences, to_schedule, uneven
 from jaxshop.search.improve.state import new_state
 from jaxshop.search.improve.team import Start, Team
+from jaxshop.search.slices import go_on, seed_of
 from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
 from jaxshop.support.errors import LateError
 from jaxshop.support.machine import usable_cores
 
 SOURCE = "search:improve"
-
-SLICE_SECONDS = 0.02
-"""What passes between two looks at the clock."""
-
-SHOWN_SHARE = 0.1
-"""Of the time, what naming and verifying incumbents on the way may take; the last one is shown anyway."""
-
-SHOWING = 1.5
-"""What naming and verifying take together, in times of verifying; until it has been measured."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +65,8 @@ class Improve:
             divided = balanced_start(floor_of(model))
             yield from best.offer(_schedule(model, task, *divided), SOURCE)
         seats = self.threads or usable_cores()
-        team = Team(model, begin, _seed(key), seats, divided)
-        yield from _improve(model, task, stop, best, team, seats)
+        team = Team(model, begin, seed_of(key), seats, divided)
+        yield from go_on(_Slices(model, task, team), stop, best, seats)
 
 
 def _best_rule(
@@ -114,33 +106,30 @@ def _schedule(model: Model, task: Task, order: np.ndarray, choice: np.ndarray) -
     return to_schedule(model, state.table, task.fingerprint)
 
 
-def _improve(model: Model, task: Task, stop: Stop, best: Best, team: Team, seats: int) -> Iterator[Incumbent]:
-    """Let the team go on slice by slice, and yield its best from time to time and at the end."""
-    assert best.cost is not None
-    size, pace, showing, shown = 1, 0.0, SHOWING * best.took, stop.elapsed
-    cost = best.cost
-    with ThreadPoolExecutor(seats) as pool:
-        while stop.allows(pace * size + showing, cost):
-            size = stop.share(min(size, team.left))
-            began = stop.elapsed
-            team.advance(size, -1 if stop.target is None else model.scaled(stop.target), pool)
-            stop.built["improve"] += size
-            cost = team.winner.cost
-            pace = max(stop.elapsed - began, 1e-9) / size  # a coarse clock may stand still
-            size = max(1, min(2 * size, int(SLICE_SECONDS / pace)))
-            if cost < best.cost and showing < SHOWN_SHARE * (stop.elapsed - shown):
-                began = stop.elapsed
-                yield from best.offer(to_schedule(model, team.winner.best, task.fingerprint), SOURCE)
-                shown = stop.elapsed
-                showing = shown - began
-    if cost < best.cost:
-        yield from best.offer(to_schedule(model, team.winner.best, task.fingerprint), SOURCE)
+@dataclass(frozen=True)
+class _Slices:
+    """The team, as `go_on` sees it."""
 
+    model: Model
+    task: Task
+    team: Team
+    name: str = "improve"
+    source: str = SOURCE
 
-def _seed(key: Key) -> int:
-    """A number that tells keys apart."""
-    if isinstance(key, int):
-        return key
-    import jax  # a key of its makes sure that it is there
+    @property
+    def left(self) -> int:
+        """See `Slices`."""
+        return self.team.left
 
-    return int(np.asarray(jax.random.key_data(key)).astype(np.uint64) @ np.array([1 << 32, 1], np.uint64))
+    @property
+    def cost(self) -> int:
+        """See `Slices`."""
+        return self.team.winner.cost
+
+    def advance(self, pieces: int, target: int | None, pool: Executor) -> None:
+        """See `Slices`."""
+        self.team.advance(pieces, -1 if target is None else self.model.scaled(target), pool)
+
+    def schedule(self) -> Schedule:
+        """See `Slices`."""
+        return to_schedule(self.model, self.team.winner.best, self.task.fingerprint)

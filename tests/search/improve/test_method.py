@@ -14,7 +14,8 @@ from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search import types
 from jaxshop.search.improve import kernels, team
-from jaxshop.search.improve.method import Improve, _seed
+from jaxshop.search.improve.method import Improve
+from jaxshop.search.slices import seed_of
 from jaxshop.search.types import Incumbent, Stop, Task
 from jaxshop.shop import LotPlan, split_lots
 from tests.oracles import brute_force
@@ -159,5 +160,5 @@ def test_keys_are_told_apart():
     """Shows that a key of JAX's stands for a number of its own: neighbours in either half, and halves that shift."""
     halves = [(0, 1 << 20), (1, 0), (0, 1), (1, 1 << 31), (1 << 31, 1)]
     keys = [jax.random.wrap_key_data(jnp.array(pair, jnp.uint32)) for pair in halves]
-    assert len({_seed(key) for key in keys}) == len(halves)
-    assert _seed(7) == 7
+    assert len({seed_of(key) for key in keys}) == len(halves)
+    assert seed_of(7) == 7

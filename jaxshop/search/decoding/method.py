@@ -1,0 +1,86 @@
+"""The method `improve` for plans with the plant's own rules: rules, or a start, made better by lists and a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxshop.schedule import Schedule
+from jaxshop.schedule.dispatch import RULES, applicable, best_first, dispatch_by_rule
+from jaxshop.search.decoding import kernels
+from jaxshop.search.slices import go_on, seed_of
+from jaxshop.search.types import Best, Incumbent, Key, Stop, Task
+from jaxshop.support.machine import usable_cores
+
+if TYPE_CHECKING:
+    from jaxshop.search.decoding.model import Model
+    from jaxshop.search.decoding.team import Start
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Rules or a start, then annealings of lists side by side; keeps every rule of the plant.
+
+    Attributes:
+        start: a valid schedule to begin with; None begins with the best rule.
+        threads: how many annealings; None: one for each core. Another number gives another schedule.
+    """
+
+    start: Schedule | None = None
+    threads: int | None = None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """None: it needs no rollouts."""
+        return ()
+
+    def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
+        """See `Method`; a piece of work is `UNIT` operations placed on each seat."""
+        best = Best(task, stop)
+        kernels.begin()
+        if self.start is not None:
+            known = self.start
+            yield from best.offer(known, "start")
+        else:
+            name, active = best_first(task.plan, task.objective)[0]
+            known = dispatch_by_rule(task.plan, RULES[name], active)
+            stop.built["rules"] += 1
+            yield from best.offer(known, f"rule:{name}{'/active' * active}")
+        kernels.wait(stop.deadline, stop.cancelled)
+        from jaxshop.search.decoding.model import model_of, sequences
+        from jaxshop.search.decoding.team import Team
+
+        model = model_of(task.plan, max(known.makespan, int(task.certificate.value)))
+        if not model.names:
+            return
+        start = sequences(model, known)
+        if self.start is None:
+            start = yield from _best_rule(model, task, stop, best, start)
+        seats = self.threads or usable_cores()
+        if stop.allows(cost=best.cost):
+            yield from go_on(Team(model, task.fingerprint, start, seed_of(key), seats), stop, best, seats)
+
+
+def _best_rule(model: Model, task: Task, stop: Stop, best: Best, start: Start) -> Generator[Incumbent, None, Start]:
+    """Yield rules' schedules as they get better; returns the list and the machines of the best."""
+    from jaxshop.search.decoding.dispatching import NUMBERS, dispatch, eligible_of
+    from jaxshop.search.decoding.model import to_schedule
+    from jaxshop.search.decoding.team import place
+
+    n, able, least = len(model.names), eligible_of(model.arrays), place(model, start).cost
+    for name in applicable(task.plan):
+        for active in (False, True):
+            if not stop.allows(cost=best.cost):
+                return start
+            order, choice = np.empty(n, np.int64), np.empty(n, np.int64)
+            dispatch(model.arrays, able, NUMBERS[name], active, order, choice)
+            stop.built["rules"] += 1
+            found = place(model, (order, choice))
+            if found.cost < least:
+                start, least = (order, choice), found.cost
+                schedule = to_schedule(model, found.start, found.end, found.alternative, task.fingerprint)
+                yield from best.offer(schedule, f"rule:{name}{'/active' * active}")
+    return start

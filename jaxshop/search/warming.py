@@ -1,0 +1,28 @@
+"""Which kernels a search of a plan needs, loaded or compiled before its time begins."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from jaxshop.search.decoding import kernels as of_lists
+from jaxshop.search.improve import kernels as of_graphs
+from jaxshop.shop import LotPlan, rules_of
+
+
+def begin(plan: LotPlan | None = None) -> None:
+    """Begin to load or compile them beside the caller; without a plan, those for plans without rules of the plant."""
+    if plan is not None and rules_of(plan):
+        of_lists.begin()
+    else:
+        of_graphs.begin()
+
+
+def every() -> None:
+    """Begin to load or compile those of any plan beside the caller; what a search begins with comes first."""
+    of_graphs.begin()
+    of_lists.begin()
+
+
+def wait(plan: LotPlan, deadline: float | None) -> None:
+    """Wait until they are there; LateError where they are not by the deadline, in `time.monotonic()`."""
+    (of_lists.wait if rules_of(plan) else partial(of_graphs.wait, False))(deadline)

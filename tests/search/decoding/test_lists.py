@@ -1,0 +1,119 @@
+"""The method `priorities`: its decoder and rules against the host's, its schedules against brute force, its limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxshop.schedule import verify
+from jaxshop.schedule.dispatch import RULES, applicable, dispatch_by_rule
+from jaxshop.search.decoding import kernels
+from jaxshop.search.decoding.dispatching import NUMBERS, dispatch, eligible_of
+from jaxshop.search.decoding.method import Lists
+from jaxshop.search.decoding.model import model_of, sequences, to_schedule
+from jaxshop.search.decoding.team import place
+from jaxshop.search.registry import method_named
+from jaxshop.search.solver import solve
+from jaxshop.search.types import Options, Stop, Task
+from jaxshop.shop import fingerprint
+from jaxshop.support.errors import ShopError
+from tests.oracles import plant as oracle
+from tests.plant import plant_plan, random_schedule
+
+RULES_AND = 20
+"""More than every rule that there is: work for rules, before that of search."""
+
+NEARLY_ALL = 0.9
+"""Of small shops, in which so little work reaches the optimum."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Have the kernels before any limit begins."""
+    kernels.wait(None)
+
+
+def searched(plan, stop, threads=1, seed=0, start=None):
+    """All incumbents of a search."""
+    return list(Lists(start, threads).search(Task.of(plan), seed, stop))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_the_decoder_gives_the_schedule_that_its_list_is_read_off(seed: int):
+    """Shows that closed time, set-ups, lags and fixed work are timed as on the host, and that costs are exact."""
+    plan = plant_plan(seed)
+    schedule = random_schedule(plan, seed)
+    model = model_of(plan, schedule.makespan)
+    found = place(model, sequences(model, schedule))
+    decoded = to_schedule(model, found.start, found.end, found.alternative, fingerprint(plan.shop))
+    assert sorted(decoded.rows) == sorted(schedule.rows)
+    assert verify(plan, decoded) == []
+    assert model.ticks(found.cost) == Task.of(plan).cost(schedule)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_rules_decide_as_on_the_host(seed: int):
+    """Shows that each rule's schedule is the host's, non-delay and active."""
+    plan = plant_plan(seed)
+    for name in applicable(plan):
+        for active in (False, True):
+            expected = dispatch_by_rule(plan, RULES[name], active)
+            model = model_of(plan, expected.makespan)
+            order, choice = np.empty((2, len(model.names)), np.int64)
+            dispatch(model.arrays, eligible_of(model.arrays), NUMBERS[name], active, order, choice)
+            found = place(model, (order, choice))
+            rows = to_schedule(model, found.start, found.end, found.alternative, "").rows
+            assert sorted(rows) == sorted(expected.rows), (name, active)
+
+
+def test_small_shops_end_at_the_optimum():
+    """Shows on 60 shops that no schedule is below brute force over all semi-active ones, and nearly all are at it."""
+    reached = 0
+    for seed in range(60):
+        plan = plant_plan(seed)
+        if sum(len(lot.operations) for lot in plan.lots) > 8:
+            continue
+        least = oracle.optimum(plan)
+        incumbents = searched(plan, Stop(work=RULES_AND + 20, target=least))
+        costs = [each.cost for each in incumbents]
+        assert costs == sorted(set(costs), reverse=True)
+        assert all(verify(plan, each.schedule) == [] for each in incumbents)
+        assert costs[-1] >= least, seed
+        reached += costs[-1] == least
+    assert reached >= NEARLY_ALL * 40
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_work_gives_the_same_schedule(threads: int):
+    """Shows that work asked for gives the schedule that a time limit left time for, with one seat and with two."""
+    plan = plant_plan(11, jobs=8, machines=4)
+    limited = Stop(seconds=0.5)
+    first = searched(plan, limited, threads)[-1]
+    again = searched(plan, asked := Stop(work=limited.done), threads)[-1]
+    assert (again.schedule, asked.done) == (first.schedule, limited.done)
+
+
+def test_a_start_is_never_lost_and_a_cancelled_search_keeps_its_best():
+    """Shows that the start comes first, that nothing worse follows, and that a request ends the search at once."""
+    plan = plant_plan(11, jobs=8, machines=4)
+    start = random_schedule(plan, 3)
+    incumbents = searched(plan, Stop(work=10), start=start)
+    assert incumbents[0].schedule == start
+    assert incumbents[-1].cost <= incumbents[0].cost
+    only = searched(plan, Stop(cancelled=lambda: True), start=start)
+    assert [each.schedule for each in only] == [start]
+
+
+def test_auto_is_priorities_where_the_plan_has_rules():
+    """Shows that nothing has to be said, in `solve` and by name, and that without a limit it is refused."""
+    plan = plant_plan(11, jobs=8, machines=4)
+    found = solve(plan, work=RULES_AND + 5)
+    assert found.trace[-1].cost <= solve(plan, method="rules").trace[-1].cost
+    *_, best = method_named("auto", None, Options(threads=1)).search(Task.of(plan), 0, Stop(work=RULES_AND + 5))
+    assert verify(plan, best.schedule) == []
+    with pytest.raises(ShopError, match="needs a time limit"):
+        solve(plan, method="improve")
