@@ -28,6 +28,9 @@ def add_db(subparsers: Any) -> None:
     made.add_argument(
         "--results-only", action="store_true", help="only those for schedules, where views stand for the shop"
     )
+    actions.add_parser(
+        "upgrade", parents=[parent], help="bring the tables for schedules of earlier versions up to date"
+    )
     filled = actions.add_parser("load", parents=[parent], help="write a shop into the empty tables")
     filled.add_argument("shop", metavar="SHOP", help="reference, reference:K or a file")
     taken = actions.add_parser("snapshot", parents=[parent], help="write the database's shop to a signed file")
@@ -36,7 +39,7 @@ def add_db(subparsers: Any) -> None:
 
 def run_db(args: argparse.Namespace) -> int:
     """Run one action and return its exit code; bad input is raised as ShopError."""
-    result, text = {"init": _init, "load": _load, "snapshot": _snapshot}[args.action](args)
+    result, text = {"init": _init, "upgrade": _upgrade, "load": _load, "snapshot": _snapshot}[args.action](args)
     print(json.dumps(result) if args.json else text)
     return 0
 
@@ -46,6 +49,13 @@ def _init(args: argparse.Namespace) -> tuple[dict, str]:
 
     tables = init(results_only=args.results_only)
     return {"created": tables}, f"made the tables {', '.join(tables)}"
+
+
+def _upgrade(args: argparse.Namespace) -> tuple[dict, str]:
+    from jaxshop.sources.mariadb.writer import upgrade
+
+    made = upgrade()
+    return {"created": made}, f"the tables for schedules are up to date; made {', '.join(made) or 'none'}"
 
 
 def _load(args: argparse.Namespace) -> tuple[dict, str]:

@@ -88,7 +88,7 @@ def run_solve(args: argparse.Namespace) -> int:
     for path in filter(None, (args.out, args.gantt)):
         check_writable(path)  # rather now than after the search, with one of two files written
     if args.write_back:
-        from jaxshop.sources.mariadb.writer import check_write_back, write_back
+        from jaxshop.sources.mariadb.results import About, check_write_back, write_back
 
         check_write_back()
     start = read(args.start) if args.start else None
@@ -117,7 +117,10 @@ def run_solve(args: argparse.Namespace) -> int:
         write_gantt(args.gantt, plan, found.schedule, found.bound, None)
     stored = None
     if args.write_back:
-        stored = write_back(plan, found.schedule, policy().id if found.source.startswith("policy:") else found.source)
+        made_by = policy().id if found.source.startswith("policy:") else found.source
+        asked = {"max_lot_hours": args.max_lot_hours, "seed": args.seed, "time_limit": args.time_limit}
+        about = About(found.certificate.cost(shop.objective), asked)
+        stored = write_back(plan, found.schedule, made_by, about=about).written
     if args.json:
         print(json.dumps(_facts(plan, found, stored)))
     else:

@@ -135,6 +135,16 @@ class Database:
         return ShopError(f"mariadb: {table}: statement timeout: not done in {self._statement_timeout_s:g} s ({limits})")
 
 
+def existing(database: Database, names: Sequence[str]) -> list[str]:
+    """Return those of the names that a table or view has which the account may use."""
+    marks = ", ".join("?" * len(names))
+    sql = (
+        "SELECT `table_name` FROM `information_schema`.`tables` "
+        f"WHERE `table_schema` = DATABASE() AND `table_name` IN ({marks}) ORDER BY `table_name`"
+    )
+    return [name for (name,) in database.query("schema", sql, names)]
+
+
 @contextmanager
 def connect(settings: DbSettings, writer: bool = False) -> Iterator[Database]:
     """Open a connection for the time of a `with` block.

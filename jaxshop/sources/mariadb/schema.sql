@@ -106,15 +106,28 @@ CREATE TABLE `progress` (
   FOREIGN KEY (`machine_id`) REFERENCES `machines` (`machine_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
--- Results. Ids are copied, not referenced: a schedule outlives the jobs that it was made for.
+-- Results; every time is UTC. Ids are copied, not referenced: a schedule outlives the jobs that it was made for.
+-- A plan begins as a draft; at most one is released, which the last column enforces; the one before it is superseded.
 CREATE TABLE `schedules` (
-  `schedule_id`      CHAR(64) NOT NULL PRIMARY KEY COMMENT 'sha256 of everything stored about it',
+  `schedule_id`      CHAR(64) NOT NULL PRIMARY KEY COMMENT 'sha256 of shop, source, lot size, plan start and operations',
   `shop_fingerprint` CHAR(64) NOT NULL,
-  `checkpoint_id`    VARCHAR(255) NULL COMMENT 'or the rule that made it',
+  `checkpoint_id`    VARCHAR(255) NULL COMMENT 'or the search or rule that made it',
   `max_lot_hours`    DOUBLE NULL COMMENT 'NULL: whole jobs',
-  `plan_start`       DATETIME NOT NULL,
+  `plan_start`       DATETIME NOT NULL COMMENT 'UTC',
   `makespan_h`       DECIMAL(12,6) NOT NULL,
-  `created_at`       DATETIME NOT NULL
+  `created_at`       DATETIME NOT NULL COMMENT 'UTC',
+  `status`           ENUM('draft', 'released', 'superseded') NOT NULL DEFAULT 'draft',
+  `objective_h`      DECIMAL(16,6) NULL COMMENT 'what the search made small',
+  `lower_bound_h`    DECIMAL(16,6) NULL COMMENT 'of the objective, certified',
+  `gap_percent`      DOUBLE NULL COMMENT 'between the two',
+  `late_jobs`        INT NULL COMMENT 'NULL: no job has a due date',
+  `options`          LONGTEXT NULL COMMENT 'JSON: what was asked for',
+  `author`           VARCHAR(64) NULL COMMENT 'name of the key that asked',
+  `based_on`         CHAR(64) NULL COMMENT 'the plan that was released when this one was made',
+  `released_at`      DATETIME NULL COMMENT 'UTC',
+  `released_by`      VARCHAR(64) NULL,
+  `only_released`    TINYINT AS (IF(`status` = 'released', 1, NULL)) PERSISTENT,
+  UNIQUE KEY `one_is_released` (`only_released`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE `scheduled_operations` (
@@ -123,9 +136,26 @@ CREATE TABLE `scheduled_operations` (
   `lot`          INT NOT NULL,
   `operation_id` VARCHAR(96) NOT NULL,
   `machine_id`   VARCHAR(64) NOT NULL,
-  `start_at`     DATETIME NOT NULL,
-  `end_at`       DATETIME NOT NULL,
+  `start_at`     DATETIME NOT NULL COMMENT 'UTC',
+  `end_at`       DATETIME NOT NULL COMMENT 'UTC',
+  `quantity`     BIGINT NULL COMMENT 'parts in the lot',
   PRIMARY KEY (`schedule_id`, `operation_id`, `lot`),
   KEY `scheduled_by_machine` (`schedule_id`, `machine_id`, `start_at`),
   FOREIGN KEY (`schedule_id`) REFERENCES `schedules` (`schedule_id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- What the floor works by: the released plan, and for each machine its operations in order.
+CREATE VIEW `current_plan` AS
+SELECT o.`job_id`, o.`lot`, o.`operation_id`, o.`machine_id`, o.`quantity`, o.`start_at` AS `start_utc`,
+       o.`end_at` AS `end_utc`, s.`schedule_id`, s.`plan_start` AS `plan_start_utc`, s.`released_at` AS `released_utc`,
+       s.`released_by`
+FROM `schedules` AS s JOIN `scheduled_operations` AS o ON o.`schedule_id` = s.`schedule_id`
+WHERE s.`only_released` = 1;
+
+CREATE VIEW `dispatch_list` AS
+SELECT o.`machine_id`,
+       ROW_NUMBER() OVER (PARTITION BY o.`machine_id` ORDER BY o.`start_at`, o.`end_at`, o.`operation_id`, o.`lot`)
+         AS `position`,
+       o.`job_id`, o.`lot`, o.`operation_id`, o.`quantity`, o.`start_at` AS `start_utc`, o.`end_at` AS `end_utc`
+FROM `schedules` AS s JOIN `scheduled_operations` AS o ON o.`schedule_id` = s.`schedule_id`
+WHERE s.`only_released` = 1;

@@ -132,6 +132,15 @@ def iso(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
+def at(start: datetime, ticks: int | None = 0) -> datetime | None:
+    """Return a tick as a DATETIME, which is UTC without saying so; raises ShopError beyond the calendar."""
+    try:
+        return None if ticks is None else (start + timedelta(seconds=ticks)).replace(tzinfo=None)
+    except OverflowError:
+        beyond = f"{ticks} s from it is outside the calendar (years 1 to 9999)"
+        raise ShopError(f"mariadb: plan: plan_start {iso(start)}: {beyond}") from None
+
+
 def text(id: object) -> str:
     """Return an id as text: views may give whole numbers; what is neither is no id, and empty."""
     return id if isinstance(id, str) else str(id) if type(id) is int else ""

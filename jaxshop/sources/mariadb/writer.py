@@ -1,30 +1,24 @@
-"""Writes to MariaDB, with the writer's account: the tables, a shop into them, and schedules back."""
+"""Makes the tables, with the writer's account, and loads a shop into them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.resources import files
 
-from jaxshop.schedule import Schedule, verify
-from jaxshop.shop import MAKESPAN, LotPlan, Shop, fingerprint
+from jaxshop.shop import MAKESPAN, Shop, fingerprint
 from jaxshop.shop.records import WEEKDAYS
-from jaxshop.sources.mariadb.connection import Database, DuplicateKeyError, connect
+from jaxshop.sources.mariadb.connection import Database, connect, existing
 from jaxshop.sources.mariadb.plant import COLUMNS, PLANT_TABLES
 from jaxshop.sources.mariadb.reader import read_from
+from jaxshop.sources.mariadb.results import RESULT_TABLES, RESULT_VIEWS
 from jaxshop.sources.mariadb.settings import DbSettings, load_settings
-from jaxshop.sources.mariadb.values import iso, show, to_hours
-from jaxshop.sources.snapshot import is_real_data
+from jaxshop.sources.mariadb.values import at, show, to_hours
 from jaxshop.support.errors import ShopError
 
 SHOP_TABLES = ("machines", "jobs", "operations", "operation_machines", "plan")
-RESULT_TABLES = ("schedules", "scheduled_operations")
-SCHEDULE_COLUMNS = "schedule_id, shop_fingerprint, checkpoint_id, max_lot_hours, plan_start, makespan_h, created_at"
-SCHEDULED_COLUMNS = "schedule_id, job_id, lot, operation_id, machine_id, start_at, end_at"
 
 LONGEST = {
     **{"machine_id": 64, "work_centre": 64, "job_id": 64, "operation_id": 96},
@@ -46,10 +40,11 @@ def init(settings: DbSettings | None = None, results_only: bool = False) -> list
     Raises:
         ShopError: a table or view of one of the names exists already; nothing is made, and it is not touched.
     """
-    names = RESULT_TABLES if results_only else SHOP_TABLES + PLANT_TABLES + RESULT_TABLES
+    results = RESULT_TABLES + RESULT_VIEWS
+    names = results if results_only else SHOP_TABLES + PLANT_TABLES + results
     settings = settings or load_settings()
     with connect(settings, writer=True) as database:
-        if found := _existing(database, names):
+        if found := existing(database, names):
             raise ShopError(
                 [f"mariadb: {name}: exists already in {settings.where}; init touches nothing" for name in found]
             )
@@ -61,25 +56,38 @@ def init(settings: DbSettings | None = None, results_only: bool = False) -> list
         except BaseException:  # no transaction undoes a CREATE
             for name in reversed(made):
                 with suppress(ShopError):
-                    database.query(name, f"DROP TABLE `{name}`")
+                    database.query(name, f"DROP {'VIEW' if name in RESULT_VIEWS else 'TABLE'} `{name}`")
             raise
     return made
 
 
-def _existing(database: Database, names: tuple[str, ...]) -> list[str]:
-    """Return those of the names that a table or view has which the account may use."""
-    marks = ", ".join("?" * len(names))
-    sql = (
-        "SELECT `table_name` FROM `information_schema`.`tables` "
-        f"WHERE `table_schema` = DATABASE() AND `table_name` IN ({marks}) ORDER BY `table_name`"
-    )
-    return [name for (name,) in database.query("schema", sql, names)]
-
-
 def schema() -> dict[str, str]:
-    """Return the statement that makes each table, in the order in which they can be made."""
+    """Return the statement that makes each table or view, in the order in which they can be made."""
     sql = files("jaxshop.sources.mariadb").joinpath("schema.sql").read_text(encoding="utf-8")
-    return {name: statement for statement, name in re.findall(r"^(CREATE TABLE `(\w+)`.*?);$", sql, re.M | re.S)}
+    return {
+        name: statement for statement, name in re.findall(r"^(CREATE (?:TABLE|VIEW) `(\w+)`.*?);$", sql, re.M | re.S)
+    }
+
+
+def upgrade(settings: DbSettings | None = None) -> list[str]:
+    """Bring the tables for results to what `init` makes, and make those tables and views that are missing.
+
+    Returns:
+        The names of the tables and views that were not there.
+
+    Raises:
+        ShopError: the tables cannot be altered, or are views of the site's own.
+    """
+    sql = files("jaxshop.sources.mariadb").joinpath("upgrade.sql").read_text(encoding="utf-8")
+    names = RESULT_TABLES + RESULT_VIEWS
+    with connect(settings or load_settings(), writer=True) as database:
+        missing = [name for name in names if name not in existing(database, names)]
+        for statement, table in re.findall(r"^(ALTER TABLE `(\w+)`.*?);$", sql, re.M | re.S):
+            if table not in missing:
+                database.query(table, statement)
+        for name in missing:
+            database.query(name, schema()[name])
+    return missing
 
 
 def load(shop: Shop, settings: DbSettings | None = None) -> datetime:
@@ -100,7 +108,7 @@ def load(shop: Shop, settings: DbSettings | None = None) -> datetime:
     start = datetime.fromisoformat(shop.plan_start) if shop.plan_start else settings.plan_start or _now()
     start = start.replace(microsecond=0)
     with connect(settings, writer=True) as database, database.transaction():
-        for table in (*SHOP_TABLES, *_existing(database, PLANT_TABLES)):
+        for table in (*SHOP_TABLES, *existing(database, PLANT_TABLES)):
             if database.query(table, f"SELECT EXISTS (SELECT 1 FROM `{table}`)")[0][0]:
                 raise ShopError(f"mariadb: {table}: holds rows already; db load fills empty tables only")
         _insert_shop(database, shop, start, settings.open_states[0])
@@ -110,78 +118,18 @@ def load(shop: Shop, settings: DbSettings | None = None) -> datetime:
     return start
 
 
-def check_write_back(settings: DbSettings | None = None) -> None:
-    """Find out before a long search whether there are an account and tables to store its schedule with.
-
-    Raises:
-        ShopError: there are not.
-    """
-    with connect(settings or load_settings(), writer=True) as database:
-        for table in RESULT_TABLES:
-            if table not in _existing(database, RESULT_TABLES):
-                hint = "make it with `jaxshop db init --results-only`, or GRANT the writer INSERT on it"
-                raise ShopError(f"mariadb: {table}: the writer sees no such table: {hint}")
-
-
-def write_back(
-    plan: LotPlan, schedule: Schedule, checkpoint_id: str | None, settings: DbSettings | None = None
-) -> bool:
-    """Store a schedule and its operations in one transaction.
-
-    Args:
-        plan: the lots that the schedule is of; its shop must be real data and have a plan start.
-        schedule: it must be valid.
-        checkpoint_id: the checkpoint whose policy made it, or the rule that did; None if neither.
-        settings: None reads them from the environment.
-
-    Returns:
-        False if exactly this was stored before, in which case nothing is written.
-
-    Raises:
-        ShopError: the schedule is not valid, or cannot be stored; nothing is written.
-    """
-    settings = settings or load_settings()
-    if not is_real_data(plan.shop):
-        raise ShopError(f"mariadb: schedules: {plan.shop.name!r} does not come from the database: not stored")
-    if violations := verify(plan, schedule):
-        raise ShopError([f"mariadb: schedules: not stored, since it is not valid: {v}" for v in violations])
-    if not plan.shop.plan_start:
-        raise ShopError(f"mariadb: schedules: {plan.shop.name!r} has no plan start, so no dates to store")
-    start = datetime.fromisoformat(plan.shop.plan_start)
-    content = [
-        *(schedule.fingerprint, checkpoint_id, schedule.max_lot_hours, start.isoformat()),
-        sorted(schedule.rows),
-    ]
-    id = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    head = (
-        *(id, schedule.fingerprint, checkpoint_id, schedule.max_lot_hours, _at(start)),
-        *(to_hours(schedule.makespan), _at(_now())),
-    )
-    rows = [
-        (id, row.job, row.lot, row.operation, row.machine, _at(start, row.start), _at(start, row.end))
-        for row in schedule.rows
-    ]
-    with connect(settings, writer=True) as database, database.transaction():
-        try:
-            database.insert("schedules", SCHEDULE_COLUMNS, [head])
-        except DuplicateKeyError:
-            return False
-        database.insert("scheduled_operations", SCHEDULED_COLUMNS, rows)
-    return True
-
-
 def _insert_shop(database: Database, shop: Shop, start: datetime, status: str) -> None:
     """Insert in the order of the foreign keys; `plan` first, since its only row keeps a second load out."""
-    database.insert("plan", "plan_start", [(_at(start),)])
+    database.insert("plan", "plan_start", [(at(start),)])
     columns = "machine_id, work_centre, available_from, active"
-    machines: list[tuple] = [(m.id, m.work_centre, _at(start, m.available_from or None), 1) for m in shop.machines]
+    machines: list[tuple] = [(m.id, m.work_centre, at(start, m.available_from or None), 1) for m in shop.machines]
     if any(machine.calendar or machine.family for machine in shop.machines):
         columns += ", calendar_id, family"
         machines = [(*row, m.calendar, m.family) for row, m in zip(machines, shop.machines, strict=True)]
     database.insert("machines", columns, machines)
     jobs = [
         (
-            *(job.id, job.quantity, _at(start, job.release or None), _at(start, job.due)),
+            *(job.id, job.quantity, at(start, job.release or None), at(start, job.due)),
             *(Decimal(str(job.weight)), status),
         )
         for job in shop.jobs
@@ -226,7 +174,7 @@ def _insert_rules(database: Database, shop: Shop, start: datetime) -> None:
         "calendar_shifts": shifts,
         "calendar_days": days,
         "machine_downtime": [
-            (m.id, _at(start, down.start), _at(start, down.end), down.reason)
+            (m.id, at(start, down.start), at(start, down.end), down.reason)
             for m in shop.machines
             for down in m.unavailable
         ],
@@ -235,7 +183,7 @@ def _insert_rules(database: Database, shop: Shop, start: datetime) -> None:
             for entry in shop.changeovers
         ],
         "progress": [
-            (op.id, op.fixed.machine, _at(start, op.fixed.start), None)
+            (op.id, op.fixed.machine, at(start, op.fixed.start), None)
             for job in shop.jobs
             for op in job.operations
             if op.fixed is not None
@@ -287,12 +235,3 @@ def _check_storable(shop: Shop) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _at(start: datetime, ticks: int | None = 0) -> datetime | None:
-    """Return a tick as a DATETIME, which is UTC without saying so."""
-    try:
-        return None if ticks is None else (start + timedelta(seconds=ticks)).replace(tzinfo=None)
-    except OverflowError:
-        beyond = f"{ticks} s from it is outside the calendar (years 1 to 9999)"
-        raise ShopError(f"mariadb: plan: plan_start {iso(start)}: {beyond}") from None

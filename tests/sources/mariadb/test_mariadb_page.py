@@ -11,8 +11,9 @@ import pytest
 from jaxshop.schedule import Row, Schedule
 from jaxshop.shop import fingerprint, split_lots
 from jaxshop.sources.mariadb.reader import read_shop
+from jaxshop.sources.mariadb.results import release, write_back
 from jaxshop.sources.mariadb.values import RefusedRowsError
-from jaxshop.sources.mariadb.writer import init, write_back
+from jaxshop.sources.mariadb.writer import init
 
 PAGE = Path(__file__).parents[3] / "docs/mariadb.md"
 
@@ -105,6 +106,8 @@ def test_accounts_have_rights_enough(mapped, blocks, server, monkeypatch) -> Non
             machine, ticks = next(iter(op.alternatives.items()))
             rows.append(Row("JO-1", 0, op.id, machine, end, end := end + op.setup + ticks))
         schedule = Schedule(fingerprint(plan.shop), None, tuple(rows))
-        assert [write_back(plan, schedule, "c"), write_back(plan, schedule, "c")] == [True, False]
+        stored = [write_back(plan, schedule, "c") for _ in range(2)]
+        assert [one.written for one in stored] == [True, False]
+        assert release(stored[0].schedule_id, "ann").superseded is None
     finally:
         server.sql("DROP USER 'jaxshop_reader'@'%', 'jaxshop_writer'@'%'")

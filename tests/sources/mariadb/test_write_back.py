@@ -15,7 +15,8 @@ from jaxshop.search.solver import Solution
 from jaxshop.search.types import Incumbent
 from jaxshop.shop import Provenance, fingerprint, split_lots
 from jaxshop.sources.mariadb.reader import read_shop
-from jaxshop.sources.mariadb.writer import init, write_back
+from jaxshop.sources.mariadb.results import write_back
+from jaxshop.sources.mariadb.writer import init
 from jaxshop.support.errors import ShopError
 
 
@@ -41,7 +42,7 @@ def count(site) -> list[int]:
 def test_schedule_is_stored_as_dates(solved) -> None:
     """Head and operations are there, in UTC, with fingerprint and checkpoint."""
     site, plan, schedule = solved
-    assert write_back(plan, schedule, "checkpoint-7")
+    assert write_back(plan, schedule, "checkpoint-7").written
     head = site.sql("SELECT shop_fingerprint, checkpoint_id, max_lot_hours, plan_start, makespan_h FROM schedules")
     assert head == [(fingerprint(plan.shop), "checkpoint-7", None, datetime(2026, 11, 23, 6), 3)]
     rows = site.sql(
@@ -54,12 +55,12 @@ def test_schedule_is_stored_as_dates(solved) -> None:
 def test_identical_write_is_a_no_op(solved) -> None:
     """The same schedule again, in any order of rows, changes nothing; another checkpoint's is another."""
     site, plan, schedule = solved
-    assert write_back(plan, schedule, "c")
+    assert write_back(plan, schedule, "c").written
     before = site.sql("SELECT * FROM schedules")
-    assert not write_back(plan, replace(schedule, rows=schedule.rows[::-1]), "c")
+    assert not write_back(plan, replace(schedule, rows=schedule.rows[::-1]), "c").written
     assert (count(site), site.sql("SELECT * FROM schedules")) == ([1, 3], before)
-    assert write_back(plan, schedule, "d")
-    assert write_back(plan, schedule, None)
+    assert write_back(plan, schedule, "d").written
+    assert write_back(plan, schedule, None).written
     assert count(site) == [3, 9]
 
 
