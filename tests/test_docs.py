@@ -35,7 +35,8 @@ PATH = re.compile(
 COMMANDS = [
     ("train.py",),
     ("serve.py",),
-    *(("jaxshop", name) for name in ("inspect", "solve", "reschedule", "verify", "evaluate", "profile", "db")),
+    *(("jaxshop", name) for name in ("import", "inspect", "solve", "reschedule", "verify")),
+    *(("jaxshop", name) for name in ("evaluate", "profile", "db")),
 ]
 
 on_every_page = pytest.mark.parametrize("page", TEXTS)

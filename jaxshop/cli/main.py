@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from jaxshop import __version__
 from jaxshop.cli.db import add_db, run_db
 from jaxshop.cli.evaluate import add_evaluate
+from jaxshop.cli.imports import add_import
 from jaxshop.cli.inspect import add_inspect
 from jaxshop.cli.profile import add_profile
 from jaxshop.cli.reschedule import add_reschedule
@@ -80,7 +81,10 @@ def _run_command(argv: Sequence[str] | None) -> int:
     parser = Parser(prog="jaxshop", description="A learned scheduler for flexible job shops.")
     parser.add_argument("--version", action="version", version=f"jaxshop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    adders = (add_inspect, add_solve, add_reschedule, add_verify, add_evaluate, add_profile, add_selftest, add_db)
+    adders = (
+        *(add_import, add_inspect, add_solve, add_reschedule, add_verify),
+        *(add_evaluate, add_profile, add_selftest, add_db),
+    )
     for add in adders:
         add(commands)
     for name, (summary, _) in ENTIRE.items():

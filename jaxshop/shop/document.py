@@ -6,6 +6,7 @@ All times are integer ticks of one second, counted from the plan start. Every so
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jaxshop.shop.plant_document import (
@@ -36,17 +37,18 @@ OPERATION_RULES = {"interruptible", "family", "lag", "fixed"}
 OPERATION_KEYS = "id setup alternatives interruptible family lag fixed"
 
 
-def parse_shop(data: object, where: str) -> Shop:
+def parse_shop(data: object, where: str, locate: Callable[[str], str] = str) -> Shop:
     """Build a shop from the decoded JSON of a shop file.
 
     Args:
         data: what `jaxshop.support.files.parse_json` returned.
         where: the file or source to name in messages.
+        locate: what to call a path in messages; the path itself unless said.
 
     Raises:
         ShopError: holds every fault, each as `where: path: message`.
     """
-    reader = _ShopReader(where)
+    reader = _ShopReader(where, locate)
     shop = reader.shop(data)
     check(shop, reader.faults)
     reader.faults.raise_if_any()

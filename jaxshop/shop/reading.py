@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
@@ -17,8 +17,8 @@ class Reader:
     A path ends in its own key, or in a dot where it is the prefix of what stands inside.
     """
 
-    def __init__(self, where: str):
-        self.faults = Faults(where)
+    def __init__(self, where: str, locate: Callable[[str], str] = str):
+        self.faults = Faults(where, locate)
 
     def members(self, data: object, path: str, keys: str, reserved: str = "") -> dict[str, Any]:
         """Return `data` if it is an object of `keys`; of `reserved` keys it may hold empty ones."""

@@ -103,7 +103,7 @@ def _check_id(name: object, seen: dict[str, str], path: str, faults: Faults) -> 
     if not isinstance(name, str) or not name or not name.isprintable():
         faults.add(path, f"must be a printable text that is not empty, not {name!r}")
     elif name in seen:
-        faults.add(path, f"duplicate id {name!r}, already at {seen[name]}")
+        faults.add(path, f"duplicate id {name!r}, already at {faults.locate(seen[name])}")
     else:
         seen[name] = path
 

@@ -38,6 +38,8 @@ def read_shop(path: str | Path) -> Shop:
         return _read_benchmark(path, _jobshop_route, first_machine=0, header=(2,))
     if ending == ".fjs":
         return _read_benchmark(path, _flexible_route, first_machine=1, header=(2, 3))
+    if ending in (".csv", ".xlsx"):
+        raise ShopError(f"{path}: is a table; `jaxshop import` makes a shop file of orders, routes and machines")
     raise ShopError(f"{path}: unknown ending {path.suffix!r}; a shop is {SPECS}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class ShopError(ValueError):
     """Bad input: one line that says what, where and what to do; `faults` holds every fault found."""
@@ -30,10 +32,13 @@ def _one_line(text: str) -> str:
 
 
 class Faults:
-    """Faults by path: of one wrong place, only the first message about it or its parent is kept."""
+    """Faults by path: of one wrong place, only the first message about it or its parent is kept.
 
-    def __init__(self, where: str):
-        self.where = where
+    `locate` says where a path is, for what people know under another name than its path.
+    """
+
+    def __init__(self, where: str, locate: Callable[[str], str] = str):
+        self.where, self.locate = where, locate
         self.messages: dict[str, str] = {}
 
     def add(self, path: str, message: str) -> None:
@@ -45,4 +50,5 @@ class Faults:
     def raise_if_any(self) -> None:
         """Raise one ShopError that holds every fault as `where: path: message`."""
         if self.messages:
-            raise ShopError([": ".join(filter(None, (self.where, *fault))) for fault in self.messages.items()])
+            faults = [(self.where, self.locate(path), message) for path, message in self.messages.items()]
+            raise ShopError([": ".join(filter(None, fault)) for fault in faults])

@@ -55,6 +55,12 @@ def read_text(path: str | Path) -> str:
         return Path(path).read_text(encoding="utf-8-sig")
 
 
+def read_bytes(path: str | Path) -> bytes:
+    """Return a file's content; raises ShopError naming the file."""
+    with _clean_errors(str(path)):
+        return Path(path).read_bytes()
+
+
 def read_json(path: str | Path) -> Any:
     """Decode a JSON file as strictly as `parse_json`."""
     return parse_json(read_text(path), str(path))
