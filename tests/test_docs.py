@@ -35,7 +35,7 @@ PATH = re.compile(
 COMMANDS = [
     ("train.py",),
     ("serve.py",),
-    *(("jaxshop", name) for name in ("import", "inspect", "solve", "reschedule", "verify")),
+    *(("jaxshop", name) for name in ("import", "inspect", "solve", "reschedule", "verify", "export")),
     *(("jaxshop", name) for name in ("evaluate", "profile", "db")),
 ]
 

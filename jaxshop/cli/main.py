@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from jaxshop import __version__
 from jaxshop.cli.db import add_db, run_db
 from jaxshop.cli.evaluate import add_evaluate
+from jaxshop.cli.export import add_export
 from jaxshop.cli.imports import add_import
 from jaxshop.cli.inspect import add_inspect
 from jaxshop.cli.profile import add_profile
@@ -82,7 +83,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
     parser.add_argument("--version", action="version", version=f"jaxshop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     adders = (
-        *(add_import, add_inspect, add_solve, add_reschedule, add_verify),
+        *(add_import, add_inspect, add_solve, add_reschedule, add_verify, add_export),
         *(add_evaluate, add_profile, add_selftest, add_db),
     )
     for add in adders:

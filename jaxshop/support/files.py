@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from jaxshop.support.errors import ShopError
 
 
-def write_atomic(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8 so that `path` holds either its old content or all of the new, whatever happens.
+def write_atomic(path: str | Path, content: str | bytes) -> None:
+    """Write bytes, or a text as UTF-8, so that `path` holds either its old content or all of the new, come what may.
 
     Raises:
         ShopError: the folder is missing or `path` cannot be written; nothing is left behind.
@@ -24,8 +24,8 @@ def write_atomic(path: str | Path, text: str) -> None:
         # In the same folder, since only a rename within one file system is atomic.
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
         try:
-            with temporary.open("x", encoding="utf-8") as file:
-                file.write(text)
+            with temporary.open("xb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)

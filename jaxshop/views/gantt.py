@@ -10,11 +10,11 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from jaxshop.schedule import Row, Schedule
+from jaxshop.schedule import Schedule
 from jaxshop.schedule.closed import closed_by_machine
-from jaxshop.schedule.verify import setups_by_sequence
 from jaxshop.shop import LotPlan, lot_size
 from jaxshop.support.files import write_atomic
+from jaxshop.views.dispatch_list import changeovers
 
 VIEWER = ("plan", "colours", "pen", "plot", "frame", "steering", "gantt", "table", "tiles", "viewer")
 """The scripts that the server's page loads too, in an order in which each finds what it needs."""
@@ -96,17 +96,9 @@ def _chart_data(
             for job in shop.jobs
         ],
     }
-    setups = _changeovers(plan, schedule)
+    setups = changeovers(plan, schedule)
     rows = [row._asdict() | ({"changeover": setups[row]} if setups.get(row) else {}) for row in schedule.rows]
     return {"shop": outline, "rows": rows, "bound": bound_ticks, "target": target_ticks}
-
-
-def _changeovers(plan: LotPlan, schedule: Schedule) -> dict[Row, int]:
-    """Ticks of set-up by sequence in each row that has any; fixed work has none."""
-    operations = {(lot.job, lot.index, op.id): op for lot in plan.lots for op in lot.operations}
-    rows = [row for row in schedule.rows if row[:3] in operations] if plan.shop.changeovers else []
-    setups = setups_by_sequence(plan.shop, operations, rows)
-    return {row: ticks for row, ticks in setups.items() if ticks and operations[row[:3]].fixed is None}
 
 
 def _asset(name: str) -> str:
