@@ -36,7 +36,7 @@ COMMANDS = [
     ("train.py",),
     ("serve.py",),
     *(("jaxshop", name) for name in ("import", "inspect", "solve", "reschedule", "verify", "export")),
-    *(("jaxshop", name) for name in ("evaluate", "profile", "db")),
+    *(("jaxshop", name) for name in ("simulate", "evaluate", "profile", "db")),
 ]
 
 on_every_page = pytest.mark.parametrize("page", TEXTS)

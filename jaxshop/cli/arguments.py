@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from jaxshop.shop import MAX_HOURS, TICKS_PER_HOUR
 from jaxshop.support.arguments import Parser
 
 Run = Callable[[argparse.Namespace], int]
+
+NUMBER = r"-?\d+(?:\.\d*)?|-?\.\d+"
+"""How a number may be written that stands beside others."""
 
 PATIENCE = "draw no more samples once N in a row improve nothing"
 
@@ -57,3 +63,19 @@ def positive_count(text: str) -> int:
     if (number := count(text)) == 0:
         raise argparse.ArgumentTypeError("'0' must be an integer from 1 to 2147483647")
     return number
+
+
+def ticks(text: str) -> int:
+    """Hours, as ticks."""
+    value = float(text) if re.fullmatch(NUMBER, text) else math.nan
+    if not abs(value) <= MAX_HOURS:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of hours, at most {MAX_HOURS}")
+    return round(value * TICKS_PER_HOUR)
+
+
+def weight(text: str) -> float:
+    """A weight."""
+    value = float(text) if re.fullmatch(NUMBER, text) else math.nan
+    if not 0 <= value <= MAX_HOURS:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 0 to {MAX_HOURS}")
+    return value

@@ -15,6 +15,7 @@ from jaxshop.cli.inspect import add_inspect
 from jaxshop.cli.profile import add_profile
 from jaxshop.cli.reschedule import add_reschedule
 from jaxshop.cli.selftest import add_selftest
+from jaxshop.cli.simulate import add_simulate
 from jaxshop.cli.solve import add_solve
 from jaxshop.cli.train import train
 from jaxshop.cli.verify import add_verify
@@ -84,7 +85,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     adders = (
         *(add_import, add_inspect, add_solve, add_reschedule, add_verify, add_export),
-        *(add_evaluate, add_profile, add_selftest, add_db),
+        *(add_simulate, add_evaluate, add_profile, add_selftest, add_db),
     )
     for add in adders:
         add(commands)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jaxshop.cli.arguments import add_command, count, load, positive_count, seconds
+from jaxshop.cli.arguments import NUMBER, add_command, count, load, positive_count, seconds, ticks, weight
 from jaxshop.schedule.events import Down, Events, Told
-from jaxshop.shop import MAX_HOURS, TICKS_PER_HOUR, Job, Shop
+from jaxshop.shop import TICKS_PER_HOUR, Job, Shop
 
 if TYPE_CHECKING:
     from jaxshop.search.replan import Replanned
@@ -20,17 +19,15 @@ if TYPE_CHECKING:
 SHOWN = 20
 """Operations that are listed on the console; the JSON holds all."""
 
-NUMBER = r"-?\d+(?:\.\d*)?|-?\.\d+"
-
 
 def add_reschedule(commands: Any) -> None:
     """Add the command."""
     parser = add_command(commands, "reschedule", run_reschedule, "plan anew what is left of a schedule under way")
     parser.add_argument("shop", metavar="SHOP")
     parser.add_argument("schedule", metavar="schedule.json")
-    parser.add_argument("--now", type=_ticks, required=True, metavar="H", help="hours since the plan start")
+    parser.add_argument("--now", type=ticks, required=True, metavar="H", help="hours since the plan start")
     parser.add_argument(
-        "--freeze-hours", type=_ticks, default=0, metavar="F", help="what starts within F hours stays as it is"
+        "--freeze-hours", type=ticks, default=0, metavar="F", help="what starts within F hours stays as it is"
     )
     parser.add_argument(
         "--down", type=_down, action="append", default=[], metavar="M:FROM-TO", help="machine M is down, in hours"
@@ -42,7 +39,7 @@ def add_reschedule(commands: Any) -> None:
         "--worked", type=_told, action="append", default=[], metavar="OPERATION:H", help="H hours of it are done"
     )
     parser.add_argument(
-        "--stability", type=_weight, default=0.0, metavar="W", help="what an hour's move costs, in hours"
+        "--stability", type=weight, default=0.0, metavar="W", help="what an hour's move costs, in hours"
     )
     parser.add_argument("--time-limit", type=seconds, default=None, metavar="S", help="search for S seconds; else 1")
     parser.add_argument("--threads", type=positive_count, metavar="N", help="searches side by side; else all cores")
@@ -115,11 +112,11 @@ def _jobs(shop: Shop, path: str) -> tuple[Job, ...]:
     return jobs_that_come(shop, load_shop(path), path)
 
 
-def _named(shop: Shop, name: str, ticks: int) -> Told:
+def _named(shop: Shop, name: str, told: int) -> Told:
     """The operation of a name, and its lot where a number follows a #; ids may hold one themselves."""
     operation, mark, lot = name.rpartition("#")
     known = any(op.id == name for job in shop.jobs for op in job.operations)
-    return Told(operation, int(lot), ticks) if mark and lot.isdecimal() and not known else Told(name, None, ticks)
+    return Told(operation, int(lot), told) if mark and lot.isdecimal() and not known else Told(name, None, told)
 
 
 def _lines(found: Replanned, out: str) -> list[str]:
@@ -170,28 +167,12 @@ def _reason(reason: dict[str, Any], hours: Callable[[float], str]) -> str:
     return f"{reason['what']}{where} {hours(reason['hours'])}"
 
 
-def _ticks(text: str) -> int:
-    """Hours, as ticks."""
-    value = float(text) if re.fullmatch(NUMBER, text) else math.nan
-    if not abs(value) <= MAX_HOURS:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number of hours, at most {MAX_HOURS}")
-    return round(value * TICKS_PER_HOUR)
-
-
-def _weight(text: str) -> float:
-    """A weight."""
-    value = float(text) if re.fullmatch(NUMBER, text) else math.nan
-    if not 0 <= value <= MAX_HOURS:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 0 to {MAX_HOURS}")
-    return value
-
-
 def _down(text: str) -> Down:
     """A machine with a span of hours."""
     match = re.fullmatch(rf"(.+):({NUMBER})-({NUMBER})", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} must be MACHINE:FROM-TO, in hours, such as PP09:10.5-14")
-    return Down(match[1], _ticks(match[2]), _ticks(match[3]))
+    return Down(match[1], ticks(match[2]), ticks(match[3]))
 
 
 def _told(text: str) -> tuple[str, int]:
@@ -199,4 +180,4 @@ def _told(text: str) -> tuple[str, int]:
     match = re.fullmatch(rf"(.+):({NUMBER})", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} must be OPERATION:HOURS, such as JOST0084/1:14.5")
-    return match[1], _ticks(match[2])
+    return match[1], ticks(match[2])

@@ -97,7 +97,7 @@ def contradictions(past: Past, schedule: Schedule) -> list[str]:
 
 def replan(
     past: Past,
-    time_limit: float = SECONDS,
+    time_limit: float | None = SECONDS,
     stability: float = 0.0,
     seed: int = 0,
     policy: str = "search",
@@ -105,12 +105,13 @@ def replan(
     begun: float | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     watch: Callable[[Watched], None] = lambda watched: None,
+    work: int | None = None,
 ) -> Replanned:
     """Plan the rest of a plan anew: repairs first, then rules, then search while time is left.
 
     Args:
         past: what has happened.
-        time_limit: seconds; repairs and one rule are made in any case.
+        time_limit: seconds; repairs and one rule are made in any case. None: `work` alone ends it.
         stability: what an hour by which an operation moves, or another machine, costs in hours of the objective.
         seed: of all chance.
         policy: one of `POLICIES`.
@@ -118,6 +119,7 @@ def replan(
         begun: what `time.monotonic()` said when the time began; None: now.
         cancelled: looked at now and then; True ends the search with the best so far.
         watch: called with each incumbent of the search.
+        work: schedules that rules and search may build, repairs not counted: the same work gives the same plan.
 
     Raises:
         InvalidScheduleError: a schedule is invalid, or contradicts what has happened.
@@ -136,20 +138,22 @@ def replan(
             trials.offer(rest, f"repair:{repair.value}")
             if start is None or task.cost(rest) < least:
                 start, least = rest, task.cost(rest)
-            if policy == "right-shift":
-                return _result(trials, task.certificate, begun, 1)
+        if policy == "right-shift":
+            return _result(trials, task.certificate, begun, 1)
     done = len(Repair)
     if policy == "rules":
-        stop = Stop(time_limit, begun=begun, cancelled=cancelled)
+        stop = Stop(time_limit, work, begun=begun, cancelled=cancelled)
         for incumbent in HostRules().search(task, seed, stop):
             trials.offer(incumbent.schedule, incumbent.source)
         return _result(trials, task.certificate, begun, done + stop.done)
-    name, rest = best_rule(past.rest, begun + RULES_SHARE * time_limit, task.objective)
+    deadline = None if time_limit is None else begun + RULES_SHARE * time_limit
+    name, rest = best_rule(past.rest, deadline, task.objective)
     trials.offer(rest, f"rule:{name}")
     if task.cost(rest) < least:
         start, least = rest, task.cost(rest)
     proven = least <= task.objective.lower_bound(task.certificate.value)
-    if proven or time.monotonic() - begun >= time_limit or cancelled():
+    late = time_limit is not None and time.monotonic() - begun >= time_limit
+    if proven or late or work == 0 or cancelled():
         return _result(trials, task.certificate, begun, done)
     options = Options(start=start, threads=threads)
     found = solve(
@@ -159,6 +163,7 @@ def replan(
         method="auto",
         begun=begun,
         options=options,
+        work=work,
         cancelled=cancelled,
         watch=watch,
     )

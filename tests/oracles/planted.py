@@ -275,11 +275,19 @@ def check(schedules: int, each: int = 4, first: int = 0) -> tuple[Counter[str], 
     return counts, wrong
 
 
+def main(schedules: int, part: int = 1000) -> int:
+    """Check part by part and say after each what was found so far; returns the exit code."""
+    counts: Counter[str] = Counter()
+    wrong: list[str] = []
+    for first in range(0, schedules, part):
+        found, faults = check(min(part, schedules - first), first=first)
+        counts, wrong = counts + found, wrong + faults
+        done = min(first + part, schedules)
+        told = f"{done} schedules, {sum(counts.values())} faults of {len(counts)} kinds, {len(wrong)} wrong"
+        print(told, *faults[:20], sep="\n", flush=True)
+    print(", ".join(f"{kind}: {counts[kind]}" for kind in KINDS))
+    return bool(wrong)
+
+
 if __name__ == "__main__":
-    found, faults = check(int(sys.argv[1]))
-    print(
-        f"{sys.argv[1]} schedules, {sum(found.values())} faults of {len(found)} kinds, {len(faults)} wrong",
-        *faults[:20],
-    )
-    print(", ".join(f"{kind}: {found[kind]}" for kind in KINDS))
-    sys.exit(bool(faults))
+    sys.exit(main(int(sys.argv[1])))
