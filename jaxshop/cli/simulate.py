@@ -61,6 +61,7 @@ def add_simulate(commands: Any) -> None:
 def run_simulate(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
     from jaxshop.cli.progress import Interrupt
+    from jaxshop.search import warming
     from jaxshop.search.simulation import Chances, Manner, week_to_json
     from jaxshop.training.callbacks import make_console
     from jaxshop.views.simulation import simulation_table, summary
@@ -70,6 +71,8 @@ def run_simulate(args: argparse.Namespace) -> int:
     limit = SECONDS if args.time_limit is None and args.work is None else args.time_limit
     manner = Manner("search", limit, args.work, args.stability, args.freeze_hours, args.threads)
     plan, schedule, first = _first(args, manner)
+    if "search" in policies:
+        warming.wait(plan, None)  # reading or compiling kernels is no search
     until = min(args.hours, round(first["lower_bound_hours"] * TICKS_PER_HOUR))
     chances = Chances(args.breakdowns, args.late, args.urgent)
     weeks: list[Week] = []
@@ -117,6 +120,7 @@ def _first(args: argparse.Namespace, manner: Manner) -> tuple[LotPlan, Schedule,
     """The plan that each week begins with, dates promised by it, and what is told of it."""
     from jaxshop.bounds import certify
     from jaxshop.schedule import kpis, read, verify
+    from jaxshop.search import warming
     from jaxshop.search.simulation import promised
     from jaxshop.search.solver import solve
     from jaxshop.search.types import Options
@@ -138,6 +142,7 @@ def _first(args: argparse.Namespace, manner: Manner) -> tuple[LotPlan, Schedule,
     else:
         plan = split_lots(shop, args.max_lot_hours)
         options = Options(threads=manner.threads)
+        warming.wait(plan, None)
         found = solve(
             plan, seed=args.seed, time_limit=manner.time_limit, method="auto", options=options, work=manner.work
         )
