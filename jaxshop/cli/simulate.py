@@ -131,8 +131,6 @@ def _first(args: argparse.Namespace, manner: Manner) -> tuple[LotPlan, Schedule,
     if shop.unit != "hours":
         raise ShopError(f"{args.shop}: is in {shop.unit}; what happens takes hours")
     objective = shop.objective if args.tardiness is None else Objective(shop.objective.makespan, args.tardiness)
-    if any(job.due is not None for job in shop.jobs):
-        shop = replace(shop, objective=objective)
     if args.start:
         schedule, source = read(args.start), "start"
         plan = split_lots(shop, schedule.max_lot_hours)
@@ -140,7 +138,8 @@ def _first(args: argparse.Namespace, manner: Manner) -> tuple[LotPlan, Schedule,
             raise ShopError([f"{args.start}: {violation}" for violation in violations])
         bound = certify(plan).value
     else:
-        plan = split_lots(shop, args.max_lot_hours)
+        dated = any(job.due is not None for job in shop.jobs)
+        plan = split_lots(replace(shop, objective=objective) if dated else shop, args.max_lot_hours)
         options = Options(threads=manner.threads)
         warming.wait(plan, None)
         found = solve(
