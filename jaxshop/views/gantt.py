@@ -6,17 +6,21 @@ import base64
 import hashlib
 import html
 import json
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 from jaxshop.schedule import Schedule
 from jaxshop.schedule.closed import closed_by_machine
-from jaxshop.shop import LotPlan, lot_size
+from jaxshop.shop import LotPlan, Shop, lot_size
 from jaxshop.support.files import write_atomic
 from jaxshop.views.dispatch_list import changeovers
 
-VIEWER = ("plan", "colours", "pen", "plot", "frame", "steering", "gantt", "table", "tiles", "viewer")
+VIEWER = (
+    *("dom", "clock", "plan", "colours", "pen", "plot", "frame", "steering", "chart", "gantt"),
+    *("sheets", "table", "printing", "tiles", "viewer"),
+)
 """The scripts that the server's page loads too, in an order in which each finds what it needs."""
 
 PAGE = Template("""\
@@ -81,6 +85,7 @@ def _chart_data(
         "name": shop.name,
         "unit": shop.unit,
         "plan_start": shop.plan_start,
+        "timezone": timezone(shop),
         "machines": [
             {"id": machine.id, "work_centre": machine.work_centre, "available_from": machine.available_from}
             | ({"closed": closed[machine.id]} if closed[machine.id] else {})
@@ -91,6 +96,7 @@ def _chart_data(
                 "id": job.id,
                 "release": job.release,
                 "due": job.due,
+                "weight": job.weight,
                 "operations": [{"id": op.id, "setup": op.setup} for op in job.operations],
             }
             for job in shop.jobs
@@ -99,6 +105,13 @@ def _chart_data(
     setups = changeovers(plan, schedule)
     rows = [row._asdict() | ({"changeover": setups[row]} if setups.get(row) else {}) for row in schedule.rows]
     return {"shop": outline, "rows": rows, "bound": bound_ticks, "target": target_ticks}
+
+
+def timezone(shop: Shop) -> str | None:
+    """The zone of the calendar that most machines have; None: no machine has one."""
+    zones = {calendar.id: calendar.timezone for calendar in shop.calendars}
+    used = Counter(zones[machine.calendar] for machine in shop.machines if machine.calendar is not None)
+    return max(used, key=lambda zone: (used[zone], zone)) if used else None
 
 
 def _asset(name: str) -> str:

@@ -4,19 +4,6 @@ const $ = (id) => document.getElementById(id);
 const SHOP = "jaxshop-shop/1";
 const SCHEDULE = "jaxshop-schedule/1";
 
-/** What the chart needs of a shop file, its hours turned into ticks as the server turns them. */
-function outline(shop) {
-  const ticks = (hours) => (hours === undefined || hours === null ? hours : Math.round(hours * 3600));
-  return {
-    ...shop,
-    machines: shop.machines.map((m) => ({ ...m, available_from: ticks(m.available_from) })),
-    jobs: shop.jobs.map((j) => ({
-      ...j, release: ticks(j.release), due: ticks(j.due),
-      operations: j.operations.map((o) => ({ id: o.id, setup: ticks(o.setup) })),
-    })),
-  };
-}
-
 /** The page: one shop, the latest schedule of it, and perhaps another schedule to compare that with. */
 class Page {
   constructor() {
@@ -35,6 +22,7 @@ class Page {
       this.#guard(() => this.#run());
     };
     $("panel").onclick = () => this.#toggleForm();
+    this.viewer.stage.addEventListener("clock", () => this.#showTiles());
     this.#listenForDrops();
   }
 
@@ -128,15 +116,22 @@ class Page {
 
   async #takeSchedule(schedule, origin) {
     if (!this.shop) throw new Problem({ title: "Which shop is this schedule of?", detail: "Drop its shop file first." });
-    const plan = new Plan(outline(this.shop), schedule.operations);
-    const entry = { plan, origin, schedule };
+    const model = new Model(this.shop, schedule.max_lot_hours);
+    const violations = violationsOf(model, schedule.operations, this.#clockOf());
+    const entry = { plan: model.plan(schedule.operations, { violations }), origin, schedule };
     if (this.current) this.other = entry;
     else this.current = entry;
     this.#show();
     this.#say(`Checking ${origin}…`);
-    const { valid, violations = [] } = await this.api.verify(this.shop, schedule);
+    const { valid, violations: found = [] } = await this.api.verify(this.shop, schedule);
     this.#say(valid ? `${origin} is valid.` : "");
-    if (!valid) this.#complain({ title: "Not a valid schedule of this shop", message: origin, faults: violations });
+    const faults = violations.length >= found.length ? violations.map(({ text }) => text) : found.map((each) => each.text ?? each);
+    if (!valid) this.#complain({ title: "Not a valid schedule of this shop", message: origin, faults });
+  }
+
+  #clockOf() {
+    const { unit, plan_start: start } = this.shop;
+    return new Clock(unit, start, { zone: zoneOf(this.shop), mode: this.viewer.clock.value });
   }
 
   async #run() {
@@ -184,8 +179,9 @@ class Page {
   }
 
   #takeReply(reply, options) {
-    const ticks = (hours) => (hours ? Math.round(hours * 3600) : null);
-    const plan = new Plan(outline(this.shop), reply.schedule.operations,
+    const ticks = (hours) => (hours ? ticksOf(hours) : null);
+    const model = new Model(this.shop, reply.schedule.max_lot_hours);
+    const plan = model.plan(reply.schedule.operations,
       { bound: ticks(reply.kpis.lower_bound_hours), target: ticks(Number(options.target_hours)) });
     if (this.current) this.other = { ...this.current, origin: this.current.reply ? "the previous schedule" : this.current.origin };
     this.current = { plan, reply, schedule: reply.schedule, origin: "this schedule" };
@@ -201,9 +197,18 @@ class Page {
     $("kpis").hidden = $("viewer").hidden = !current;
     $("compare").hidden = !other;
     if (!current) return;
-    $("kpis").replaceChildren(...tiles(current.plan, other?.plan), ...this.#provenance(current.reply));
+    const narrow = matchMedia("(max-width: 900px)").matches;
+    if (narrow && !$("request").hidden && current !== this.seen) this.#toggleForm(); // the chart is what is wanted
+    this.seen = current;
     this.viewer.show(current.plan, other?.plan ?? null);
+    this.#showTiles();
     if (other) this.#describeOther(current, other);
+  }
+
+  #showTiles() {
+    const { plan, reply } = this.current;
+    const late = () => this.viewer.showLate();
+    $("kpis").replaceChildren(...tiles(plan, this.other?.plan, late), ...this.#provenance(reply));
   }
 
   /** Who made the schedule, and whether it was checked. */

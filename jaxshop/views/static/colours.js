@@ -41,7 +41,7 @@ const COLOURINGS = {
   job: {
     label: "Job",
     of: () => (bar) => ({ colour: HUES[bar.job.index % HUES.length], series: 0 }),
-    legend: () => [],
+    legend: () => [{ sign: "colours", text: "a colour for each job, ten in turn" }],
   },
   lateness: {
     label: "Lateness",
@@ -61,6 +61,24 @@ const COLOURINGS = {
     legend: (plan) => plan.centres.map((centre, i) => ({ ...centreFill(i), text: centre || "no work centre" })),
   },
 };
+
+/** What the chart's colours and signs mean, as far as they are there: [{colour, series, text}] or [{sign, text}]. */
+function legendOf({ colouring, shownPlan: plan, mode }) {
+  const closed = plan.machines.some((machine) => machine.closed.length || machine.availableFrom > 0);
+  const signs = [
+    [plan.bars.some((bar) => bar.setup), "setup", "set-up"],
+    [closed, "closed", "closed"],
+    [plan.jobs.some((job) => job.due !== null), "due", "due date, red where missed"],
+    [plan.broken.size, "broken", "breaks a rule"],
+    [plan.locked.length, "locked", "locked"],
+    [true, "load", "busy share of a machine's open time"],
+  ];
+  const both = { colour: "var(--dim)", series: 0, text: "alike in both; above: this, below: the other" };
+  return [
+    ...(mode === "both" ? [both] : []), ...colouring.legend(plan),
+    ...signs.filter(([there]) => there).map(([, sign, text]) => ({ sign, text })),
+  ];
+}
 
 /** The style sheet's colours, so that the canvas follows the light or dark scheme of the page. */
 function readTheme(element) {

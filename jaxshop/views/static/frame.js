@@ -1,18 +1,6 @@
 "use strict";
 
-const HOUR_STEPS = [1 / 60, 1 / 20, 0.1, 0.25, 0.5, 1, 2, 4, 6, 12, 24, 48, 72, 168, 336, 672, 1344, 2688, 8760];
-const CLOCK_STEPS = [0.25, 1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 672, 1344, 8760].map((hours) => hours * 3600);
-const DAY = 86400;
 const LINE = 12; // pixels, of the names of work centres
-
-/** The smallest round step, in ticks, that is at least as wide as asked. */
-function axisStep(clock, ticks) {
-  if (clock.unit === "h") {
-    return 3600 * (HOUR_STEPS.find((hours) => 3600 * hours >= ticks) ?? 8760 * Math.ceil(ticks / 3600 / 8760));
-  }
-  const power = 10 ** Math.floor(Math.log10(Math.max(1, ticks)));
-  return Math.max(1, power * [1, 2, 5, 10].find((factor) => factor * power >= ticks));
-}
 
 /** Draws what stands around the plot: dates, hours and flags above it, machines beside it, the overview below. */
 class Frame {
@@ -27,10 +15,11 @@ class Frame {
   }
 
   overlay(pen) {
+    this.#pointed(pen);
     const { pointer, box: { plot, width: across }, plan, brush } = this.g;
     if (!pointer || pointer.x < plot.x || brush) return;
     pen.font(500);
-    const label = plan.clock.text(this.g.time(pointer.x), 1);
+    const label = plan.clock.dated ? plan.clock.moment(this.g.time(pointer.x)) : plan.clock.text(this.g.time(pointer.x), 1);
     const width = pen.width(label) + 10;
     const left = Math.min(pointer.x - width / 2, across - width);
     pen.context.fillStyle = pen.theme.text;
@@ -44,38 +33,22 @@ class Frame {
     const { g } = this;
     const { plot, width } = g.box;
     const { clock } = g.plan;
+    const middle = plot.y - g.flagHeight - 9;
     pen.rect(pen.theme.panel, 0, 0, width, plot.y);
     pen.clipped({ x: plot.x - 20, y: 0, width: plot.width + 20, height: plot.y }, () => {
-      pen.font();
-      for (const t of g.ticks()) {
-        const label = t === 0 ? `0 ${clock.unit}` : clock.amount(t);
+      for (const { at, label, strong } of g.ticks()) {
+        pen.font(strong ? 600 : 400);
         const half = pen.width(label) / 2;
-        if (g.x(t) + half > width) continue;
-        pen.text(pen.theme.muted, label, Math.max(g.x(t), plot.x + half - 6) - half, plot.y - g.flagHeight - 9);
+        if (g.x(at) + half > width) continue;
+        pen.text(strong ? pen.theme.text : pen.theme.muted, label, Math.max(g.x(at), plot.x + half - 6) - half, middle);
       }
-      if (clock.origin !== null) this.#dates(pen, plot.y - g.flagHeight - 26);
     });
-    if (clock.origin !== null) {
-      pen.font();
-      pen.text(pen.theme.text, `${clock.day(g.view.left)}, ${clock.zone}`, 10, plot.y - g.flagHeight - 26, plot.x - 16);
-    }
+    pen.font();
+    const corner = clock.dated ? `${clock.day(g.view.left)}, ${clock.place}` : "hours";
+    if (clock.unit === "h") pen.text(pen.theme.muted, corner, 10, middle, plot.x - 34);
     this.#flags(pen);
     this.#dueMarks(pen);
     pen.rect(pen.theme.line, 0, plot.y - 1, width, 1);
-  }
-
-  /** Calendar marks on the plan's own clock; the day at the left edge stands in the corner. */
-  #dates(pen, y) {
-    const { g } = this;
-    const { clock } = g.plan;
-    const step = CLOCK_STEPS.find((ticks) => ticks * g.scale >= 84) ?? CLOCK_STEPS.at(-1);
-    const midnight = -((((clock.origin / 1000) % DAY) + DAY) % DAY);
-    for (let t = midnight + Math.ceil((g.view.left - midnight) / step) * step; t <= g.right; t += step) {
-      const isDay = clock.minute(t) === "00:00";
-      const room = g.box.width - g.x(t) - 7;
-      pen.text(isDay ? pen.theme.text : pen.theme.muted, isDay ? clock.day(t) : clock.minute(t), g.x(t) + 5, y, room);
-      pen.rect(pen.theme.line, Math.round(g.x(t)), y - 7, 1, 14);
-    }
   }
 
   /**
@@ -123,24 +96,51 @@ class Frame {
     }
   }
 
+  /** The pixels that names beside the plot may take. */
+  get #room() {
+    return this.g.box.plot.x - (this.#narrow ? 16 : 66);
+  }
+
+  get #narrow() {
+    return this.g.box.plot.x < 120;
+  }
+
   #machines(pen) {
     const { g } = this;
     const { plot } = g.box;
     pen.rect(pen.theme.panel, 0, plot.y, plot.x, plot.height);
     pen.clipped({ x: 0, y: plot.y, width: plot.x, height: plot.height }, () => {
       const [first, last] = g.visibleRows;
-      const every = Math.ceil(12 / g.rowHeight);
-      const byCentre = every > 1 && g.order === "centre" && g.shownPlan.centres.length > 1;
+      const low = g.rowHeight < LINE;
+      const byCentre = low && g.order === "centre" && g.shownPlan.centres.length > 1;
+      const left = byCentre ? 10 + 0.58 * this.#room : 10;
+      let above = -Infinity;
       pen.font();
       for (let r = first; r < last; r++) {
-        this.#utilisation(pen, g.shown(g.rows[r]), g.y(r));
-        const named = !byCentre && r % every === 0;
-        if (named) pen.text(pen.theme.text, g.rows[r].id, 10, g.y(r) + (every > 1 ? 5 : g.rowHeight / 2), plot.x - 66);
+        if (!this.#narrow) this.#utilisation(pen, g.shown(g.rows[r]), g.y(r));
+        const middle = g.y(r) + (low ? 5 : g.rowHeight / 2);
+        if (middle - above >= LINE - 1 && !(byCentre && this.#narrow)) {
+          pen.text(byCentre ? pen.theme.muted : pen.theme.text, g.rows[r].id, left, middle, this.#room + 10 - left);
+          above = middle;
+        }
         if (g.startsCentre(r)) pen.rect(pen.theme.line, 0, Math.round(g.y(r)), plot.x, 1);
       }
       if (byCentre) this.#centres(pen);
     });
     pen.rect(pen.theme.line, plot.x - 1, plot.y, 1, plot.height);
+  }
+
+  /** The name of the machine under the pointer, over those that stand there: low rows show only some of them. */
+  #pointed(pen) {
+    const { g } = this;
+    const machine = g.hovered?.machine ?? (g.pointer && g.machineAt(g.pointer.y));
+    const row = machine ? g.rowOf.get(machine.index) : undefined;
+    const { plot } = g.box;
+    if (row === undefined || g.rowHeight >= LINE || !g.pointer || g.pointer.y < plot.y || g.pointer.y > plot.y + plot.height) return;
+    const middle = Math.min(plot.y + plot.height - LINE / 2, Math.max(plot.y + LINE / 2, g.y(row) + g.rowHeight / 2));
+    pen.font(600);
+    pen.rect(pen.theme.panel, 4, middle - 8, this.#room + 10, 16);
+    pen.text(pen.theme.accent, machine.id, 10, middle, this.#room);
   }
 
   #utilisation(pen, machine, y) {
@@ -169,8 +169,9 @@ class Frame {
     named.reduce((above, centre) => (centre.middle = Math.max(centre.middle, above + LINE)), top - LINE / 2);
     named.reduceRight((below, centre) => (centre.middle = Math.min(centre.middle, below - LINE)), bottom + LINE / 2);
     for (const { name, middle } of named) {
-      pen.rect(pen.theme.panel, 8, middle - 5, Math.min(pen.width(name), plot.x - 66) + 6, 10);
-      pen.text(pen.theme.text, name, 10, middle, plot.x - 66);
+      const room = this.#narrow ? this.#room : 0.58 * this.#room - 6;
+      pen.rect(pen.theme.panel, 8, middle - 5, Math.min(pen.width(name), room) + 6, 10);
+      pen.text(pen.theme.text, name, 10, middle, room);
     }
   }
 
@@ -195,7 +196,7 @@ class Frame {
     Object.assign(pen.context, { strokeStyle: pen.theme.accent, lineWidth: 1 });
     if (g.view.zoom > 1.001) pen.context.strokeRect(from + 0.5, box.y + 0.5, to - from - 1, box.height - 1);
     pen.font();
-    pen.text(pen.theme.muted, "machines busy", 10, box.y + box.height / 2 - 7);
+    pen.text(pen.theme.muted, this.#narrow ? "busy" : "machines busy", 10, box.y + box.height / 2 - 7);
     pen.text(pen.theme.muted, `of ${most}`, 10, box.y + box.height / 2 + 7);
     pen.rect(pen.theme.line, plot.x - 1, box.y - 8, 1, box.height + 10);
   }

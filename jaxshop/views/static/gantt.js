@@ -1,23 +1,21 @@
 "use strict";
 
 // Sizes in CSS pixels.
-const LABELS = 160;
-const FLAGS = 20; // of a line of flags
+const LABELS = 176;
+const NARROW = 92; // of the labels in a window of a phone
 const AXIS = 20;
 const OVERVIEW = 34;
-const TALLEST = 26; // of a row that was zoomed; a small shop's rows are taller from the start
 
 /**
  * A Gantt chart on two canvases: rows are machines, one zoom for both axes as on a map.
  * Events on `element`: `select` (detail: a job or null), `hover` (detail: {bar or machine, x, y} or null).
  */
-class Gantt {
+class Gantt extends Chart {
   constructor(element) {
+    super();
     this.element = element;
     this.layers = ["base", "overlay"].map(() => element.appendChild(document.createElement("canvas")));
     this.painters = [new Plot(this), new Frame(this)];
-    this.view = { left: 0, top: 0, zoom: 1 };
-    this.rows = [];
     this.order = "centre";
     this.mode = "this";
     this.colouring = COLOURINGS.job;
@@ -44,7 +42,7 @@ class Gantt {
     this.extent = Math.max(latest, plan.target && plan.target < 1.5 * latest ? plan.target : 0) * 1.11;
     this.selected = keepView && this.selected ? plan.jobs[this.selected.index] : null;
     if (!keepView) this.view = { left: 0, top: 0, zoom: 1 };
-    const span = `${plan.machines.length} machines, ${plan.bars.length} operations, ends at ${plan.clock.text(plan.makespan)}`;
+    const span = `${plan.machines.length} machines, ${plan.bars.length} operations, ends at ${plan.clock.moment(plan.makespan)}`;
     this.canvas.setAttribute("aria-label", `Schedule of ${plan.name}: ${span}. Arrow keys pan, plus and minus zoom, 0 fits.`);
     this.loads.clear();
     this.arrange();
@@ -73,50 +71,6 @@ class Gantt {
   /** The plan on show; of two, the first. */
   get shownPlan() {
     return this.#plans()[0];
-  }
-
-  // Geometry: ticks and rows to CSS pixels.
-
-  get scale() {
-    return (this.box.plot.width * this.view.zoom) / this.extent;
-  }
-
-  get right() {
-    return this.view.left + this.extent / this.view.zoom;
-  }
-
-  get rowHeight() {
-    const fitted = this.box.plot.height / Math.max(1, this.rows.length);
-    const tallest = (this.mode === "both" ? 1.6 : 1) * Math.max(TALLEST, Math.min(40, fitted));
-    return Math.max(2, Math.min(tallest, fitted * this.view.zoom));
-  }
-
-  x(ticks) {
-    return this.box.plot.x + (ticks - this.view.left) * this.scale;
-  }
-
-  y(row) {
-    return this.box.plot.y + row * this.rowHeight - this.view.top;
-  }
-
-  time(x) {
-    return this.view.left + (x - this.box.plot.x) / this.scale;
-  }
-
-  snap(x) {
-    return Math.round(x * this.density) / this.density;
-  }
-
-  /** The room above the plot for the names of its lines: where plans are compared there are more of them. */
-  get flagHeight() {
-    return this.mode === "both" ? 2 * FLAGS : FLAGS;
-  }
-
-  /** The first row in view, and the one after the last. */
-  get visibleRows() {
-    const first = Math.floor(this.view.top / this.rowHeight);
-    const last = Math.ceil((this.view.top + this.box.plot.height) / this.rowHeight);
-    return [Math.max(0, first), Math.min(this.rows.length, last)];
   }
 
   /** Whether a row is the first of another work centre than the row above it. */
@@ -183,17 +137,16 @@ class Gantt {
     return close.find((bar) => bar.start <= time && time <= bar.end) ?? close.find((bar) => bar.start - near <= time) ?? null;
   }
 
-  /** The round times at which the axis has its marks. */
+  /** The marks of the axis in view: {at, label, strong}. */
   ticks() {
-    const step = axisStep(this.plan.clock, 64 / this.scale);
-    const first = Math.ceil(this.view.left / step);
-    return Array.from({ length: Math.max(0, Math.floor(this.right / step) - first + 1) }, (_, i) => (first + i) * step);
+    const { clock } = this.plan;
+    return clock.marks(this.view.left, this.right, (clock.dated ? 74 : 64) / this.scale);
   }
 
   /** The lines over the plot: the plan's end, the bound, the target. */
   marks() {
     const { plan, other, theme, mode } = this;
-    const mark = (at, name, colour, more = {}) => ({ at, name: `${name} ${plan.clock.figure(at)}`, colour, dash: [], ...more });
+    const mark = (at, name, colour, more = {}) => ({ at, name: `${name} ${plan.clock.dated ? plan.clock.moment(at) : plan.clock.figure(at)}`, colour, dash: [], ...more });
     const marks = [];
     if (mode !== "other") marks.push(mark(plan.makespan, "ends", theme.text));
     if (plan.bound) marks.push(mark(plan.bound, "bound", theme.accent, { leftFirst: true }));
@@ -221,9 +174,11 @@ class Gantt {
     });
   }
 
+  /** Draws at once in the colours of now, since paper does not wait for the next frame. */
   restyle() {
     this.theme = readTheme(this.element);
-    this.redraw();
+    this.stale = [true, true];
+    this.#draw();
   }
 
   #resize() {
@@ -235,102 +190,14 @@ class Gantt {
       layer.height = Math.round(height * this.density);
       layer.getContext("2d").setTransform(this.density, 0, 0, this.density, 0, 0);
     }
-    const head = this.flagHeight + AXIS * (this.plan.clock.origin === null ? 1 : 2);
-    const plot = { x: LABELS, y: head, width: width - LABELS, height: height - head - OVERVIEW - 12 };
-    const overview = { x: LABELS, y: height - OVERVIEW - 2, width: width - LABELS, height: OVERVIEW };
+    const head = this.flagHeight + AXIS;
+    const labels = width < 560 ? NARROW : LABELS;
+    const plot = { x: labels, y: head, width: width - labels, height: height - head - OVERVIEW - 12 };
+    const overview = { x: labels, y: height - OVERVIEW - 2, width: width - labels, height: OVERVIEW };
     this.box = { width, height, plot, overview };
     this.theme ??= readTheme(this.element);
     this.moveTo(this.view);
     this.#draw(); // at once: a new size has emptied the layers, and the next frame would show them so
-  }
-
-  // Moving the view.
-
-  moveTo({ left, top, zoom }) {
-    const closest = this.extent / (this.plan.clock.unit === "h" ? 360 : 10);
-    this.view.zoom = Math.min(Math.max(1, zoom), Math.max(1, closest));
-    this.view.left = Math.min(Math.max(0, left), this.extent - this.extent / this.view.zoom);
-    const overflow = this.rows.length * this.rowHeight - this.box.plot.height;
-    this.view.top = Math.min(Math.max(0, top), Math.max(0, overflow));
-    this.redraw();
-  }
-
-  pan(dx, dy) {
-    this.moveTo({ ...this.view, left: this.view.left + dx / this.scale, top: this.view.top + dy });
-  }
-
-  /** Zooms by a factor and keeps what lies under the point (x, y) there. */
-  zoomAt(factor, x, y) {
-    const { plot } = this.box;
-    const time = this.time(x);
-    const row = (y - plot.y + this.view.top) / this.rowHeight;
-    this.moveTo({ ...this.view, zoom: this.view.zoom * factor });
-    const left = time - (x - plot.x) / this.scale;
-    this.moveTo({ ...this.view, left, top: row * this.rowHeight - (y - plot.y) });
-  }
-
-  /** Zooms smoothly, about the middle of the plot if no point is given. */
-  zoomBy(factor, x = this.#middle.x, y = this.#middle.y) {
-    this.#animate((share) => this.zoomAt(factor ** share, x, y));
-  }
-
-  /** Zooms out to the whole plan. */
-  fit() {
-    const { x, y } = this.#middle;
-    const { zoom } = this.view;
-    this.#animate((share) => this.zoomAt(zoom ** -share, x, y), () => this.moveTo({ left: 0, top: 0, zoom: 1 }));
-  }
-
-  get #middle() {
-    const { x, y, width, height } = this.box.plot;
-    return { x: x + width / 2, y: y + height / 2 };
-  }
-
-  centreOn(time) {
-    this.moveTo({ ...this.view, left: time - this.extent / this.view.zoom / 2 });
-  }
-
-  /** Marks a piece of the axis, {from, to} in pixels, which `spanBrush` then shows over the full width. */
-  mark(brush) {
-    this.brush = brush;
-    this.redraw(false);
-  }
-
-  spanBrush() {
-    const [from, to] = [this.time(this.brush.from), this.time(this.brush.to)].sort((a, b) => a - b);
-    this.brush = null;
-    this.moveTo({ ...this.view, zoom: this.extent / Math.max(1, to - from) });
-    this.moveTo({ ...this.view, left: from });
-  }
-
-  /** Brings a bar into view, at least wide enough to read. */
-  reveal(bar) {
-    const { plot } = this.box;
-    const wide = this.extent / Math.max(4 * (bar.end - bar.start), 1);
-    const legible = (14 * this.rows.length) / plot.height;
-    this.moveTo({ ...this.view, zoom: Math.max(this.view.zoom, Math.min(wide, legible)) });
-    const x = this.x((bar.start + bar.end) / 2);
-    const y = this.laneOf(bar)?.y ?? plot.y;
-    const seen = x > plot.x + 40 && x < plot.x + plot.width - 40 && y > plot.y && y < plot.y + plot.height - 30;
-    if (!seen) this.pan(x - plot.x - plot.width / 2, y - plot.y - plot.height / 2);
-  }
-
-  /** Runs `step` over 160 ms with shares that add up to 1, then `finish`; at once where motion is unwanted. */
-  #animate(step, finish = () => {}) {
-    cancelAnimationFrame(this.animation);
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return step(1), finish();
-    let start = null;
-    let before = 0;
-    const frame = (now) => {
-      start ??= now;
-      const share = Math.min(1, (now - start) / 160);
-      const eased = 1 - (1 - share) ** 2;
-      step(eased - before);
-      before = eased;
-      if (share < 1) this.animation = requestAnimationFrame(frame);
-      else finish();
-    };
-    this.animation = requestAnimationFrame(frame);
   }
 
   select(job, focused = null) {

@@ -1,81 +1,48 @@
 "use strict";
 
-/** Turns ticks into the shop's own unit and, where the plan has a start, into dates on the plan's own clock. */
-class Clock {
-  constructor(unit, planStart) {
-    this.unit = unit === "ticks" ? "ticks" : "h";
-    this.ticksPerUnit = unit === "ticks" ? 1 : 3600;
-    const [, stamp, zone = "Z"] = /^(.+?)(Z|[+-]\d\d:?\d\d)?$/i.exec(planStart ?? "") ?? [];
-    const [, sign, hours, minutes] = /^([+-])(\d\d):?(\d\d)$/.exec(zone) ?? [];
-    const offset = sign ? Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes)) * 60000 : 0;
-    const epoch = Date.parse(`${stamp}${zone}`);
-    // Shifted by the stated offset, so that the UTC getters of Date read the planner's wall clock, whoever looks.
-    this.origin = Number.isNaN(epoch) || this.unit === "ticks" ? null : epoch + offset;
-    this.zone = sign ? `UTC${sign}${hours}:${minutes}` : "UTC";
-  }
-
-  amount(ticks, digits = 2) {
-    return (ticks / this.ticksPerUnit).toLocaleString("en", { maximumFractionDigits: digits });
-  }
-
-  text(ticks, digits = 2) {
-    return `${this.amount(ticks, digits)} ${this.unit}`;
-  }
-
-  /** For figures that stand beside each other: always one decimal; ticks have none. */
-  figure(ticks) {
-    const digits = this.unit === "h" ? 1 : 0;
-    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-    return `${(ticks / this.ticksPerUnit).toLocaleString("en", options)} ${this.unit}`;
-  }
-
-  date(ticks) {
-    return this.origin === null ? null : new Date(this.origin + ticks * 1000);
-  }
-
-  day(ticks) {
-    const date = this.date(ticks);
-    return `${Clock.days[date.getUTCDay()]} ${date.getUTCDate()} ${Clock.months[date.getUTCMonth()]}`;
-  }
-
-  minute(ticks) {
-    return this.date(ticks).toISOString().slice(11, 16);
-  }
-}
-Clock.days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-Clock.months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
 const naturally = new Intl.Collator("en", { numeric: true }).compare;
 
 /** Ticks between two that a machine is open. */
 function openTicks(machine, from, to) {
-  const shut = machine.closed.reduce((sum, [a, b]) => sum + Math.max(0, Math.min(b, to) - Math.max(a, from)), 0);
-  return Math.max(0, to - from - shut);
+  let open = to - from;
+  for (const [a, b] of machine.closed) {
+    if (a >= to) break;
+    open -= Math.max(0, Math.min(b, to) - Math.max(a, from));
+  }
+  return Math.max(0, open);
+}
+
+/** A bar's name in any schedule of its shop. */
+function keyOf(bar) {
+  return JSON.stringify([bar.job.id, bar.lot, bar.operation]);
 }
 
 /**
  * One schedule of one shop, indexed for drawing. Every time is in ticks.
  *
- * shop: {name, unit, plan_start, machines: [{id, work_centre, available_from, closed: [[from, to]]}],
- *        jobs: [{id, release, due, operations: [{id, setup}]}]}; rows: the `operations` of a schedule.json, perhaps
- *        with `changeover`, what of them is set-up by sequence. Without `closed` a machine is always open.
+ * shop: {name, unit, plan_start, timezone, machines: [{id, work_centre, available_from, closed: [[from, to]]}],
+ *        jobs: [{id, release, due, weight, operations: [{id, setup}]}]}; rows: the `operations` of a schedule.json,
+ *        perhaps with `changeover`, what of them is set-up by sequence. Without `closed` a machine is always open.
+ * violations: what is wrong with the schedule, [{job, lot, operation, text}, ...]; locked: the keys of bars that stay.
  */
 class Plan {
-  constructor(shop, rows, { bound = null, target = null } = {}) {
+  constructor(shop, rows, { bound = null, target = null, violations = [], locked = [], mode = "plant" } = {}) {
     this.shop = shop;
     this.name = shop.name;
-    this.clock = new Clock(shop.unit, shop.plan_start);
+    this.clock = new Clock(shop.unit, shop.plan_start, { zone: shop.timezone, mode });
     this.bound = bound;
     this.target = target;
+    this.violations = violations;
     this.machines = shop.machines.map((m, index) => ({
       id: m.id, index, centre: m.work_centre ?? "", availableFrom: m.available_from ?? 0, closed: m.closed ?? [],
-      bars: [], reach: [], busy: 0,
+      opens: (m.closed ?? []).map(([, to]) => to), bars: [], reach: [], busy: 0,
     }));
     this.jobs = shop.jobs.map((j, index) => ({
-      id: j.id, index, release: j.release ?? 0, due: j.due ?? null, operations: j.operations, bars: [],
+      id: j.id, index, release: j.release ?? 0, due: j.due ?? null, weight: j.weight ?? 1, operations: j.operations, bars: [],
     }));
     this.centres = [...new Set(this.machines.map((m) => m.centre))].sort(naturally);
     this.bars = this.#join(rows);
+    this.#mark(violations, locked);
     this.makespan = this.bars.reduce((latest, bar) => Math.max(latest, bar.end), 0);
     this.machines.forEach((machine) => this.#index(machine));
     this.jobs.forEach((job) => this.#summarise(job));
@@ -100,13 +67,26 @@ class Plan {
     });
   }
 
+  /** Notes what is wrong with bars, bar -> sentences in `broken`, and which bars are `locked`. */
+  #mark(violations, locked) {
+    const bars = violations.length || locked.length ? new Map(this.bars.map((bar) => [keyOf(bar), bar])) : null;
+    this.locked = locked.map((key) => bars.get(key)).filter(Boolean);
+    this.broken = new Map();
+    for (const violation of violations) {
+      const bar = bars.get(JSON.stringify([violation.job, violation.lot, violation.operation]));
+      if (bar) this.broken.set(bar, [...(this.broken.get(bar) ?? []), violation.text]);
+    }
+  }
+
   #index(machine) {
     machine.bars.sort((a, b) => a.start - b.start || a.end - b.end);
     let latest = -Infinity;
     // The latest end so far never falls, so a search finds the first visible bar even where an invalid plan overlaps.
     machine.reach = machine.bars.map((bar) => (latest = Math.max(latest, bar.end)));
     machine.busy = machine.bars.reduce((sum, bar) => sum + openTicks(machine, Math.max(0, bar.start), bar.end), 0);
-    machine.utilisation = machine.busy / Math.max(1, openTicks(machine, 0, this.makespan));
+    machine.open = openTicks(machine, 0, this.makespan);
+    machine.utilisation = machine.busy / Math.max(1, machine.open);
+    machine.free = Math.max(machine.availableFrom, latest);
   }
 
   #summarise(job) {
@@ -115,6 +95,7 @@ class Plan {
     job.start = Math.min(...job.bars.map((bar) => bar.start));
     job.end = Math.max(...job.bars.map((bar) => bar.end));
     job.lateness = job.due === null || !job.bars.length ? null : job.end - job.due;
+    job.tardiness = job.weight * Math.max(0, job.lateness ?? 0);
   }
 
   get utilisation() {
@@ -123,6 +104,11 @@ class Plan {
 
   get late() {
     return this.jobs.filter((job) => job.lateness > 0).length;
+  }
+
+  /** Total weighted tardiness: over the jobs, weight times how late. */
+  get tardiness() {
+    return this.jobs.reduce((sum, job) => sum + job.tardiness, 0);
   }
 
   get gapPercent() {
@@ -153,11 +139,10 @@ class Plan {
 
   /** How the same operations lie in another plan; `same` are the bars, of both, that lie alike. */
   differences(other) {
-    const key = (bar) => JSON.stringify([bar.job.id, bar.lot, bar.operation]);
-    const there = new Map(other.bars.map((bar) => [key(bar), bar]));
+    const there = new Map(other.bars.map((bar) => [keyOf(bar), bar]));
     const found = { same: new Set(), moved: 0, shifted: 0, missing: 0 };
     for (const bar of this.bars) {
-      const twin = there.get(key(bar));
+      const twin = there.get(keyOf(bar));
       if (!twin) found.missing += 1;
       else if (twin.machine.index !== bar.machine.index) found.moved += 1;
       else if (twin.start !== bar.start || twin.end !== bar.end) found.shifted += 1;
@@ -183,50 +168,4 @@ function firstAbove(ascending, value) {
     else low = middle + 1;
   }
   return low;
-}
-
-/** What table and CSV show of each bar: {heading, value, digits}; digits is undefined for text. Lots count from 1. */
-function columnsOf(plan) {
-  const { clock } = plan;
-  const text = (heading, value) => ({ heading, value });
-  const count = (heading, value) => ({ heading, value, digits: 0 });
-  const time = (heading, ticks) => ({
-    heading: `${heading} ${clock.unit}`,
-    value: (bar) => (ticks(bar) === null ? "" : Number((ticks(bar) / clock.ticksPerUnit).toFixed(4))),
-    digits: clock.unit === "h" ? 2 : 0,
-  });
-  const stamp = (ticks) => clock.date(ticks).toISOString().slice(0, 16).replace("T", " ");
-  return [
-    text("job", (bar) => bar.job.id),
-    count("lot", (bar) => bar.lot + 1),
-    text("operation", (bar) => bar.operation),
-    count("step", (bar) => bar.step + 1),
-    text("machine", (bar) => bar.machine.id),
-    text("work centre", (bar) => bar.machine.centre),
-    time("start", (bar) => bar.start),
-    time("end", (bar) => bar.end),
-    time("length", (bar) => bar.end - bar.start),
-    time("set-up", (bar) => bar.setup),
-    ...(clock.origin === null ? [] : [
-      text(`start, ${clock.zone}`, (bar) => stamp(bar.start)),
-      text(`end, ${clock.zone}`, (bar) => stamp(bar.end)),
-    ]),
-    ...(plan.jobs.every((job) => job.due === null) ? [] : [
-      time("job due", (bar) => bar.job.due),
-      time("job late", (bar) => bar.job.lateness),
-    ]),
-  ];
-}
-
-/** The bars as CSV (RFC 4180), in the order given. */
-function csv(plan, bars) {
-  const columns = columnsOf(plan);
-  const cell = (value) => {
-    // A spreadsheet would run an id such as `=cmd()` as a formula; the apostrophe makes it text.
-    const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  const lines = [columns.map(({ heading }) => cell(heading))];
-  for (const bar of bars) lines.push(columns.map(({ value }) => cell(value(bar))));
-  return lines.map((line) => line.join(",")).join("\r\n") + "\r\n";
 }

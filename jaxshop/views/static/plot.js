@@ -11,6 +11,7 @@ class Plot {
       this.#rows(pen);
       this.#grid(pen);
       this.#bars(pen);
+      this.#signs(pen);
       this.#lines(pen);
     });
   }
@@ -59,7 +60,7 @@ class Plot {
   #grid(pen) {
     const { g } = this;
     const { plot } = g.box;
-    for (const t of g.ticks()) pen.rect(pen.theme.grid, Math.round(g.x(t)), plot.y, 1, plot.height);
+    for (const { at, strong } of g.ticks()) pen.rect(strong ? pen.theme.line : pen.theme.grid, Math.round(g.x(at)), plot.y, 1, plot.height);
   }
 
   #bars(pen) {
@@ -98,8 +99,49 @@ class Plot {
       if (!lit) continue;
       const setup = bar.setup * g.scale;
       if (setup >= 2 && height >= 3) pen.rect("rgb(255 255 255 / 45%)", x, y, Math.min(setup, width), height);
+      if (machine.closed.length && width > 3) this.#pause(pen, bar, y, height);
       if (height >= 13 && width > 34 && !faded) this.#name(pen, bar, x, width, y + height / 2 + 0.5);
     }
+  }
+
+  /** A bar that goes on after its machine was closed is paler in between. */
+  #pause(pen, { machine, start, end }, y, height) {
+    const { g } = this;
+    for (let i = firstAbove(machine.opens, start); machine.closed[i]?.[0] < end; i++) {
+      const [from, to] = [Math.max(start, machine.closed[i][0]), Math.min(end, machine.closed[i][1])];
+      if ((to - from) * g.scale >= 2) pen.faint(0.55, () => pen.rect(pen.theme.dim, g.x(from), y, (to - from) * g.scale, height));
+    }
+  }
+
+  /** What is wrong has a frame of its own and, where there is room, an exclamation mark; what is locked has a padlock. */
+  #signs(pen) {
+    const { g } = this;
+    const plan = g.shownPlan;
+    for (const bar of plan.locked) this.#sign(pen, bar, (x, y) => this.#padlock(pen, x, y));
+    for (const bar of plan.broken.keys()) {
+      this.#outline(pen, bar, pen.theme.late, 2);
+      this.#sign(pen, bar, (x, y) => {
+        pen.rect(pen.theme.late, x, y, 9, 12);
+        pen.font(700);
+        pen.text(pen.theme.panel, "!", x + 3, y + 6.5);
+      });
+    }
+  }
+
+  /** Draws at the upper right of a bar that has the room. */
+  #sign(pen, bar, draw) {
+    const { g } = this;
+    const lane = bar.end < g.view.left || bar.start > g.right ? undefined : g.laneOf(bar);
+    const x = g.x(bar.end) - 12;
+    if (lane && lane.height >= 12 && x > g.x(bar.start)) draw(x, lane.y + 1);
+  }
+
+  #padlock({ context, theme }, x, y) {
+    Object.assign(context, { fillStyle: theme.ink, strokeStyle: theme.ink, lineWidth: 1.25 });
+    context.fillRect(x + 1, y + 5, 8, 6);
+    context.beginPath();
+    context.arc(x + 5, y + 5, 2.5, Math.PI, 0);
+    context.stroke();
   }
 
   /** The job's name, kept in view where its bar begins left of the plot. */

@@ -96,11 +96,22 @@ class Steering {
       0: () => gantt.fit(),
       n: () => this.#walk(1),
       p: () => this.#walk(-1),
+      v: () => this.#next(),
     };
     if (!actions[event.key]) return;
     event.preventDefault();
     gantt.point(null);
     actions[event.key]();
+  }
+
+  /** Goes from one bar that breaks a rule to the next. */
+  #next() {
+    const { gantt } = this;
+    const bars = [...gantt.shownPlan.broken.keys()].sort((a, b) => a.start - b.start);
+    if (!bars.length) return;
+    const bar = bars[(bars.indexOf(gantt.focused) + 1) % bars.length];
+    gantt.select(bar.job, bar);
+    gantt.reveal(bar);
   }
 
   /** Steps along the selected job's operations; without one, begins at the operation that ends last. */

@@ -2,7 +2,7 @@
 
 const ROW_HEIGHT = 26; // as in the style sheet
 
-/** A schedule as a sortable table. Only the rows in view exist; screen readers get the true numbers of rows. */
+/** A sortable table of a plan. Only the rows in view exist; screen readers get the true numbers of rows. */
 class PlanTable {
   constructor(element, onPick) {
     this.element = element;
@@ -10,17 +10,24 @@ class PlanTable {
     this.sorted = { column: null, descending: false };
     this.head = el("tr", { "aria-rowindex": 1 });
     this.body = el("tbody");
-    this.table = el("table", { "aria-label": "Operations" }, el("thead", {}, this.head), this.body);
+    this.table = el("table", {}, el("thead", {}, this.head), this.body);
     element.append(this.table);
     element.tabIndex = 0;
     element.addEventListener("scroll", () => this.#fill());
     new ResizeObserver(() => this.#fill()).observe(element);
   }
 
-  show(plan, bars) {
-    this.columns = columnsOf(plan);
-    this.bars = bars;
-    this.table.setAttribute("aria-rowcount", bars.length + 1);
+  /** Shows rows of one of `SHEETS`. */
+  show(sheet, plan, rows) {
+    if (sheet !== this.sheet) {
+      this.sorted = { column: null, descending: false };
+      this.element.scrollTop = 0;
+    }
+    this.sheet = sheet;
+    this.columns = sheet.columns(plan);
+    this.rows = rows;
+    this.table.setAttribute("aria-label", sheet.label);
+    this.table.setAttribute("aria-rowcount", rows.length + 1);
     this.head.replaceChildren(...this.columns.map(({ heading, digits }, column) => {
       const current = this.sorted.column === column;
       const direction = !current ? "none" : this.sorted.descending ? "descending" : "ascending";
@@ -33,7 +40,7 @@ class PlanTable {
 
   #sortBy(column, plan) {
     this.sorted = { column, descending: this.sorted.column === column && !this.sorted.descending };
-    this.show(plan, this.bars);
+    this.show(this.sheet, plan, this.rows);
     this.head.children[column].firstChild.focus();
   }
 
@@ -46,28 +53,28 @@ class PlanTable {
       if (a === "" || b === "") return (a === "") - (b === "");
       return sign * (digits === undefined ? naturally(a, b) : a - b);
     };
-    this.bars = this.bars.map((bar) => [value(bar), bar]).sort(([a], [b]) => compare(a, b)).map(([, bar]) => bar);
+    this.rows = this.rows.map((row) => [value(row), row]).sort(([a], [b]) => compare(a, b)).map(([, row]) => row);
   }
 
   #fill() {
-    if (!this.bars || this.element.hidden) return;
+    if (!this.rows || this.element.hidden) return;
     const first = Math.max(0, Math.floor(this.element.scrollTop / ROW_HEIGHT) - 10);
-    const last = Math.min(this.bars.length, first + Math.ceil(this.element.clientHeight / ROW_HEIGHT) + 20);
+    const last = Math.min(this.rows.length, first + Math.ceil(this.element.clientHeight / ROW_HEIGHT) + 20);
     const spacer = (rows) => {
       const row = el("tr", { "aria-hidden": "true" });
       row.style.height = `${rows * ROW_HEIGHT}px`;
       return row;
     };
-    const rows = this.bars.slice(first, last).map((bar, i) => {
+    const shown = this.rows.slice(first, last).map((row, i) => {
       const cells = this.columns.map(({ value, digits }) => {
-        const content = value(bar);
+        const content = value(row);
         const isNumber = typeof content === "number";
         return el("td", { className: isNumber ? "number" : "" }, isNumber ? content.toFixed(digits) : content);
       });
       cells[0].replaceChildren(
-        el("button", { type: "button", title: "Show in the chart", onclick: () => this.onPick(bar) }, bar.job.id));
-      return el("tr", { "aria-rowindex": first + i + 2, className: bar.job.lateness > 0 ? "late" : "" }, ...cells);
+        el("button", { type: "button", title: "Show in the chart", onclick: () => this.onPick(row) }, cells[0].textContent));
+      return el("tr", { "aria-rowindex": first + i + 2, className: this.sheet.late(row) ? "late" : "" }, ...cells);
     });
-    this.body.replaceChildren(spacer(first), ...rows, spacer(this.bars.length - last));
+    this.body.replaceChildren(spacer(first), ...shown, spacer(this.rows.length - last));
   }
 }

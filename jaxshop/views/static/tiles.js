@@ -7,10 +7,15 @@ function tile(id, name, value, remark = "", mood = "") {
   return el("div", { className: "tile" }, ...parts);
 }
 
-/** The key figures of a plan beside its bound and target and, where given, another plan's figures. */
-function tiles(plan, other = null) {
+/**
+ * The key figures of a plan beside its bound and target and, where given, another plan's figures; `list` shows the late
+ * orders.
+ */
+function tiles(plan, other = null, list = null) {
   const { clock } = plan;
   const hours = (ticks) => clock.figure(ticks);
+  const title = "List the late orders";
+  const listing = (text) => (list && plan.late ? el("button", { type: "button", className: "link", title, onclick: list }, text) : text);
   const percent = (value) => `${value.toFixed(1)} %`;
   const points = (value) => `${value.toFixed(1)} points`; // between two percentages
   const change = (figure, text, better) => {
@@ -20,7 +25,8 @@ function tiles(plan, other = null) {
     if (distance === text(0)) return ["as the other"];
     return [`${difference > 0 ? "+" : "−"}${distance} vs other`, better * difference > 0 ? "good" : "bad"];
   };
-  const shown = [tile("makespan", "Makespan", hours(plan.makespan), ...change((p) => p.makespan, hours, -1))];
+  const ends = clock.dated && !other ? [`ends ${clock.moment(plan.makespan)}`] : [];
+  const shown = [tile("makespan", "Makespan", hours(plan.makespan), ...(other ? change((p) => p.makespan, hours, -1) : ends))];
   if (plan.bound) {
     shown.push(tile("bound", "Lower bound", hours(plan.bound), "no schedule is shorter"));
     shown.push(tile("gap", "Gap to the bound", percent(plan.gapPercent), ...(plan.makespan <= plan.bound ? ["proven optimal", "good"] : [])));
@@ -36,7 +42,11 @@ function tiles(plan, other = null) {
   if (dated.length) {
     const worst = Math.max(...dated.map((job) => job.lateness ?? -Infinity));
     const remark = other ? change((p) => p.late, String, -1) : plan.late ? [`worst by ${hours(worst)}`, "bad"] : ["every date kept", "good"];
-    shown.push(tile("late", "Late jobs", `${plan.late} of ${dated.length}`, ...remark));
+    shown.push(tile("late", "Late jobs", listing(`${plan.late} of ${dated.length}`), ...remark));
+    const weighted = dated.some((job) => job.weight !== 1);
+    const total = weighted ? "hours late times weight" : "over all late jobs";
+    const more = other ? change((p) => p.tardiness, hours, -1) : [clock.unit === "h" ? total : ""];
+    shown.push(tile("tardiness", weighted ? "Weighted tardiness" : "Tardiness", listing(hours(plan.tardiness)), ...more));
   }
   return shown;
 }

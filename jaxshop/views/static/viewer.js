@@ -1,30 +1,5 @@
 "use strict";
 
-/** A DOM element with properties, `aria-*`/`data-*`/`role` attributes, and children (text is never parsed as HTML). */
-function el(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (/^(aria-|data-|role$|for$|list$)/.test(name)) element.setAttribute(name, value);
-    else element[name] = value;
-  }
-  element.append(...children);
-  return element;
-}
-
-/** Hands a text to the browser as a download. */
-function download(name, text, type) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  el("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
-}
-
-/** How late a job is, in words. */
-function lateText(job, clock) {
-  if (job.lateness === null) return "no due date";
-  const distance = clock.figure(Math.abs(job.lateness));
-  return job.lateness > 0 ? `${distance} late` : `${distance} before its due date`;
-}
-
 const KEYS = [
   ["Drag, arrow keys", "pan (Shift: further)"],
   ["Wheel, + and −", "zoom; Shift + wheel pans"],
@@ -33,6 +8,7 @@ const KEYS = [
   ["Click", "highlight the job's route"],
   ["n, p", "next and previous operation of the job"],
   ["/", "search"],
+  ["v", "next bar that breaks a rule"],
   ["Esc", "clear selection, then search"],
 ];
 
@@ -42,19 +18,22 @@ class Viewer {
     root.classList.add("viewer");
     this.#build(root);
     this.gantt = new Gantt(this.stage);
-    this.table = new PlanTable(this.sheet, (bar) => this.#goTo(bar));
+    this.table = new PlanTable(this.sheet, (row) => this.#goTo(row));
     this.stage.append(this.tip);
     this.stage.addEventListener("select", () => this.#describe());
     this.stage.addEventListener("hover", ({ detail }) => this.#tooltip(detail));
     document.addEventListener("keydown", (event) => this.#shortcut(event));
+    new Printing(this);
   }
 
-  /** Shows a plan and, where given, another one of the same shop to compare it with. */
-  show(plan, other = null) {
-    const sameShop = this.plan?.shop === plan.shop;
+  /** Shows a plan and, where given, another one of the same shop to compare it with; keeps the view if `keepView`. */
+  show(plan, other = null, keepView = false) {
+    const sameShop = keepView || this.plan?.shop === plan.shop;
+    for (const each of [plan, other]) if (each) each.clock = each.clock.as(this.clock.value);
     this.plan = plan;
+    this.clock.hidden = plan.clock.epoch === null;
     const centres = plan.centres.map((centre) => el("option", { value: centre }, centre || "no work centre"));
-    this.centre.replaceChildren(el("option", { value: "" }, "All work centres"), ...centres);
+    this.centre.replaceChildren(el("option", { value: "" }, "All centres"), ...centres);
     this.centre.hidden = plan.centres.length < 2;
     if (!sameShop) this.gantt.centre = this.search.value = this.gantt.query = "";
     this.centre.value = this.gantt.centre ?? "";
@@ -77,14 +56,16 @@ class Viewer {
       this.#refresh();
     };
     this.search = el("input", {
-      type: "search", id: "search", placeholder: "Search machine, job, operation  ( / )", autocomplete: "off",
+      type: "search", id: "search", placeholder: "Search  ( / )", autocomplete: "off",
       "aria-label": "Search machine, job or operation", oninput: () => this.#find(this.search.value),
     });
     this.centre = choice("Work centre", [], set("centre"));
     const colour = choice("Colour by", Object.entries(COLOURINGS).map(([name, c]) => [name, `Colour: ${c.label.toLowerCase()}`]),
       (name) => set("colouring")(COLOURINGS[name]));
     colour.id = "colour";
-    const orders = [["centre", "Order: work centre"], ["machine", "Order: machine"], ["busiest", "Order: busiest first"]];
+    this.clock = choice("Which time", Object.entries(CLOCKS), () => this.#retime());
+    this.clock.id = "clock";
+    const orders = [["centre", "Order: centre"], ["machine", "Order: machine"], ["busiest", "Order: busiest"]];
     const order = choice("Order of machines", orders, set("order"));
     this.modes = el("span", { className: "group", role: "group", "aria-label": "Which schedule" },
       ...[["this", "This"], ["both", "Both"], ["other", "Other"]].map(([value, text]) =>
@@ -93,14 +74,18 @@ class Viewer {
           set("mode")(value);
         }, value)));
     this.views = el("span", { className: "group", role: "group", "aria-label": "View" },
-      button("Chart", "Show the chart", () => this.#view("chart"), "chart"),
-      button("Table", "Show the table", () => this.#view("table"), "table"));
+      button("Chart", "Show the chart", () => this.view("chart"), "chart"),
+      button("Orders", "Show the list of orders", () => this.view("orders"), "orders"),
+      button("Machines", "Show the list of machines", () => this.view("machines"), "machines"),
+      button("Table", "Show the table of operations", () => this.view("table"), "table"));
     this.zooms = el("span", { className: "group", role: "group", "aria-label": "Zoom" },
       button("−", "Zoom out", () => this.gantt.zoomBy(1 / STEP)),
       button("Fit", "Fit the whole plan", () => this.gantt.fit()),
       button("+", "Zoom in", () => this.gantt.zoomBy(STEP)));
     const exported = button("CSV", "Download what is shown as CSV", () => this.#export());
     exported.id = "csv";
+    this.prints = choice("Print", [["", "Print…"], ...Object.entries(PRINTS).map(([name, { label }]) => [name, label])], () => {});
+    this.prints.id = "print";
     const keys = el("dialog", { className: "keys", "aria-label": "Keys" }, el("h2", {}, "Mouse and keys"),
       el("dl", {}, ...KEYS.flatMap(([key, does]) => [el("dt", {}, key), el("dd", {}, does)])),
       el("form", { method: "dialog" }, el("button", {}, "Close")));
@@ -109,25 +94,42 @@ class Viewer {
     this.stage = el("div", { className: "stage" });
     this.sheet = el("div", { className: "sheet", hidden: true });
     this.tip = el("div", { className: "tip", role: "tooltip", hidden: true });
+    this.filter = el("p", { className: "filter", hidden: true });
     this.summary = el("p", { className: "summary", role: "status", "aria-live": "polite" });
     this.legend = el("ul", { className: "legend", "aria-label": "Colours" });
     root.append(
       el("div", { className: "toolbar" }, this.search, this.centre, colour, order, this.modes,
-        el("span", { className: "spring" }), this.zooms, this.views, exported, help),
-      this.stage, this.sheet, el("footer", {}, this.summary, this.legend), keys);
+        el("span", { className: "spring" }), this.zooms, this.views, this.clock, exported, this.prints, help),
+      this.filter, this.stage, this.sheet, el("footer", {}, this.summary, this.legend), keys);
     this.chartOnly = [this.zooms, colour, order, this.legend];
     this.#press(this.views, "chart");
+  }
+
+  /** Shows all times anew, as another clock has them. */
+  #retime() {
+    for (const plan of [this.plan, this.gantt.other]) if (plan) plan.clock = plan.clock.as(this.clock.value);
+    this.#refresh();
+    this.stage.dispatchEvent(new CustomEvent("clock"));
+  }
+
+  /** Lists the late orders only. */
+  showLate() {
+    this.lateOnly = true;
+    this.view("orders");
   }
 
   #press(group, value) {
     for (const button of group.children) button.setAttribute("aria-pressed", button.dataset.value === value);
   }
 
-  #view(name) {
+  /** Switches to the chart or to one of the lists. */
+  view(name) {
     this.#press(this.views, name);
+    this.shown = name;
     this.stage.hidden = name !== "chart";
-    this.sheet.hidden = name !== "table";
+    this.sheet.hidden = name === "chart";
     for (const part of this.chartOnly) part.hidden = name !== "chart";
+    if (name !== "orders") this.lateOnly = false;
     this.#refresh();
   }
 
@@ -139,22 +141,36 @@ class Viewer {
   #refresh() {
     if (!this.plan) return;
     this.gantt.arrange();
-    if (!this.sheet.hidden) this.table.show(this.gantt.shownPlan, this.#bars());
-    const legend = this.gantt.colouring.legend(this.gantt.shownPlan);
-    if (this.gantt.mode === "both") legend.unshift({ colour: "var(--dim)", series: 0, text: "alike in both; above: this, below: the other" });
-    this.legend.replaceChildren(...legend.map(({ colour, series, text }) => {
-      const swatch = el("i", { className: `series-${series}` });
-      swatch.style.backgroundColor = colour;
+    if (!this.sheet.hidden) this.table.show(SHEETS[this.shown], this.gantt.shownPlan, this.#rows());
+    this.filter.hidden = !this.lateOnly;
+    const all = () => {
+      this.lateOnly = false;
+      this.#refresh();
+    };
+    this.filter.replaceChildren("Late orders only. ", el("button", { type: "button", className: "link", onclick: all }, "Show all"));
+    this.legend.replaceChildren(...legendOf(this.gantt).map(({ colour, series, text, sign }) => {
+      const swatch = el("i", { className: sign ? `sign-${sign}` : `series-${series}` });
+      if (colour) swatch.style.backgroundColor = colour;
       return el("li", {}, swatch, text);
     }));
     this.#describe();
   }
 
   /** The bars that the filters leave, in order of start. */
-  #bars() {
+  bars() {
     const { centre, query, shownPlan } = this.gantt;
     const kept = shownPlan.bars.filter((bar) => (!centre || bar.machine.centre === centre) && (!query || matches(bar, query)));
     return kept.sort((a, b) => a.start - b.start || naturally(a.machine.id, b.machine.id));
+  }
+
+  /** What the list on show holds. */
+  #rows() {
+    const { shownPlan, rows, query, centre } = this.gantt;
+    if (this.shown === "machines") return rows.map((machine) => shownPlan.machines[machine.index]);
+    if (this.shown !== "orders") return this.bars();
+    const kept = query || centre ? new Set(this.bars().map((bar) => bar.job)) : null;
+    const jobs = shownPlan.jobs.filter((job) => (!kept || kept.has(job)) && !(this.lateOnly && !(job.lateness > 0)));
+    return this.lateOnly ? jobs.sort((a, b) => b.tardiness - a.tardiness || b.lateness - a.lateness) : jobs;
   }
 
   #describe() {
@@ -163,12 +179,13 @@ class Viewer {
     const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
     if (!job) {
       const shown = rows.length === plan.machines.length ? "" : `${rows.length} of `;
-      this.summary.textContent = `${shown}${count(plan.machines.length, "machine")} · ${count(this.#bars().length, "operation")}`;
+      const broken = plan.broken.size ? [" · ", el("strong", { className: "bad" }, `${count(plan.broken.size, "bar")} in red: press v to see each`)] : [];
+      this.summary.replaceChildren(`${shown}${count(plan.machines.length, "machine")} · ${count(this.bars().length, "operation")}`, ...broken);
       return;
     }
     const size = `${count(job.lots, "lot")}, ${count(job.bars.length, "operation")}`;
-    const times = `${clock.amount(job.start, 1)} to ${clock.text(job.end, 1)}`;
-    const at = focused ? ` · ${focused.operation} on ${focused.machine.id}, ${clock.amount(focused.start)} to ${clock.text(focused.end)}` : "";
+    const times = job.bars.length ? clock.span(job.start, job.end) : "not planned yet";
+    const at = focused ? ` · ${focused.operation} on ${focused.machine.id}, ${clock.span(focused.start, focused.end)}` : "";
     this.summary.replaceChildren(el("strong", {}, job.id), ` · ${size} · ${times} · ${lateText(job, clock)}${at}`);
   }
 
@@ -188,38 +205,44 @@ class Viewer {
     return [
       [el("strong", {}, machine.id), machine.centre ? ` · ${machine.centre}` : ""],
       [`${(100 * machine.utilisation).toFixed(1)} % busy: ${clock.text(machine.busy, 1)} in ${machine.bars.length} operations`],
-      ...(machine.closed.length ? [["its busy share is of the time that it is open"]] : []),
-      ...(machine.availableFrom > 0 ? [[`available from ${clock.text(machine.availableFrom, 1)}`]] : []),
+      ...(machine.closed.length ? [[`open for ${clock.text(machine.open, 1)} until the plan ends; the share is of that`]] : []),
+      ...(machine.availableFrom > 0 ? [[`available from ${clock.moment(machine.availableFrom)}`]] : []),
+      [`next free ${clock.moment(machine.free)}`],
     ];
   }
 
   #barLines(bar) {
-    const { clock } = bar.plan;
+    const { clock } = this.plan;
     const { job } = bar;
     const lots = job.lots > 1 ? `, lot ${bar.lot + 1} of ${job.lots}` : "";
     const setup = bar.setup ? `, set-up ${clock.text(bar.setup)}` : "";
-    const dates = clock.origin === null ? [] :
-      [[`${clock.day(bar.start)} ${clock.minute(bar.start)} to ${clock.day(bar.end)} ${clock.minute(bar.end)}`]];
-    const due = job.due === null ? [] : [[`Due ${clock.figure(job.due)}; job ends ${clock.figure(job.end)}, ${lateText(job, clock)}`]];
+    const due = job.due === null ? [] : [[`Due ${clock.moment(job.due)}; job ends ${clock.moment(job.end)}, ${lateText(job, clock)}`]];
+    const wrong = (bar.plan.broken.get(bar) ?? []).map((text) => [el("span", { className: "bad" }, text)]);
     return [
       [el("strong", {}, job.id), lots],
       [`Step ${bar.step + 1} of ${job.operations.length} · ${bar.operation}`],
       [`${bar.machine.id}${bar.machine.centre ? ` · ${bar.machine.centre}` : ""}`],
-      [`${clock.amount(bar.start)} to ${clock.text(bar.end)} (${clock.text(bar.end - bar.start)}${setup})`],
-      ...dates, ...due,
+      [clock.span(bar.start, bar.end), ` (${clock.text(bar.end - bar.start)}${setup})`],
+      ...due, ...wrong,
     ];
   }
 
-  #goTo(bar) {
-    this.#view("chart");
+  /** Shows a row of a list in the chart: an operation, an order's bars, or a machine. */
+  #goTo(row) {
+    const bar = row.job ? row : row.operations ? row.bars[0] : null;
+    if (!bar && !row.operations) this.search.value = row.id;
+    this.view("chart");
+    if (!bar) return this.#find(row.operations ? "" : row.id);
     this.gantt.select(bar.job, bar);
     requestAnimationFrame(() => this.gantt.reveal(bar));
   }
 
   #export() {
     if (!this.plan) return;
-    const bars = this.sheet.hidden ? this.#bars() : this.table.bars;
-    download(`${this.plan.name.replace(/[^\w.-]+/g, "-") || "schedule"}.csv`, csv(this.gantt.shownPlan, bars), "text/csv");
+    const sheet = SHEETS[this.sheet.hidden ? "table" : this.shown];
+    const rows = this.sheet.hidden ? this.bars() : this.table.rows;
+    const name = `${this.plan.name}${sheet === SHEETS.table ? "" : `-${sheet.label}`}`.replace(/[^\w.-]+/g, "-");
+    download(`${name || "schedule"}.csv`, csv(sheet.columns(this.gantt.shownPlan), rows), "text/csv");
   }
 
   #shortcut(event) {

@@ -51,7 +51,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
             complaints.append(message.text)
 
     def open_at(url: str, **options: object) -> Page:
-        contexts.append(browser.new_context(viewport={"width": 1366, "height": 768}, **options))
+        usual = {"viewport": {"width": 1366, "height": 768}, "timezone_id": "UTC"}
+        contexts.append(browser.new_context(**(usual | options)))
         page = contexts[-1].new_page()
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -164,7 +164,7 @@ def test_everything_has_a_name_and_shows_its_focus(server: StubServer, open_page
     page.click("dialog button")
     assert page.locator("dialog[open]").count() == 0
     page.focus("#csv")
-    for _ in range(2):
+    for _ in range(3):
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") == "CANVAS"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"

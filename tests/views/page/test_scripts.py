@@ -9,13 +9,14 @@ import pytest
 
 from tests.views.script import run_script
 
-PLAN = ["colours.js", "plan.js", "frame.js", "viewer.js", "tiles.js"]
+PLAN = ["dom.js", "clock.js", "colours.js", "plan.js", "frame.js", "sheets.js", "viewer.js", "tiles.js"]
 HOUR = 3600
 
 SHOP = {
     "name": "night shift",
     "unit": "h",
     "plan_start": "2026-11-23T06:00:00+01:00",
+    "timezone": "Europe/Berlin",
     "machines": [
         {"id": "M10", "work_centre": "press"},
         {"id": "M9", "work_centre": "press", "available_from": HOUR},
@@ -90,17 +91,42 @@ def test_differences_are_counted_by_kind() -> None:
     assert moved == 1
 
 
-def test_the_csv_is_read_back_and_runs_no_formula() -> None:
-    """Shows that a CSV reader finds every bar, quotes in names survive, and a name such as `=A` becomes text."""
-    text = of_plan("csv(plan, plan.bars)")
+@pytest.mark.parametrize(
+    ("mode", "heads", "begins"),
+    [
+        ("plant", ["start, Europe/Berlin", "end, Europe/Berlin"], ["2026-11-23 07:00:00", "2026-11-23 08:00:00"]),
+        ("utc", ["start, UTC", "end, UTC"], ["2026-11-23 06:00:00", "2026-11-23 07:00:00"]),
+        ("hours", ["start h", "end h"], ["1", "2"]),
+    ],
+)
+def test_the_csv_is_read_back_and_runs_no_formula(mode: str, heads: list[str], begins: list[str]) -> None:
+    """Shows that a CSV reader finds every bar at its time, quotes in names survive, and a name such as `=A` is text."""
+    text = of_plan("csv(SHEETS.table.columns(plan), plan.bars)", marks={"mode": mode})
     assert text.endswith("\r\n")
     head, *rows = csv.reader(io.StringIO(text, newline=""))
-    assert head[:8] == ["job", "lot", "operation", "step", "machine", "work centre", "start h", "end h"]
-    assert head[10:] == ["start, UTC+01:00", "end, UTC+01:00", "job due h", "job late h"]
-    assert rows[0] == ["'=A", "1", "A/1", "1", "M9", "press", "1", "2", "1", "0.5", *rows[0][10:]]
-    assert rows[0][10:] == ["2026-11-23 07:00", "2026-11-23 08:00", "3", "1"]
+    assert head[:6] == ["job", "lot", "operation", "step", "machine", "work centre"]
+    assert head[6:10] == [*heads, "length h", "set-up h"]
+    assert rows[0] == ["'=A", "1", "A/1", "1", "M9", "press", *begins, "1", "0.5", *rows[0][10:]]
+    assert rows[0][-1] == "1"
     assert rows[2][0] == 'B,"b"'
     assert rows[2][-2:] == ["", ""]
+
+
+def test_orders_and_machines_are_listed() -> None:
+    """By hand: due, promised, late by, weight and lots of the orders; busy, open and next free of the machines."""
+    body = "[['orders', plan.jobs], ['machines', plan.machines]].map(([n, rows]) => csv(SHEETS[n].columns(plan), rows))"
+    orders, machines = of_plan(body, marks={"mode": "hours"})
+    assert [row[3:] for row in csv.reader(io.StringIO(orders, newline=""))] == [
+        ["begins h", "promised h", "due h", "late by h", "weight", "weighted late h"],
+        ["1", "4", "3", "1", "1", "1"],
+        ["0", "2", "", "", "1", ""],
+    ]
+    assert [row[2:5] + row[6:] for row in csv.reader(io.StringIO(machines, newline=""))] == [
+        ["operations", "busy h", "open h", "next free h"],
+        ["1", "2", "4", "2"],
+        ["1", "1", "4", "2"],
+        ["1", "2", "4", "4"],
+    ]
 
 
 def test_key_figures_say_what_is_good_and_bad() -> None:
@@ -117,12 +143,13 @@ def test_key_figures_say_what_is_good_and_bad() -> None:
         parts[0][0]: [text for part in parts[1:] for text in part if text] for parts in run_script(PLAN, read, task)
     }
     assert shown == {
-        "Makespan": ["4.0 h"],
+        "Makespan": ["4.0 h", "ends Mon 23 Nov 10:00", "remark "],
         "Lower bound": ["3.0 h", "no schedule is shorter", "remark "],
         "Gap to the bound": ["33.3 %"],
         "Target": ["3.5 h", "missed by 0.5 h", "remark bad"],
         "Machines busy": ["41.7 %"],
         "Late jobs": ["1 of 1", "worst by 1.0 h", "remark bad"],
+        "Tardiness": ["1.0 h", "over all late jobs", "remark "],
     }
     later = [*ROWS[:2], {**ROWS[2], "end": 6 * HOUR}]
     beside = run_script(PLAN, read, {**task, "other": later})
@@ -130,26 +157,44 @@ def test_key_figures_say_what_is_good_and_bad() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "shown"),
+    ("start", "options", "shown"),
     [
-        ("2026-11-23T06:00:00Z", ["Mon 23 Nov", "07:30", "UTC"]),
-        ("2026-11-23T23:00:00-05:00", ["Tue 24 Nov", "00:30", "UTC-05:00"]),
-        ("2026-11-23T06:00:00", ["Mon 23 Nov", "07:30", "UTC"]),
+        ("2026-11-23T06:00:00Z", {"zone": "Europe/Berlin"}, ["Mon 23 Nov 08:30", "Europe/Berlin"]),
+        ("2026-11-23T23:00:00-05:00", {"zone": "America/New_York"}, ["Tue 24 Nov 00:30", "America/New_York"]),
+        ("2026-11-23T06:00:00", {"zone": "Europe/Berlin", "mode": "utc"}, ["Mon 23 Nov 07:30", "UTC"]),
+        ("2026-11-23T06:00:00+01:00", {"zone": "Not/There"}, ["Mon 23 Nov 06:30", "UTC"]),
+        ("2026-11-23T06:00:00", {"mode": "hours"}, ["1.5 h", None]),
     ],
 )
-def test_the_clock_is_the_plans_own(start: str, shown: list[str]) -> None:
-    """Shows that dates read as in the plan's own zone, wherever the reader is."""
-    body = "const c = new Clock('h', given); return [c.day(5400), c.minute(5400), c.zone];"
-    assert run_script(PLAN, body, start) == shown
+def test_moments_are_told_in_the_plants_zone(start: str, options: dict, shown: list[str]) -> None:
+    """Shows dates as the clock in the plant has them, as UTC, or as hours; a zone that nobody knows reads as UTC."""
+    body = "const c = new Clock('h', given[0], given[1]); return [c.moment(5400), c.dated ? c.zone : null];"
+    assert run_script(PLAN, body, [start, options]) == shown
+
+
+def test_a_clock_that_is_changed_is_followed() -> None:
+    """By hand, Berlin in March and October 2026: moments, the way back, and an axis without a gap at either change."""
+    body = """return given.map((start) => {
+        const clock = new Clock("h", start, { zone: "Europe/Berlin" });
+        const hours = Array.from({ length: 5 }, (_, i) => clock.minute(3600 * i));
+        const marks = clock.marks(0, 2 * 86400, 6 * 3600).map(({ at, label }) => [at / 3600, label]);
+        return [hours, clock.tickAt(Date.UTC(2026, 9, 25, 2)) / 3600, marks];
+      });"""
+    spring, autumn = run_script(PLAN, body, ["2026-03-29T00:00:00+01:00", "2026-10-25T00:00:00+02:00"])
+    assert spring[0] == ["00:00", "01:00", "03:00", "04:00", "05:00"]
+    assert autumn[0] == ["00:00", "01:00", "02:00", "02:00", "03:00"]
+    assert autumn[1] == 2
+    assert spring[2][:5] == [[0, "Sun 29 Mar"], [5, "06:00"], [11, "12:00"], [17, "18:00"], [23, "Mon 30 Mar"]]
+    assert autumn[2][:3] == [[0, "Sun 25 Oct"], [7, "06:00"], [13, "12:00"]]
 
 
 def test_times_carry_the_shops_unit() -> None:
     """Shows hours with decimals, and ticks, which have neither decimals nor a date."""
     body = (
         "const [h, t] = [new Clock('h', null), new Clock('ticks', '2026-11-23T06:00:00Z')];"
-        "return [h.text(5400), h.figure(3600), h.date(0), t.text(5400), t.figure(5400), t.date(0)];"
+        "return [h.text(5400), h.figure(3600), h.dated, t.text(5400), t.figure(5400), t.dated];"
     )
-    assert run_script(PLAN, body) == ["1.5 h", "1.0 h", None, "5,400 ticks", "5,400 ticks", None]
+    assert run_script(PLAN, body) == ["1.5 h", "1.0 h", False, "5,400 ticks", "5,400 ticks", False]
 
 
 def test_axis_steps_are_round_and_wide_enough() -> None:
@@ -196,22 +241,6 @@ def test_a_search_reads_every_name_of_a_bar() -> None:
     assert of_plan("given.queries.map((query) => matches(plan.bars[0], query))", queries=queries) == [
         True, True, True, True, False,
     ]  # fmt: skip
-
-
-def test_the_pages_shop_is_in_ticks() -> None:
-    """Shows that a shop file's hours become ticks as the server rounds them, and what is not given stays out."""
-    shop = {
-        "machines": [{"id": "M", "available_from": 1.5}, {"id": "N"}],
-        "jobs": [{"id": "J", "release": 2, "due": None, "operations": [{"id": "J/1", "setup": 0.25}]}],
-    }
-    # The script makes the page at its end, from elements that need not be real here.
-    page = (
-        "var Viewer = class {}; var SearchView = class {}; var sessionStorage = { getItem: () => null };"
-        "var document = { getElementById: () => ({}), addEventListener() {} };"
-    )
-    found = run_script(["app.js"], "return outline(given);", shop, before=page)
-    assert found["machines"] == [{"id": "M", "available_from": 5400}, {"id": "N"}]
-    assert found["jobs"] == [{"id": "J", "release": 7200, "due": None, "operations": [{"id": "J/1", "setup": 900}]}]
 
 
 def test_a_refusal_is_told_in_one_sentence_or_as_a_list() -> None:
