@@ -99,7 +99,7 @@ class Plot {
       if (!lit) continue;
       const setup = bar.setup * g.scale;
       if (setup >= 2 && height >= 3) pen.rect("rgb(255 255 255 / 45%)", x, y, Math.min(setup, width), height);
-      if (machine.closed.length && width > 3) this.#pause(pen, bar, y, height);
+      if (machine.closed.length && width > 3 && !faded) this.#pause(pen, bar, y, height);
       if (height >= 13 && width > 34 && !faded) this.#name(pen, bar, x, width, y + height / 2 + 0.5);
     }
   }
