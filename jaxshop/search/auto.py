@@ -59,13 +59,13 @@ class Suited:
 
 
 def improve(rollouts: Rollouts, options: Options) -> Method:
-    """Search from the start that is given, from the policy, or from the best rule: over a graph, or over lists where
-    the plan has the plant's own rules."""
-    from jaxshop.search.decoding.method import Lists
+    """Search from the start that is given, from the policy, or from the best rule: in kernels of their own for
+    plans with the plant's own rules."""
     from jaxshop.search.improve.method import Improve
+    from jaxshop.search.plant.method import Sequences
 
     policy = Greedy(rollouts) if options.from_policy else None
-    return Suited(Improve(options.start, policy, options.threads), Lists(options.start, options.threads))
+    return Suited(Improve(options.start, policy, options.threads), Sequences(options.start, options.threads))
 
 
 def auto(rollouts: Rollouts, options: Options) -> Method:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from jaxshop.search.decoding import kernels as of_lists
 from jaxshop.search.improve import kernels as of_graphs
+from jaxshop.search.plant import kernels as of_plants
 from jaxshop.shop import LotPlan, rules_of
 
 
 def begin(plan: LotPlan | None = None) -> None:
     """Begin to load or compile them beside the caller; without a plan, those for plans without rules of the plant."""
     if plan is not None and rules_of(plan):
-        of_lists.begin()
+        of_plants.begin()
     else:
         of_graphs.begin()
 
@@ -20,9 +20,9 @@ def begin(plan: LotPlan | None = None) -> None:
 def every() -> None:
     """Begin to load or compile those of any plan beside the caller; what a search begins with comes first."""
     of_graphs.begin()
-    of_lists.begin()
+    of_plants.begin()
 
 
 def wait(plan: LotPlan, deadline: float | None) -> None:
     """Wait until they are there; LateError where they are not by the deadline, in `time.monotonic()`."""
-    (of_lists.wait if rules_of(plan) else partial(of_graphs.wait, False))(deadline)
+    (of_plants.wait if rules_of(plan) else partial(of_graphs.wait, False))(deadline)

@@ -5,7 +5,8 @@ callers say when the operation is ready, in what state its machine is and how lo
 The environment's counterpart is `jaxshop.env.timing`; the verifier shares neither.
 
 A shop without closed time and set-ups by sequence needs `placed` alone; `Timing` is the same for every shop, and
-`placed_between` the same for one operation. Numba compiles `placed` and `placed_between` into search.
+`placed_between` the same for one operation. Numba compiles `placed`, `placed_between` and its
+kin into search.
 """
 
 from __future__ import annotations
@@ -38,41 +39,67 @@ def placed(ready: int, free: int, ticks: int) -> Span:
     return Span(start, start + ticks)
 
 
-def placed_between(table: np.ndarray, earliest: int, ticks: int, whole: bool) -> Span:
+class Run(NamedTuple):
+    """When something starts and ends, and how much open time has passed by its end."""
+
+    start: int
+    end: int
+    through: int
+
+
+def window_after(starts: np.ndarray, tick: int) -> int:
+    """How many windows have begun by a tick; the last of `starts` is never reached."""
+    k, high = 0, len(starts) - 1
+    while k < high:
+        middle = (k + high) >> 1
+        if starts[middle] <= tick:
+            k = middle + 1
+        else:
+            high = middle
+    return k
+
+
+def placed_between(table: np.ndarray, k: int, earliest: int, ticks: int, whole: bool) -> Run:
     """The first run of so many open ticks from a tick on: `Windows.run` for one operation, in plain loops.
 
     Args:
         table: of `Windows`, perhaps filled up to more windows.
+        k: `window_after` of `earliest`.
         earliest: from when operation and machine are there.
         ticks: set-ups included.
         whole: whether it must lie within one open stretch.
     """
     starts, begins, closed, opens = table[0], table[1], table[2], table[3]
-    k, high = 0, len(starts) - 1
-    while k < high:
-        middle = (k + high) >> 1
-        if starts[middle] <= earliest:
-            k = middle + 1
-        else:
-            high = middle
     start = max(earliest, begins[k])
-    if not whole:
-        through = start - closed[k] + ticks
-        low, high = k, len(starts) - 1
-        while low < high:
-            middle = (low + high) >> 1
-            if opens[middle] < through:
-                low = middle + 1
-            else:
-                high = middle
-        return Span(start, max(start, through + closed[low]))
-    if start + ticks > starts[k]:
+    if whole and start + ticks > starts[k]:
         k += 1
         for level in range(len(table) - 5, -1, -1):
             if k < len(starts) and table[4 + level, k] < ticks:
                 k += 1 << level
-        start = begins[min(k, len(starts) - 1)]
-    return Span(start, start + ticks)
+        k = min(k, len(starts) - 1)
+        start = begins[k]
+    through = start - closed[k] + ticks
+    while opens[k] < through:  # few: what takes longer than some shifts is cut into lots
+        k += 1
+    return Run(start, max(start, through + closed[k]), through)
+
+
+def latest_between(table: np.ndarray, k: int, until: int, ticks: int, whole: bool) -> tuple[int, int]:
+    """What must end by a tick: the open time that has passed by then, and when it must be ready at the latest.
+
+    The counterpart of `placed_between`, looking back, with `window_after` of `until`: what is ready later ends later.
+    """
+    starts, begins, closed, opens = table[0], table[1], table[2], table[3]
+    through = max(until, begins[k]) - closed[k]
+    if not whole:
+        while k > 0 and opens[k - 1] > through - ticks:
+            k -= 1
+        return through, through - ticks + closed[k]
+    ready = until - ticks
+    while ready < begins[k]:
+        k -= 1
+        ready = min(until, starts[k]) - ticks
+    return through, ready
 
 
 def placed_everywhere(

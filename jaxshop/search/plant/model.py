@@ -1,4 +1,4 @@
-"""A plan with the plant's own rules as the decoder sees it: arrays, and back to a schedule."""
+"""A plan with the plant's own rules as the search sees it: arrays, and back to a schedule."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ROOM_BITS = 61
 """Weighted ticks fit so many bits; weights that would not are counted more coarsely."""
 
 
-LOT, BEGIN, BEHIND, FAMILY, WHOLE, LAG, TAIL, REST, LEAST = range(9)
+LOT, BEGIN, BEHIND, FAMILY, WHOLE, LAG, TAIL, LEAST, PREVIOUS, NEXT = range(10)
 """Columns of an operation: its lot; where its alternatives begin and end; its family, as in `Changeovers`; whether it
 must not be interrupted; its lag, 0 of a lot's last; the least ticks from its end until its lot is done, lags included;
-the same in open time, without lags, or 0 where machines close differently; its least ticks."""
+its least ticks; the operations before and after it on its route, -1 where there are none."""
 
 WHERE, TAKES = range(2)
 """Columns of an alternative: the machine, and the ticks there, the operation's own set-up included."""
@@ -100,21 +100,22 @@ def model_of(plan: LotPlan, known: int) -> Model:
     weights = [round(objective.makespan * PARTS), *(objective.parts(job) for job in plan.shop.jobs)]
     most_late = until - min((job.due or 0 for job in plan.shop.jobs), default=0)
     shift = max(0, (sum(weights) * most_late).bit_length() - ROOM_BITS)
-    alike = len(np.unique(timing.pattern)) == 1
     rows: list[tuple[int, ...]] = []
     alternatives: list[tuple[int, int]] = []
     lots: list[tuple[int, ...]] = []
     for lot, route in enumerate(routes):
         lots.append((len(rows), len(route), jobs[plan.lots[lot].job], begin.ready[lot]))
-        tails, rests = _tails(route, True), _tails(route, False)
+        tails = _tails(route)
         for k, op in enumerate(route):
             first, lag = len(alternatives), op.lag if k + 1 < len(route) else 0
             alternatives += [(number[m], op.setup + ticks) for m, ticks in op.alternatives.items()]
             family, least = timing.changeovers.number(op.family), op.setup + min(op.alternatives.values())
-            whole, rest = not op.interruptible, rests[k] * alike
-            rows.append((lot, first, len(alternatives), family, whole, lag, tails[k], rest, least))
+            i = len(rows)
+            before, after = i - 1 if k else -1, i + 1 if k + 1 < len(route) else -1
+            whole = not op.interruptible
+            rows.append((lot, first, len(alternatives), family, whole, lag, tails[k], least, before, after))
     arrays = Arrays(
-        np.array(rows, np.int64).reshape(-1, 9),
+        np.array(rows, np.int64).reshape(-1, 10),
         np.array(alternatives, np.int64).reshape(-1, 2),
         np.array(lots, np.int64),
         np.array([lot.weight for lot in plan.lots], np.float64),
@@ -147,7 +148,7 @@ def sequences(model: Model, schedule: Schedule) -> tuple[np.ndarray, np.ndarray]
 def to_schedule(
     model: Model, start: np.ndarray, end: np.ndarray, alternative: np.ndarray, fingerprint: str
 ) -> Schedule:
-    """The fixed work, and the operations as the decoder has placed them, int64 [operations] each."""
+    """The fixed work, and the operations as they are placed, int64 [operations] each."""
     names = [machine.id for machine in model.plan.shop.machines]
     rows = []
     for placed in model.fixed.fixed:
@@ -163,11 +164,11 @@ def _due(job: Job) -> int:
     return NEVER if job.due is None else job.due
 
 
-def _tails(route: tuple[Operation, ...], lags: bool) -> list[int]:
-    """Of each operation the least ticks from its end until its lot is done, with lags or without."""
+def _tails(route: tuple[Operation, ...]) -> list[int]:
+    """Of each operation the least ticks from its end until its lot is done."""
     tails, tail = [], 0
     for k in range(len(route) - 1, -1, -1):
-        tail += route[k].lag if lags and k + 1 < len(route) else 0
+        tail += route[k].lag if k + 1 < len(route) else 0
         tails.append(tail)
         tail += route[k].setup + min(route[k].alternatives.values())
     return tails[::-1]

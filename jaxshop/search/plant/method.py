@@ -1,4 +1,4 @@
-"""The method `improve` for plans with the plant's own rules: rules, or a start, made better by lists and a decoder."""
+"""The method `improve` for plans with the plant's own rules: the best of the rules, or a start, made better."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 
 from jaxshop.schedule import Schedule
 from jaxshop.schedule.dispatch import RULES, applicable, best_first, dispatch_by_rule
-from jaxshop.search.decoding import kernels
+from jaxshop.search.plant import kernels
 from jaxshop.search.slices import go_on, seed_of
 from jaxshop.search.types import Best, Incumbent, Key, Stop, Task
 from jaxshop.support.machine import usable_cores
 
 if TYPE_CHECKING:
-    from jaxshop.search.decoding.model import Model
-    from jaxshop.search.decoding.team import Start
+    from jaxshop.search.plant.model import Model
+    from jaxshop.search.plant.team import Start
 
 
 @dataclass(frozen=True)
-class Lists:
-    """Rules or a start, then annealings of lists side by side; keeps every rule of the plant.
+class Sequences:
+    """Rules or a start, then searches over the sequences of machines side by side; keeps every rule of the plant.
 
     Attributes:
         start: a valid schedule to begin with; None begins with the best rule.
-        threads: how many annealings; None: one for each core. Another number gives another schedule.
+        threads: how many searches; None: one for each core. Another number gives another schedule.
     """
 
     start: Schedule | None = None
@@ -38,7 +38,7 @@ class Lists:
         return ()
 
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
-        """See `Method`; a piece of work is `UNIT` operations placed on each seat."""
+        """See `Method`; a piece of work is `UNIT` nodes and gaps on each seat."""
         best = Best(task, stop)
         kernels.begin()
         if self.start is not None:
@@ -50,8 +50,8 @@ class Lists:
             stop.built["rules"] += 1
             yield from best.offer(known, f"rule:{name}{'/active' * active}")
         kernels.wait(stop.deadline, stop.cancelled)
-        from jaxshop.search.decoding.model import model_of, sequences
-        from jaxshop.search.decoding.team import Team
+        from jaxshop.search.plant.model import model_of, sequences
+        from jaxshop.search.plant.team import Team
 
         model = model_of(task.plan, max(known.makespan, int(task.certificate.value)))
         if not model.names:
@@ -65,12 +65,11 @@ class Lists:
 
 
 def _best_rule(model: Model, task: Task, stop: Stop, best: Best, start: Start) -> Generator[Incumbent, None, Start]:
-    """Yield rules' schedules as they get better; returns the list and the machines of the best."""
-    from jaxshop.search.decoding.dispatching import NUMBERS, dispatch, eligible_of
-    from jaxshop.search.decoding.model import to_schedule
-    from jaxshop.search.decoding.team import place
+    """Yield rules' schedules as they get better; returns order and choice of the best."""
+    from jaxshop.search.plant.dispatching import NUMBERS, dispatch, eligible_of
+    from jaxshop.search.plant.team import placed, read
 
-    n, able, least = len(model.names), eligible_of(model.arrays), place(model, start).cost
+    n, able, (_, least) = len(model.names), eligible_of(model.arrays), placed(model, start)
     for name in applicable(task.plan):
         for active in (False, True):
             if not stop.allows(cost=best.cost):
@@ -78,9 +77,8 @@ def _best_rule(model: Model, task: Task, stop: Stop, best: Best, start: Start) -
             order, choice = np.empty(n, np.int64), np.empty(n, np.int64)
             dispatch(model.arrays, able, NUMBERS[name], active, order, choice)
             stop.built["rules"] += 1
-            found = place(model, (order, choice))
-            if found.cost < least:
-                start, least = (order, choice), found.cost
-                schedule = to_schedule(model, found.start, found.end, found.alternative, task.fingerprint)
-                yield from best.offer(schedule, f"rule:{name}{'/active' * active}")
+            table, cost = placed(model, (order, choice))
+            if cost < least:
+                start, least = (order, choice), cost
+                yield from best.offer(read(model, table, task.fingerprint), f"rule:{name}{'/active' * active}")
     return start

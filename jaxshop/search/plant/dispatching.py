@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxshop.schedule.dispatch import NEVER, PATIENCE
-from jaxshop.search.decoding.decode import run_on
-from jaxshop.search.decoding.model import (
+from jaxshop.search.plant.model import (
     BEGIN,
     BEHIND,
     COUNT,
@@ -29,6 +28,7 @@ from jaxshop.search.decoding.model import (
     WHOLE,
     Arrays,
 )
+from jaxshop.search.plant.timing import run_on
 from jaxshop.support.compiling import compiled
 
 NUMBERS = {name: k for k, name in enumerate(("MWKR", "SST", "ATC", "CR", "EDD", "FIFO", "MOR", "SPT", "LPT", "LWKR"))}

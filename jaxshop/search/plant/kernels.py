@@ -1,4 +1,4 @@
-"""Having the decoder's kernels ready: read from Numba's cache, or compiled once for all later processes."""
+"""Having these kernels ready: read from Numba's cache, or compiled once for all later processes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def _run() -> None:
     """Run every kernel on a shop of two operations."""
     import numpy as np
 
-    from jaxshop.search.decoding.dispatching import dispatch, eligible_of
-    from jaxshop.search.decoding.model import model_of
-    from jaxshop.search.decoding.team import Seat
+    from jaxshop.search.plant.dispatching import dispatch, eligible_of
+    from jaxshop.search.plant.model import model_of
+    from jaxshop.search.plant.team import Seat
 
     jobs = tuple(Job(name, (Operation(name, {"A": 2, "B": 3}), Operation(f"{name}'", {"B": 3}))) for name in "12")
     model = model_of(split_lots(Shop("kernels", (Machine("A"), Machine("B")), jobs), None), 100)
     order, choice = np.empty(4, np.int64), np.empty(4, np.int64)
     dispatch(model.arrays, eligible_of(model.arrays), 0, False, order, choice)
-    Seat(model, (order, choice), 0, 0).advance(1, -1)
+    Seat(model, (order, choice), 0).advance(1, -1)

@@ -1,0 +1,108 @@
+"""Searches side by side, a seat each, which hear of each other's best."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+
+import numpy as np
+
+from jaxshop.schedule import Schedule
+from jaxshop.search.plant import greedy
+from jaxshop.search.plant.graph import build, cost_of
+from jaxshop.search.plant.model import Model, to_schedule
+from jaxshop.search.plant.state import ALTERNATIVE, CYCLIC, END, START, new_state
+
+UNIT = 1 << 15
+"""Nodes visited and gaps looked at that count as one piece of work: a few milliseconds."""
+
+EPOCH = 64
+"""Pieces of work by each seat after which those that are behind begin with the best."""
+
+FIRST_COOLING = 64 * UNIT
+"""Work of the first cooling."""
+
+PENALTIES = (0, 2, 4, 1)
+"""What set-ups count more than they take, in quarters, from seat to seat."""
+
+Start = tuple[np.ndarray, np.ndarray]
+"""Operations in an order of their starts, and the alternative of each, int64 [operations]."""
+
+
+class Seat:
+    """One search that can be continued.
+
+    Attributes:
+        best: the table of its best schedule.
+    """
+
+    def __init__(self, model: Model, start: Start, seed: int, penalty: int = 0):
+        self.arrays, self.state = model.arrays, new_state(model.arrays, seed)
+        self.memory, self.pieces = np.zeros(8, np.int64), 0
+        build(self.arrays, self.state, *start)
+        cost = int(cost_of(self.arrays, self.state))
+        self.state.deadline[:] = int(self.state.done.max())
+        build(self.arrays, self.state, *start)
+        self.best = self.state.table.copy()
+        self.memory[[greedy.CURRENT, greedy.BEST]] = cost
+        self.memory[greedy.CYCLE_LENGTH], self.memory[greedy.PENALTY] = FIRST_COOLING, penalty
+        self.memory[greedy.REMOVED] = 10
+
+    @property
+    def cost(self) -> int:
+        """Of its best, as the arrays tell it."""
+        return int(self.memory[greedy.BEST])
+
+    def advance(self, pieces: int, target: int) -> None:
+        """Go on for so many pieces, one by one: what is found does not hang on how many there are in one call."""
+        for _ in range(pieces):
+            self.pieces += 1
+            budget = self.pieces * UNIT
+            greedy.iterated_greedy(self.arrays, self.state, self.best, self.memory, budget, target)
+        if self.state.counters[CYCLIC]:
+            raise AssertionError("a move made a cycle: a fault of the search")
+
+
+def placed(model: Model, start: Start) -> tuple[np.ndarray, int]:
+    """The table of a schedule, and what it costs, as the arrays tell it."""
+    state = new_state(model.arrays, 0)
+    build(model.arrays, state, *start)
+    return state.table, int(cost_of(model.arrays, state))
+
+
+def read(model: Model, table: np.ndarray, fingerprint: str) -> Schedule:
+    """The schedule of a table."""
+    start, end, alternative = table[: len(model.names), [START, END, ALTERNATIVE]].T
+    return to_schedule(model, start, end, alternative, fingerprint)
+
+
+class Team:
+    """Seats under one count of work; see `jaxshop.search.slices.Slices`."""
+
+    name = "improve"
+    source = "search:improve"
+
+    def __init__(self, model: Model, fingerprint: str, start: Start, seed: int, seats: int):
+        self._model, self._fingerprint, self.left = model, fingerprint, EPOCH
+        self._seats = [Seat(model, start, 1000 * seed + k, PENALTIES[k % len(PENALTIES)]) for k in range(seats)]
+
+    @property
+    def _winner(self) -> Seat:
+        return min(self._seats, key=lambda seat: seat.cost)
+
+    @property
+    def cost(self) -> int:
+        """See `Slices`."""
+        return self._model.ticks(self._winner.cost)
+
+    def advance(self, pieces: int, target: int | None, pool: Executor) -> None:
+        """See `Slices`."""
+        goal = -1 if target is None else self._model.scaled(target)
+        for advanced in [pool.submit(seat.advance, pieces, goal) for seat in self._seats]:
+            advanced.result()
+        self.left -= pieces
+        if self.left == 0:
+            self.left = EPOCH
+
+    def schedule(self) -> Schedule:
+        """See `Slices`."""
+        return read(self._model, self._winner.best, self._fingerprint)
