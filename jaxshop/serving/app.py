@@ -21,7 +21,8 @@ from jaxshop.serving.settings import parse_keys
 
 
 def create_app(service: Service) -> FastAPI:
-    """Return the application in front of a service, which starts and stops with it."""
+    """Return the application in front of a service, which starts and stops with it; blocks to open the store."""
+    service.open()
     settings = service.settings
 
     @asynccontextmanager

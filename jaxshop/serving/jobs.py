@@ -1,19 +1,28 @@
-"""Asynchronous requests: in memory, bounded, with a time to live."""
+"""Asynchronous requests: under work here, or kept in the store, where a killed server loses none."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jaxshop.serving.auth import Caller
-from jaxshop.serving.logs import log, request_id
+from jaxshop.serving.logs import event, log, request_id
 from jaxshop.serving.problems import Problem, busy
+
+if TYPE_CHECKING:  # it imports SQLAlchemy
+    from jaxshop.serving.store import Record, Store
+
+T = TypeVar("T")
 
 UNKNOWN: dict[str, Any] = {
     **dict.fromkeys(("makespan_hours", "objective_hours", "lower_bound_hours", "gap_percent")),
@@ -21,25 +30,86 @@ UNKNOWN: dict[str, Any] = {
     "proven_optimal": False,
 }
 """Of a request without any schedule so far, by field of its progress."""
+TRANSIENT = (429, 499, 503, 504)
+"""What the same request may get another answer than: such an end keeps no idempotency key."""
+PATIENCE_S = 10.0
+"""For the store."""
+LOST = "the server ended {} times while it worked at this request, which is given up"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked: enough to begin anew after the server was killed."""
+
+    query: bytes
+    """JSON of the options."""
+    body: bytes
+    samples: int | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """By which two requests are the same."""
+        return hashlib.sha256(self.query + b"\0" + self.body).hexdigest()
 
 
 class Job:
-    """One asynchronous request. Lives in the event loop's thread; only `cancelled` and `stopped` are for others too."""
+    """One asynchronous request. Lives in the event loop's thread; only `cancelled` and `stopped` are for others too.
 
-    def __init__(self, owner: Caller, samples: int | None):
-        self.id = uuid.uuid4().hex
-        self.owner = owner
-        self.submitted_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    What the store alone knows, since another server works on it or it has ended, is a job too, made for each question.
+    """
+
+    def __init__(self, owner: str, ask: Ask, id: str | None = None, submitted_at: float | None = None):
+        self.id = id or uuid.uuid4().hex
+        self.owner, self.ask = owner, ask
+        self.submitted_at = time.time() if submitted_at is None else submitted_at
         self.status = "queued"
-        self.samples = samples
+        self.samples = ask.samples
         self.samples_done = 0
         self.result: bytes | None = None
         self.problem: Problem | None = None
         self.cancelled, self.stopped = threading.Event(), threading.Event()
         self.ended: float | None = None
+        self.attempts = 1
         self.task: asyncio.Task[None] | None = None
-        self._found: list[dict[str, Any]] = []
+        self.ending = False
+        """Whether its end is being stored."""
+        self.found: list[dict[str, Any]] = []
         self._changed = asyncio.Event()
+
+    @classmethod
+    def of(cls, record: Record) -> Job:
+        """The job that a record tells of."""
+        ask = Ask(record.query, record.body, json.loads(record.query or b"{}").get("samples"), record.idempotency_key)
+        job = cls(record.owner, ask, record.id, record.submitted_at)
+        told = json.loads(record.progress)
+        job.found = [{name: entry[name] for name in UNKNOWN} for entry in told if entry["seconds"] is not None]
+        if told:
+            job.samples, job.samples_done = told[-1]["samples"], told[-1]["samples_done"]
+        job.status, job.ended, job.attempts, job.result = record.status, record.ended_at, record.attempts, record.result
+        job.problem = None if record.problem is None else Problem.read(json.loads(record.problem))
+        if record.stopped:
+            job.stopped.set()
+        return job
+
+    def record(self) -> Record:
+        """What the store keeps of it."""
+        from jaxshop.serving.store import Record
+
+        return Record(
+            *(self.id, self.owner, self.ask.query, self.ask.body, self.ask.digest, self.submitted_at),
+            idempotency_key=self.ask.idempotency_key,
+            status=self.status,
+            stopped=self.stopped.is_set(),
+            ended_at=self.ended,
+            progress=self.told(),
+            problem=None if self.problem is None else json.dumps(self.problem.document()).encode(),
+            result=self.result,
+        )
+
+    def told(self) -> bytes:
+        """Its progress after each better schedule, as the store keeps it."""
+        return json.dumps([self.progress(found) for found in self.found] or [self.progress()]).encode()
 
     def update(self, status: str, **values: Any) -> None:
         """Set fields and wake everyone who watches; once ended, a job does not change."""
@@ -50,8 +120,8 @@ class Job:
 
     def improve(self, found: dict[str, Any]) -> None:
         """Note a better schedule: the fields of `UNKNOWN`."""
-        if self.ended is None and (not self._found or found != self._found[-1]):
-            self._found.append(found)
+        if self.ended is None and (not self.found or found != self.found[-1]):
+            self.found.append(found)
             self._wake()
 
     def stop(self) -> None:
@@ -68,13 +138,16 @@ class Job:
         """Return how far it is, the data of its events; `found`: when that was the best so far."""
         head = {"id": self.id, "status": self.status, "stopped": self.stopped.is_set()}
         head |= {"samples": self.samples, "samples_done": self.samples_done}
-        return head | (found or (self._found[-1] if self._found else UNKNOWN))
+        return head | (found or (self.found[-1] if self.found else UNKNOWN))
+
+    def entry(self) -> dict[str, Any]:
+        """Its progress and dates, as lists show it."""
+        return self.progress() | {"submitted_at": _date(self.submitted_at), "ended_at": _date(self.ended)}
 
     def document(self) -> bytes:
         """Return the status resource; a result stands in it with the bytes of a synchronous reply."""
-        head = self.progress() | {"submitted_at": self.submitted_at}
         error = None if self.problem is None else self.problem.document()
-        text = json.dumps(head | {"error": error}, separators=(",", ":"))
+        text = json.dumps(self.entry() | {"error": error}, separators=(",", ":"))
         return text[:-1].encode() + b',"result":' + (self.result or b"null") + b"}"
 
     async def watch(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
@@ -83,8 +156,8 @@ class Job:
         told, last = 0, None
         while True:
             changed = self._changed
-            while told < len(self._found):
-                last = self.progress(self._found[told])
+            while told < len(self.found):
+                last = self.progress(self.found[told])
                 told += 1
                 yield "progress", last
             if self.ended is not None:
@@ -99,65 +172,232 @@ class Job:
             yield self.status, self.progress()
 
 
-class JobStore:
-    """The jobs that are kept, at most `most`: finished ones for `ttl` seconds, or until a place is needed."""
+Work = Callable[[Job], Awaitable[bytes]]
 
-    def __init__(self, most: int, ttl: float, gauge: Callable[[int], None] = lambda count: None):
-        self._jobs: dict[str, Job] = {}
-        self._most, self._ttl, self._gauge = most, ttl, gauge
 
-    def submit(self, owner: Caller, samples: int | None, work: Callable[[Job], Awaitable[bytes]]) -> Job:
-        """Start `work` as a job; raises a 503 if every place is taken by one that has not ended."""
-        self._expire()
-        if len(self._jobs) >= self._most:
-            oldest = next((job for job in self._jobs.values() if job.ended is not None), None)
-            if oldest is None:
-                raise busy("too many asynchronous requests are under work", 5, kind="queue-full")
-            del self._jobs[oldest.id]
-        job = Job(owner, samples)
-        self._jobs[job.id] = job
-        self._gauge(len(self._jobs))
-        job.task = asyncio.create_task(self._run(job, work))
-        return job
+class Jobs:
+    """The asynchronous requests: at most `most` under work here; those that have ended are kept in the store."""
 
-    def get(self, name: str, caller: Caller) -> Job:
+    def __init__(
+        self,
+        store: Store,
+        work: Work,
+        most: int,
+        ttl_s: float,
+        keep: int,
+        gauge: Callable[[int], None] = lambda count: None,
+    ):
+        """Use a store.
+
+        Args:
+            store: that keeps them.
+            work: answers one; it may be called again for the same request, after the server was killed.
+            most: under work at once, beyond which there is a 503.
+            ttl_s: seconds that one is kept which has ended.
+            keep: how many of those are kept.
+            gauge: told how many are under work.
+        """
+        self._store, self._work, self._most, self._ttl, self._keep = store, work, most, ttl_s, keep
+        self._gauge = gauge
+        self._live: dict[str, Job] = {}
+        self._told: dict[str, bytes] = {}
+        # One thread: SQLite takes one writer at a time.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self.takes_over = False
+        """Whether requests of servers that died are begun anew; a server that is not ready has no use for them."""
+
+    async def submit(self, owner: Caller, ask: Ask) -> Job:
+        """Begin a request, once it is kept; what was asked before with the same idempotency key is returned as it is.
+
+        Raises:
+            Problem: a 422 where that key stands for another request; a 503 if no place is free, or the store is away.
+        """
+        if len(self._live) >= self._most:
+            raise busy("too many asynchronous requests are under work", 5, kind="queue-full")
+        job = Job(owner.name, ask)
+        self._live[job.id] = job  # its place, while it is being kept
+        try:
+            there = await self._ask_store(lambda store: store.add(job.record()))
+        except BaseException:
+            self._forget(job)
+            raise
+        if there.id == job.id:
+            self._start(job)
+            return job
+        self._forget(job)
+        if there.digest != ask.digest:
+            raise Problem(
+                422, "idempotency-key-reused", "Idempotency-Key: this key was sent before, with another request"
+            )
+        return self._live.get(there.id) or Job.of(there)
+
+    async def get(self, id: str, caller: Caller) -> Job:
         """Return the job; whoever may not see it gets the same 404 as if there were none."""
-        self._expire()
-        job = self._jobs.get(name)
-        if job is None or not (caller.admin or job.owner.name == caller.name):
+        job = self._live.get(id)
+        if job is None:
+            record = await self._ask_store(lambda store: store.get(id))
+            job = None if record is None else Job.of(record)
+        if job is None or not (caller.admin or job.owner == caller.name):
             raise Problem(404, "not-found", "there is no such request (any more)")
         return job
 
-    def remove(self, job: Job) -> None:
+    async def listed(self, owner: Caller, most: int, before: str | None) -> list[dict[str, Any]]:
+        """The caller's requests, the latest first, as `Job.entry` tells of them."""
+        records = await self._ask_store(lambda store: store.listed(owner.name, most, before))
+        return [(self._live.get(record.id) or Job.of(record)).entry() for record in records]
+
+    async def watch(self, job: Job) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """What `Job.watch` yields, whoever works on the job."""
+        id, told = job.id, list[dict[str, Any]]()
+        while id not in self._live and job.ended is None:  # another server's
+            for found in job.found[len(told) :] or ([] if told else [UNKNOWN]):
+                told.append(found)
+                yield "progress", job.progress(found)
+            await asyncio.sleep(1)
+            record = await self._ask_store(lambda store: store.get(id))
+            if record is None:
+                yield "cancelled", job.progress() | {"status": "cancelled"}
+                return
+            job = self._live.get(id) or Job.of(record)
+        job.found = job.found[len(told) :] or job.found[-1:] if told else job.found
+        async for name, data in job.watch():
+            yield name, data
+
+    async def stop(self, job: Job) -> None:
+        """End its search with what it has, whoever works on it."""
+        job.stop()
+        await self._ask_store(lambda store: store.stop(job.id))
+
+    async def remove(self, job: Job) -> None:
         """Forget the job; one under work is cancelled."""
-        job.cancelled.set()
-        job.update("cancelled", ended=time.monotonic())  # here, as a task that has not begun never runs its code
-        if job.task is not None:
-            job.task.cancel()
-        self._jobs.pop(job.id, None)
-        self._gauge(len(self._jobs))
+        await self._ask_store(lambda store: store.remove(job.id))
+        self._cancel(job)
+
+    async def beat(self, every_s: float) -> None:
+        """Until cancelled: renew the leases, save what is new, and take over what servers that died have left."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.beat_once()
+            except Problem as problem:
+                log.warning("%s", problem.detail)
+            except Exception:
+                log.exception("the store of asynchronous requests")
+
+    async def beat_once(self) -> None:
+        """What `beat` does each time."""
+        for job in [job for job in self._live.values() if job.ended is not None]:
+            await self._save(job)
+        live = [job for job in self._live.values() if job.ended is None and job.task is not None]
+        told = {job.id: job.told() for job in live}
+        new = {job.id: (job.status, told[job.id]) for job in live if self._told.get(job.id) != told[job.id]}
+        mine = await self._ask_store(lambda store: store.beat(new))
+        self._told = told
+        for job in live:
+            if job.ended is None and not job.ending and job.id not in mine:
+                self._cancel(job)  # forgotten, or taken over, by another server
+            elif mine.get(job.id):
+                job.stop()
+        oldest = time.time() - self._ttl
+        await self._ask_store(lambda store: store.expire(oldest, self._keep))
+        if self.takes_over and (places := self._most - len(self._live)) > 0:
+            for record in await self._ask_store(lambda store: store.claim(places)):
+                await self._take_over(record)
 
     async def drain(self, timeout: float) -> None:
-        """Let the jobs under work end, then cancel those that have not."""
-        running = [job for job in self._jobs.values() if job.ended is None and job.task is not None]
-        tasks = [job.task for job in running if job.task is not None]
+        """Let the jobs under work end, then leave those that have not to the next server."""
+        self.takes_over = False
+        tasks = [job.task for job in self._live.values() if job.task is not None and not job.task.done()]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)
-        for job in running:
-            self.remove(job)
+        with suppress(Problem):
+            await self._ask_store(lambda store: store.give_up())
+        for job in list(self._live.values()):
+            if job.ended is None:
+                told = busy("the server stops; the next one begins this request anew", 5, kind="stopping")
+                self._cancel(job, told if self._store.lasts else None)
+        self._thread.submit(self._store.close)
+        self._thread.shutdown(wait=False)
 
-    async def _run(self, job: Job, work: Callable[[Job], Awaitable[bytes]]) -> None:
+    async def _take_over(self, record: Record) -> None:
+        """Begin anew what a server that died has left."""
+        from jaxshop.serving.store import MOST_ATTEMPTS
+
+        job = Job.of(replace(record, progress=b"[]", status="queued"))
+        self._live[job.id] = job
+        event("request begun anew", id=job.id, attempt=job.attempts)
+        if job.attempts > MOST_ATTEMPTS:
+            await self._end(job, "failed", problem=Problem(500, "lost", LOST.format(MOST_ATTEMPTS)))
+        else:
+            self._start(job)
+
+    def _start(self, job: Job) -> None:
+        job.task = asyncio.create_task(self._run(job))
+        self._gauge(len(self._live))
+
+    async def _run(self, job: Job) -> None:
         try:
-            job.update("done", result=await work(job), ended=time.monotonic())
+            result = await self._work(job)
         except Problem as problem:
-            job.update("failed", problem=problem, ended=time.monotonic())
+            await self._end(job, "failed", problem=problem)
         except Exception:
             log.exception("unhandled exception in an asynchronous request")
             detail = f"something went wrong here; the log has it under {request_id.get()}"
-            job.update("failed", problem=Problem(500, "internal", detail), ended=time.monotonic())
+            await self._end(job, "failed", problem=Problem(500, "internal", detail))
+        else:
+            await self._end(job, "done", result=result)
 
-    def _expire(self) -> None:
-        oldest = time.monotonic() - self._ttl
-        for job in [job for job in self._jobs.values() if job.ended is not None and job.ended < oldest]:
-            del self._jobs[job.id]
-        self._gauge(len(self._jobs))
+    async def _end(self, job: Job, status: str, **values: Any) -> None:
+        """Tell of an end only when it is kept, lest somebody saw a result that a killed server has not."""
+        if job.ended is not None:
+            return
+        job.ending = True
+        problem = values.get("problem")
+        if problem is not None and problem.status in TRANSIENT:
+            job.ask = replace(job.ask, idempotency_key=None)
+        ended = Job.of(job.record())
+        vars(ended).update(values, status=status, ended=time.time())
+        await self._save(ended)
+        job.update(status, **values, ended=ended.ended)
+
+    async def _save(self, job: Job) -> None:
+        """Store how a job ended; where the store is away it stays here, and is stored at a later beat."""
+        try:
+            if not await self._ask_store(lambda store: store.finish(job.record())):
+                event("an end that is not kept", id=job.id)  # forgotten, or taken over, meanwhile
+        except Problem:
+            self._live[job.id] = job
+        else:
+            self._forget(job)
+
+    def _cancel(self, job: Job, problem: Problem | None = None) -> None:
+        job.cancelled.set()
+        if problem is None:
+            job.update("cancelled", ended=time.time())  # here, as a task that has not begun never runs its code
+        else:
+            job.update("queued", ended=time.time(), problem=problem)
+        if job.task is not None:
+            job.task.cancel()
+        self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        self._live.pop(job.id, None)
+        self._gauge(len(self._live))
+
+    async def _ask_store(self, question: Callable[[Store], T]) -> T:
+        """Ask the store, in its thread; a 503 where it is away or takes too long."""
+        from jaxshop.serving.store import StoreError
+
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await loop.run_in_executor(self._thread, question, self._store)
+        except TimeoutError:
+            raise busy("the store of asynchronous requests does not answer", 5, kind="store-away") from None
+        except StoreError as error:
+            log.warning("the store of asynchronous requests: %s", error)
+            raise busy("the store of asynchronous requests is away", 5, kind="store-away") from None
+
+
+def _date(moment: float | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")

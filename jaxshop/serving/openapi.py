@@ -35,6 +35,7 @@ _BODY = {
     503: "Queue full or not ready; see Retry-After",
     504: "No answer in time",
 }
+_KEPT = {404: "No such request (any more)", 503: "The store of asynchronous requests is away; see Retry-After"}
 PROBLEMS: dict[str, dict[int, str]] = {
     "/version": {},
     "/metrics": {},
@@ -48,9 +49,9 @@ PROBLEMS: dict[str, dict[int, str]] = {
     "/v1/schedules": _BODY,
     "/v1/schedules:verify": _BODY,
     "/v1/reschedules": _BODY,
-    "/v1/schedules/{id}": {404: "No such request (any more)"},
-    "/v1/schedules/{id}:stop": {404: "No such request (any more)"},
-    "/v1/schedules/{id}/events": {404: "No such request (any more)"},
+    "/v1/schedules/{id}": _KEPT,
+    "/v1/schedules/{id}:stop": _KEPT,
+    "/v1/schedules/{id}/events": _KEPT,
 }
 
 

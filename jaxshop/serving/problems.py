@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any
 
 from starlette.responses import Response
 
@@ -35,6 +36,16 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
         super().__init__(detail)
         self.status, self.kind, self.detail = status, kind, detail
         self.errors, self.headers = list(errors), dict(headers or {})
+        self.request_id: str | None = None
+        """Where it is not that of the request under work."""
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Problem:
+        """The problem of a document; the log has it under the request's id of then."""
+        kind = document["type"].rpartition(":")[2]
+        problem = cls(document["status"], kind, document["detail"], errors=document.get("errors", ()))
+        problem.request_id = document["request_id"]
+        return problem
 
     def document(self) -> dict[str, object]:
         """Return the problem document."""
@@ -47,7 +58,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
             "title": title,
             "status": self.status,
             "detail": self.detail,
-            "request_id": request_id.get(),
+            "request_id": self.request_id or request_id.get(),
         }
         if self.errors:
             document["errors"] = self.errors[:MOST_ERRORS]

@@ -221,10 +221,30 @@ class JobProgress(Strict):
     proven_optimal: bool
 
 
-class JobState(JobProgress):
-    """An asynchronous request."""
+class JobEntry(JobProgress):
+    """An asynchronous request without its result; dates are UTC."""
 
     submitted_at: str
+    ended_at: str | None
+
+
+class JobList(Strict):
+    """The caller's asynchronous requests, the latest first."""
+
+    schedules: list[JobEntry]
+    next: str | None = Field(description="what `before` has to be for those before them")
+
+
+class Page(Strict):
+    """The query of `GET /v1/schedules`."""
+
+    limit: int = Field(50, ge=1, le=500, description="how many")
+    before: str | None = Field(None, max_length=64, description="only those that were asked before this one")
+
+
+class JobState(JobEntry):
+    """An asynchronous request."""
+
     error: ProblemDocument | None
     result: ScheduleReply | None
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from jaxshop.serving import logs
 from jaxshop.serving.device import DeviceThread
-from jaxshop.serving.jobs import JobStore
+from jaxshop.serving.jobs import Jobs
 from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import Problem, busy
 from jaxshop.serving.settings import Settings
@@ -55,7 +55,8 @@ class Service:
         self.metrics = Metrics()
         self.metrics.ready.set_function(lambda: float(self.status == "ready"))
         self.workers = Workers(settings.threads, settings.queue, settings.searches, self.metrics)
-        self.jobs = JobStore(settings.max_jobs, settings.job_ttl_s, self.metrics.jobs.set)
+        self._jobs: Jobs | None = None
+        self._beating: asyncio.Task[None] | None = None
         self.device = DeviceThread()
         self.failure: Exception | None = None
         self.draining = False
@@ -83,8 +84,27 @@ class Service:
             raise busy("the server is still warming up", 5, kind="not-ready")
         return self._planner
 
+    @property
+    def jobs(self) -> Jobs:
+        """The asynchronous requests; there are some once `open` has returned."""
+        assert self._jobs is not None
+        return self._jobs
+
+    def open(self) -> None:
+        """Open the store of asynchronous requests; blocks. Raises ShopError where it cannot be used."""
+        from jaxshop.serving.background import work_of
+        from jaxshop.serving.store import open_store
+
+        settings = self.settings
+        store = open_store(settings.store, settings.lease_s)
+        self._jobs = Jobs(
+            *(store, work_of(self), settings.max_jobs, settings.job_ttl_s, settings.keep_jobs),
+            self.metrics.jobs.set,
+        )
+
     def start(self) -> None:
         """Warm up in a thread of its own, so that `/livez` answers meanwhile."""
+        self._beating = asyncio.get_running_loop().create_task(self.jobs.beat(self.settings.lease_s / 4))
         self._warming.start()
 
     def fail(self, error: Exception) -> None:
@@ -111,6 +131,8 @@ class Service:
         self.begin_drain()
         assert self._drained is not None
         await self._drained
+        if self._beating is not None:
+            self._beating.cancel()
         self.workers.stop()
         ended = await asyncio.to_thread(self.device.stop, 1.0)
         self.left_behind = not ended or self._warming.is_alive()
@@ -124,6 +146,7 @@ class Service:
             settings = self.settings
             engine = self._make_engine(settings, self.metrics)
             self._planner = Planner(engine, self.device, self.metrics, settings, lambda: self.workers.crowd)
+            self.jobs.takes_over = not self.draining
         except Exception as error:
             if not self.draining:  # a stop takes the device away from a warm-up, which is no failure
                 self.fail(error)

@@ -24,13 +24,12 @@ from jaxshop.shop import TICKS_PER_HOUR, Operation, Shop, fingerprint, job_ticks
 from jaxshop.shop.lots import route_ticks
 from jaxshop.sources.mariadb.values import RefusedRowsError
 from jaxshop.support.errors import ShopError
-from jaxshop.support.files import read_json, write_atomic
+from jaxshop.support.files import read_json, state_folder, write_atomic
 
 if TYPE_CHECKING:
     from jaxshop.sources.mariadb.reader import Counts
 
 DATABASE = "mariadb:"
-STATE_DIR = "JAXSHOP_STATE_DIR"
 LARGEST_FACTOR = 3
 """A mean that is off by more than this is called out."""
 
@@ -293,11 +292,6 @@ def keep_scale(report: dict[str, Any], out: TextIO) -> None:
 
 
 def _scale_path(database: str) -> Path:
-    """One file for each database, in `JAXSHOP_STATE_DIR`, else where the system wants a program's state."""
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    try:
-        folder = Path(os.environ.get(STATE_DIR) or f"{state}/jaxshop").expanduser()
-    except RuntimeError:
-        raise ShopError(f"there is no home folder; set {STATE_DIR}") from None
+    """One file for each database, in the folder of what lasts."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", database)[:60].strip("-")
-    return folder / f"scale-{readable}-{hashlib.sha256(database.encode()).hexdigest()[:8]}.json"
+    return state_folder() / f"scale-{readable}-{hashlib.sha256(database.encode()).hexdigest()[:8]}.json"

@@ -12,6 +12,21 @@ from typing import Any, NoReturn
 
 from jaxshop.support.errors import ShopError
 
+STATE_DIR = "JAXSHOP_STATE_DIR"
+
+
+def state_folder() -> Path:
+    """Where what lasts between runs is kept: `JAXSHOP_STATE_DIR`, else where the system wants a program's state.
+
+    Raises:
+        ShopError: there is no home folder.
+    """
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    try:
+        return Path(os.environ.get(STATE_DIR) or f"{state}/jaxshop").expanduser()
+    except RuntimeError:
+        raise ShopError(f"there is no home folder; set {STATE_DIR}") from None
+
 
 def write_atomic(path: str | Path, content: str | bytes) -> None:
     """Write bytes, or a text as UTF-8, so that `path` holds either its old content or all of the new, come what may.

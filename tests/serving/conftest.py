@@ -29,6 +29,7 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 KEYS = {"api_keys": "planner:key-of-planner,mes:key-of-mes", "admin_keys": "boss:key-of-boss", "search_s": "0.2"}
+KEYS["store"] = "memory"
 PLANNER, MES, BOSS = ({"X-API-Key": f"key-of-{name}"} for name in ("planner", "mes", "boss"))
 ROOT = Path(__file__).parents[2]
 

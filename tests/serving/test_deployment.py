@@ -16,12 +16,13 @@ from packaging.specifiers import SpecifierSet
 
 from jaxshop.serving.auth import OPEN_PATHS
 from jaxshop.serving.settings import Settings
+from jaxshop.support.files import STATE_DIR
 
 from .conftest import ROOT
 
 DEPLOYMENT = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
 SERVING = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
-SETTINGS = {f"JAXSHOP_{name.upper()}" for name in Settings.model_fields}
+SETTINGS = {f"JAXSHOP_{name.upper()}" for name in Settings.model_fields} | {STATE_DIR}
 
 
 def block(language: str, begins: str) -> str:
@@ -41,7 +42,19 @@ def container() -> list[tuple[str, str]]:
 def test_the_container_file_holds_together(container: list[tuple[str, str]]) -> None:
     """Known instructions, a Python that the project takes, files that exist, an unprivileged user, exec-form CMD."""
     of = dict(container)
-    assert set(of) <= {"FROM", "RUN", "WORKDIR", "COPY", "USER", "ENV", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL", "CMD"}
+    assert set(of) <= {
+        "FROM",
+        "RUN",
+        "WORKDIR",
+        "COPY",
+        "USER",
+        "ENV",
+        "VOLUME",
+        "EXPOSE",
+        "HEALTHCHECK",
+        "STOPSIGNAL",
+        "CMD",
+    }
     assert container[0][0] == "FROM"
     assert container[-1][0] == "CMD"
     version = re.fullmatch(r"python:(\d+\.\d+)-slim", of["FROM"])

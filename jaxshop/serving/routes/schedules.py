@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import ClientDisconnect
 
-from jaxshop.serving.jobs import Job
+from jaxshop.serving.auth import Caller
+from jaxshop.serving.background import BUDGET, patience, too_late
+from jaxshop.serving.jobs import Ask, Job
 from jaxshop.serving.problems import Problem
 from jaxshop.serving.reschedule_schemas import RescheduleReply
-from jaxshop.serving.schemas import JobProgress, JobState, Options, ScheduleReply, VerifyReply
+from jaxshop.serving.schemas import JobList, JobProgress, JobState, Options, Page, ScheduleReply, VerifyReply
 from jaxshop.serving.service import Service, service_of
 from jaxshop.serving.workers import Search
-from jaxshop.shop import TICKS_PER_HOUR
 
-if TYPE_CHECKING:  # loaded by the warm-up thread
-    from jaxshop.serving.types import Progress
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 routes = APIRouter(prefix="/v1", tags=["schedules"])
 ServiceOf = Annotated[Service, Depends(service_of)]
 T = TypeVar("T")
-
-BUDGET = 0.8
-"""Share of a timeout that the scheduler may use; the rest is for reading, verifying and writing."""
 
 
 async def body_of(request: Request, service: ServiceOf) -> bytes:
@@ -69,17 +66,24 @@ async def schedule(
     body: Body,
     options: Annotated[Options, Query()],
     prefer: Annotated[str, Header(description="respond-async: answer 202 at once")] = "",
+    idempotency_key: Annotated[str | None, Header(description="the same key again: the same answer")] = None,
 ) -> Response:
     """Schedule the shop in the body; with `Prefer: respond-async`, in the background."""
     planner, settings = service.planner, service.settings
-    if "respond-async" in (wish.partition(";")[0].strip().lower() for wish in prefer.split(",")):
-        job = service.jobs.submit(request.scope["caller"], options.samples, partial(_work, service, body, options))
+    if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        raise Problem(422, "invalid-input", "Idempotency-Key: must be 1 to 255 printable ASCII characters, no blanks")
+    later = "respond-async" in (wish.partition(";")[0].strip().lower() for wish in prefer.split(","))
+    if later or idempotency_key is not None:
+        ask = Ask(options.model_dump_json(exclude_unset=True).encode(), body, options.samples, idempotency_key)
+        job = await service.jobs.submit(request.scope["caller"], ask)
+        if not later:
+            return await _ended(service, job)
         headers = {"Location": f"/v1/schedules/{job.id}", "Preference-Applied": "respond-async"}
         return Response(job.document(), 202, headers, "application/json")
 
     cancelled = threading.Event()
     work = partial(planner.schedule, body, options, budget_s=BUDGET * settings.request_timeout_s, cancelled=cancelled)
-    reply = await _while_connected(request, service, work, cancelled, _patience(options))
+    reply = await _while_connected(request, service, work, cancelled, patience(options))
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
 
@@ -104,9 +108,16 @@ async def reschedule(request: Request, service: ServiceOf, body: Body) -> Respon
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
 
+@routes.get("/schedules", response_model=JobList)
+async def job_list(request: Request, service: ServiceOf, page: Annotated[Page, Query()]) -> dict[str, Any]:
+    """List the caller's asynchronous requests, the latest first."""
+    found = await service.jobs.listed(request.scope["caller"], page.limit, page.before)
+    return {"schedules": found, "next": found[-1]["id"] if len(found) == page.limit else None}
+
+
 async def job_of(request: Request, service: ServiceOf, id: str) -> Job:
     """Return the caller's asynchronous request of that id (a FastAPI dependency)."""
-    return service.jobs.get(id, request.scope["caller"])
+    return await service.jobs.get(id, request.scope["caller"])
 
 
 JobOf = Annotated[Job, Depends(job_of)]
@@ -119,16 +130,16 @@ async def job_state(job: JobOf) -> Response:
 
 
 @routes.get("/schedules/{id}/events", response_class=EventSourceResponse)
-async def job_events(job: JobOf) -> AsyncIterator[ServerSentEvent]:
+async def job_events(job: JobOf, service: ServiceOf) -> AsyncIterator[ServerSentEvent]:
     """Stream server-sent events: `progress` until one of `done`, `error`, `cancelled` ends the stream."""
-    async for name, data in job.watch():
+    async for name, data in service.jobs.watch(job):
         yield ServerSentEvent(event=name, data=data)
 
 
 @routes.delete("/schedules/{id}", status_code=204)
 async def cancel_job(job: JobOf, service: ServiceOf) -> None:
     """Cancel an asynchronous request, or forget its result."""
-    service.jobs.remove(job)
+    await service.jobs.remove(job)
 
 
 @routes.post(
@@ -137,60 +148,26 @@ async def cancel_job(job: JobOf, service: ServiceOf) -> None:
     response_class=Response,
     responses={202: {"model": JobProgress, "description": "Asked to; the result is at the status resource at once"}},
 )
-async def stop_job(job: JobOf) -> Response:
+async def stop_job(job: JobOf, service: ServiceOf) -> Response:
     """End an asynchronous request's search here; its best schedule so far becomes its result."""
-    job.stop()
+    await service.jobs.stop(job)
     return Response(json.dumps(job.progress()), 202, media_type="application/json")
 
 
-def _patience(options: Options) -> float | None:
-    """How long a request may wait for its turn; one that is too short is told so in its turn."""
-    return None if options.time_limit_s is None else max(0.5, options.time_limit_s)
-
-
-async def _work(service: Service, body: bytes, options: Options, job: Job) -> bytes:
-    """Do the work of an asynchronous request."""
-    loop = asyncio.get_running_loop()
-
-    def report(progress: Progress) -> None:
-        def tell() -> None:
-            job.update("running", samples_done=progress.samples_done)
-            job.improve(_found(progress))
-
-        with suppress(RuntimeError):  # the loop has been closed: the server stopped before the search did
-            loop.call_soon_threadsafe(tell)
-
-    timeout = service.settings.job_timeout_s
-    work = partial(
-        service.planner.schedule,
-        *(body, options),
-        budget_s=BUDGET * timeout,
-        cancelled=job.cancelled,
-        stopped=job.stopped,
-        report=report,
-    )
+async def _ended(service: Service, job: Job) -> Response:
+    """The answer of a request that goes on where its client goes away, to be asked for again by its key."""
+    timeout = service.settings.request_timeout_s
     try:
         async with asyncio.timeout(timeout):
-            return (await service.workers.run(work, _patience(options))).body
+            async for _ in service.jobs.watch(job):
+                pass
     except TimeoutError:
-        raise _too_late(timeout) from None
-    finally:
-        job.cancelled.set()
-
-
-def _found(progress: Progress) -> dict[str, Any]:
-    """What a job's progress says of the best so far."""
-    best, bound = progress.best, progress.bound
-    return {
-        "makespan_hours": best.schedule.makespan / TICKS_PER_HOUR,
-        "objective_hours": best.cost / TICKS_PER_HOUR,
-        "lower_bound_hours": bound / TICKS_PER_HOUR,
-        "gap_percent": 100 * (best.cost - bound) / bound if bound else None,
-        "source": best.source,
-        "seconds": round(best.seconds, 3),
-        "limit_s": progress.seconds,
-        "proven_optimal": best.cost <= bound,
-    }
+        raise too_late(timeout) from None
+    if job.ended is None or (job.result is None and job.problem is None):  # another server worked on it
+        job = await service.jobs.get(job.id, Caller(job.owner))
+    if job.problem is not None:
+        raise job.problem
+    return Response(job.result, headers={"Location": f"/v1/schedules/{job.id}"}, media_type="application/json")
 
 
 async def _while_connected(
@@ -208,7 +185,7 @@ async def _while_connected(
         await asyncio.wait({task, gone}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise ClientDisconnect if gone.done() else _too_late(timeout)
+        raise ClientDisconnect if gone.done() else too_late(timeout)
     finally:
         cancelled.set()
         task.cancel()
@@ -218,7 +195,3 @@ async def _while_connected(
 async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _too_late(timeout: float) -> Problem:
-    return Problem(504, "timeout", f"there was no answer within {timeout:g} s")

@@ -56,9 +56,14 @@ class Database:
     """One open connection; every statement names the table that it is about, for the message if it fails."""
 
     def __init__(self, connection: Any, driver: ModuleType):
-        self._connection = connection
+        self.connection = connection
         self._driver = driver
         self._statement_timeout_s = 0.0
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in."""
+        with suppress(self._driver.Error):
+            self.connection.close()
 
     def limit_statements(self, seconds: float) -> None:
         """Let the server end a statement after so long; a stricter limit of account or server stays."""
@@ -72,7 +77,7 @@ class Database:
 
     def query(self, table: str, sql: str, values: Sequence[object] = ()) -> list[tuple]:
         """Execute a statement and return its rows, few enough to hold; empty if it has none."""
-        with self._clear(table), self._connection.cursor() as cursor:
+        with self._clear(table), self.connection.cursor() as cursor:
             cursor.execute(sql, tuple(values))
             return cursor.fetchall() if cursor.description else []
 
@@ -86,7 +91,7 @@ class Database:
             ShopError: the rows are not all there are.
         """
         count = 0
-        with self._clear(table), self._connection.cursor(buffered=False) as cursor:
+        with self._clear(table), self.connection.cursor(buffered=False) as cursor:
             cursor.execute(f"SELECT {columns} FROM {source}", tuple(values))
             while rows := cursor.fetchmany(FETCH_ROWS):
                 count += len(rows)
@@ -105,7 +110,7 @@ class Database:
     def insert(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
         """Insert rows into one of our own tables, in bulk."""
         marks = ", ".join("?" * len(columns.split(",")))
-        with self._clear(table), self._connection.cursor() as cursor:
+        with self._clear(table), self.connection.cursor() as cursor:
             for start in range(0, len(rows), INSERT_ROWS):
                 chunk = list(rows[start : start + INSERT_ROWS])
                 cursor.executemany(f"INSERT INTO `{table}` ({columns}) VALUES ({marks})", chunk)
@@ -118,10 +123,10 @@ class Database:
             yield
         except BaseException:
             with suppress(self._driver.Error):  # the connection may be what is broken
-                self._connection.rollback()
+                self.connection.rollback()
             raise
         with self._clear("commit"):
-            self._connection.commit()
+            self.connection.commit()
 
     @contextmanager
     def _clear(self, table: str) -> Iterator[None]:
@@ -157,6 +162,15 @@ def connect(settings: DbSettings, writer: bool = False) -> Iterator[Database]:
         ConnectionLostError: the server is not there.
         ShopError: it refuses, or a connection beyond this machine would not be encrypted and verified.
     """
+    database = open_database(settings, writer)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def open_database(settings: DbSettings, writer: bool = False) -> Database:
+    """Open a connection as `connect` does, for the caller to close."""
     driver = _load_driver()
     user, password = settings.account(writer)
     try:
@@ -176,10 +190,11 @@ def connect(settings: DbSettings, writer: bool = False) -> Iterator[Database]:
         database.query("session", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         if not writer:
             database.query("session", "SET SESSION TRANSACTION READ ONLY")
-        yield database
-    finally:
+    except BaseException:
         with suppress(driver.Error):
             connection.close()
+        raise
+    return database
 
 
 def _address(settings: DbSettings) -> dict[str, object]:

@@ -18,6 +18,8 @@ from jaxshop.sources.snapshot import is_real_data
 from jaxshop.support.errors import ShopError
 
 RESULT_TABLES = ("schedules", "scheduled_operations")
+REQUEST_TABLES = ("requests",)
+"""Of the server's own."""
 RESULT_VIEWS = ("current_plan", "dispatch_list")
 SCHEDULE_COLUMNS = (
     "schedule_id, shop_fingerprint, checkpoint_id, max_lot_hours, plan_start, makespan_h, created_at, objective_h, "

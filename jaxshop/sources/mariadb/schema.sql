@@ -159,3 +159,27 @@ SELECT o.`machine_id`,
        o.`job_id`, o.`lot`, o.`operation_id`, o.`quantity`, o.`start_at` AS `start_utc`, o.`end_at` AS `end_utc`
 FROM `schedules` AS s JOIN `scheduled_operations` AS o ON o.`schedule_id` = s.`schedule_id`
 WHERE s.`only_released` = 1;
+
+-- Asynchronous requests to the server and their results, kept here where the server is configured with this database.
+-- Times are seconds since 1970; bodies, progress, problems and results are compressed by zlib.
+CREATE TABLE `requests` (
+  `id`              VARCHAR(32) NOT NULL PRIMARY KEY,
+  `owner`           VARCHAR(64) NOT NULL COMMENT 'name of the key that asked',
+  `idempotency_key` VARCHAR(255) NULL,
+  `digest`          VARCHAR(64) NOT NULL COMMENT 'sha256 of query and body',
+  `query`           LONGBLOB NOT NULL,
+  `body`            LONGBLOB NOT NULL COMMENT 'empty once it has ended',
+  `status`          VARCHAR(16) NOT NULL,
+  `stopped`         INT NOT NULL,
+  `submitted_at`    DOUBLE NOT NULL,
+  `ended_at`        DOUBLE NULL,
+  `server`          VARCHAR(32) NULL COMMENT 'the process that works on it',
+  `lease_until`     DOUBLE NOT NULL COMMENT 'when another process takes it up anew',
+  `attempts`        INT NOT NULL,
+  `progress`        LONGBLOB NOT NULL,
+  `problem`         LONGBLOB NULL,
+  `result`          LONGBLOB NULL,
+  UNIQUE KEY `one_request_a_key` (`owner`, `idempotency_key`),
+  KEY `requests_by_owner` (`owner`, `submitted_at`),
+  KEY `requests_under_work` (`ended_at`, `lease_until`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

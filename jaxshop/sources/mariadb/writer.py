@@ -13,7 +13,7 @@ from jaxshop.shop.records import WEEKDAYS
 from jaxshop.sources.mariadb.connection import Database, connect, existing
 from jaxshop.sources.mariadb.plant import COLUMNS, PLANT_TABLES
 from jaxshop.sources.mariadb.reader import read_from
-from jaxshop.sources.mariadb.results import RESULT_TABLES, RESULT_VIEWS
+from jaxshop.sources.mariadb.results import REQUEST_TABLES, RESULT_TABLES, RESULT_VIEWS
 from jaxshop.sources.mariadb.settings import DbSettings, load_settings
 from jaxshop.sources.mariadb.values import at, show, to_hours
 from jaxshop.support.errors import ShopError
@@ -40,7 +40,7 @@ def init(settings: DbSettings | None = None, results_only: bool = False) -> list
     Raises:
         ShopError: a table or view of one of the names exists already; nothing is made, and it is not touched.
     """
-    results = RESULT_TABLES + RESULT_VIEWS
+    results = RESULT_TABLES + RESULT_VIEWS + REQUEST_TABLES
     names = results if results_only else SHOP_TABLES + PLANT_TABLES + results
     settings = settings or load_settings()
     with connect(settings, writer=True) as database:
@@ -79,7 +79,7 @@ def upgrade(settings: DbSettings | None = None) -> list[str]:
         ShopError: the tables cannot be altered, or are views of the site's own.
     """
     sql = files("jaxshop.sources.mariadb").joinpath("upgrade.sql").read_text(encoding="utf-8")
-    names = RESULT_TABLES + RESULT_VIEWS
+    names = RESULT_TABLES + RESULT_VIEWS + REQUEST_TABLES
     with connect(settings or load_settings(), writer=True) as database:
         missing = [name for name in names if name not in existing(database, names)]
         for statement, table in re.findall(r"^(ALTER TABLE `(\w+)`.*?);$", sql, re.M | re.S):

@@ -168,7 +168,7 @@ def test_init_can_make_the_result_tables_alone(loose, jaxshop: Callable) -> None
     """A site that reads through views still gets the two tables that schedules go into."""
     assert jaxshop("db", "init").code == 2
     assert json.loads(jaxshop("db", "init", "--results-only", "--json").out) == {
-        "created": ["schedules", "scheduled_operations", "current_plan", "dispatch_list"]
+        "created": ["schedules", "scheduled_operations", "current_plan", "dispatch_list", "requests"]
     }
 
 

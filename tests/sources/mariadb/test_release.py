@@ -113,7 +113,7 @@ def test_tables_of_an_earlier_version_are_brought_up_to_date(loose, jaxshop) -> 
     loose.sql(*EARLIER, "INSERT INTO schedules VALUES (REPEAT('0', 64), '', NULL, NULL, NOW(), 1, NOW())")
     with pytest.raises(ShopError, match=r"schedules: lacks author, .*: bring the tables up to date with"):
         check_write_back()
-    assert upgrade() == ["current_plan", "dispatch_list"]
+    assert upgrade() == ["current_plan", "dispatch_list", "requests"]
     assert jaxshop("db", "upgrade").out == "the tables for schedules are up to date; made none\n"
     assert loose.sql("SELECT status FROM schedules") == [("draft",)]
     columns = (
@@ -122,7 +122,7 @@ def test_tables_of_an_earlier_version_are_brought_up_to_date(loose, jaxshop) -> 
         "WHERE table_schema = DATABASE() AND table_name IN ('schedules', 'scheduled_operations') ORDER BY 1, 2"
     )
     upgraded = loose.sql(columns)
-    loose.sql("DROP VIEW current_plan, dispatch_list", "DROP TABLE scheduled_operations, schedules")
+    loose.sql("DROP VIEW current_plan, dispatch_list", "DROP TABLE scheduled_operations, schedules, requests")
     init(results_only=True)
     assert loose.sql(columns) == upgraded
     assert set(schema()) >= {"current_plan", "dispatch_list"}

@@ -1,0 +1,92 @@
+"""The work of asynchronous requests: what the planner is asked, and what it tells meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jaxshop.serving.jobs import Job, Work
+from jaxshop.serving.problems import Problem
+from jaxshop.serving.schemas import Options
+from jaxshop.shop import TICKS_PER_HOUR
+
+if TYPE_CHECKING:
+    from jaxshop.serving.service import Service
+    from jaxshop.serving.types import Progress
+
+BUDGET = 0.8
+"""Share of a timeout that the scheduler may use; the rest is for reading, verifying and writing."""
+AGAIN_S = 1.0
+"""A request that was accepted is not refused because the queue is full at the moment."""
+
+
+def work_of(service: Service) -> Work:
+    """What answers an asynchronous request."""
+
+    async def work(job: Job) -> bytes:
+        options, timeout = Options.model_validate(json.loads(job.ask.query)), service.settings.job_timeout_s
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    try:
+                        return await _answer(service, options, job)
+                    except Problem as problem:
+                        if problem.kind != "queue-full":
+                            raise
+                    await asyncio.sleep(AGAIN_S)
+        except TimeoutError:
+            raise too_late(timeout) from None
+        finally:
+            job.cancelled.set()
+
+    return work
+
+
+async def _answer(service: Service, options: Options, job: Job) -> bytes:
+    loop = asyncio.get_running_loop()
+
+    def report(progress: Progress) -> None:
+        def tell() -> None:
+            job.update("running", samples_done=progress.samples_done)
+            job.improve(_found(progress))
+
+        with suppress(RuntimeError):  # the loop has been closed: the server stopped before the search did
+            loop.call_soon_threadsafe(tell)
+
+    work = partial(
+        service.planner.schedule,
+        *(job.ask.body, options),
+        budget_s=BUDGET * service.settings.job_timeout_s,
+        cancelled=job.cancelled,
+        stopped=job.stopped,
+        report=report,
+    )
+    return (await service.workers.run(work, patience(options))).body
+
+
+def _found(progress: Progress) -> dict[str, Any]:
+    """What a job's progress says of the best so far."""
+    best, bound = progress.best, progress.bound
+    return {
+        "makespan_hours": best.schedule.makespan / TICKS_PER_HOUR,
+        "objective_hours": best.cost / TICKS_PER_HOUR,
+        "lower_bound_hours": bound / TICKS_PER_HOUR,
+        "gap_percent": 100 * (best.cost - bound) / bound if bound else None,
+        "source": best.source,
+        "seconds": round(best.seconds, 3),
+        "limit_s": progress.seconds,
+        "proven_optimal": best.cost <= bound,
+    }
+
+
+def patience(options: Options) -> float | None:
+    """How long a request may wait for its turn; one that is too short is told so in its turn."""
+    return None if options.time_limit_s is None else max(0.5, options.time_limit_s)
+
+
+def too_late(timeout: float) -> Problem:
+    """Where a timeout was over first."""
+    return Problem(504, "timeout", f"there was no answer within {timeout:g} s")
