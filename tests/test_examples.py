@@ -1,0 +1,52 @@
+"""The programs of examples/ run, small, and come to what they are there to show."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import jax
+
+from jaxshop.ppo.update import update
+from tests.shops import FT06
+
+FOLDER = Path(__file__).parents[1] / "examples"
+
+
+def example(name: str) -> ModuleType:
+    """A program of examples/ as a module."""
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_examples_run(tmp_path: Path):
+    """Neither random play nor a rule beats the optimum of ft06, a few updates of PPO get ahead of random play, and a
+    network of one's own fits the update, and plays.
+    """
+    shop = tmp_path / "ft06.txt"
+    shop.write_text("6 6" + FT06)
+    makespans, _ = example("random_play").random_play(str(shop), 16)
+    assert 55 <= int(makespans.min()) < int(makespans.max())
+
+    by_rule = example("custom_rule").compare(str(shop))
+    assert min(by_rule.values()) * 3600 >= 55
+
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):  # as for users
+        ppo = example("ppo")
+        before, after, first = ppo.train(ppo.random_job_shop(4, 3, seed=0), updates=8, environments=16)
+        assert min(before, after) > 0
+        assert after < first
+
+        own = example("custom_network")
+        setup, learner, bank, kept = own.lesson(updates=1, machines=4, jobs=5, shops=4)
+        learned, _ = jax.eval_shape(partial(update, setup), learner, bank)  # compiling it takes five times as long
+        assert jax.tree.structure(learned) == jax.tree.structure(learner)
+        assert own.gap(setup, learner.averaged, kept) >= 0
