@@ -17,7 +17,6 @@ from jaxshop.serving.middleware import BodyLimit, Record
 from jaxshop.serving.problems import Problem
 from jaxshop.serving.routes import models, operation, page, schedules
 from jaxshop.serving.service import Service
-from jaxshop.serving.settings import parse_keys
 
 
 def create_app(service: Service) -> FastAPI:
@@ -43,12 +42,8 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
 
     # The last one added is the first to see a request.
-    keys = KeyRing(
-        parse_keys(settings.api_keys, "JAXSHOP_API_KEYS"),
-        parse_keys(settings.admin_keys, "JAXSHOP_ADMIN_KEYS"),
-    )
     app.add_middleware(BodyLimit, most=int(settings.max_body_mb * 2**20))
-    app.add_middleware(Authentication, keys=keys, required=not settings.no_auth)
+    app.add_middleware(Authentication, keys=KeyRing(settings.keys), required=not settings.no_auth)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -14,14 +14,30 @@ from jaxshop.serving.problems import Problem
 
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/favicon.ico"})
 OPEN_PREFIX = "/static/"
+READING = ("GET", "HEAD", "OPTIONS")
+
+
+ROLES = ("read", "plan", "release", "admin")
+"""What a key may do; each may what those before it may."""
+READING_POSTS = frozenset({"/v1/schedules:verify"})
+"""Beside GET: what changes nothing. Everything else needs the role `plan` at least."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the key's name, and whether it is an administrator's."""
+    """Who asks: the key's name and role."""
 
     name: str
-    admin: bool = False
+    role: str = "plan"
+
+    def may(self, role: str) -> bool:
+        """Whether the caller has a role, or one that includes it."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+    @property
+    def admin(self) -> bool:
+        """Whether the key is an administrator's."""
+        return self.may("admin")
 
 
 ANONYMOUS = Caller("anonymous")
@@ -30,14 +46,16 @@ ANONYMOUS = Caller("anonymous")
 class KeyRing:
     """Named keys, held as SHA-256 digests: a dump of memory or a log of this object shows no key."""
 
-    def __init__(self, api: Mapping[str, str], admin: Mapping[str, str]):
-        self._entries = [(_digest(key), Caller(name)) for name, key in api.items()]
-        self._entries += [(_digest(key), Caller(name, admin=True)) for name, key in admin.items()]
+    def __init__(self, keys: Mapping[str, Mapping[str, str]]):
+        """Hold the keys by name of each role."""
+        self._entries = [
+            (_digest(key), Caller(name, role)) for role in ROLES for name, key in keys.get(role, {}).items()
+        ]
 
     def identify(self, key: str) -> Caller | None:
         """Return the key's caller; the time taken tells nothing about how much of a key was right.
 
-        A key that is listed twice counts as the administrator's.
+        A key that is listed twice counts for the role that may more.
         """
         digest, found = _digest(key), None
         for known, caller in self._entries:
@@ -46,8 +64,13 @@ class KeyRing:
         return found
 
 
+def forbidden(role: str) -> Problem:
+    """What a key without a role gets."""
+    return Problem(403, "forbidden", f"this needs a key of the role {role}")
+
+
 class Authentication:
-    """ASGI middleware that puts a `Caller` into `scope["caller"]`, or answers 401.
+    """ASGI middleware that puts a `Caller` into `scope["caller"]`, or answers 401; 403 where it may only read.
 
     `required` False (`--no-auth`) lets callers without a key through as anonymous; a wrong key is refused.
     """
@@ -69,7 +92,10 @@ class Authentication:
                 )
                 await problem.response()(scope, receive, send)
                 return
-            scope["caller"] = caller or ANONYMOUS
+            scope["caller"] = caller = caller or ANONYMOUS
+            if scope["method"] not in READING and scope["path"] not in READING_POSTS and not caller.may("plan"):
+                await forbidden("plan").response()(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
 

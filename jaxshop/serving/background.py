@@ -63,6 +63,7 @@ async def _answer(service: Service, options: Options, job: Job) -> bytes:
         cancelled=job.cancelled,
         stopped=job.stopped,
         report=report,
+        author=job.owner,
     )
     return (await service.workers.run(work, patience(options))).body
 

@@ -273,6 +273,11 @@ class Jobs:
         await self._ask_store(lambda store: store.remove(job.id))
         self._cancel(job)
 
+    async def amend(self, job: Job, result: bytes) -> None:
+        """Replace the result of a job that has ended."""
+        job.result = result
+        await self._ask_store(lambda store: store.amend(job.id, result))
+
     async def beat(self, every_s: float) -> None:
         """Until cancelled: renew the leases, save what is new, and take over what servers that died have left."""
         while True:

@@ -12,19 +12,20 @@ from pydantic.json_schema import models_json_schema
 
 from jaxshop.serving import problems
 from jaxshop.serving.reschedule_schemas import RescheduleRequest
-from jaxshop.serving.schemas import ProblemDocument, VerifyRequest
-from jaxshop.serving.shop_schemas import SHOP_EXAMPLE, ShopFile
+from jaxshop.serving.schemas import ProblemDocument, ScheduleRequest, VerifyRequest
+from jaxshop.serving.shop_schemas import SHOP_EXAMPLE
 from jaxshop.shop import fingerprint, parse_shop
 
 REF = "#/components/schemas/{model}"
 BODIES: dict[str, type[BaseModel]] = {
-    "/v1/schedules": ShopFile,
+    "/v1/schedules": ScheduleRequest,
     "/v1/schedules:verify": VerifyRequest,
     "/v1/reschedules": RescheduleRequest,
 }
+SOURCE = {"source": "mariadb"}
 OPEN = frozenset({"/livez", "/readyz"})
 
-_ANY = {401: "No key, or an unknown one"}
+_ANY = {401: "No key, or an unknown one", 403: "A key of a role that may not do this"}
 _BODY = {
     408: "The body came too slowly",
     413: "The body is too long",
@@ -41,7 +42,6 @@ PROBLEMS: dict[str, dict[int, str]] = {
     "/metrics": {},
     "/v1/models": {503: "Not ready; see Retry-After"},
     "/v1/models:reload": {
-        403: "Not an administrator's key",
         409: "Refused; the old model stays",
         503: "Not ready",
     },
@@ -50,6 +50,14 @@ PROBLEMS: dict[str, dict[int, str]] = {
     "/v1/schedules:verify": _BODY,
     "/v1/reschedules": _BODY,
     "/v1/schedules/{id}": _KEPT,
+    "/v1/schedules/{id}:write-back": _KEPT | {409: "There is nothing to store", 422: "The database refuses"},
+    "/v1/schedules/{id}:release": _KEPT
+    | {
+        404: "No such plan",
+        409: "It is no draft, or another plan was released since it was made",
+        422: "The database refuses",
+    },
+    "/v1/plans": {422: "The query, or the database, refuses", 503: "The database is away; see Retry-After"},
     "/v1/schedules/{id}:stop": _KEPT,
     "/v1/schedules/{id}/events": _KEPT,
 }
@@ -107,10 +115,12 @@ def _add_problems(operation: dict[str, Any], kinds: dict[int, str]) -> None:
 
 def _add_body(operation: dict[str, Any], model: type[BaseModel]) -> None:
     content: dict[str, Any] = {"schema": {"$ref": REF.format(model=model.__name__)}}
-    example = SHOP_EXAMPLE if model is ShopFile else {"shop": SHOP_EXAMPLE, "schedule": _schedule_example()}
+    example = SHOP_EXAMPLE if model is ScheduleRequest else {"shop": SHOP_EXAMPLE, "schedule": _schedule_example()}
     if model is RescheduleRequest:
         example = example | {"now": 1.0, "down": [{"machine": "PP09", "from": 1.0, "to": 3.0}], "drop": []}
     content["examples"] = {"small": {"summary": "Three machines, two jobs", "value": example}}
+    if model is ScheduleRequest:
+        content["examples"]["database"] = {"summary": "The shop in the server's database", "value": SOURCE}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import scipy.optimize  # noqa: F401 - a certificate may need it, and no caller's time limit shall pay for its import
 
 from jaxshop.schedule import from_json, verify
+from jaxshop.serving import database
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.logs import event, log
 from jaxshop.serving.metrics import Metrics
@@ -114,6 +115,7 @@ class Planner:
         cancelled: threading.Event,
         stopped: threading.Event | None = None,
         report: Callable[[Progress], None] = lambda progress: None,
+        author: str | None = None,
     ) -> Reply | Search[Reply]:
         """Answer `POST /v1/schedules`, or say what search has to be run for it.
 
@@ -125,6 +127,7 @@ class Planner:
             cancelled: set by whoever no longer wants the answer.
             stopped: set by whoever wants the best so far, now.
             report: told each improvement.
+            author: who asks.
 
         Raises:
             Problem: the input is refused, or nothing could be verified.
@@ -134,7 +137,12 @@ class Planner:
         self._check(options, budget_s)
         with clock("read"):
             with refusing(WHERE):
-                shop = parse_shop(_decode(body), WHERE)
+                data = _decode(body)
+            from_database = database.is_source(data)
+            if options.write_back and not from_database:
+                raise _refuse("write_back", 'wants the body {"source": "mariadb"}')
+            with refusing(WHERE):
+                shop = database.read_source() if from_database else parse_shop(data, WHERE)
             plan = self._plan(shop, options.max_lot_hours, "query.max_lot_hours")
             with refusing(WHERE):
                 if options.samples is not None:
@@ -151,7 +159,11 @@ class Planner:
             self._count(answer)
             clock.seconds |= answer.seconds
             with clock("write"):
-                written = _encode(reply_document(plan, answer, model, options))
+                document = reply_document(plan, answer, model, options)
+                if from_database:
+                    stored = database.store(plan, answer, model, options, author) if options.write_back else None
+                    document |= {"shop": shop_to_json(shop), "stored": stored}
+                written = _encode(document)
             return Reply(written, clock.seconds | {"total": time.monotonic() - began})
 
         with self._counting():

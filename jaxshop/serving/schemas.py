@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from jaxshop.serving.shop_schemas import ProvenanceEntry, ShopFile, Strict
 from jaxshop.shop import MAX_HOURS
@@ -47,6 +47,63 @@ class Options(Strict):
         examples=[1000],
     )
     target_hours: float | None = Field(None, gt=0, le=MAX_HOURS, description="makespan hoped for", examples=[130])
+    write_back: bool = Field(False, description="store the plan in the database, as a draft; for the database's shop")
+
+
+class Source(Strict):
+    """The body of `POST /v1/schedules` that stands for the shop in the server's database."""
+
+    source: Literal["mariadb"]
+
+
+class ScheduleRequest(RootModel[ShopFile | Source]):
+    """The body of `POST /v1/schedules`: a shop file, or where the server reads it."""
+
+
+class StoredPlan(Strict):
+    """What became of `write_back`."""
+
+    schedule_id: str | None = Field(description="in the database; null where it could not be stored")
+    status: Literal["draft"] | None
+    written: bool = Field(description="false where exactly this plan was there before")
+    lower_bound: int | None = Field(description="of the objective, certified, in ticks")
+    error: str | None = Field(description="why it could not be stored; POST :write-back tries again")
+
+
+class ReleasedPlan(Strict):
+    """The plan that the floor works by now."""
+
+    schedule_id: str
+    superseded: str | None = Field(description="the one that was released before")
+    status: Literal["released"]
+
+
+class Plan(Strict):
+    """A plan in the database; dates are UTC."""
+
+    schedule_id: str
+    shop_fingerprint: str
+    checkpoint_id: str | None = Field(description="or the search or rule that made it")
+    max_lot_hours: float | None
+    plan_start: str
+    makespan_h: float
+    created_at: str
+    objective_h: float | None
+    lower_bound_h: float | None
+    gap_percent: float | None
+    late_jobs: int | None
+    options: dict[str, Any]
+    author: str | None
+    based_on: str | None = Field(description="the plan that was released when this one was made")
+    status: Literal["draft", "released", "superseded"]
+    released_at: str | None
+    released_by: str | None
+
+
+class Plans(Strict):
+    """The plans in the database, the latest first."""
+
+    plans: list[Plan]
 
 
 class ScheduleRow(Strict):
@@ -190,6 +247,8 @@ class ScheduleReply(Strict):
     )
     target: Target | None = Field(None, description="where target_hours was given")
     dates: Dates | None = Field(None, description="where the shop has a plan_start")
+    shop: ShopFile | None = Field(None, description="as it was read from the database")
+    stored: StoredPlan | None = Field(None, description="where write_back was asked for")
 
 
 class ProblemDocument(BaseModel):

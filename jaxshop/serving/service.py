@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from jaxshop.serving import logs
+from jaxshop.serving.auth import forbidden
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.jobs import Jobs
 from jaxshop.serving.metrics import Metrics
-from jaxshop.serving.problems import Problem, busy
+from jaxshop.serving.problems import busy
 from jaxshop.serving.settings import Settings
 from jaxshop.serving.workers import Workers
 from jaxshop.support.errors import DeviceError, ShopError
@@ -159,7 +160,11 @@ def service_of(request: Request) -> Service:
     return request.app.state.service
 
 
-def admin_only(request: Request) -> None:
-    """Refuse callers whose key is no administrator's (a FastAPI dependency)."""
-    if not request.scope["caller"].admin:
-        raise Problem(403, "forbidden", "this needs a key of JAXSHOP_ADMIN_KEYS")
+def needs(role: str) -> Callable[[Request], None]:
+    """A FastAPI dependency that refuses callers without a role."""
+
+    def check(request: Request) -> None:
+        if not request.scope["caller"].may(role):
+            raise forbidden(role)
+
+    return check

@@ -14,6 +14,7 @@ from jaxshop.support.environment import named_variables
 from jaxshop.support.errors import ShopError
 from jaxshop.support.machine import is_loopback
 
+SHORTEST_KEY = 16
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -26,7 +27,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="0 lets the system choose; the log says which")
     checkpoint: Path | None = Field(None, description="None: the weights that ship with the package")
 
-    api_keys: SecretStr = Field(SecretStr(""), description="name:key,name:key")
+    read_keys: SecretStr = Field(SecretStr(""), description="name:key,name:key; may look, and have schedules verified")
+    api_keys: SecretStr = Field(SecretStr(""), description="name:key,name:key; may also ask for schedules")
+    release_keys: SecretStr = Field(SecretStr(""), description="name:key,name:key; may also release plans")
     admin_keys: SecretStr = Field(SecretStr(""), description="name:key,name:key; may also reload the model")
     no_auth: bool = Field(False, description="serve without keys, on a loopback address only")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="origins, comma-separated")
@@ -50,6 +53,11 @@ class Settings(BaseSettings):
     unready_s: float = Field(0, ge=0, le=300, description="at a stop, time to serve on with readiness already off")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
+    @property
+    def keys(self) -> dict[str, dict[str, str]]:
+        """Keys by name, by role; raises ShopError where one is malformed or too short."""
+        return {role: parse_keys(getattr(self, name), f"JAXSHOP_{name.upper()}") for role, name in KEY_SETTINGS.items()}
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -62,6 +70,10 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"https?://[^/*\s]+", origin):
                 raise ValueError(f"{origin!r} is no origin such as https://plan.example; * is not allowed")
         return origins
+
+
+KEY_SETTINGS = {"read": "read_keys", "plan": "api_keys", "release": "release_keys", "admin": "admin_keys"}
+"""By role."""
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -78,9 +90,8 @@ def load_settings(**overrides: object) -> Settings:
         settings = Settings(_secrets_dir=credentials, **given)  # type: ignore[arg-type, call-arg]
     if settings.no_auth and not is_loopback(settings.host):
         raise ShopError(f"--no-auth: only on a loopback address, not on {settings.host!r}")
-    keys = parse_keys(settings.api_keys, "JAXSHOP_API_KEYS")
-    parse_keys(settings.admin_keys, "JAXSHOP_ADMIN_KEYS")  # so that a malformed one is refused here, in one line
-    if not settings.no_auth and not keys:
+    keys = settings.keys  # so that a malformed one is refused here, in one line
+    if not settings.no_auth and not any(keys.values()):
         raise ShopError("no API key: set JAXSHOP_API_KEYS=name:key[,name:key], or pass --no-auth on a loopback address")
     return settings
 
@@ -94,6 +105,9 @@ def parse_keys(secret: SecretStr, where: str) -> dict[str, str]:
             raise ShopError(
                 f"{where}: entry {i + 1} is not name:key (a name has letters, digits, dot, dash, underscore)"
             )
+        if len(key) < SHORTEST_KEY:
+            made = "`openssl rand -hex 24` makes one"
+            raise ShopError(f"{where}: the key of {name!r} must have at least {SHORTEST_KEY} characters; {made}")
         if name in keys:
             raise ShopError(f"{where}: entry {i + 1} repeats the name {name!r}")
         keys[name] = key

@@ -140,6 +140,12 @@ class Store:
         with self._transaction() as connection:
             return connection.execute(change).rowcount == 1
 
+    def amend(self, id: str, result: bytes) -> None:
+        """Replace the result of a request that has ended."""
+        change = requests.update().where(requests.c.id == id, requests.c.ended_at.is_not(None))
+        with self._transaction() as connection:
+            connection.execute(change.values(**_packed({"result": result})))
+
     def stop(self, id: str) -> None:
         """Have whoever works on the request end its search with what it has."""
         with self._transaction() as connection:

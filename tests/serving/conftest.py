@@ -28,9 +28,17 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says that it will want another HTTP library one day
     from starlette.testclient import TestClient
 
-KEYS = {"api_keys": "planner:key-of-planner,mes:key-of-mes", "admin_keys": "boss:key-of-boss", "search_s": "0.2"}
-KEYS["store"] = "memory"
-PLANNER, MES, BOSS = ({"X-API-Key": f"key-of-{name}"} for name in ("planner", "mes", "boss"))
+KEYS = {
+    "read_keys": "clerk:the-key-of-the-clerk",
+    "api_keys": "planner:the-key-of-planner,mes:the-key-of-the-mes",
+    "release_keys": "chief:the-key-of-the-chief",
+    "admin_keys": "boss:the-key-of-the-boss",
+    "search_s": "0.2",
+    "store": "memory",
+}
+PLANNER, MES, BOSS, CLERK, CHIEF = (
+    {"X-API-Key": f"the-key-of-{name}"} for name in ("planner", "the-mes", "the-boss", "the-clerk", "the-chief")
+)
 ROOT = Path(__file__).parents[2]
 
 

@@ -8,7 +8,7 @@ import httpx
 
 from tests.shops import shop_body
 
-from .conftest import BOSS, MES
+from .conftest import BOSS, CHIEF, CLERK, MES, PLANNER
 from .replies import problem
 
 Serve = Callable[..., httpx.Client]
@@ -35,10 +35,33 @@ def test_every_route_but_the_open_ones_needs_a_key(serve: Serve) -> None:
             assert refused.headers["www-authenticate"].startswith("Bearer")
     for path in ("/livez", "/readyz", "/", "/static/style.css"):
         assert client.get(path, headers={"X-API-Key": "wrong"}).status_code in (200, 404)
-    assert client.get("/version", headers={"Authorization": "bearer key-of-mes", "X-API-Key": ""}).status_code == 401
+    assert (
+        client.get("/version", headers={"Authorization": "bearer the-key-of-the-mes", "X-API-Key": ""}).status_code
+        == 401
+    )
     del client.headers["X-API-Key"]
     assert client.get("/version").status_code == 401
-    assert client.get("/version", headers={"Authorization": "bearer key-of-mes"}).status_code == 200
+    assert client.get("/version", headers={"Authorization": "bearer the-key-of-the-mes"}).status_code == 200
+
+
+def test_each_role_may_what_those_before_it_may(serve: Serve) -> None:
+    """A reader looks and verifies; a planner plans; a releaser releases; an administrator reloads. Else: 403."""
+    client, body = serve(), shop_body()
+    schedule = client.post("/v1/schedules?samples=0", json=body).json()["schedule"]
+    location = client.post("/v1/schedules", json=body, headers={"Prefer": "respond-async"}).headers["location"]
+    asks = {
+        "read": [("GET", "/v1/models", None), ("GET", "/v1/schedules", None), ("POST", "/v1/schedules:verify", 0)],
+        "plan": [("POST", "/v1/schedules?samples=0", body), ("POST", "/v1/reschedules", {}), ("DELETE", "/no", None)],
+        "release": [("POST", f"{location}:release", None)],
+        "admin": [("POST", "/v1/models:reload", None)],
+    }
+    for place, role in enumerate(asks):
+        for method, path, sent in asks[role]:
+            sent = {"shop": body, "schedule": schedule} if sent == 0 else sent
+            for rank, headers in enumerate((CLERK, PLANNER, CHIEF, BOSS)):
+                asked = client.request(method, path, json=sent, headers=headers)
+                assert (asked.status_code == 403) == (rank < place), (role, path, headers)
+    assert problem(client.delete(location, headers=CLERK), 403)["detail"] == "this needs a key of the role plan"
 
 
 def test_every_answer_carries_security_headers_and_an_id(client: httpx.Client) -> None:
@@ -83,7 +106,7 @@ def test_cors_is_off_unless_an_origin_is_named(serve: Serve) -> None:
 
 def test_without_auth_nobody_is_an_administrator(serve: Serve) -> None:
     """`--no-auth` opens the API, not the reload; a wrong key is still wrong."""
-    client = serve(no_auth=True, api_keys="", admin_keys="boss:key-of-boss")
+    client = serve(no_auth=True, api_keys="", admin_keys="boss:the-key-of-the-boss")
     del client.headers["X-API-Key"]
     assert client.post("/v1/schedules", json=shop_body()).status_code == 200
     problem(client.post("/v1/models:reload"), 403)

@@ -202,7 +202,9 @@ def test_openapi_examples_are_accepted(client: httpx.Client) -> None:
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         return [example["value"] for example in content["examples"].values()]
 
-    for shop in examples("/v1/schedules"):
+    small, source = examples("/v1/schedules")
+    assert source == {"source": "mariadb"}
+    for shop in (small,):
         conforms(client.post("/v1/schedules?max_lot_hours=60&samples=32", json=shop), schemas.ScheduleReply)
     for claim in examples("/v1/schedules:verify"):
         assert conforms(client.post("/v1/schedules:verify", json=claim), schemas.VerifyReply)["valid"]
@@ -211,4 +213,4 @@ def test_openapi_examples_are_accepted(client: httpx.Client) -> None:
         for parameter in document["paths"]["/v1/schedules"]["post"]["parameters"]
         if parameter["in"] == "query"
     }
-    assert options == {"max_lot_hours", "samples", "seed", "time_limit_s", "work", "target_hours"}
+    assert options == {"max_lot_hours", "samples", "seed", "time_limit_s", "work", "target_hours", "write_back"}

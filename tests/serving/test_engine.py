@@ -174,7 +174,7 @@ def test_weights_are_swapped_and_bad_ones_refused(real: Process, checkpoint: Pat
 
 def test_nothing_was_compiled_after_the_warm_up(real: Process) -> None:
     """After all of the above, and a request of every other kind, the counter while serving still stands at 0."""
-    with Client(real.url, "key-of-mes") as client:
+    with Client(real.url, "the-key-of-the-mes") as client:
         reply = client.schedule(small_shop())
         assert client.verify(small_shop(), reply["schedule"])["valid"]
     for path in ("/v1/demo-shop", "/v1/models", "/version", "/openapi.json", "/"):

@@ -27,7 +27,7 @@ from .fakes import FakeEngine
 
 Serve = Callable[..., httpx.Client]
 ASYNC = {"Prefer": "wait=5, respond-async"}
-ANN, BOB, ADMIN = Caller("ann"), Caller("bob"), Caller("boss", admin=True)
+ANN, BOB, ADMIN = Caller("ann"), Caller("bob"), Caller("boss", "admin")
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

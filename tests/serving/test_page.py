@@ -17,7 +17,7 @@ def test_a_dropped_file_becomes_a_schedule(open_page: OpenPage, server: Process)
     """Type the key, drop a shop file, ask for samples: the makespan on the page is the API's."""
     body = shop_body(jobs=10)
     page = open_page(server.url)
-    page.fill("#key", "key-of-planner")
+    page.fill("#key", "the-key-of-planner")
     page.dispatch_event("#key", "change")
     drop(page, body)
     page.fill("[name=samples]", "8")
@@ -29,7 +29,7 @@ def test_a_dropped_file_becomes_a_schedule(open_page: OpenPage, server: Process)
 def test_a_search_is_watched_and_stopped(open_page: OpenPage, server: Process) -> None:  # noqa: F811
     """Take the demo, give it minutes, see the curve and the time left, stop here: the best so far is the schedule."""
     page = open_page(server.url)
-    page.fill("#key", "key-of-planner")
+    page.fill("#key", "the-key-of-planner")
     page.dispatch_event("#key", "change")
     page.click("#demo")
     status(page, "Ready")

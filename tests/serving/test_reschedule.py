@@ -73,7 +73,7 @@ def test_a_schedule_of_another_shop(client: httpx.Client) -> None:
 
 def test_the_client_plans_anew(server: Process) -> None:
     """Over a real socket, by `Client.reschedule`."""
-    with Client(server.url, "key-of-mes") as caller:
+    with Client(server.url, "the-key-of-the-mes") as caller:
         told = {"down": STOPS["down"], "time_limit_s": 0}
         reply = caller.reschedule(presses(), to_json(planned(presses())), 2.5, **told)
     schemas.RescheduleReply.model_validate(reply)

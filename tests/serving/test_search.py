@@ -205,7 +205,7 @@ def test_events_tell_the_whole_curve(serve: Serve) -> None:
 
 def test_the_client_follows_and_stops(server: Process) -> None:
     """`Client.submit` gives a request whose events are followed, which is stopped, and whose result is had."""
-    with Client(server.url, "key-of-mes") as client:
+    with Client(server.url, "the-key-of-the-mes") as client:
         request = client.submit(small_shop(), time_limit_s=300)
         for event in request.events():
             if event["source"] == "search:auto":

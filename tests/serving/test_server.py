@@ -53,10 +53,15 @@ def test_the_server_loads_neither_jax_nor_fastapi_before_it_listens() -> None:
         ([], "", "no API key"),
         (["--no-auth", "--host", "0.0.0.0"], "", "loopback"),
         ([], "name-without-key", "entry 1"),
-        (["--port", "99999"], "a:b", "JAXSHOP_PORT"),
-        (["--host", "192.0.2.1"], "a:b", "cannot listen"),
-        (["--port", "x"], "a:b", "argument --port: invalid int value: 'x'; see serve.py --help"),
-        (["--hots", "h"], "a:b", "unrecognized arguments: --hots h; see serve.py --help"),
+        ([], "ann:short", "the key of 'ann' must have at least 16 characters"),
+        (["--port", "99999"], "a:long-enough-a-key", "JAXSHOP_PORT"),
+        (["--host", "192.0.2.1"], "a:long-enough-a-key", "cannot listen"),
+        (
+            ["--port", "x"],
+            "a:long-enough-a-key",
+            "argument --port: invalid int value: 'x'; see serve.py --help",
+        ),
+        (["--hots", "h"], "a:long-enough-a-key", "unrecognized arguments: --hots h; see serve.py --help"),
     ],
 )
 def test_what_cannot_work_ends_with_2_and_one_line(
@@ -215,7 +220,7 @@ def test_a_full_queue_refuses_and_recovers(narrow: Process) -> None:
     full = narrow.client.post("/v1/schedules", json=shop_body())
     assert (full.status_code, int(full.headers["retry-after"]) >= 1) == (503, True)
     assert narrow.client.delete(location).status_code == 204
-    with Client(narrow.url, "key-of-mes") as client:  # it comes back, as a 503 asks it to
+    with Client(narrow.url, "the-key-of-the-mes") as client:  # it comes back, as a 503 asks it to
         client.schedule(shop_body())
 
 
@@ -223,7 +228,7 @@ def test_a_client_that_goes_away_frees_its_place(narrow: Process) -> None:
     """Its work is abandoned after the chunk under way, and the log has it as 499."""
     with pytest.raises(httpx.ReadTimeout):
         narrow.client.post("/v1/schedules?samples=4000", json=shop_body(name="samples:dawdle"), timeout=0.3)
-    with Client(narrow.url, "key-of-mes") as client:  # it waits, as a 503 asks it to
+    with Client(narrow.url, "the-key-of-the-mes") as client:  # it waits, as a 503 asks it to
         client.schedule(shop_body())
     statuses = [json.loads(line).get("status") for line in narrow.lines if '"request"' in line]
     assert 499 in statuses
@@ -233,7 +238,8 @@ def test_a_body_that_never_comes_is_timed_out(server: Process) -> None:
     """408 after the request timeout; meanwhile others are served."""
     url = httpx.URL(server.url)
     with socket.create_connection((url.host, url.port)) as slow:
-        head = "POST /v1/schedules HTTP/1.1\r\nHost: x\r\nX-API-Key: key-of-mes\r\nContent-Type: application/json\r\n"
+        head = "POST /v1/schedules HTTP/1.1\r\nHost: x\r\nX-API-Key: the-key-of-the-mes\r\n"
+        head += "Content-Type: application/json\r\n"
         slow.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
         assert server.client.post("/v1/schedules", json=shop_body()).status_code == 200
         slow.settimeout(60)
@@ -258,10 +264,10 @@ def test_logs_are_json_with_ids_and_without_secrets(fake_process: Start) -> None
     """Every line is an object; a request's line has its id, route, status and the key's name, never a key."""
     process = fake_process()
     process.await_ready()
-    headers = {"X-Request-ID": "order-17", "Authorization": "Bearer key-of-mes"}
+    headers = {"X-Request-ID": "order-17", "Authorization": "Bearer the-key-of-the-mes"}
     process.client.post("/v1/schedules?samples=0&seed=1", json=shop_body(name="greedy:raise"), headers=headers)
     process.client.get("/version", headers={"X-API-Key": "a-wrong-secret"})
-    process.client.get("/version?key=key-of-boss")
+    process.client.get("/version?key=the-key-of-the-boss")
     assert process.stop() == 0
     entries = [json.loads(line) for line in process.lines]
     mine = [entry for entry in entries if entry.get("request_id") == "order-17"]
@@ -275,7 +281,7 @@ def test_logs_are_json_with_ids_and_without_secrets(fake_process: Start) -> None
 
 def test_the_client_in_three_lines(server: Process) -> None:
     """`Client(url, key).schedule(shop)` takes a Shop or its JSON; what the server refuses is a ServerError."""
-    with Client(server.url, "key-of-mes") as client:
+    with Client(server.url, "the-key-of-the-mes") as client:
         reply = client.schedule(small_shop(), samples=4, seed=1)
         schemas.ScheduleReply.model_validate(reply)
         assert client.schedule(shop_body(), samples=4, seed=1)["schedule"] == reply["schedule"]

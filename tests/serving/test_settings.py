@@ -14,34 +14,34 @@ from jaxshop.support.errors import ShopError
 
 def test_the_environment_is_read_and_arguments_win(monkeypatch: pytest.MonkeyPatch) -> None:
     """`JAXSHOP_*` sets fields; an override that is not None is stronger."""
-    monkeypatch.setenv("JAXSHOP_API_KEYS", "a:1")
+    monkeypatch.setenv("JAXSHOP_API_KEYS", "a:a-key-of-sixteen-characters")
     monkeypatch.setenv("JAXSHOP_PORT", "9000")
     monkeypatch.setenv("JAXSHOP_CORS_ORIGINS", "https://a.example, https://b.example")
     settings = load_settings(port=None, host="::1")
     assert (settings.port, settings.host) == (9000, "::1")
     assert settings.cors_origins == ("https://a.example", "https://b.example")
     assert load_settings(port=1).port == 1
-    assert "1" not in repr(settings.api_keys)
+    assert "sixteen" not in repr(settings.api_keys)
 
 
 def test_systemd_credentials_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keys may come from a credential file instead of the environment."""
-    (tmp_path / "jaxshop_api_keys").write_text("a:from-file\n")
+    (tmp_path / "jaxshop_api_keys").write_text("a:from-file-and-long\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert parse_keys(load_settings().api_keys, "") == {"a": "from-file"}
+    assert parse_keys(load_settings().api_keys, "") == {"a": "from-file-and-long"}
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({}, "no API key"),
-        ({"admin_keys": "a:1"}, "no API key"),
-        ({"api_keys": "a:1", "admin_keys": "a"}, "JAXSHOP_ADMIN_KEYS"),
+        ({"read_keys": "a:fifteen-letters"}, "JAXSHOP_READ_KEYS: the key of 'a' must have at least 16 characters"),
+        ({"api_keys": "a:a-key-of-sixteen-characters", "admin_keys": "a"}, "JAXSHOP_ADMIN_KEYS"),
         ({"no_auth": True, "api_keys": "a"}, "JAXSHOP_API_KEYS"),
         ({"no_auth": True, "host": "0.0.0.0"}, "loopback"),
-        ({"api_keys": "a:1", "port": 70_000}, "JAXSHOP_PORT"),
-        ({"api_keys": "a:1", "cors_origins": "*"}, "JAXSHOP_CORS_ORIGINS"),
-        ({"api_keys": "a:1", "queue": "many"}, "JAXSHOP_QUEUE"),
+        ({"api_keys": "a:a-key-of-sixteen-characters", "port": 70_000}, "JAXSHOP_PORT"),
+        ({"api_keys": "a:a-key-of-sixteen-characters", "cors_origins": "*"}, "JAXSHOP_CORS_ORIGINS"),
+        ({"api_keys": "a:a-key-of-sixteen-characters", "queue": "many"}, "JAXSHOP_QUEUE"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(given: dict[str, object], message: str) -> None:
@@ -51,7 +51,9 @@ def test_what_cannot_work_is_refused_in_one_line(given: dict[str, object], messa
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["secret", "a:", ":secret", "a b:secret", "a:secret,a:other", "a:se\ncret"])
+@pytest.mark.parametrize(
+    "text", ["secret", "a:", ":secret", "a b:secret", "a:secret-of-16-letters,a:secret-of-16-letters", "a:se\ncret"]
+)
 def test_malformed_keys_are_refused_without_showing_them(text: str) -> None:
     """Messages say which entry is wrong and never what stands there."""
     with pytest.raises(ShopError, match="JAXSHOP_API_KEYS: entry") as caught:
@@ -66,9 +68,9 @@ def test_no_auth_serves_a_loopback_address() -> None:
 
 def test_a_key_ring_knows_names_and_holds_no_key() -> None:
     """Callers are told apart by name; any text is a valid question; the administrator's role wins."""
-    ring = KeyRing({"a": "one", "b": "two"}, {"boss": "two"})
+    ring = KeyRing({"plan": {"a": "one", "b": "two"}, "admin": {"boss": "two"}})
     assert ring.identify("one") == Caller("a")
-    assert ring.identify("two") == Caller("boss", admin=True)
+    assert ring.identify("two") == Caller("boss", "admin")
     for wrong in ("", "on", "onee", "ONE", "\udc80", "é" * 1000):
         assert ring.identify(wrong) is None
     assert b"one" not in repr(vars(ring)).encode()

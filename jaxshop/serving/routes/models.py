@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
 from jaxshop.serving.schemas import ModelInfo, Models
-from jaxshop.serving.service import Service, admin_only, service_of
+from jaxshop.serving.service import Service, needs, service_of
 from jaxshop.serving.shop_schemas import ShopFile
 
 routes = APIRouter(tags=["models"])
@@ -22,7 +22,7 @@ async def models(service: ServiceOf) -> dict[str, Any]:
     return service.planner.models()
 
 
-@routes.post("/v1/models:reload", response_model=ModelInfo, dependencies=[Depends(admin_only)])
+@routes.post("/v1/models:reload", response_model=ModelInfo, dependencies=[Depends(needs("admin"))])
 async def reload(service: ServiceOf) -> dict[str, Any]:
     """Read the checkpoint again, try it on a canary shop, then use it; on a 409 the old model stays."""
     return await asyncio.to_thread(service.planner.reload)

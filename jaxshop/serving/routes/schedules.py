@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import ClientDisconnect
@@ -20,11 +20,24 @@ from jaxshop.serving.background import BUDGET, patience, too_late
 from jaxshop.serving.jobs import Ask, Job
 from jaxshop.serving.problems import Problem
 from jaxshop.serving.reschedule_schemas import RescheduleReply
-from jaxshop.serving.schemas import JobList, JobProgress, JobState, Options, Page, ScheduleReply, VerifyReply
-from jaxshop.serving.service import Service, service_of
+from jaxshop.serving.schemas import (
+    JobList,
+    JobProgress,
+    JobState,
+    Options,
+    Page,
+    Plans,
+    ReleasedPlan,
+    ScheduleReply,
+    StoredPlan,
+    VerifyReply,
+)
+from jaxshop.serving.service import Service, needs, service_of
 from jaxshop.serving.workers import Search
 
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+SCHEDULE_ID = re.compile(r"[0-9a-f]{64}")
 
 routes = APIRouter(prefix="/v1", tags=["schedules"])
 ServiceOf = Annotated[Service, Depends(service_of)]
@@ -73,11 +86,11 @@ async def schedule(
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise Problem(422, "invalid-input", "Idempotency-Key: must be 1 to 255 printable ASCII characters, no blanks")
     later = "respond-async" in (wish.partition(";")[0].strip().lower() for wish in prefer.split(","))
-    if later or idempotency_key is not None:
+    if later or idempotency_key is not None or options.write_back:
         ask = Ask(options.model_dump_json(exclude_unset=True).encode(), body, options.samples, idempotency_key)
         job = await service.jobs.submit(request.scope["caller"], ask)
         if not later:
-            return await _ended(service, job)
+            return await _ended(service, job, options.write_back)
         headers = {"Location": f"/v1/schedules/{job.id}", "Preference-Applied": "respond-async"}
         return Response(job.document(), 202, headers, "application/json")
 
@@ -154,8 +167,49 @@ async def stop_job(job: JobOf, service: ServiceOf) -> Response:
     return Response(json.dumps(job.progress()), 202, media_type="application/json")
 
 
-async def _ended(service: Service, job: Job) -> Response:
-    """The answer of a request that goes on where its client goes away, to be asked for again by its key."""
+@routes.post("/schedules/{id}:write-back", response_model=StoredPlan)
+async def write_back(request: Request, job: JobOf, service: ServiceOf) -> dict[str, Any]:
+    """Store the plan of an asynchronous request in the database, where that was away or nobody had asked for it."""
+    from jaxshop.serving import database
+
+    if job.result is None:
+        raise Problem(409, "no-result", "this request has no schedule to store")
+    query, author = json.loads(job.ask.query), request.scope["caller"].name
+    result = await asyncio.to_thread(database.store_again, job.result, query, author)
+    await service.jobs.amend(job, result)
+    return json.loads(result)["stored"]
+
+
+@routes.post("/schedules/{id}:release", response_model=ReleasedPlan, dependencies=[Depends(needs("release"))])
+async def release(
+    request: Request,
+    service: ServiceOf,
+    id: Annotated[str, Path(description="of the plan in the database, or of the request that stored it")],
+    replaces: Annotated[str | None, Query(description="the plan that is released now, if another than before")] = None,
+) -> dict[str, Any]:
+    """Make a stored plan the one that the floor works by; whoever comes second gets a 409."""
+    from jaxshop.serving import database
+
+    caller = request.scope["caller"]
+    stored: str | None = id
+    if not SCHEDULE_ID.fullmatch(id):
+        result = json.loads((await service.jobs.get(id, caller)).result or b"{}")
+        stored = (result.get("stored") or {}).get("schedule_id")
+    if stored is None:
+        raise Problem(409, "not-stored", "this request's plan is not in the database: POST :write-back stores it")
+    return await asyncio.to_thread(database.release, stored, caller.name, replaces)
+
+
+@routes.get("/plans", response_model=Plans)
+async def plans(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
+    """List the plans in the database, the latest first."""
+    from jaxshop.serving import database
+
+    return await asyncio.to_thread(database.plans, limit)
+
+
+async def _ended(service: Service, job: Job, stored: bool) -> Response:
+    """The answer of a request that goes on where its client goes away; a 503 where it was to be stored, and is not."""
     timeout = service.settings.request_timeout_s
     try:
         async with asyncio.timeout(timeout):
@@ -167,7 +221,11 @@ async def _ended(service: Service, job: Job) -> Response:
         job = await service.jobs.get(job.id, Caller(job.owner))
     if job.problem is not None:
         raise job.problem
-    return Response(job.result, headers={"Location": f"/v1/schedules/{job.id}"}, media_type="application/json")
+    headers = {"Location": f"/v1/schedules/{job.id}"}
+    if stored and (error := json.loads(job.result or b"")["stored"]["error"]):
+        detail = f"{error}; GET {headers['Location']} has it, POST {headers['Location']}:write-back stores it"
+        raise Problem(503, "not-stored", detail, headers=headers)
+    return Response(job.result, headers=headers, media_type="application/json")
 
 
 async def _while_connected(

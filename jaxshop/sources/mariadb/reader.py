@@ -66,6 +66,7 @@ def read(settings: DbSettings | None = None) -> Reading:
 
     Raises:
         RefusedRowsError: holds a fault for every faulty row, naming table, key, column and value.
+        ConnectionLostError: the server is not there.
         ShopError: the database cannot be read.
     """
     settings = settings or load_settings()
@@ -76,7 +77,7 @@ def read(settings: DbSettings | None = None) -> Reading:
                 return read_from(database, settings)
         except ConnectionLostError as lost:
             if attempt == settings.retries:
-                raise ShopError(f"{lost} (tried {attempt + 1} times)" if attempt else str(lost)) from None
+                raise ConnectionLostError(f"{lost} (tried {attempt + 1} times)" if attempt else str(lost)) from None
         time.sleep(FIRST_WAIT_S * 2**attempt)
         attempt += 1
 

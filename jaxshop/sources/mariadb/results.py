@@ -7,13 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from jaxshop.schedule import Schedule, verify
 from jaxshop.shop import LotPlan, gap_percent
 from jaxshop.sources.mariadb.connection import ConnectionLostError, Database, DuplicateKeyError, connect, existing
 from jaxshop.sources.mariadb.settings import DbSettings, load_settings
-from jaxshop.sources.mariadb.values import at, to_hours
+from jaxshop.sources.mariadb.values import at, iso, to_hours
 from jaxshop.sources.snapshot import is_real_data
 from jaxshop.support.errors import ShopError
 
@@ -163,6 +164,26 @@ def release(
             if attempt == ATTEMPTS:
                 raise
             attempt += 1
+
+
+def plans(most: int, settings: DbSettings | None = None) -> list[dict[str, Any]]:
+    """The latest plans, the latest first: what is stored of each but its operations, JSON types only; dates are UTC."""
+    columns = f"{SCHEDULE_COLUMNS}, status, released_at, released_by".split(", ")
+    source = f"SELECT {', '.join(columns)} FROM `schedules` ORDER BY `created_at` DESC, `schedule_id` LIMIT ?"
+    with connect(settings or load_settings(), writer=True) as database:
+        _check_columns(database)
+        rows = database.query("schedules", source, (most,))
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    return [
+        {name: _plain(value) for name, value in row.items()} | {"options": json.loads(row["options"] or "{}")}
+        for row in found
+    ]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return iso(value.replace(tzinfo=UTC))
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _release(database: Database, schedule_id: str, by: str | None, replaces: str | None) -> Released:
