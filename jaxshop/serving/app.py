@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.gzip import GZipMiddleware
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from jaxshop.serving import openapi
 from jaxshop.serving.auth import Authentication, KeyRing
-from jaxshop.serving.middleware import BodyLimit, Record
+from jaxshop.serving.middleware import BodyLimit, Inflate, Record
 from jaxshop.serving.problems import Problem
-from jaxshop.serving.routes import models, operation, page, schedules
+from jaxshop.serving.routes import docs, models, operation, page, schedules
 from jaxshop.serving.service import Service
 
 
@@ -30,11 +32,12 @@ def create_app(service: Service) -> FastAPI:
         yield
         await service.stop()
 
-    # No interactive documentation: its scripts would come from another host.
+    # FastAPI's own documentation takes its scripts from another host.
     app = FastAPI(title="jaxshop", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     for routes in (operation.open_routes, operation.routes, models.routes, schedules.routes):
         app.include_router(routes)
+    docs.mount(app)
     page.mount(app)
     openapi.install(app)
     app.add_exception_handler(Problem, _problem)  # type: ignore[arg-type]
@@ -43,6 +46,8 @@ def create_app(service: Service) -> FastAPI:
 
     # The last one added is the first to see a request.
     app.add_middleware(BodyLimit, most=int(settings.max_body_mb * 2**20))
+    app.add_middleware(Inflate)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(Authentication, keys=KeyRing(settings.keys), required=not settings.no_auth)
     if settings.cors_origins:
         app.add_middleware(
@@ -61,9 +66,19 @@ async def _problem(request: Request, problem: Problem) -> Response:
 
 
 async def _validation(request: Request, error: RequestValidationError) -> Response:
-    errors = [{"path": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
+    errors = [{"path": ".".join(map(str, e["loc"])), "message": _told(request, e)} for e in error.errors()]
     first = errors[0]
     return Problem(422, "invalid-input", f"{first['path']}: {first['message']}", errors=errors).response()
+
+
+def _told(request: Request, fault: dict[str, Any]) -> str:
+    """What is wrong with a value; of an option that there is not, which ones there are."""
+    if fault["type"] != "extra_forbidden" or fault["loc"][0] != "query":
+        return fault["msg"]
+    path = getattr(request.scope.get("route"), "path", "")
+    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
+    known = sorted(entry["name"] for entry in operation.get("parameters", ()) if entry["in"] == "query")
+    return f"unknown option; the known ones are {', '.join(known)}"
 
 
 async def _http(request: Request, error: HTTPException) -> Response:

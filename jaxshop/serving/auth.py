@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jaxshop.serving.problems import Problem
 
-OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/favicon.ico"})
-OPEN_PREFIX = "/static/"
+OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/favicon.ico", "/docs", "/openapi.json"})
+OPEN_PREFIXES = ("/static/", "/docs/")
 READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -108,7 +108,7 @@ def _presented(headers: Headers) -> str | None:
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(OPEN_PREFIX)
+    return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
 
 
 def _digest(key: str) -> bytes:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,51 @@ from jaxshop.sources.report import load_and_report
 BUSY = (429, 503)
 
 
-class ServerError(Exception):
-    """The server said no; `status` is the HTTP status, `problem` the RFC 9457 document."""
+class JaxshopError(Exception):
+    """Whatever goes wrong between this client and the server."""
+
+
+class UnreachableError(JaxshopError):
+    """There is no connection to the server, or it broke, or took too long."""
+
+
+class ServerError(JaxshopError):
+    """The server said no; `status` is the HTTP status, `problem` the RFC 9457 document, `kind` its stable name."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]):
         super().__init__(f"{status}: {problem.get('detail') or problem.get('title') or 'no detail'}")
         self.status, self.problem = status, dict(problem)
+        self.kind = str(problem.get("type", "")).rpartition(":")[2]
+
+
+class RefusedError(ServerError):
+    """The request has faults (400 to 422); `errors` lists path and message of each."""
+
+    @property
+    def errors(self) -> list[dict[str, str]]:
+        """Path and message of each fault."""
+        return list(self.problem.get("errors") or ())
+
+
+class ForbiddenError(ServerError):
+    """No key, an unknown one, or one whose role may not do this."""
+
+
+class NotFoundError(ServerError):
+    """There is no such request (any more)."""
+
+
+class BusyError(ServerError):
+    """The server was busy, or not ready, or its database away, for as long as the client was to wait."""
+
+
+KINDS = {401: ForbiddenError, 403: ForbiddenError, 404: NotFoundError, 429: BusyError, 503: BusyError}
+
+
+def error_of(status: int, problem: Mapping[str, Any]) -> ServerError:
+    """The error that stands for a status."""
+    other = RefusedError if 400 <= status < 500 and status != 499 else ServerError
+    return KINDS.get(status, other)(status, problem)
 
 
 class Client:
@@ -58,16 +98,56 @@ class Client:
 
         Raises:
             ServerError: the server refused or failed.
-            httpx.HTTPError: there is no connection.
+            UnreachableError: there is no connection.
             ShopError: the shop could not be loaded.
         """
         return self._ask("POST", "/v1/schedules", json=_document(shop), params=options)
 
-    def submit(self, shop: Shop | Mapping[str, Any] | str | os.PathLike[str], **options: Any) -> Submitted:
-        """Ask for a schedule in the background, to follow the search and to stop it; takes what `schedule` takes."""
+    def submit(
+        self,
+        shop: Shop | Mapping[str, Any] | str | os.PathLike[str],
+        *,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> Submitted:
+        """Ask for a schedule in the background, to follow the search and to stop it; takes what `schedule` takes.
+
+        With the same idempotency key and the same request again this is the request of then, whatever became of it.
+        """
         headers = {"Prefer": "respond-async"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
         accepted = self._ask("POST", "/v1/schedules", json=_document(shop), params=options, headers=headers)
         return Submitted(self, f"/v1/schedules/{accepted['id']}")
+
+    def submitted(self, id: str) -> Submitted:
+        """A request in the background, by its id: of this client or of an earlier one."""
+        return Submitted(self, f"/v1/schedules/{id}")
+
+    def wait(self, id: str, timeout_s: float | None = None) -> dict[str, Any]:
+        """Wait for the reply of a request in the background; UnreachableError where it takes longer."""
+        return self.submitted(id).result(timeout_s)
+
+    def events(self, id: str) -> Iterator[dict[str, Any]]:
+        """Yield how far a request in the background is, until it has ended."""
+        return self.submitted(id).events()
+
+    def cancel(self, id: str) -> None:
+        """Cancel a request in the background, or have its result forgotten."""
+        self.submitted(id).forget()
+
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """Yield the requests in the background that this key has asked for, the latest first."""
+        before: dict[str, Any] | None = {}
+        while before is not None:
+            page = self._ask("GET", "/v1/schedules", params=before)
+            yield from page["schedules"]
+            before = {"before": page["next"]} if page["next"] else None
+
+    def release(self, id: str, replaces: str | None = None) -> dict[str, Any]:
+        """Release a plan that is stored in the server's database; RefusedError where another one was quicker."""
+        params = {} if replaces is None else {"replaces": replaces}
+        return self._ask("POST", f"/v1/schedules/{id}:release", params=params)
 
     def verify(
         self, shop: Shop | Mapping[str, Any] | str | os.PathLike[str], schedule: Mapping[str, Any]
@@ -104,12 +184,13 @@ class Client:
     def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         give_up = time.monotonic() + self._timeout
         while True:
-            response = self._http.request(method, path, **request)
+            with _reached():
+                response = self._http.request(method, path, **request)
             if response.is_success:
                 return response.json() if response.content else {}
             pause = _seconds(response.headers.get("Retry-After"))
             if response.status_code not in BUSY or pause is None or time.monotonic() + pause > give_up:
-                raise ServerError(response.status_code, _problem(response))
+                raise error_of(response.status_code, _problem(response))
             time.sleep(pause)
 
 
@@ -127,10 +208,10 @@ class Submitted:
         `objective_hours`, `lower_bound_hours`, `gap_percent`, `source` and `seconds` are of the best so far, None as
         long as there is none.
         """
-        with self.client._http.stream("GET", f"{self.path}/events") as response:
+        with _reached(), self.client._http.stream("GET", f"{self.path}/events") as response:
             if not response.is_success:
                 response.read()
-                raise ServerError(response.status_code, _problem(response))
+                raise error_of(response.status_code, _problem(response))
             name = ""
             for line in response.iter_lines():
                 field, _, value = line.partition(": ")
@@ -142,19 +223,41 @@ class Submitted:
         """End the search here; the best schedule so far becomes the result."""
         self.client._ask("POST", f"{self.path}:stop")
 
-    def result(self) -> dict[str, Any]:
-        """Wait for the reply, as `Client.schedule` returns it; raises ServerError where there will be none."""
+    @property
+    def id(self) -> str:
+        """Its name on the server, by which another client finds it again."""
+        return self.path.rpartition("/")[2]
+
+    def result(self, timeout_s: float | None = None) -> dict[str, Any]:
+        """Wait for the reply, as `Client.schedule` returns it.
+
+        Raises:
+            ServerError: there will be none.
+            UnreachableError: there was none in time, or there is no connection.
+        """
+        began = time.monotonic()
         while True:
             state = self.client._ask("GET", self.path)
             if state["result"] is not None:
                 return state["result"]
             if state["error"] is not None:
-                raise ServerError(state["error"]["status"], state["error"])
+                raise error_of(state["error"]["status"], state["error"])
+            if timeout_s is not None and time.monotonic() - began > timeout_s:
+                raise UnreachableError(f"{self.path}: {state['status']}, no result within {timeout_s:g} s")
             time.sleep(0.1)
 
     def forget(self) -> None:
         """Cancel it, or have its result forgotten."""
         self.client._ask("DELETE", self.path)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Turn what the connection raises into our own."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise UnreachableError(str(error) or type(error).__name__) from error
 
 
 def _document(shop: Shop | Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:

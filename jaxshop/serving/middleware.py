@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import uuid
+import zlib
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -30,6 +31,10 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+
+UNPACKED = 2**20
+"""Bytes that a body is unpacked at a time."""
 
 
 class Record:
@@ -120,8 +125,48 @@ class BodyLimit:
         await self.app(scope, receive_counted, send)
 
 
+class Inflate:
+    """Unpacks bodies of `Content-Encoding: gzip`, a piece at a time, so that a limit behind it sees what comes out."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        coding = Headers(scope=scope).get("content-encoding", "").strip().lower() if scope["type"] == "http" else ""
+        if coding in ("", "identity"):
+            await self.app(scope, receive, send)
+            return
+        if coding not in ("gzip", "x-gzip"):
+            problem = Problem(415, "content-encoding", "send the body plain, or with Content-Encoding: gzip")
+            await problem.response()(scope, receive, send)
+            return
+        unpacker, kept, more = zlib.decompressobj(16 + zlib.MAX_WBITS), b"", True
+
+        async def receive_unpacked() -> Message:
+            nonlocal kept, more
+            if not kept and more:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return message
+                kept, more = message.get("body", b""), message.get("more_body", False)
+            elif not kept:
+                return await receive()  # the client going away
+            try:
+                piece = unpacker.decompress(kept, UNPACKED)
+            except zlib.error:
+                raise Problem(422, "invalid-input", "body: is not gzip, as Content-Encoding says") from None
+            kept = unpacker.unconsumed_tail
+            if not more and not kept and not unpacker.eof:
+                raise Problem(422, "invalid-input", "body: ends before its gzip stream does")
+            return {"type": "http.request", "body": piece, "more_body": more or bool(kept)}
+
+        headers = [(k, v) for k, v in scope["headers"] if k not in (b"content-encoding", b"content-length")]
+        await self.app({**scope, "headers": headers}, receive_unpacked, send)
+
+
 def _add_headers(headers: MutableHeaders, path: str, request: str) -> None:
-    page = path == "/" or path.startswith("/static/")
+    page = path in ("/", "/docs") or path.startswith(("/static/", "/docs/"))
     headers["X-Request-ID"] = request
     headers["Content-Security-Policy"] = PAGE_POLICY if page else API_POLICY
     for key, value in SECURITY_HEADERS.items():

@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from jaxshop.serving import problems
+from jaxshop.serving.examples import EXAMPLES, SCHEDULE
 from jaxshop.serving.reschedule_schemas import RescheduleRequest
 from jaxshop.serving.schemas import ProblemDocument, ScheduleRequest, VerifyRequest
 from jaxshop.serving.shop_schemas import SHOP_EXAMPLE
-from jaxshop.shop import fingerprint, parse_shop
 
 REF = "#/components/schemas/{model}"
 BODIES: dict[str, type[BaseModel]] = {
@@ -94,12 +94,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(unused, None)
 
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             if path not in OPEN:
                 operation["security"] = [{"key": []}, {"bearer": []}]
                 _add_problems(operation, _ANY | PROBLEMS[path])
             if path in BODIES:
                 _add_body(operation, BODIES[path])
+            for status, example in EXAMPLES.get(path, {}).get(method, {}).items():
+                operation["responses"][status]["content"]["application/json"]["example"] = example
     return document
 
 
@@ -115,21 +117,10 @@ def _add_problems(operation: dict[str, Any], kinds: dict[int, str]) -> None:
 
 def _add_body(operation: dict[str, Any], model: type[BaseModel]) -> None:
     content: dict[str, Any] = {"schema": {"$ref": REF.format(model=model.__name__)}}
-    example = SHOP_EXAMPLE if model is ScheduleRequest else {"shop": SHOP_EXAMPLE, "schedule": _schedule_example()}
+    example = SHOP_EXAMPLE if model is ScheduleRequest else {"shop": SHOP_EXAMPLE, "schedule": SCHEDULE}
     if model is RescheduleRequest:
         example = example | {"now": 1.0, "down": [{"machine": "PP09", "from": 1.0, "to": 3.0}], "drop": []}
     content["examples"] = {"small": {"summary": "Three machines, two jobs", "value": example}}
     if model is ScheduleRequest:
         content["examples"]["database"] = {"summary": "The shop in the server's database", "value": SOURCE}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-
-
-def _schedule_example() -> dict[str, Any]:
-    """A valid schedule of the example shop."""
-    rows = [
-        {"job": "A", "lot": 0, "operation": "A/1", "machine": "SW01", "start": 0, "end": 5400},
-        {"job": "A", "lot": 0, "operation": "A/2", "machine": "PP10", "start": 5400, "end": 16200},
-        {"job": "B", "lot": 0, "operation": "B/1", "machine": "PP09", "start": 0, "end": 15300},
-    ]
-    head = {"format": "jaxshop-schedule/1", "shop": fingerprint(parse_shop(SHOP_EXAMPLE, "the example"))}
-    return head | {"max_lot_hours": None, "makespan": 4.5, "operations": rows}

@@ -205,7 +205,7 @@ class Planner:
         violations = verify(self._plan(shop, schedule.max_lot_hours, "schedule.max_lot_hours"), schedule)
         document = {
             "valid": not violations,
-            "violations": violations[:MOST_ERRORS],
+            "violations": [violation.document() for violation in violations[:MOST_ERRORS]],
             "violation_count": len(violations),
             "makespan_hours": schedule.makespan / TICKS_PER_HOUR,
         }

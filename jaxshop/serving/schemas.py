@@ -134,11 +134,27 @@ class VerifyRequest(Strict):
     schedule: ScheduleFile
 
 
+class ViolationEntry(Strict):
+    """What is wrong with a schedule; null what does not apply."""
+
+    code: str = Field(
+        description="other-shop, other-lots, makespan, missing, repeated, unknown, fixed, ineligible, not-available, "
+        "not-released, duration, closed, stopped, route or overlap"
+    )
+    text: str
+    job: str | None
+    lot: int | None
+    operation: str | None
+    machine: str | None
+    start: int | None = Field(description="ticks")
+    end: int | None = Field(description="ticks")
+
+
 class VerifyReply(Strict):
     """What the verifier found; `violations` lists the first 100."""
 
     valid: bool
-    violations: list[str]
+    violations: list[ViolationEntry]
     violation_count: int
     makespan_hours: float
 

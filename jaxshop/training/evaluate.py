@@ -107,7 +107,7 @@ def verified(plan: LotPlan, dispatch: Dispatch, what: str) -> Schedule:
         InvalidScheduleError: names `what` and the first violation.
     """
     schedule = to_schedule(plan, dispatch)
-    violations = verify(plan, schedule)
+    violations: list[str] = [*verify(plan, schedule)]
     if not violations and schedule.makespan != int(dispatch.makespan):
         violations = [f"ends after {schedule.makespan} ticks, not after {int(dispatch.makespan)} as played"]
     if violations:

@@ -23,8 +23,7 @@ def test_every_route_but_the_open_ones_needs_a_key(serve: Serve) -> None:
     closed = {(path, method) for path, method in paths if path not in ("/livez", "/readyz")}
     assert len(closed) >= 9
     for path, method in closed | {
-        ("/openapi.json", "get"),
-        ("/docs", "get"),
+        ("/docsx", "get"),
         ("/nothing", "get"),
         ("/v1/", "post"),
         ("/staticx", "get"),
@@ -33,7 +32,7 @@ def test_every_route_but_the_open_ones_needs_a_key(serve: Serve) -> None:
             refused = client.request(method, path, headers=headers)
             assert problem(refused, 401)["type"].endswith("unauthenticated")
             assert refused.headers["www-authenticate"].startswith("Bearer")
-    for path in ("/livez", "/readyz", "/", "/static/style.css"):
+    for path in ("/livez", "/readyz", "/", "/static/style.css", "/docs", "/docs/docs.js", "/openapi.json"):
         assert client.get(path, headers={"X-API-Key": "wrong"}).status_code in (200, 404)
     assert (
         client.get("/version", headers={"Authorization": "bearer the-key-of-the-mes", "X-API-Key": ""}).status_code

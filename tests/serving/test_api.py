@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -13,6 +15,7 @@ from fastapi import FastAPI
 
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving import schemas
+from jaxshop.serving.examples import EXAMPLES
 from jaxshop.shop import fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import DeviceError
 from tests.plant import changed, plant
@@ -214,3 +217,55 @@ def test_openapi_examples_are_accepted(client: httpx.Client) -> None:
         if parameter["in"] == "query"
     }
     assert options == {"max_lot_hours", "samples", "seed", "time_limit_s", "work", "target_hours", "write_back"}
+
+
+def test_bodies_and_replies_may_be_packed(client: httpx.Client) -> None:
+    """gzip both ways gives the reply of a plain request; who cannot unpack gets it plain."""
+    body, head = json.dumps(shop_body()).encode(), {"Content-Type": "application/json"}
+    packed = client.post(
+        "/v1/schedules?samples=1", content=gzip.compress(body), headers=head | {"Content-Encoding": "gzip"}
+    )
+    plain = client.post("/v1/schedules?samples=1", content=body, headers=head | {"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+    assert packed.json()["schedule"] == plain.json()["schedule"]
+
+
+def test_the_documentation_is_read_without_a_key_and_loads_nothing_from_elsewhere(client: httpx.Client) -> None:
+    """The page, its files and the document; the policy allows no other host, and no script in the page."""
+    page = client.get("/docs", headers={"X-API-Key": ""})
+    assert (page.status_code, "script-src 'self'" in page.headers["content-security-policy"]) == (200, True)
+    names = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(names) == 3
+    for name in [*names, "/openapi.json"]:
+        assert (name[0], client.get(name, headers={"X-API-Key": ""}).status_code) == ("/", 200)
+
+
+def test_examples_of_replies_are_of_the_documented_shape() -> None:
+    """Each validates as what its route returns."""
+    shapes = {
+        ("/v1/schedules", "post", "200"): schemas.ScheduleReply,
+        ("/v1/schedules", "post", "202"): schemas.JobState,
+        ("/v1/schedules", "get", "200"): schemas.JobList,
+        ("/v1/schedules:verify", "post", "200"): schemas.VerifyReply,
+        ("/v1/schedules/{id}", "get", "200"): schemas.JobState,
+        ("/v1/schedules/{id}:release", "post", "200"): schemas.ReleasedPlan,
+    }
+    found = {(p, m, s): e for p, methods in EXAMPLES.items() for m, of in methods.items() for s, e in of.items()}
+    assert found.keys() == shapes.keys()
+    for place, shape in shapes.items():
+        shape.model_validate(found[place])
+
+
+def test_violations_say_where_they_are(client: httpx.Client) -> None:
+    """Code, job, operation, machine and ticks; of a schedule of another shop one line, and nothing that follows."""
+    shop = shop_body()
+    schedule = client.post("/v1/schedules?samples=0", json=shop).json()["schedule"]
+    row = schedule["operations"][0]
+    row["end"] += 7
+    ask = {"shop": shop, "schedule": schedule}
+    found = conforms(client.post("/v1/schedules:verify", json=ask), schemas.VerifyReply)["violations"]
+    wrong = next(entry for entry in found if entry["code"] == "duration")
+    assert {key: wrong[key] for key in row} == row
+    other = {"shop": shop | {"jobs": shop["jobs"][1:]}, "schedule": schedule}
+    told = conforms(client.post("/v1/schedules:verify", json=other), schemas.VerifyReply)
+    assert ([entry["code"] for entry in told["violations"]], told["violation_count"]) == (["other-shop"], 1)

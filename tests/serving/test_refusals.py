@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -105,6 +106,30 @@ def test_options_are_strict(client: httpx.Client, query: str) -> None:
     """Unknown options and values out of range are refused by name; so are lot sizes that set-ups alone reach."""
     document = problem(client.post(f"/v1/schedules?{query}", json=shop_body()), 422)
     assert query.partition("=")[0] in {error["path"].removeprefix("query.") for error in document["errors"]}
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/schedules"), ("GET", "/v1/schedules")])
+def test_an_unknown_option_is_answered_with_the_known_ones(client: httpx.Client, method: str, path: str) -> None:
+    """The message lists what the route takes."""
+    told = problem(client.request(method, f"{path}?sample=3", json=shop_body()), 422)["errors"][0]
+    known = {
+        "POST": "max_lot_hours, samples, seed, target_hours, time_limit_s, work, write_back",
+        "GET": "before, limit",
+    }
+    assert told["path"] == "query.sample"
+    assert told["message"].startswith(f"unknown option; the known ones are {known[method][:12]}")
+
+
+def test_what_is_no_gzip_is_refused(client: httpx.Client) -> None:
+    """Bytes that are none, a stream that ends early, another coding, and what unpacks to more than a body may have."""
+    kind = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    whole = gzip.compress(json.dumps(shop_body()).encode())
+    for content in (b"{}", whole[:-9]):
+        assert "gzip" in problem(client.post("/v1/schedules", content=content, headers=kind), 422)["detail"]
+    problem(client.post("/v1/schedules", content=whole, headers=kind | {"Content-Encoding": "br"}), 415)
+    bomb = gzip.compress(b" " * 2**25)
+    assert len(bomb) < 2**16
+    problem(client.post("/v1/schedules", content=bomb, headers=kind), 413)
 
 
 def test_limits_are_named(client: httpx.Client) -> None:

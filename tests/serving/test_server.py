@@ -16,7 +16,14 @@ import httpx
 import pytest
 
 from jaxshop.serving import schemas
-from jaxshop.serving.client import Client, ServerError
+from jaxshop.serving.client import (
+    Client,
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+    ServerError,
+    UnreachableError,
+)
 from jaxshop.serving.server import _listen, main
 from tests.shops import shop_body, small_shop
 
@@ -289,8 +296,29 @@ def test_the_client_in_three_lines(server: Process) -> None:
         assert client.models()[0]["name"] == "fake"
         with pytest.raises(ServerError, match="sample"):
             client.schedule(small_shop(), sample=3)
-    with pytest.raises(ServerError, match="401"):
+        with pytest.raises(RefusedError, match="sample") as caught:
+            client.schedule(small_shop(), sample=3)
+        assert (caught.value.kind, caught.value.errors[0]["path"]) == ("invalid-input", "query.sample")
+        with pytest.raises(NotFoundError):
+            client.wait("nothing")
+    with pytest.raises(ForbiddenError, match="401"):
         Client(server.url, "wrong").models()
+    with pytest.raises(UnreachableError):
+        Client("http://127.0.0.1:1").models()
+
+
+def test_the_client_finds_its_requests_again(server: Process) -> None:
+    """What one client has submitted another waits for, follows and cancels by its id; a key asks once."""
+    with Client(server.url, "the-key-of-the-mes") as client:
+        asked = client.submit(small_shop(), samples=1, idempotency_key="mes-1")
+    with Client(server.url, "the-key-of-the-mes") as client:
+        assert client.submit(small_shop(), samples=1, idempotency_key="mes-1").id == asked.id
+        assert client.wait(asked.id, timeout_s=30)["schedule"]["operations"]
+        assert all(event["status"] for event in client.events(asked.id))
+        assert asked.id in [entry["id"] for entry in client.requests()]
+        client.cancel(asked.id)
+        with pytest.raises(NotFoundError):
+            client.wait(asked.id)
 
 
 def test_the_client_comes_back_when_the_server_is_busy() -> None:

@@ -70,7 +70,7 @@ Body = Annotated[bytes, Depends(body_of)]
             "model": ScheduleReply,
             "description": "A verified schedule; times are in the Server-Timing header",
         },
-        202: {"model": JobProgress, "description": "Accepted; the Location header names the status resource"},
+        202: {"model": JobState, "description": "Accepted; the Location header names the status resource"},
     },
 )
 async def schedule(
