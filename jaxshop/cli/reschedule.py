@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jaxshop.cli.arguments import NUMBER, add_command, count, load, positive_count, seconds, ticks, weight
-from jaxshop.schedule.events import Down, Events, Told
+from jaxshop.schedule.events import Down, Events, Kept, Told
 from jaxshop.shop import TICKS_PER_HOUR, Job, Shop
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def add_reschedule(commands: Any) -> None:
     parser.add_argument(
         "--worked", type=_told, action="append", default=[], metavar="OPERATION:H", help="H hours of it are done"
     )
+    parser.add_argument("--keep", action="append", default=[], metavar="OPERATION", help="stays as it is planned")
     parser.add_argument(
         "--stability", type=weight, default=0.0, metavar="W", help="what an hour's move costs, in hours"
     )
@@ -102,6 +103,7 @@ def _events(args: argparse.Namespace, shop: Shop) -> Events:
         tuple(args.drop),
         tuple(_named(shop, *told) for told in args.late),
         tuple(_named(shop, *told) for told in args.worked),
+        tuple(Kept(*_named(shop, name, 0)[:2]) for name in args.keep),
     )
 
 

@@ -26,6 +26,13 @@ class Told(NamedTuple):
     ticks: int
 
 
+class Kept(NamedTuple):
+    """An operation that shall stay where it is planned; `lot` may be left out: every lot of it."""
+
+    operation: str
+    lot: int | None = None
+
+
 @dataclass(frozen=True)
 class Events:
     """What has happened since the plan was made, and what is asked; times in ticks from the plan start.
@@ -38,6 +45,7 @@ class Events:
         drop: ids of jobs that are wanted no more.
         late: operations that end at another tick than planned, with that tick.
         worked: operations that run, with the ticks of them, set-ups included, that are done.
+        keep: operations that stay as planned, whenever they start.
     """
 
     now: int
@@ -47,9 +55,10 @@ class Events:
     drop: tuple[str, ...] = ()
     late: tuple[Told, ...] = ()
     worked: tuple[Told, ...] = ()
+    keep: tuple[Kept, ...] = ()
 
 
-KEYS = "now freeze_hours down add drop late worked"
+KEYS = "now freeze_hours down add drop late worked keep"
 
 
 def read_events(data: dict[str, Any], where: str) -> Events:
@@ -70,6 +79,7 @@ def read_events(data: dict[str, Any], where: str) -> Events:
         drop=_ids(reader, entry),
         late=tuple(_told(reader, *item, "end") for item in _optional(reader, entry, "late")),
         worked=tuple(_told(reader, *item, "hours") for item in _optional(reader, entry, "worked")),
+        keep=tuple(_kept(reader, *item) for item in _optional(reader, entry, "keep")),
     )
     reader.faults.raise_if_any()
     return events
@@ -88,10 +98,20 @@ def _down(reader: Reader, data: object, path: str) -> Down:
 
 def _told(reader: Reader, data: object, path: str, key: str) -> Told:
     entry = reader.members(data, path, f"operation lot {key}")
+    lot = _lot(reader, entry, path)
+    return Told(reader.required_text(entry, f"{path}operation"), lot, _hours(reader, entry, path, key, 0))
+
+
+def _kept(reader: Reader, data: object, path: str) -> Kept:
+    entry = reader.members(data, path, "operation lot")
+    return Kept(reader.required_text(entry, f"{path}operation"), _lot(reader, entry, path))
+
+
+def _lot(reader: Reader, entry: dict[str, Any], path: str) -> int | None:
     lot = entry.get("lot")
     if lot is not None and type(lot) is not int:
         reader.faults.add(f"{path}lot", "must be an integer")
-    return Told(reader.required_text(entry, f"{path}operation"), lot, _hours(reader, entry, path, key, 0))
+    return lot
 
 
 def _hours(reader: Reader, entry: dict[str, Any], path: str, key: str, least: int) -> int:

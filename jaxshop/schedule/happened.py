@@ -2,7 +2,8 @@
 
 A plan is taken to have been kept as far as it could be: a row that was to begin before now has begun there and then,
 unless its machine was down or at work, or what goes before it was not done. What began stands, also where it ends later
-than planned; so does what starts within the frozen time, if it can. All else is open; nothing open runs before now.
+than planned; so does what starts within the frozen time or shall be kept, if it can. All else is open; nothing open
+runs before now.
 
 What is told goes into the shop: a machine that is down is `unavailable`, and so is one whose operation loses time, for
 as long as it loses. So the verifier accepts the new schedule of the whole shop, and it may be told of anew.
@@ -113,6 +114,13 @@ def happened(shop: Shop, schedule: Schedule, events: Events, where: str = "sched
     )
 
 
+def _kept(plan: LotPlan, events: Events) -> Iterator[Key]:
+    """What shall be kept, and what goes before it in its route, without which it could not stay."""
+    for lot in plan.lots:
+        named = [k for k, op in enumerate(lot.operations) if {(op.id, None), (op.id, lot.index)} & set(events.keep)]
+        yield from ((lot.job, lot.index, op.id) for op in lot.operations[: max(named, default=-1) + 1])
+
+
 def _faults(shop: Shop, schedule: Schedule, events: Events) -> Iterator[str]:
     """What of the events contradicts shop and schedule, whatever has happened."""
     if not 0 <= events.now < schedule.makespan:
@@ -137,7 +145,7 @@ def _faults(shop: Shop, schedule: Schedule, events: Events) -> Iterator[str]:
             yield f"add: job {job.id!r} is in the shop already"
         if any(op.fixed for op in job.operations):
             yield f"add: job {job.id!r} has fixed work; what comes is planned from now on"
-    for what, told in (("late", events.late), ("worked", events.worked)):
+    for what, told in (("late", events.late), ("worked", events.worked), ("keep", events.keep)):
         for each in told:
             if each.operation not in operations:
                 yield f"{what}: unknown operation {each.operation!r}"
@@ -165,6 +173,7 @@ class _Course:
         self.worked = dict(self._resolved("worked", events.worked))
         if len(self.told | self.worked) < len(events.late) + len(events.worked):
             raise ShopError("late: an operation is told of twice, here or under worked")
+        self.keep = set(_kept(plan, events))
         self.free: dict[str, int] = {}
         self.family = {name: machine.family for name, machine in self.machines.items()}
         self.kept: dict[Key, Row] = {}
@@ -178,7 +187,8 @@ class _Course:
         now, until = self.events.now, self.events.now + self.events.freeze
         for row in self.rows:
             op, begun = self.operations[row[:3]], row.start < now
-            if not begun and (row.job in self.events.drop or not (row.start < until or op.fixed)):
+            stands = row.start < until or op.fixed or row[:3] in self.keep
+            if not begun and (row.job in self.events.drop or not stands):
                 continue
             if (end := self._end(row, op)) is None:
                 (self.restarted if begun and self._aborted(row, op) else self.loosened).append(row)

@@ -30,7 +30,7 @@ from jaxshop.serving.settings import Settings
 from jaxshop.serving.stopwatch import Stopwatch
 from jaxshop.serving.types import Answer, Engine, Model, Order, Progress, RejectedError, UnverifiedError
 from jaxshop.serving.workers import Search
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, parse_shop, refuse_rules, shop_to_json, split_lots
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, fingerprint, parse_shop, refuse_rules, shop_to_json, split_lots
 from jaxshop.shop.plant import without_rules
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import InvalidScheduleError, ShopError
@@ -208,6 +208,7 @@ class Planner:
             "violations": [violation.document() for violation in violations[:MOST_ERRORS]],
             "violation_count": len(violations),
             "makespan_hours": schedule.makespan / TICKS_PER_HOUR,
+            "fingerprint": fingerprint(shop),
         }
         return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
 

@@ -35,6 +35,13 @@ class WorkedEntry(Strict):
     hours: Hours
 
 
+class KeptEntry(Strict):
+    """An operation that stays as planned; without `lot` every lot of it."""
+
+    operation: Id
+    lot: int | None = None
+
+
 class RescheduleRequest(Strict):
     """The body of `POST /v1/reschedules`; hours count from the plan start."""
 
@@ -47,6 +54,7 @@ class RescheduleRequest(Strict):
     drop: tuple[str, ...] = ()
     late: tuple[LateEntry, ...] = ()
     worked: tuple[WorkedEntry, ...] = ()
+    keep: tuple[KeptEntry, ...] = ()
     stability: float = Field(0, ge=0, le=MAX_HOURS, description="hours of the objective for an hour's move")
     time_limit_s: float | None = Field(None, ge=0, le=86_400, description="default: JAXSHOP_SEARCH_S")
     seed: int = Field(0, ge=0, lt=2**32)

@@ -157,6 +157,7 @@ class VerifyReply(Strict):
     violations: list[ViolationEntry]
     violation_count: int
     makespan_hours: float
+    fingerprint: str = Field(description="of the shop: what a schedule of it names")
 
 
 class LateJob(Strict):

@@ -9,7 +9,7 @@ import pytest
 from jaxshop.schedule import verify
 from jaxshop.schedule.changes import changes_of, changes_to_json, disturbance, why_late
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
-from jaxshop.schedule.events import Down, Events, Told, read_events
+from jaxshop.schedule.events import Down, Events, Kept, Told, read_events
 from jaxshop.schedule.happened import Past, happened
 from jaxshop.schedule.repair import Repair, repaired
 from jaxshop.shop import Changeover, Fixed, Job, Machine, Operation, Shop, rules_of, split_lots
@@ -54,6 +54,18 @@ def test_what_starts_within_the_frozen_time_stays():
     past = past_of(presses(), 2.5, freeze=2 * HOUR)
     assert past.rest.lots == ()
     assert set(past.whole(None).rows) == set(planned(presses()).rows)
+
+
+def test_what_shall_be_kept_stays_with_what_goes_before_it():
+    """By hand at 0.5 h: to keep a2 keeps a1, and its machine's other work comes after it; unknown names are refused."""
+    plan = hours(planned(presses()).rows)
+    past = past_of(presses(), 0.5, keep=(Kept("a2"),))
+    kept = hours(past.kept)
+    assert {name: kept[name] for name in ("a1", "a2")} == {name: plan[name] for name in ("a1", "a2")}
+    assert "b1" not in kept
+    assert all(row == plan[name] for name, row in shifted(past).items() if name in kept)
+    with pytest.raises(ShopError, match="keep: unknown operation 'z'"):
+        past_of(presses(), 0.5, keep=(Kept("z", 0),))
 
 
 def test_work_stops_with_its_machine_and_goes_on():
@@ -242,12 +254,15 @@ def test_events_are_read():
             **{"now": 1.5, "freeze_hours": 2, "down": [{"machine": "P1", "from": -1, "to": 2}], "drop": ["A"]},
             **{"add": [{"id": "N", "operations": [{"id": "n", "alternatives": {"P1": 1}}]}]},
             **{"late": [{"operation": "a", "end": 3}], "worked": [{"operation": "b", "lot": 1, "hours": 0.5}]},
+            "keep": [{"operation": "c"}, {"operation": "d", "lot": 2}],
         },
         "body",
     )
     new = Job("N", (Operation("n", {"P1": HOUR}),))
     late, worked = (Told("a", None, 3 * HOUR),), (Told("b", 1, HOUR // 2),)
-    assert events == Events(5400, 7200, (Down("P1", -HOUR, 2 * HOUR),), (new,), ("A",), late, worked)
+    assert events == Events(
+        5400, 7200, (Down("P1", -HOUR, 2 * HOUR),), (new,), ("A",), late, worked, (Kept("c"), Kept("d", 2))
+    )
     with pytest.raises(ShopError) as error:
         read_events(
             {

@@ -87,7 +87,10 @@ def test_nothing_is_fetched(drawn: Drawn) -> None:
     assert "unsafe" not in policy
 
 
-OWN = ["calendar", "model", "check", "search", "api", "app"]
+OWN = [
+    *("calendar", "model", "check", "board", "draft", "compare"),
+    *("api", "store", "search", "drag", "planning", "shelf", "app"),
+]
 """The scripts that the planner's page alone has, in the order in which it loads them."""
 
 

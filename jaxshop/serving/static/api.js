@@ -51,6 +51,11 @@ class Api {
     return this.post("/v1/schedules:verify", { shop, schedule }).then((response) => response.json());
   }
 
+  /** Plans anew what is left of a plan under way; see docs/reschedule.md. */
+  reschedule(body, signal) {
+    return this.post("/v1/reschedules", body, { signal }).then((response) => response.json());
+  }
+
   /**
    * Asks for a schedule and calls `onProgress` with each progress event. Aborting `signal` also cancels it at the
    * server; aborting `stop` ends the search there, and what it has found is the reply.

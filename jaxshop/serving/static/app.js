@@ -4,26 +4,32 @@ const $ = (id) => document.getElementById(id);
 const SHOP = "jaxshop-shop/1";
 const SCHEDULE = "jaxshop-schedule/1";
 
-/** The page: one shop, the latest schedule of it, and perhaps another schedule to compare that with. */
+/** The page: one shop, the plan of it with the planner's changes, and perhaps another plan to compare that with. */
 class Page {
   constructor() {
     this.viewer = new Viewer($("viewer"));
+    this.search = new SearchView($("search"));
+    this.busy = false;
+    this.planning = new Planning(this);
+    this.shelf = new Shelf(this);
     $("key").value = sessionStorage.getItem("jaxshop-key") ?? "";
     $("key").onchange = () => sessionStorage.setItem("jaxshop-key", $("key").value.trim());
     $("choose").onclick = () => $("file").click();
-    $("file").onchange = () => this.#guard(() => this.#take($("file").files[0]));
-    $("demo").onclick = () => this.#guard(() => this.#takeDemo());
-    this.search = new SearchView($("search"));
+    $("file").onchange = () => this.guard(() => this.#take($("file").files[0]));
+    $("demo").onclick = () => this.guard(() => this.#takeDemo());
     $("cancel").onclick = () => this.running.abort();
     $("stop").onclick = () => this.#stop();
-    $("save").onclick = () => download("schedule.json", `${JSON.stringify(this.current.schedule)}\n`, "application/json");
+    const save = (name, content) => download(name, `${JSON.stringify(content)}\n`, "application/json");
+    $("save").onclick = () => save("schedule.json", scheduleOf(this.planning.state));
+    $("save-shop").onclick = () => save("shop.json", this.planning.state.shop);
     $("request").onsubmit = (event) => {
       event.preventDefault();
-      this.#guard(() => this.#run());
+      this.guard(() => this.#run());
     };
     $("panel").onclick = () => this.#toggleForm();
-    this.viewer.stage.addEventListener("clock", () => this.#showTiles());
+    this.viewer.stage.addEventListener("clock", () => this.planning.history && this.#showTiles());
     this.#listenForDrops();
+    this.guard(async () => this.restore(await this.shelf.last()));
   }
 
   get api() {
@@ -41,7 +47,7 @@ class Page {
       event.preventDefault();
       dragging(false);
       const [file] = event.dataTransfer.files;
-      if (file) this.#guard(() => this.#take(file));
+      if (file) this.guard(() => this.#take(file));
     });
   }
 
@@ -52,19 +58,20 @@ class Page {
   }
 
   /** Runs an action and shows what went wrong with it, if anything did. */
-  async #guard(action) {
+  async guard(action) {
     $("problem").hidden = true;
     try {
       await action();
     } catch (error) {
-      if (error.name === "AbortError") return this.#say("Cancelled.");
-      this.#say("");
+      if (error.name === "AbortError") return this.say("Cancelled.");
+      this.say("");
       this.#complain(error);
     }
   }
 
-  #say(text) {
+  say(text) {
     $("status").textContent = text;
+    $("said").textContent = text;
   }
 
   #complain({ message, title = "", faults = [], request = "" }) {
@@ -75,7 +82,10 @@ class Page {
       el("strong", {}, title), el("p", {}, message === title ? "" : message), el("ul", {}, ...shown),
       el("p", { className: "quiet" }, request && `Request ${request}`));
     $("problem").hidden = false;
+    if ($("request").hidden) this.#toggleForm();
   }
+
+  // What comes in.
 
   async #take(file) {
     $("file").value = ""; // so that the same file can be chosen again after a change
@@ -92,7 +102,7 @@ class Page {
   }
 
   async #takeDemo() {
-    this.#say("Fetching the demo…");
+    this.say("Fetching the demo…");
     this.#takeShop(await this.api.demoShop(), "the demo");
     // Its longest job alone takes 332 h: only lots bring the target into reach.
     Object.assign($("request").elements.max_lot_hours, { value: 60 });
@@ -104,51 +114,74 @@ class Page {
     this.running?.abort(); // its schedule would be of the shop before
     this.search.clear();
     this.shop = shop;
-    this.current = this.other = null;
+    this.other = null;
     $("shop").textContent = shop.name ?? origin;
     $("shop-detail").textContent = `${machines} machines, ${jobs} jobs, from ${origin}`;
     $("title").textContent = shop.name ?? origin;
     $("run").disabled = false;
     $("invitation").textContent = "Ready: ask for a schedule";
-    this.#say("Ready.");
-    this.#show();
+    this.say("Ready.");
+    this.planning.begin(null);
   }
 
   async #takeSchedule(schedule, origin) {
     if (!this.shop) throw new Problem({ title: "Which shop is this schedule of?", detail: "Drop its shop file first." });
-    const model = new Model(this.shop, schedule.max_lot_hours);
-    const violations = violationsOf(model, schedule.operations, this.#clockOf());
-    const entry = { plan: model.plan(schedule.operations, { violations }), origin, schedule };
-    if (this.current) this.other = entry;
-    else this.current = entry;
-    this.#show();
-    this.#say(`Checking ${origin}…`);
-    const { valid, violations: found = [] } = await this.api.verify(this.shop, schedule);
-    this.#say(valid ? `${origin} is valid.` : "");
+    const shop = this.planning.state?.shop ?? this.shop;
+    const model = new Model(shop, schedule.max_lot_hours);
+    const violations = violationsOf(model, schedule.operations, this.#clockOf(shop));
+    const plan = model.plan(schedule.operations, { violations });
+    if (this.planning.history) this.compareWith({ plan, origin, fingerprint: schedule.shop });
+    else this.planning.begin(firstState(shop, schedule, { origin }));
+    this.say(`Checking ${origin}…`);
+    const { valid, violations: found = [] } = await this.api.verify(shop, schedule);
+    this.say(valid ? `${origin} is valid.` : "");
+    if (valid) return;
     const faults = violations.length >= found.length ? violations.map(({ text }) => text) : found.map((each) => each.text ?? each);
-    if (!valid) this.#complain({ title: "Not a valid schedule of this shop", message: origin, faults });
+    this.#complain({ title: "Not a valid schedule of this shop", message: origin, faults });
   }
 
-  #clockOf() {
-    const { unit, plan_start: start } = this.shop;
-    return new Clock(unit, start, { zone: zoneOf(this.shop), mode: this.viewer.clock.value });
+  #clockOf(shop) {
+    return new Clock(shop.unit, shop.plan_start, { zone: zoneOf(shop), mode: this.viewer.clock.value });
   }
+
+  /** Goes on where a plan was kept. */
+  restore(entry) {
+    if (!entry) return;
+    this.#takeShop(entry.shop ?? entry.settled.shop, entry.origin ?? "your last visit");
+    if (!entry.state) return;
+    this.planning.begin(entry.settled);
+    this.planning.now = entry.now ?? 0;
+    const open = JSON.stringify(entry.settled) !== JSON.stringify(entry.state);
+    this.planning.set(open ? this.planning.history.with(entry.state.label, entry.state) : this.planning.history);
+    this.say(open ? "Your last change waits to be accepted." : "As you left it.");
+  }
+
+  // What the server does.
 
   async #run() {
     const given = [...new FormData($("request"))].filter(([, value]) => value !== "");
     const options = Object.fromEntries(given);
-    const running = (this.running = new AbortController());
+    const shop = this.planning.history?.settled.shop ?? this.shop;
     this.stopping = new AbortController();
     this.search.clear();
-    this.#busy(true);
-    this.#say("Waiting for the server…");
-    const onProgress = (progress) => running.signal.aborted || this.#progress(progress);
+    this.say("Waiting for the server…");
+    const reply = await this.working((signal) => {
+      $("stop").hidden = false;
+      const onProgress = (progress) => signal.aborted || this.#progress(progress);
+      return this.api.schedule(shop, options, onProgress, signal, this.stopping.signal);
+    });
+    this.#takeReply(shop, reply, options);
+  }
+
+  /** Runs what may be cancelled; meanwhile nothing else begins. */
+  async working(act) {
+    const running = (this.running = new AbortController());
+    this.#setBusy(true);
     try {
-      const reply = await this.api.schedule(this.shop, options, onProgress, running.signal, this.stopping.signal);
-      this.#takeReply(reply, options);
+      return await act(running.signal);
     } finally {
       this.search.end();
-      this.#busy(false);
+      this.#setBusy(false);
     }
   }
 
@@ -156,86 +189,108 @@ class Page {
   #stop() {
     this.stopping.abort();
     $("stop").disabled = true;
-    this.#say("Stopping…");
+    this.say("Stopping…");
   }
 
-  #busy(busy) {
+  #setBusy(busy) {
+    this.busy = busy;
     $("run").disabled = busy;
-    $("progress").hidden = $("cancel").hidden = $("stop").hidden = !busy;
+    $("progress").hidden = $("cancel").hidden = !busy;
+    $("stop").hidden = true;
     $("stop").disabled = false;
     $("invitation").textContent = busy ? "Searching…" : "Ready: ask for a schedule";
     $("progress").removeAttribute("value");
+    this.planning.enable();
   }
 
   #progress(progress) {
-    const { status, samples, samples_done: done, makespan_hours: best } = progress;
+    const { status, samples, samples_done: done, makespan_hours: best, source } = progress;
     this.search.take(progress);
+    if (source) this.#showFacts({ source });
     if (this.stopping.signal.aborted) return;
-    if (status === "queued") return this.#say("In the queue…");
+    if (status === "queued") return this.say("In the queue…");
     if (samples) Object.assign($("progress"), { max: samples, value: done });
-    if (!samples) return this.#say("Searching…");
+    if (!samples) return this.say("Searching…");
     const count = `${done} of ${samples} samples`;
-    this.#say(best ? `${count}, best so far ${best.toFixed(1)} h` : `${count}…`);
+    this.say(best ? `${count}, best so far ${best.toFixed(1)} h` : `${count}…`);
   }
 
-  #takeReply(reply, options) {
+  #takeReply(shop, reply, options) {
     const ticks = (hours) => (hours ? ticksOf(hours) : null);
-    const model = new Model(this.shop, reply.schedule.max_lot_hours);
-    const plan = model.plan(reply.schedule.operations,
-      { bound: ticks(reply.kpis.lower_bound_hours), target: ticks(Number(options.target_hours)) });
-    if (this.current) this.other = { ...this.current, origin: this.current.reply ? "the previous schedule" : this.current.origin };
-    this.current = { plan, reply, schedule: reply.schedule, origin: "this schedule" };
-    const count = reply.samples_done ? `, ${reply.samples_done} samples` : "";
-    this.#say(reply.proven_optimal ? `Done${count}: proven optimal.` : `Done${count}.`);
-    this.#show();
+    const { lower_bound_hours: bound, completion } = reply.kpis;
+    const state = firstState(shop, reply.schedule, {
+      bound: ticks(bound), target: ticks(Number(options.target_hours)), completion,
+      source: reply.source, samples: reply.samples_done, seed: reply.seed,
+    });
+    const { history, plan } = this.planning;
+    if (history) this.other = { plan, origin: "the previous schedule", fingerprint: history.state.fingerprint };
+    this.say(reply.proven_optimal ? "Done: proven optimal." : "Done.");
+    if (history) this.planning.set(history.with("Planned by the server", state).settledHere());
+    else this.planning.begin(state);
   }
 
-  #show() {
-    const { current, other } = this;
-    $("welcome").hidden = Boolean(current);
-    $("save").hidden = !current?.reply;
-    $("kpis").hidden = $("viewer").hidden = !current;
+  // What is seen.
+
+  /** Shows the plan as it is now; keeps the view if `keepView`. */
+  show(keepView) {
+    const { other } = this;
+    const { history, plan } = this.planning;
+    $("welcome").hidden = Boolean(history);
+    $("kpis").hidden = $("viewer").hidden = $("save").hidden = !history;
+    $("save-shop").hidden = !history || history.state.shop === this.shop;
     $("compare").hidden = !other;
-    if (!current) return;
+    this.shelf.remember();
+    if (!history) return;
     const narrow = matchMedia("(max-width: 900px)").matches;
-    if (narrow && !$("request").hidden && current !== this.seen) this.#toggleForm(); // the chart is what is wanted
-    this.seen = current;
-    this.viewer.show(current.plan, other?.plan ?? null);
+    if (narrow && !keepView && !$("request").hidden) this.#toggleForm(); // the chart is what is wanted
+    this.viewer.show(plan, other?.plan ?? null, keepView);
     this.#showTiles();
-    if (other) this.#describeOther(current, other);
+    this.#showFacts(history.state);
+    if (other) this.#describeOther(other);
   }
 
   #showTiles() {
-    const { plan, reply } = this.current;
+    const { plan, history } = this.planning;
     const late = () => this.viewer.showLate();
-    $("kpis").replaceChildren(...tiles(plan, this.other?.plan, late), ...this.#provenance(reply));
+    $("kpis").replaceChildren(...tiles(plan, this.other?.plan, late), ...this.#provenance(history.state));
   }
 
-  /** Who made the schedule, and whether it was checked. */
-  #provenance(reply) {
-    if (!reply) return [];
-    const fallback = reply.source.startsWith("fallback");
-    const remark = fallback ? "verified; the policy gave none" : "verified independently";
-    return [
-      tile("completion", "Completion", `${(100 * reply.kpis.completion).toFixed(0)} %`, "of the jobs"),
-      tile("source", "Made by", reply.source, remark, fallback ? "bad" : "good"),
-    ];
+  /** Whether the schedule was checked, and how much of the shop is in it. */
+  #provenance({ source, completion }) {
+    if (!source) return [];
+    const fallback = source.startsWith("fallback");
+    const remark = fallback ? "checked; a rule stood in" : "checked independently";
+    return [tile("completion", "Complete", `${(100 * (completion ?? 1)).toFixed(0)} %`, remark, fallback ? "bad" : "good")];
   }
 
-  #describeOther(current, other) {
-    const count = (number) => number.toLocaleString("en");
-    const { moved, shifted, missing } = current.plan.differences(other.plan);
-    const foreign = current.schedule.shop !== other.schedule.shop ? "It was made for another version of this shop. " : "";
-    const alike = current.plan.bars.length === other.plan.bars.length && moved + shifted + missing === 0;
-    const lots = missing ? `${count(missing)} operations are in lots that the other does not have. ` : "";
+  /** What only a few want to know, under the details. */
+  #showFacts({ source, samples, seed, fingerprint }) {
+    const facts = [["Made by", source, "source"], ["Samples", samples, "samples-done"], ["Seed", seed, "seed-used"], ["Fingerprint", fingerprint?.slice(0, 12), "fingerprint"]];
+    const given = facts.filter(([, value]) => value !== undefined);
+    $("facts").replaceChildren(...given.flatMap(([name, value, id]) => [el("dt", {}, name), el("dd", { id }, String(value))]));
+  }
+
+  compareWith(other) {
+    this.other = other;
+    this.show(true);
+  }
+
+  #describeOther(other) {
+    const { plan, history } = this.planning;
+    const found = compared(plan, other.plan);
+    const foreign = history.state.fingerprint !== other.fingerprint ? ["It was made for another version of this shop."] : [];
     const stop = () => {
       this.other = null;
-      this.#show();
+      this.show(true);
     };
+    const orders = found.orders.map((each) => el("li", {}, orderWords(each, plan.clock)));
+    const loses = found.orders.filter(({ by }) => by > 0).length;
+    const list = orders.length ? [el("details", {}, el("summary", {}, `${loses} orders end later, ${orders.length - loses} earlier`), el("ul", {}, ...orders))] : [];
     $("compare").replaceChildren(
-      `Compared with ${other.origin}, which ends at ${other.plan.clock.figure(other.plan.makespan)}: `,
-      alike ? "the same schedule. " : `${count(moved)} operations run on another machine, ${count(shifted)} at another time. ${lots}${foreign}`,
-      el("button", { type: "button", className: "link", id: "uncompare", onclick: stop }, "Stop comparing"));
+      el("p", {}, `Compared with ${other.origin}, which ends at ${plan.clock.moment(other.plan.makespan)}: `,
+        [...comparedWords(found, plan.clock), ...foreign].join(" "), " ",
+        el("button", { type: "button", className: "link", id: "uncompare", onclick: stop }, "Stop comparing")),
+      ...list);
   }
 }
 

@@ -27,11 +27,10 @@ function searchCurve(found, { bound, now, limit, width, height, margin = 14 }) {
 }
 
 /** The numbers beside the curve, as [name, text, mood]; `left` is null when the search is over. */
-function searchFigures({ objective_hours: best, lower_bound_hours: bound, gap_percent: gap, source, proven_optimal: optimal }, left) {
+function searchFigures({ objective_hours: best, lower_bound_hours: bound, gap_percent: gap, proven_optimal: optimal }, left) {
   const figures = [["Best", `${best.toFixed(2)} h`, ""], ["Lower bound", `${bound.toFixed(2)} h`, ""]];
   if (optimal) figures.push(["Gap", "proven optimal", "good"]);
   else if (gap !== null) figures.push(["Gap", `${gap.toFixed(2)} %`, ""]);
-  figures.push(["Found by", source, ""]);
   if (left !== null) figures.push(["Time left", inWords(Math.max(0, left)), ""]);
   return figures;
 }

@@ -41,7 +41,7 @@ const COLOURINGS = {
   job: {
     label: "Job",
     of: () => (bar) => ({ colour: HUES[bar.job.index % HUES.length], series: 0 }),
-    legend: () => [{ sign: "colours", text: "a colour for each job, ten in turn" }],
+    legend: () => [{ sign: "colours", text: "a colour a job" }],
   },
   lateness: {
     label: "Lateness",
@@ -71,7 +71,7 @@ function legendOf({ colouring, shownPlan: plan, mode }) {
     [plan.jobs.some((job) => job.due !== null), "due", "due date, red where missed"],
     [plan.broken.size, "broken", "breaks a rule"],
     [plan.locked.length, "locked", "locked"],
-    [true, "load", "busy share of a machine's open time"],
+    [true, "load", "busy share of open time"],
   ];
   const both = { colour: "var(--dim)", series: 0, text: "alike in both; above: this, below: the other" };
   return [

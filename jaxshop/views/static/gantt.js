@@ -33,6 +33,7 @@ class Gantt extends Chart {
 
   /** Shows a plan, and beside it another of the same shop (or null); keeps the view if `keepView`. */
   show(plan, other = null, keepView = false) {
+    const { selected, focused } = this;
     Object.assign(this, { plan, other, hovered: null, focused: null });
     if (!other) this.mode = "this";
     this.same = other ? plan.differences(other).same : new Set();
@@ -40,7 +41,9 @@ class Gantt extends Chart {
     const latest = Math.max(1, ...ends);
     // A target far beyond the plan would squeeze it, so it may lie outside; the margin holds the last line's name.
     this.extent = Math.max(latest, plan.target && plan.target < 1.5 * latest ? plan.target : 0) * 1.11;
-    this.selected = keepView && this.selected ? plan.jobs[this.selected.index] : null;
+    const job = keepView && selected ? plan.jobs.find(({ id }) => id === selected.id) : null;
+    this.selected = job ?? null;
+    this.focused = (job && focused && job.bars.find((bar) => bar.lot === focused.lot && bar.step === focused.step)) ?? null;
     if (!keepView) this.view = { left: 0, top: 0, zoom: 1 };
     const span = `${plan.machines.length} machines, ${plan.bars.length} operations, ends at ${plan.clock.moment(plan.makespan)}`;
     this.canvas.setAttribute("aria-label", `Schedule of ${plan.name}: ${span}. Arrow keys pan, plus and minus zoom, 0 fits.`);
@@ -58,7 +61,7 @@ class Gantt extends Chart {
       (!this.query || [machine.id, machine.centre].some((text) => text.toLowerCase().includes(this.query)) ||
         plans.some((plan) => plan.machines[machine.index].bars.some((bar) => matches(bar, this.query))));
     this.rows = plans[0].ordered(this.order).filter(wanted);
-    if (this.selected) this.selected = plans[0].jobs[this.selected.index];
+    if (this.selected) this.selected = plans[0].jobs[this.selected.index] ?? null;
     this.rowOf = new Map(this.rows.map((machine, row) => [machine.index, row]));
     this.fills = new Map(plans.map((plan) => [plan, this.colouring.of(plan)]));
     this.#resize();
@@ -149,6 +152,7 @@ class Gantt extends Chart {
     const mark = (at, name, colour, more = {}) => ({ at, name: `${name} ${plan.clock.dated ? plan.clock.moment(at) : plan.clock.figure(at)}`, colour, dash: [], ...more });
     const marks = [];
     if (mode !== "other") marks.push(mark(plan.makespan, "ends", theme.text));
+    if (plan.now > 0) marks.push(mark(plan.now, "now", theme.good, { leftFirst: true }));
     if (plan.bound) marks.push(mark(plan.bound, "bound", theme.accent, { leftFirst: true }));
     if (plan.target) marks.push(mark(plan.target, "target", theme.late, { dash: [5, 4] }));
     if (mode !== "this") marks.push(mark(other.makespan, "other ends", theme.muted));

@@ -26,13 +26,14 @@ function keyOf(bar) {
  * violations: what is wrong with the schedule, [{job, lot, operation, text}, ...]; locked: the keys of bars that stay.
  */
 class Plan {
-  constructor(shop, rows, { bound = null, target = null, violations = [], locked = [], mode = "plant" } = {}) {
+  constructor(shop, rows, { bound = null, target = null, violations = [], locked = [], now = 0, mode = "plant" } = {}) {
     this.shop = shop;
     this.name = shop.name;
     this.clock = new Clock(shop.unit, shop.plan_start, { zone: shop.timezone, mode });
     this.bound = bound;
     this.target = target;
     this.violations = violations;
+    this.now = now;
     this.machines = shop.machines.map((m, index) => ({
       id: m.id, index, centre: m.work_centre ?? "", availableFrom: m.available_from ?? 0, closed: m.closed ?? [],
       opens: (m.closed ?? []).map(([, to]) => to), bars: [], reach: [], busy: 0,

@@ -22,7 +22,8 @@ class Plot {
     pen.clipped(plot, () => {
       if (g.selected) this.#route(pen, g.selected);
       if (g.focused) this.#outline(pen, g.focused, pen.theme.accent, 2);
-      if (g.hovered) this.#outline(pen, g.hovered, pen.theme.text, 1.5);
+      if (g.hovered && !g.ghost) this.#outline(pen, g.hovered, pen.theme.text, 1.5);
+      if (g.ghost) this.#ghost(pen, g.ghost);
       const x = g.pointer?.x ?? -1;
       if (x > plot.x && !g.brush) pen.faint(0.35, () => pen.rect(pen.theme.text, Math.round(x), plot.y, 1, plot.height));
     });
@@ -104,12 +105,16 @@ class Plot {
     }
   }
 
-  /** A bar that goes on after its machine was closed is paler in between. */
+  /** A bar that goes on after its machine was closed is only half as high in between. */
   #pause(pen, { machine, start, end }, y, height) {
     const { g } = this;
     for (let i = firstAbove(machine.opens, start); machine.closed[i]?.[0] < end; i++) {
       const [from, to] = [Math.max(start, machine.closed[i][0]), Math.min(end, machine.closed[i][1])];
-      if ((to - from) * g.scale >= 2) pen.faint(0.55, () => pen.rect(pen.theme.dim, g.x(from), y, (to - from) * g.scale, height));
+      if ((to - from) * g.scale < 2) continue;
+      for (const top of [y, y + 0.75 * height]) {
+        pen.rect(pen.theme.panel, g.x(from), top, (to - from) * g.scale, height / 4);
+        pen.faint(0.6, () => pen.rect(pen.theme.dim, g.x(from), top, (to - from) * g.scale, height / 4));
+      }
     }
   }
 
@@ -159,6 +164,20 @@ class Plot {
     const { plot } = g.box;
     for (const { at, colour, dash } of g.marks()) pen.vertical(colour, g.x(at), plot.y, plot.height, dash);
     if (g.selected?.due != null) pen.vertical(pen.theme.late, g.x(g.selected.due), plot.y, plot.height, [2, 3]);
+  }
+
+  /** A bar on its way: where it came from, and where it would lie; red and dashed where it may not. */
+  #ghost(pen, { bar, machine, start, end, wrong }) {
+    this.#outline(pen, bar, pen.theme.muted, 1);
+    const { context, theme } = pen;
+    const lane = this.g.laneOf({ machine });
+    if (!lane) return;
+    const [x, width] = [this.g.x(start), Math.max(3, (end - start) * this.g.scale)];
+    pen.faint(0.85, () => pen.rect(wrong ? theme.dim : this.g.fill(bar).colour, x, lane.y, width, lane.height));
+    Object.assign(context, { strokeStyle: wrong ? theme.late : theme.accent, lineWidth: 2 });
+    context.setLineDash(wrong ? [4, 3] : []);
+    context.strokeRect(x, lane.y, width, lane.height);
+    context.setLineDash([]);
   }
 
   #outline({ context }, bar, colour, lineWidth) {

@@ -37,15 +37,19 @@ class Steering {
     gantt.point({ x, y });
   }
 
-  /** Follows a press until its release: in the plot it pans or clicks, on the axis it spans, below it jumps. */
+  /**
+   * Follows a press until its release: in the plot it pans or clicks, on the axis it spans, below it jumps. Where the
+   * chart's `grip` takes hold of what lies there, that is moved instead.
+   */
   #press(event) {
     const { gantt } = this;
     const { canvas, box } = gantt;
     const start = { x: event.offsetX, y: event.offsetY };
     const area = this.#area(start.x, start.y);
+    const grip = area === "plot" ? gantt.grip?.(start) ?? null : null;
     let last = start;
     let moved = false;
-    const drag = {
+    const drag = grip?.move ?? {
       overview: ({ x }) => gantt.centreOn(((x - box.overview.x) / box.overview.width) * gantt.extent),
       axis: ({ x }) => gantt.mark({ from: start.x, to: Math.max(box.plot.x, x) }),
     }[area] ?? (({ x, y }) => gantt.pan(last.x - x, last.y - y));
@@ -59,6 +63,7 @@ class Steering {
       canvas.removeEventListener("pointermove", move);
       canvas.classList.remove("panning");
       if (gantt.brush) gantt.spanBrush();
+      else if (grip && moved) grip.release();
       else if (!moved && area === "overview") drag(start);
       else if (!moved && area === "plot") {
         const bar = gantt.barAt(start.x, start.y);
@@ -77,8 +82,9 @@ class Steering {
   }
 
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { gantt } = this;
+    if (event.altKey && gantt.nudge?.(event.key, event.shiftKey)) event.preventDefault();
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { width, height } = gantt.box.plot;
     const share = event.shiftKey ? 0.4 : 0.1;
     const actions = {

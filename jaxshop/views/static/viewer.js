@@ -1,7 +1,13 @@
 "use strict";
 
-const KEYS = [
+const keysOf = () => [
   ["Drag, arrow keys", "pan (Shift: further)"],
+  ...(document.getElementById("planning") ? [
+    ["Drag a bar", "move it in time, or to another machine; select a thin one first"],
+    ["Alt + arrow keys", "move the selected bar (Shift: further)"],
+    ["l", "lock the selected bar, or unlock it"],
+    ["Ctrl + Z, Ctrl + Y", "undo, redo"],
+  ] : []),
   ["Wheel, + and −", "zoom; Shift + wheel pans"],
   ["Drag on the axis", "zoom to that time"],
   ["0", "fit the whole plan"],
@@ -87,7 +93,7 @@ class Viewer {
     this.prints = choice("Print", [["", "Print…"], ...Object.entries(PRINTS).map(([name, { label }]) => [name, label])], () => {});
     this.prints.id = "print";
     const keys = el("dialog", { className: "keys", "aria-label": "Keys" }, el("h2", {}, "Mouse and keys"),
-      el("dl", {}, ...KEYS.flatMap(([key, does]) => [el("dt", {}, key), el("dd", {}, does)])),
+      el("dl", {}, ...keysOf().flatMap(([key, does]) => [el("dt", {}, key), el("dd", {}, does)])),
       el("form", { method: "dialog" }, el("button", {}, "Close")));
     const help = button("?", "Mouse and keys", () => keys.showModal());
     this.modes.hidden = true;
@@ -193,7 +199,13 @@ class Viewer {
     this.tip.hidden = !hover;
     if (!hover) return;
     const { bar, machine, x, y } = hover;
-    this.tip.replaceChildren(...(bar ? this.#barLines(bar) : this.#machineLines(machine)).map((parts) => el("div", {}, ...parts)));
+    this.tell(bar ? this.#barLines(bar) : this.#machineLines(machine), x, y);
+  }
+
+  /** Shows lines, each a list of its parts, beside a point of the chart. */
+  tell(lines, x, y) {
+    this.tip.hidden = false;
+    this.tip.replaceChildren(...lines.map((parts) => el("div", {}, ...parts)));
     const { clientWidth: width, clientHeight: height } = this.stage;
     const { offsetWidth, offsetHeight } = this.tip;
     this.tip.style.left = `${x + 16 + offsetWidth > width ? Math.max(0, x - 12 - offsetWidth) : x + 16}px`;

@@ -16,6 +16,7 @@ import jaxshop.views
 from jaxshop.schedule import Row, Schedule, from_json, kpis, to_json, verify
 from jaxshop.serving.middleware import PAGE_POLICY
 from jaxshop.serving.problems import Problem, refusing
+from jaxshop.serving.replanner import answer, read_request
 from jaxshop.shop import LotPlan, fingerprint, parse_shop, shop_to_json, split_lots
 from tests.shops import hostile_shop
 
@@ -53,6 +54,7 @@ class StubServer(ThreadingHTTPServer):
         self.go = threading.Event()
         self.go.set()
         self.results: list[dict] = []
+        self.asked: list[dict] = []
         self.samples: int | None = 4
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -96,7 +98,12 @@ class Handler(BaseHTTPRequestHandler):
                 if path == "/v1/schedules:verify":
                     shop, schedule = parse_shop(body["shop"], "shop"), from_json(body["schedule"], "schedule")
                     violations = verify(split_lots(shop, schedule.max_lot_hours), schedule)
-                    return self._json({"valid": not violations, "violations": violations})
+                    reply = {"valid": not violations, "violations": violations, "fingerprint": fingerprint(shop)}
+                    return self._json(reply)
+                if path == "/v1/reschedules":
+                    self.server.asked.append(body)
+                    asked = read_request(body, "body", lambda shop, size, _: split_lots(shop, size), 60)
+                    return self._json(answer(asked, 0.0, 1, threading.Event()))
                 query = parse_qs(urlsplit(self.path).query)
                 size = query.get("max_lot_hours")
                 plan = split_lots(parse_shop(body, "body"), float(size[0]) if size else None)

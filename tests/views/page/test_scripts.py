@@ -306,7 +306,7 @@ def test_the_figures_of_a_search_say_what_is_proven() -> None:
         "source": "search:improve",
     }
     figures = of_search("searchFigures(given, 1.24)", {**progress, "proven_optimal": False})
-    assert [text for _, text, _ in figures] == ["104.25 h", "102.40 h", "1.81 %", "search:improve", "1.2 s"]
+    assert [text for _, text, _ in figures] == ["104.25 h", "102.40 h", "1.81 %", "1.2 s"]
     proven = of_search("searchFigures(given, null)", {**progress, "proven_optimal": True})
     assert ["Gap", "proven optimal", "good"] in proven
     assert of_search("[0, 9.96, 119.4, 125].map(inWords)") == ["0.0 s", "10 s", "119 s", "2 min 5 s"]

@@ -1,0 +1,52 @@
+"use strict";
+
+/**
+ * How a plan differs from another one of the same shop: how many bars run elsewhere or at another time, the ticks by
+ * which bars begin later and earlier, and the orders that end at another time, those that lose most first.
+ */
+function compared(plan, other) {
+  const there = new Map(other.bars.map((bar) => [keyOf(bar), bar]));
+  const found = { same: 0, machines: 0, times: 0, unlike: 0, later: 0, earlier: 0, orders: [], only: [], gone: [] };
+  for (const bar of plan.bars) {
+    const twin = there.get(keyOf(bar));
+    if (!twin) {
+      found.unlike += 1;
+      continue;
+    }
+    const by = bar.start - twin.start;
+    if (bar.machine.id !== twin.machine.id) found.machines += 1;
+    else if (by || bar.end !== twin.end) found.times += 1;
+    else found.same += 1;
+    if (by > 0) found.later += by;
+    else found.earlier -= by;
+  }
+  const before = new Map(other.jobs.filter((job) => job.bars.length).map((job) => [job.id, job]));
+  for (const job of plan.jobs.filter((each) => each.bars.length)) {
+    const twin = before.get(job.id);
+    before.delete(job.id);
+    if (!twin) found.only.push(job.id);
+    else if (twin.end !== job.end) found.orders.push({ job: job.id, by: job.end - twin.end, late: job.lateness > 0, wasLate: twin.lateness > 0 });
+  }
+  found.gone = [...before.keys()];
+  found.orders.sort((a, b) => b.by - a.by);
+  return found;
+}
+
+/** The comparison in sentences. */
+function comparedWords({ machines, times, unlike, later, earlier, only, gone }, clock) {
+  const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+  if (!machines && !times && !unlike && !gone.length) return ["The same schedule."];
+  const run = machines === 1 ? "runs" : "run";
+  const moves = `${count(machines, "operation")} ${run} on another machine, ${times.toLocaleString("en")} at another time`;
+  const sentences = [`${moves}; begins are ${clock.text(later, 1)} later and ${clock.text(earlier, 1)} earlier in all.`];
+  if (only.length) sentences.push(`Only here: ${only.join(", ")}.`);
+  if (gone.length) sentences.push(`Only there: ${gone.join(", ")}.`);
+  if (unlike && !only.length) sentences.push(`${count(unlike, "operation")} are in lots that the other does not have.`);
+  return sentences;
+}
+
+/** What becomes of an order, in words. */
+function orderWords({ job, by, late, wasLate }, clock) {
+  const turn = late === wasLate ? (late ? "late in both" : "in time in both") : late ? "now late" : "now in time";
+  return `${job}: ${clock.figure(Math.abs(by))} ${by > 0 ? "later" : "earlier"}, ${turn}`;
+}

@@ -1,0 +1,114 @@
+"use strict";
+
+/**
+ * A planner's changes, one state after another: {label, shop, base, rows, locked, stops, adds, ...}. `shop` is the shop
+ * as she sees it, `base` without what the server has not been told of yet: `stops` [{machine, from, to}] and `adds`
+ * (jobs), both in hours. A history is never changed; every method gives another one.
+ */
+class History {
+  constructor(states, at = 0, accepted = 0) {
+    Object.assign(this, { states, at, accepted });
+  }
+
+  get state() {
+    return this.states[this.at];
+  }
+
+  get settled() {
+    return this.states[this.accepted];
+  }
+
+  /** Whether anything waits to be accepted. */
+  get open() {
+    return this.at !== this.accepted;
+  }
+
+  get canUndo() {
+    return this.at > 0;
+  }
+
+  get canRedo() {
+    return this.at < this.states.length - 1;
+  }
+
+  /** One change further; what was undone before it is forgotten. */
+  with(label, changes) {
+    const states = [...this.states.slice(0, this.at + 1), { ...this.state, ...changes, label }];
+    return new History(states, states.length - 1, Math.min(this.accepted, this.at));
+  }
+
+  undo() {
+    return new History(this.states, Math.max(0, this.at - 1), this.accepted);
+  }
+
+  redo() {
+    return new History(this.states, Math.min(this.states.length - 1, this.at + 1), this.accepted);
+  }
+
+  /** Back to what was accepted last. */
+  discarded() {
+    return new History(this.states, this.accepted, this.accepted);
+  }
+
+  /** What is seen holds from now on; `changes` are what the server said of it. */
+  settledHere(changes = {}) {
+    const states = this.states.map((state, i) => (i === this.at ? { ...state, ...changes } : state));
+    return new History(states, this.at, this.at);
+  }
+}
+
+/** A state to begin with: the server's schedule, or one that was read in. */
+function firstState(shop, schedule, more = {}) {
+  return {
+    label: "As planned", shop, base: shop, rows: schedule.operations, fingerprint: schedule.shop,
+    maxLotHours: schedule.max_lot_hours, locked: [], stops: [], adds: [], ...more,
+  };
+}
+
+/** The changes of a state by which a machine stands still, in ticks. */
+function stopping(state, machine, from, to, reason) {
+  const stop = { machine, from: from / 3600, to: to / 3600 };
+  const closed = { from: stop.from, to: stop.to, reason: reason || "stopped" };
+  const machines = state.shop.machines.map((each) => (each.id === machine ? { ...each, unavailable: [...(each.unavailable ?? []), closed] } : each));
+  return { shop: { ...state.shop, machines }, stops: [...state.stops, stop] };
+}
+
+/** The changes of a state by which an order comes. */
+function adding(state, job) {
+  return { shop: { ...state.shop, jobs: [...state.shop.jobs, job] }, adds: [...state.adds, job] };
+}
+
+/** An order like another one: its route, so many times as much work. */
+function orderLike(like, { id, times, release, due, weight }) {
+  const scaled = (alternatives) => Object.fromEntries(Object.entries(alternatives).map(([machine, hours]) => [machine, hours * times]));
+  const operations = like.operations.map(({ fixed, ...op }, i) => ({ ...op, id: `${id}/${i + 1}`, alternatives: scaled(op.alternatives) }));
+  const quantity = like.quantity ? { quantity: Math.max(1, Math.round(like.quantity * times)) } : {};
+  return { id, ...quantity, release, ...(due === null ? {} : { due }), weight, operations };
+}
+
+/**
+ * The body of a request to plan the rest anew, {body}. The server wants a valid schedule of the shop before the changes
+ * that it is told of, so the rows are put right on that shop first; where that cannot be: {fault: a sentence}.
+ */
+function restRequest(state, now, { freeze = 0, stability = 0, seconds = null } = {}, clock = new Clock("h", null)) {
+  const model = new Model(state.base, state.maxLotHours);
+  const known = state.rows.filter((row) => model.steps.has(rowKey(row)));
+  const rows = new Board(model, known, { now, locked: new Set(state.locked) }).pushed();
+  const [violation] = rows ? violationsOf(model, rows, clock) : [{ text: "Something finds no time in which its machine is open." }];
+  if (violation) return { fault: violation.text };
+  const lots = state.locked.map((key) => JSON.parse(key)).filter(([job]) => model.jobs.has(job));
+  const keep = lots.map(([, lot, operation]) => ({ operation, lot }));
+  const body = {
+    shop: state.base, schedule: scheduleOf({ ...state, rows }), now: now / 3600, freeze_hours: freeze, stability,
+    ...(seconds ? { time_limit_s: seconds } : {}), ...(state.stops.length ? { down: state.stops } : {}),
+    ...(state.adds.length ? { add: state.adds } : {}), ...(keep.length ? { keep } : {}),
+  };
+  return { body };
+}
+
+/** The schedule file of a state. */
+function scheduleOf({ rows, fingerprint, maxLotHours }) {
+  const makespan = rows.reduce((latest, row) => Math.max(latest, row.end), 0) / 3600;
+  const operations = rows.map(({ job, lot, operation, machine, start, end }) => ({ job, lot, operation, machine, start, end }));
+  return { format: "jaxshop-schedule/1", shop: fingerprint, max_lot_hours: maxLotHours, makespan, operations };
+}

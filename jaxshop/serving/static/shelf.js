@@ -1,0 +1,95 @@
+"use strict";
+
+/** The plans that are kept in this browser: by name, and the one on show, which survives a reload. */
+class Shelf {
+  constructor(page) {
+    this.page = page;
+    this.store = new PlanStore();
+    $("keep-open").onclick = () => {
+      $("keep-name").value = "";
+      $("keep-dialog").showModal();
+    };
+    $("keep-dialog").querySelector("form").onsubmit = () => {
+      page.guard(() => this.#keep($("keep-name").value.trim()));
+    };
+    $("kept").onchange = () => this.#ask($("kept").value);
+    const choose = (id, act) => ($(id).onclick = () => {
+      $("kept-dialog").close();
+      page.guard(() => act(this.chosen));
+    });
+    choose("kept-open", (name) => this.#open(name));
+    choose("kept-compare", (name) => this.#compare(name));
+    choose("kept-forget", (name) => this.#forget(name));
+    this.#list();
+  }
+
+  /** What is kept of the plan on show. */
+  #entry(name) {
+    const { history } = this.page.planning;
+    const { now } = this.page.planning;
+    return { name, saved: new Date().toISOString(), now, state: history.state, settled: history.settled, origin: name || "your last visit" };
+  }
+
+  /** Keeps what is on show for the next visit; while it is written, only the latest waits. */
+  async remember() {
+    if (this.writing) return void (this.again = true);
+    this.writing = true;
+    try {
+      do {
+        this.again = false;
+        if (this.page.planning.history) await this.store.save(this.#entry(""));
+        else if (this.page.shop) await this.store.save({ name: "", shop: this.page.shop });
+      } while (this.again);
+    } catch {
+      // A browser that keeps nothing, as in a private window, plans all the same.
+    } finally {
+      this.writing = false;
+    }
+  }
+
+  /** The plan of the last visit, or null. */
+  async last() {
+    try {
+      return (await this.store.load("")) ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  async #keep(name) {
+    await this.store.save(this.#entry(name));
+    await this.#list();
+    this.page.say(`Kept as ${name}.`);
+  }
+
+  async #list() {
+    const names = await this.store.names().catch(() => []);
+    const head = names.length ? `Kept plans (${names.length})` : "No kept plans";
+    $("kept").replaceChildren(el("option", { value: "" }, head), ...names.map((name) => el("option", { value: name }, name)));
+    $("kept").disabled = !names.length;
+  }
+
+  #ask(name) {
+    $("kept").value = "";
+    this.chosen = name;
+    $("kept-title").textContent = name;
+    $("kept-dialog").showModal();
+  }
+
+  async #open(name) {
+    this.page.restore(await this.store.load(name));
+    this.page.say(`${name} is open.`);
+  }
+
+  async #compare(name) {
+    const { state } = await this.store.load(name);
+    const model = new Model(state.shop, state.maxLotHours);
+    this.page.compareWith({ plan: model.plan(state.rows), origin: name, fingerprint: state.fingerprint });
+  }
+
+  async #forget(name) {
+    await this.store.remove(name);
+    await this.#list();
+    this.page.say(`${name} is forgotten.`);
+  }
+}
