@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jaxshop.bounds import Certificate
 from jaxshop.schedule import Schedule, verify
-from jaxshop.schedule.dispatch import BEST_FIRST, best_rule
+from jaxshop.schedule.dispatch import best_first, best_rule
 from jaxshop.search import background, warming
 from jaxshop.search.auto import policy_first
 from jaxshop.search.beam import Guided, Way
 from jaxshop.search.cpsat import CpSat
-from jaxshop.search.improve import kernels
-from jaxshop.search.improve.model import model_of
 from jaxshop.search.proof import Prover, Watched
 from jaxshop.search.registry import method_named
 from jaxshop.search.rules import HOST_RULES, HostRules, Rules, parse_rule
@@ -260,13 +258,9 @@ def _at_once(task: Task, stop: Stop, start: Schedule | None, rule_counts: bool) 
     best = Best(task, stop)
     if start is not None:
         return best.offer(start, "start")
-    model = None if rules_of(task.plan) else model_of(task.plan)
-    if model is not None and kernels.ready(model.shift > 0):
-        from jaxshop.search.improve.method import play  # compiled, as Numba is there already
-
-        (name, active), *_ = BEST_FIRST
-        schedule = play(model, task, name, active)
-    else:
+    (name, active), *_ = best_first(task.plan, task.objective)
+    schedule = warming.play(task, name, active)  # compiled, where the kernels are there already
+    if schedule is None:
         name, schedule = best_rule(task.plan, stop.begun)
     return best.offer(schedule, f"{'rule' if rule_counts else 'fallback'}:{name}")
 

@@ -1,11 +1,14 @@
-"""Which kernels a search of a plan needs, loaded or compiled before its time begins."""
+"""Which kernels a search of a plan needs, loaded or compiled before its time begins, and what they give at once."""
 
 from __future__ import annotations
 
 from functools import partial
 
+from jaxshop.schedule import Schedule
 from jaxshop.search.improve import kernels as of_graphs
+from jaxshop.search.improve.model import model_of
 from jaxshop.search.plant import kernels as of_plants
+from jaxshop.search.types import Task
 from jaxshop.shop import LotPlan, rules_of
 
 
@@ -26,3 +29,19 @@ def every() -> None:
 def wait(plan: LotPlan, deadline: float | None) -> None:
     """Wait until they are there; LateError where they are not by the deadline, in `time.monotonic()`."""
     (of_plants.wait if rules_of(plan) else partial(of_graphs.wait, False))(deadline)
+
+
+def play(task: Task, rule: str, active: bool) -> Schedule | None:
+    """The schedule of a rule of `jaxshop.schedule.dispatch`, or None where the kernels are not there yet."""
+    if rules_of(task.plan):
+        if not of_plants.ready():
+            return None
+        from jaxshop.search.plant.method import play
+
+        return play(task, rule, active)
+    model = model_of(task.plan)
+    if not of_graphs.ready(model.shift > 0):
+        return None
+    from jaxshop.search.improve import method  # compiled, as Numba is there already
+
+    return method.play(model, task, rule, active)

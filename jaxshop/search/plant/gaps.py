@@ -20,9 +20,12 @@ from jaxshop.support.compiling import compiled
 
 NO_COST = 1 << 62
 
+BLINK = 50
+"""One gap in so many is not seen (Christiaens and Vanden Berghe 2020), lest the same gaps be the best for ever."""
+
 
 @compiled
-def best_gap(arrays, state, i, alternative, penalty, least, ties):
+def best_gap(arrays, state, i, alternative, penalty, blinks, least, ties):
     """The gap on an alternative's machine behind which lots miss their deadlines least, in open time.
 
     What counts is the operation itself and the one behind the gap, which it moves, and `penalty` quarters of what both
@@ -36,6 +39,7 @@ def best_gap(arrays, state, i, alternative, penalty, least, ties):
         i: the operation.
         alternative: which machine.
         penalty: see above.
+        blinks: whether some gaps are passed over.
         least: the least value so far; only what is no more is looked for.
         ties: how many gaps of this value there were.
 
@@ -57,7 +61,8 @@ def best_gap(arrays, state, i, alternative, penalty, least, ties):
     while True:
         after = table[before, AFTER]
         looked_at += 1
-        if after >= n or (table[after, END] > too_early and after != previous):
+        can = after >= n or (table[after, END] > too_early and after != previous)
+        if can and not (blinks and draw(state.random, BLINK) == 0):
             held = table[before, SET_FOR]
             setup = setup_after(arrays, machine, held, i)
             run = run_on(arrays, machine, max(ready, table[before, END]), takes + setup, whole)
@@ -92,10 +97,12 @@ def best_gap(arrays, state, i, alternative, penalty, least, ties):
 
 @compiled
 def best_place(arrays, state, i, penalty):
-    """The alternative and the node before the best gap on any machine for an operation that is out; -1 if none."""
-    chosen, behind, least, ties = -1, -1, NO_COST, 0
-    for alternative in range(arrays.operations[i, BEGIN], arrays.operations[i, BEHIND]):
-        before, least, ties = best_gap(arrays, state, i, alternative, penalty, least, ties)
-        if before >= 0:
-            chosen, behind = alternative, before
+    """The alternative and the node before the best gap on any machine for an operation that is out."""
+    chosen, behind, least, ties, blinks = -1, -1, NO_COST, 0, True
+    while chosen < 0:
+        for alternative in range(arrays.operations[i, BEGIN], arrays.operations[i, BEHIND]):
+            before, least, ties = best_gap(arrays, state, i, alternative, penalty, blinks, least, ties)
+            if before >= 0:
+                chosen, behind = alternative, before
+        blinks = False
     return chosen, behind

@@ -33,9 +33,12 @@ from jaxshop.search.plant.state import (
 )
 from jaxshop.support.compiling import compiled
 
-CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH, PENALTY, REMOVED = range(6)
-"""Of `memory`: costs, the work at which the present cooling began and that it takes, what set-ups count more than they
-take, in quarters, and how many operations are taken out."""
+CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH, PENALTY = range(5)
+"""Of `memory`: costs, the work at which the present cooling began and that it takes, and what set-ups count more than
+they take, in quarters."""
+
+REMOVED = 4
+"""Operations that are taken out at a time."""
 
 FOCUSED = 4
 """One round in so many is about one critical operation and its rivals alone."""
@@ -182,7 +185,7 @@ def iterated_greedy(arrays, state, best, memory, budget, target):
             restore(arrays, state, best)
             memory[CURRENT] = cost_of(arrays, state)
         current = memory[CURRENT]
-        cost = ruin_and_recreate(arrays, state, memory[REMOVED], memory[PENALTY])
+        cost = ruin_and_recreate(arrays, state, REMOVED, memory[PENALTY])
         if cost > current:
             warmth = memory[BEST] * HOT * (COLD / HOT) ** (begun / memory[CYCLE_LENGTH])
             chance = math.exp((current - cost) / warmth)

@@ -26,6 +26,11 @@ def wait(deadline: float | None, cancelled: Callable[[], bool] | None = None) ->
     background.wait(begin(), deadline, cancelled)
 
 
+def ready() -> bool:
+    """Whether they are there already."""
+    return bool(_ready) and _ready[0].done() and _ready[0].exception() is None
+
+
 def _run() -> None:
     """Run every kernel on a shop of two operations."""
     import numpy as np
@@ -38,4 +43,4 @@ def _run() -> None:
     model = model_of(split_lots(Shop("kernels", (Machine("A"), Machine("B")), jobs), None), 100)
     order, choice = np.empty(4, np.int64), np.empty(4, np.int64)
     dispatch(model.arrays, eligible_of(model.arrays), 0, False, order, choice)
-    Seat(model, (order, choice), 0).advance(1, -1)
+    Seat(model, (order, choice), 0, 0).advance(1, -1)

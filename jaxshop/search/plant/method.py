@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxshop.schedule import Schedule
-from jaxshop.schedule.dispatch import RULES, applicable, best_first, dispatch_by_rule
+from jaxshop.schedule.dispatch import applicable, best_first
 from jaxshop.search.plant import kernels
 from jaxshop.search.slices import go_on, seed_of
 from jaxshop.search.types import Best, Incumbent, Key, Stop, Task
+from jaxshop.support.errors import LateError
 from jaxshop.support.machine import usable_cores
 
 if TYPE_CHECKING:
@@ -40,45 +41,66 @@ class Sequences:
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
         """See `Method`; a piece of work is `UNIT` nodes and gaps on each seat."""
         best = Best(task, stop)
-        kernels.begin()
-        if self.start is not None:
-            known = self.start
-            yield from best.offer(known, "start")
-        else:
-            name, active = best_first(task.plan, task.objective)[0]
-            known = dispatch_by_rule(task.plan, RULES[name], active)
-            stop.built["rules"] += 1
-            yield from best.offer(known, f"rule:{name}{'/active' * active}")
         kernels.wait(stop.deadline, stop.cancelled)
-        from jaxshop.search.plant.model import model_of, sequences
+        from jaxshop.search.plant.model import sequences
         from jaxshop.search.plant.team import Team
 
-        model = model_of(task.plan, max(known.makespan, int(task.certificate.value)))
-        if not model.names:
-            return
-        start = sequences(model, known)
-        if self.start is None:
-            start = yield from _best_rule(model, task, stop, best, start)
+        if self.start is not None:
+            yield from best.offer(self.start, "start")
+            model = _reaching(task, self.start.makespan)
+            start = sequences(model, self.start)
+        else:
+            model, start = yield from _best_rule(task, stop, best)
         seats = self.threads or usable_cores()
-        if stop.allows(cost=best.cost):
+        if model.names and stop.allows(cost=best.cost):
             yield from go_on(Team(model, task.fingerprint, start, seed_of(key), seats), stop, best, seats)
 
 
-def _best_rule(model: Model, task: Task, stop: Stop, best: Best, start: Start) -> Generator[Incumbent, None, Start]:
-    """Yield rules' schedules as they get better; returns order and choice of the best."""
-    from jaxshop.search.plant.dispatching import NUMBERS, dispatch, eligible_of
-    from jaxshop.search.plant.team import placed, read
+def play(task: Task, rule: str, active: bool) -> Schedule:
+    """The schedule of a rule of `NUMBERS`, which is that of `jaxshop.schedule.dispatch`, some ten times sooner."""
+    from jaxshop.search.plant.team import read
 
-    n, able, (_, least) = len(model.names), eligible_of(model.arrays), placed(model, start)
-    for name in applicable(task.plan):
-        for active in (False, True):
-            if not stop.allows(cost=best.cost):
-                return start
-            order, choice = np.empty(n, np.int64), np.empty(n, np.int64)
-            dispatch(model.arrays, able, NUMBERS[name], active, order, choice)
-            stop.built["rules"] += 1
-            table, cost = placed(model, (order, choice))
-            if cost < least:
-                start, least = (order, choice), cost
-                yield from best.offer(read(model, table, task.fingerprint), f"rule:{name}{'/active' * active}")
-    return start
+    model, table, *_ = _played(task, _reaching(task, 0), rule, active)
+    return read(model, table, task.fingerprint)
+
+
+def _reaching(task: Task, known: int) -> Model:
+    """The plan, with closed time for schedules that take some times as long as is known of one."""
+    from jaxshop.search.plant.model import model_of
+
+    return model_of(task.plan, max(known, task.certificate.value))
+
+
+def _played(task: Task, model: Model, rule: str, active: bool) -> tuple[Model, np.ndarray, int, Start]:
+    """A rule's table, cost, order and choice, in a model that reaches far enough for it."""
+    from jaxshop.search.plant.dispatching import NUMBERS, dispatch, eligible_of
+    from jaxshop.search.plant.state import END
+    from jaxshop.search.plant.team import placed
+
+    n = len(model.names)
+    order, choice = np.empty(n, np.int64), np.empty(n, np.int64)
+    dispatch(model.arrays, eligible_of(model.arrays), NUMBERS[rule], active, order, choice)
+    table, cost = placed(model, (order, choice))
+    latest = int(table[:, END].max())
+    if latest > model.arrays.until:
+        return _played(task, _reaching(task, latest), rule, active)
+    return model, table, cost, (order, choice)
+
+
+def _best_rule(task: Task, stop: Stop, best: Best) -> Generator[Incumbent, None, tuple[Model, Start]]:
+    """Yield rules' schedules as they get better, at least one; returns the model, and order and choice of the best."""
+    from jaxshop.search.plant.team import read
+
+    model, found, least = _reaching(task, 0), None, 0
+    every = ((name, active) for name in applicable(task.plan) for active in (False, True))
+    for name, active in dict.fromkeys((*best_first(task.plan, task.objective), *every)):
+        if not stop.allows(cost=best.cost):
+            break
+        model, table, cost, start = _played(task, model, name, active)
+        stop.built["rules"] += 1
+        if found is None or cost < least:
+            found, least = start, cost
+            yield from best.offer(read(model, table, task.fingerprint), f"rule:{name}{'/active' * active}")
+    if found is None:
+        raise LateError("no time for a rule")
+    return model, found

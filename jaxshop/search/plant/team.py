@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxshop.schedule import Schedule
 from jaxshop.search.plant import greedy
-from jaxshop.search.plant.graph import build, cost_of
+from jaxshop.search.plant.graph import build, cost_of, recompute_back
 from jaxshop.search.plant.model import Model, to_schedule
 from jaxshop.search.plant.state import ALTERNATIVE, CYCLIC, END, START, new_state
 
@@ -21,7 +21,7 @@ EPOCH = 64
 FIRST_COOLING = 64 * UNIT
 """Work of the first cooling."""
 
-PENALTIES = (0, 2, 4, 1)
+PENALTIES = (16, 4, 32, 8)
 """What set-ups count more than they take, in quarters, from seat to seat."""
 
 Start = tuple[np.ndarray, np.ndarray]
@@ -33,19 +33,19 @@ class Seat:
 
     Attributes:
         best: the table of its best schedule.
+        found: the piece of work that led to it.
     """
 
-    def __init__(self, model: Model, start: Start, seed: int, penalty: int = 0):
+    def __init__(self, model: Model, start: Start, seed: int, penalty: int):
         self.arrays, self.state = model.arrays, new_state(model.arrays, seed)
-        self.memory, self.pieces = np.zeros(8, np.int64), 0
+        self.memory, self.pieces, self.found = np.zeros(8, np.int64), 0, 0
         build(self.arrays, self.state, *start)
-        cost = int(cost_of(self.arrays, self.state))
-        self.state.deadline[:] = int(self.state.done.max())
-        build(self.arrays, self.state, *start)
-        self.best = self.state.table.copy()
-        self.memory[[greedy.CURRENT, greedy.BEST]] = cost
+        self.memory[[greedy.CURRENT, greedy.BEST]] = cost_of(self.arrays, self.state)
         self.memory[greedy.CYCLE_LENGTH], self.memory[greedy.PENALTY] = FIRST_COOLING, penalty
-        self.memory[greedy.REMOVED] = 10
+        # Against one and the same deadline, the least slack is that of the makespan.
+        self.state.deadline[:] = self.state.done.max()
+        recompute_back(self.arrays, self.state)
+        self.best = self.state.table.copy()
 
     @property
     def cost(self) -> int:
@@ -56,10 +56,17 @@ class Seat:
         """Go on for so many pieces, one by one: what is found does not hang on how many there are in one call."""
         for _ in range(pieces):
             self.pieces += 1
-            budget = self.pieces * UNIT
+            before, budget = self.cost, self.pieces * UNIT
             greedy.iterated_greedy(self.arrays, self.state, self.best, self.memory, budget, target)
+            if self.cost < before:
+                self.found = self.pieces
         if self.state.counters[CYCLIC]:
             raise AssertionError("a move made a cycle: a fault of the search")
+
+    def adopt(self, other: Seat) -> None:
+        """Take another's best for its own; the next cooling begins with it."""
+        self.best[:], self.found = other.best, other.found
+        self.memory[greedy.BEST] = other.cost
 
 
 def placed(model: Model, start: Start) -> tuple[np.ndarray, int]:
@@ -87,7 +94,7 @@ class Team:
 
     @property
     def _winner(self) -> Seat:
-        return min(self._seats, key=lambda seat: seat.cost)
+        return min(self._seats, key=lambda seat: (seat.cost, seat.found))  # the same, whoever looks when
 
     @property
     def cost(self) -> int:
@@ -101,7 +108,10 @@ class Team:
             advanced.result()
         self.left -= pieces
         if self.left == 0:
-            self.left = EPOCH
+            self.left, winner = EPOCH, self._winner
+            for seat in self._seats:
+                if seat.cost > winner.cost:
+                    seat.adopt(winner)
 
     def schedule(self) -> Schedule:
         """See `Slices`."""

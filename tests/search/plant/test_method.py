@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,6 +110,14 @@ def test_the_same_work_gives_the_same_schedule(threads: int):
     first = searched(plan, limited, threads)[-1]
     again = searched(plan, asked := Stop(work=limited.done), threads)[-1]
     assert (again.schedule, asked.done) == (first.schedule, limited.done)
+
+
+def test_the_limit_is_held():
+    """Shows it to 0.05 s, by the processor's clock, so that other work on the machine does not count."""
+    stop = Stop(seconds=0.4, clock=time.process_time)
+    incumbents = searched(plant_plan(11, jobs=60, machines=8), stop)
+    assert 0.3 < stop.elapsed < 0.45
+    assert incumbents[-1].source == "search:improve"
 
 
 def test_a_start_is_never_lost_and_a_cancelled_search_keeps_its_best():

@@ -1,0 +1,87 @@
+"""Search under the plant's own rules: how often it reaches the proven optimum of small shops, and what it misses.
+
+uv run --extra solver benchmarks/plant_search.py [SHOPS] [OPERATIONS]
+
+Random shops of `tests/plant.py`, of all rules. The optimum is CP-SAT's, its schedule verified; it may put other work
+before fixed work, where the search keeps fixed work first, so the least cost under that convention, by enumeration
+(`tests/oracles/plant.py`), stands beside it. Costs in hours.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from jaxshop.schedule import verify
+from jaxshop.search.cpsat import CpSat
+from jaxshop.search.plant import kernels
+from jaxshop.search.plant.method import Sequences
+from jaxshop.search.types import Stop, Task
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, rules_of
+from tests.oracles.plant import optimum
+from tests.plant import plant_plan
+
+WORK = 200
+"""Rules and pieces of work that a search gets: about half a second."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Costs in ticks."""
+
+    seed: int
+    rules: tuple[str, ...]
+    proven: int
+    kept: int
+    """The least with fixed work first."""
+    found: int
+    seconds: float
+
+
+def compare(seed: int, plan: LotPlan) -> Compared | None:
+    """One shop; None where CP-SAT proves nothing in time."""
+    task, claims = Task.of(plan), [0]
+    *_, solved = CpSat(workers=1, bound=claims.append).search(task, 0, Stop(20))
+    if solved.cost > max(task.certificate.cost(task.objective), *claims):
+        return None
+    least, began = optimum(plan), time.process_time()
+    *_, best = Sequences(threads=1).search(task, seed, Stop(work=WORK, target=solved.cost))
+    if verify(plan, best.schedule) or min(best.cost, least) < solved.cost or best.cost < least:
+        raise AssertionError(f"seed {seed}: an optimum that is none")
+    return Compared(seed, rules_of(plan), solved.cost, least, best.cost, time.process_time() - began)
+
+
+def plan_of(seed: int, most: int) -> LotPlan | None:
+    """A shop of at most so many operations."""
+    plan = plant_plan(seed, jobs=3 - seed % 2, machines=2 + seed % 2)
+    return plan if sum(len(lot.operations) for lot in plan.lots) <= most else None
+
+
+def main() -> None:
+    """Print a line a shop that is missed, then the shares."""
+    shops, most = (int(given) for given in (sys.argv[1:] + ["150", "8"][len(sys.argv) - 1 :]))
+    kernels.wait(None)
+    seen: list[Compared] = []
+    seed = 0
+    while len(seen) < shops:
+        plan = plan_of(seed, most)
+        compared = None if plan is None else compare(seed, plan)
+        seed += 1
+        if compared is None:
+            continue
+        seen.append(compared)
+        if compared.found > compared.proven:
+            costs = (cost / TICKS_PER_HOUR for cost in (compared.proven, compared.kept, compared.found))
+            print("seed {}: proven {:.3f}, fixed work first {:.3f}, found {:.3f}".format(compared.seed, *costs))
+    reached = sum(each.found == each.proven for each in seen)
+    kept = sum(each.found == each.kept for each in seen)
+    rules = Counter(rule for each in seen for rule in each.rules)
+    print(f"{len(seen)} shops ({', '.join(f'{count} with {rule}' for rule, count in rules.items())}):")
+    print(f"at the proven optimum {reached / len(seen):.1%}, at the least with fixed work first {kept / len(seen):.1%}")
+    print(f"seconds of processor time for each, mean {sum(each.seconds for each in seen) / len(seen):.3f}")
+
+
+if __name__ == "__main__":
+    main()
