@@ -7,14 +7,21 @@ import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jaxshop.cli.arguments import NUMBER, add_command, count, load, positive_count, seconds, ticks, weight
+from jaxshop.cli.solve import STORED
 from jaxshop.schedule.events import Down, Events, Kept, Told
-from jaxshop.shop import TICKS_PER_HOUR, Job, Shop
+from jaxshop.shop import TICKS_PER_HOUR, Shop
+from jaxshop.support.errors import ShopError
 
 if TYPE_CHECKING:
+    from jaxshop.schedule import Schedule
+    from jaxshop.schedule.happened import Past
     from jaxshop.search.replan import Replanned
+
+DATABASE = "mariadb:"
 
 SHOWN = 20
 """Operations that are listed on the console; the JSON holds all."""
@@ -48,6 +55,7 @@ def add_reschedule(commands: Any) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="where the new schedule goes")
     parser.add_argument("--shop-out", metavar="FILE", help="where the shop as it is now goes")
     parser.add_argument("--gantt", metavar="FILE", help="also draw it as a page")
+    parser.add_argument("--write-back", action="store_true", help="store it in the database that the shop came from")
 
 
 def run_reschedule(args: argparse.Namespace) -> int:
@@ -58,6 +66,7 @@ def run_reschedule(args: argparse.Namespace) -> int:
     from jaxshop.search import warming
     from jaxshop.search.replan import SECONDS, facts, replan
     from jaxshop.shop import shop_to_json
+    from jaxshop.sources.snapshot import portable
     from jaxshop.support.files import check_writable, write_atomic
     from jaxshop.views.gantt import write_gantt
 
@@ -66,10 +75,15 @@ def run_reschedule(args: argparse.Namespace) -> int:
         warming.begin()
     for path in filter(None, (args.out, args.shop_out, args.gantt)):
         check_writable(path)
+    if args.write_back:
+        from jaxshop.sources.mariadb.results import check_write_back
+
+        check_write_back()
     schedule = read(args.schedule)
     shop = load(args)
-    past = happened(shop, schedule, _events(args, shop), args.schedule)
-    text = json.dumps(shop_to_json(past.plan.shop), indent=1) + "\n" if args.shop_out else ""
+    others = {path: _other(shop, path) for path in args.add}
+    past = _signed(args, shop, others, happened(shop, schedule, _events(args, shop, others), args.schedule))
+    text = json.dumps(shop_to_json(portable(past.plan.shop)), indent=1) + "\n" if args.shop_out else ""
     begun = time.monotonic()
     with Interrupt() as interrupt, ProgressLine(shop.unit, limit, begun) as line:
         found = replan(
@@ -87,19 +101,25 @@ def run_reschedule(args: argparse.Namespace) -> int:
         write_atomic(args.shop_out, text)
     if args.gantt:
         write_gantt(args.gantt, past.plan, found.best.schedule, found.bound, None)
+    stored = _store(args, shop, schedule, found) if args.write_back else {}
+    told = facts(found)
+    told["before"] |= {"schedule_id": stored.get("before")}
+    told |= {"stored": stored.get("stored"), "schedule_id": stored.get("schedule_id")}
     if args.json:
-        print(json.dumps(facts(found)))
+        print(json.dumps(told))
     else:
-        print("\n".join(_lines(found, args.out)))
+        print("\n".join(_lines(found, told, args.out)))
     return 130 if interrupt() else 0
 
 
-def _events(args: argparse.Namespace, shop: Shop) -> Events:
+def _events(args: argparse.Namespace, shop: Shop, others: dict[str, Shop]) -> Events:
+    from jaxshop.schedule.coming import jobs_that_come
+
     return Events(
         args.now,
         args.freeze_hours,
         tuple(args.down),
-        tuple(job for path in args.add for job in _jobs(shop, path)),
+        tuple(job for path in args.add for job in jobs_that_come(shop, others[path], path)),
         tuple(args.drop),
         tuple(_named(shop, *told) for told in args.late),
         tuple(_named(shop, *told) for told in args.worked),
@@ -107,11 +127,51 @@ def _events(args: argparse.Namespace, shop: Shop) -> Events:
     )
 
 
-def _jobs(shop: Shop, path: str) -> tuple[Job, ...]:
+def _other(shop: Shop, path: str) -> Shop:
+    """The shop whose jobs come; of the database, which has the others as well, only those that are new."""
     from jaxshop import load_shop
-    from jaxshop.schedule.coming import jobs_that_come
 
-    return jobs_that_come(shop, load_shop(path), path)
+    other: Shop = load_shop(path)
+    if path != DATABASE:
+        return other
+    known = {job.id for job in shop.jobs}
+    jobs = tuple(job for job in other.jobs if job.id not in known)
+    if not jobs:
+        raise ShopError(f"--add {path}: the database has no open order that {shop.name} lacks")
+    return replace(other, jobs=jobs)
+
+
+def _signed(args: argparse.Namespace, shop: Shop, others: dict[str, Shop], past: Past) -> Past:
+    """The same, its shop signed as real data where shop and orders come from the database."""
+    from jaxshop.sources.snapshot import is_real_data, sign
+
+    hint = f"enter its orders in the database, and say --add {DATABASE}"
+    if not is_real_data(shop):
+        if args.write_back:
+            raise ShopError(f"--write-back: {args.shop} is neither {DATABASE} nor a signed snapshot of it")
+        return past
+    for path, other in others.items():
+        if path != DATABASE and not is_real_data(other):
+            if args.write_back:
+                raise ShopError(f"--write-back: {path} does not come from the database: {hint}")
+            return past
+    return replace(past, plan=replace(past.plan, shop=sign(past.plan.shop)))
+
+
+def _store(args: argparse.Namespace, shop: Shop, schedule: Schedule, found: Replanned) -> dict[str, Any]:
+    """Store the new plan, and the one before where the database lacks it; what was told stands beside it."""
+    from jaxshop.schedule.events import events_to_json
+    from jaxshop.shop import split_lots
+    from jaxshop.sources.mariadb.history import keep
+    from jaxshop.sources.mariadb.results import About, write_back
+
+    now, best = found.past.plan, found.best
+    before = keep(split_lots(shop, schedule.max_lot_hours), schedule)
+    limits = {"stability": args.stability, "seed": args.seed, "time_limit": args.time_limit}
+    options = {"before": before, **events_to_json(found.past.events), **limits}
+    about = About(now.shop.objective.lower_bound(found.bound), options)
+    new = write_back(now, best.schedule, best.source, about=about)
+    return {"before": before, "stored": new.written, "schedule_id": new.schedule_id}
 
 
 def _named(shop: Shop, name: str, told: int) -> Told:
@@ -121,12 +181,11 @@ def _named(shop: Shop, name: str, told: int) -> Told:
     return Told(operation, int(lot), told) if mark and lot.isdecimal() and not known else Told(name, None, told)
 
 
-def _lines(found: Replanned, out: str) -> list[str]:
+def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
     """What a person is told."""
-    from jaxshop.search.replan import facts
     from jaxshop.shop import span
 
-    told, shop = facts(found), found.past.plan.shop
+    shop = found.past.plan.shop
     changes, late = told["changes"], told["late"]
 
     def hours(value: float) -> str:
@@ -135,7 +194,7 @@ def _lines(found: Replanned, out: str) -> list[str]:
     gap = "" if told["gap_percent"] is None else f", {told['gap_percent']:.2f} % over the certified bound"
     lines = [
         f"{shop.name}: {hours(told['makespan_hours'])} ({hours(told['before']['makespan_hours'])} before){gap},"
-        f" by {told['source']} in {told['seconds']:.1f} s; wrote {out}",
+        f" by {told['source']} in {told['seconds']:.1f} s; wrote {out}{STORED[told['stored']]}",
         f"moved: {changes['moved']} operations, {changes['machine_changed']} of them to another machine,"
         f" {hours(changes['later_hours'])} later and {hours(changes['earlier_hours'])} earlier in all",
     ]

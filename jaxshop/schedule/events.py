@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from jaxshop.shop import MAX_HOURS, Job
+from jaxshop.shop import MAX_HOURS, TICKS_PER_HOUR, Job
 from jaxshop.shop.document import read_jobs
 from jaxshop.shop.reading import Reader
 
@@ -83,6 +83,24 @@ def read_events(data: dict[str, Any], where: str) -> Events:
     )
     reader.faults.raise_if_any()
     return events
+
+
+def events_to_json(events: Events) -> dict[str, Any]:
+    """What was told, as `read_events` reads it, but for the jobs that came, of which it names the ids."""
+
+    def hours(ticks: int) -> float:
+        return ticks / TICKS_PER_HOUR
+
+    return {
+        "now": hours(events.now),
+        "freeze_hours": hours(events.freeze),
+        "down": [{"machine": d.machine, "from": hours(d.start), "to": hours(d.end)} for d in events.down],
+        "add": [job.id for job in events.add],
+        "drop": list(events.drop),
+        "late": [{"operation": t.operation, "lot": t.lot, "end": hours(t.ticks)} for t in events.late],
+        "worked": [{"operation": t.operation, "lot": t.lot, "hours": hours(t.ticks)} for t in events.worked],
+        "keep": [k._asdict() for k in events.keep],
+    }
 
 
 def _optional(reader: Reader, entry: dict[str, Any], key: str) -> list[tuple[object, str]]:
