@@ -74,7 +74,7 @@ def test_plans_follow_each_other(loose, monday, jaxshop, tmp_path) -> None:
 
 def test_the_plan_before_is_kept_where_it_was_not_stored(loose, monday, jaxshop, tmp_path) -> None:
     """A plan that was never written back is stored as well, once."""
-    shop, plan = monday
+    plan = monday[1]
     loose.sql("DELETE FROM schedules")
     again = ("reschedule", "mariadb:", plan, "--now", "0.5", "--time-limit", "0", "--out", str(tmp_path / "n"))
     assert jaxshop(*again).code == 0

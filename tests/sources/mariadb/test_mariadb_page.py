@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jaxshop.schedule import Row, Schedule
-from jaxshop.shop import fingerprint, split_lots
+from jaxshop.shop import Fixed, fingerprint, split_lots
 from jaxshop.sources.mariadb.reader import read_shop
 from jaxshop.sources.mariadb.results import release, write_back
 from jaxshop.sources.mariadb.values import RefusedRowsError
@@ -36,7 +36,7 @@ def statements(script: str) -> list[str]:
 
 @pytest.fixture
 def blocks() -> list[str]:
-    """The SQL of the page: a site's tables, the views, the accounts."""
+    """The SQL of the page: a site's tables, the views, both for the plant's own rules, the accounts."""
     return re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
 
 
@@ -92,10 +92,66 @@ def test_views_hide_no_fault(mapped, change: str, fault: str) -> None:
         read_shop()
 
 
+RULES = """
+UPDATE factory_machine SET shift_model = 'nights', colour = 'red' WHERE code = 'SW02';
+UPDATE job_process SET colour = 'blue', in_one_go = 1 WHERE row_no = 40;
+UPDATE job_process SET cooling_min = 90 WHERE row_no = 20;
+INSERT INTO shift_model VALUES ('nights', 0, '14:00', '22:00'), ('nights', 6, '22:00', '06:00'),
+                               ('nights', 4, '08:00', '00:00');
+INSERT INTO shift_exception VALUES ('nights', '2026-12-25', NULL, NULL), ('nights', '2026-12-26', '08:00', '12:00');
+INSERT INTO machine_stop VALUES (1, '2026-11-24 08:00', '2026-11-24 10:30', 'belt');
+INSERT INTO colour_change VALUES ('saw', 'red', 'blue', 90), ('saw', NULL, 'green', 5);
+INSERT INTO floor_report VALUES (20, 1, '2026-11-23 18:00', '2026-11-23 23:30'), (30, 4, '2026-11-23 23:45', NULL);
+"""
+
+
+@pytest.fixture
+def ruled(mapped, blocks):
+    """The same site with shifts, stops, colours and reports from the floor."""
+    mapped.sql(*statements(blocks[2]), *statements(RULES), *statements(blocks[3]))
+    return mapped
+
+
+def test_views_map_shifts_set_ups_and_progress(ruled) -> None:
+    """Plan start 00:00 in the site's zone: a night is cut at midnight, moments are UTC, work done has left."""
+    shop = read_shop()
+    (calendar,) = shop.calendars
+    assert calendar.timezone == "Asia/Shanghai"
+    hours = [[(a // 3600, b // 3600) for a, b in day] for day in calendar.weekly]
+    assert hours == [[(0, 6), (14, 22)], [], [], [], [(8, 24)], [], [(22, 24)]]
+    assert [day.isoformat() for day in calendar.closed] == ["2026-12-25"]
+    machines = {machine.id: machine for machine in shop.machines}
+    assert (machines["SW02"].calendar, machines["SW02"].family) == ("nights", "red")
+    assert machines["SW01"].unavailable == ((8 * 3600, 10.5 * 3600, "belt"),)
+    (job,) = shop.jobs
+    first, second = job.operations
+    assert (first.id, first.fixed, job.release) == ("30", Fixed("OUT", -900), 3600)
+    assert (second.id, second.family, second.interruptible) == ("40", "blue", False)
+    assert [(entry.from_family, entry.to_family, entry.ticks) for entry in shop.changeovers] == [("red", "blue", 5400)]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("UPDATE machine_stop SET back_at = NULL", "machine_downtime: 'SW01', .*: ends_at NULL: a missing value"),
+        ("UPDATE machine_stop SET machine_no = 9", "machine_downtime: .*: machine_id NULL: unknown machine"),
+        ("UPDATE floor_report SET machine_no = 9 WHERE done IS NULL", "progress: '30': machine_id NULL"),
+        ("UPDATE colour_change SET minutes = NULL", "setups: .*: setup_h NULL"),
+        ("UPDATE shift_model SET weekday_no = 9 WHERE weekday_no = 0", "calendar_shifts: .*: weekday 9"),
+    ],
+)
+def test_views_of_rules_hide_no_fault(ruled, change: str, fault: str) -> None:
+    """What the floor's tables lack comes through the views, and is refused by name."""
+    ruled.sql(change)
+    with pytest.raises(RefusedRowsError) as caught:
+        read_shop()
+    assert any(re.search(fault, each) for each in caught.value.faults), caught.value.faults
+
+
 def test_accounts_have_rights_enough(mapped, blocks, server, monkeypatch) -> None:
     """With the page's GRANTs, and no other right, the shop is read and results are written."""
     init(results_only=True)
-    accounts = blocks[2].replace("factory.", f"{mapped.name}.").replace("@'10.%'", "@'%'").replace("REQUIRE SSL ", "")
+    accounts = blocks[4].replace("factory.", f"{mapped.name}.").replace("@'10.%'", "@'%'").replace("REQUIRE SSL ", "")
     server.sql(*statements(accounts.replace("IDENTIFIED BY '...'", "IDENTIFIED BY 'pass word'")))
     try:
         for prefix, user in (("", "reader"), ("WRITER_", "writer")):
