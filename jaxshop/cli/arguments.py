@@ -11,6 +11,7 @@ from typing import Any
 
 from jaxshop.shop import MAX_HOURS, TICKS_PER_HOUR
 from jaxshop.support.arguments import Parser
+from jaxshop.support.errors import ShopError
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -20,19 +21,24 @@ NUMBER = r"-?\d+(?:\.\d*)?|-?\.\d+"
 PATIENCE = "draw no more samples once N in a row improve nothing"
 
 
-def add_command(commands: Any, name: str, run: Run, text: str) -> Parser:
-    """Add a command that `run` carries out, with `--json`."""
+def add_command(commands: Any, name: str, run: Run, text: str, loads: bool = False) -> Parser:
+    """Add a command that `run` carries out, with `--json`, and what `load` asks for where it `loads` a shop."""
     parser: Parser = commands.add_parser(name, help=text, description=text)
     parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr")
+    if loads:
+        parser.add_argument("--report", action="store_true", help="of mariadb:, print all of the data report")
     return parser
 
 
 def load(args: argparse.Namespace) -> Any:
     """The shop that was named; one from the database is reported on first."""
-    from jaxshop.sources.report import load_and_report
+    from jaxshop.sources.report import DATABASE, load_and_report
 
-    return load_and_report(args.shop, getattr(args, "target_hours", None), sys.stderr if args.json else sys.stdout)
+    out = sys.stderr if args.json else sys.stdout
+    if args.report and args.shop != DATABASE:
+        raise ShopError(f"--report: is about {DATABASE}, not {args.shop}")
+    return load_and_report(args.shop, getattr(args, "target_hours", None), out, args.report)
 
 
 def positive(text: str) -> float:

@@ -82,7 +82,7 @@ def _snapshot(args: argparse.Namespace) -> tuple[dict, str]:
     if snapshot_key() is None:
         raise ShopError(f"db snapshot: set {KEY}, which signs the file; `inspect mariadb: --out` needs no key")
     check_writable(args.out)  # rather now than after the read
-    shop = read_and_report()
+    shop = read_and_report(full=True)
     write_atomic(args.out, json.dumps(shop_to_json(shop), ensure_ascii=False, indent=1) + "\n")
     keep_scale(data_report(shop), sys.stderr)
     provenance = shop.provenance

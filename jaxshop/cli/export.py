@@ -17,7 +17,11 @@ from jaxshop.support.errors import InvalidScheduleError, ShopError
 def add_export(commands: Any) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "export", run_export, "dispatch lists by machine and by order, and a calendar for each machine"
+        commands,
+        "export",
+        run_export,
+        "dispatch lists by machine and by order, and a calendar for each machine",
+        loads=True,
     )
     parser.add_argument("shop", metavar="SHOP")
     parser.add_argument("schedule", metavar="schedule.json")

@@ -12,7 +12,7 @@ from jaxshop.cli.arguments import add_command, load, positive
 def add_inspect(commands: Any) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "inspect", run_inspect, "size, load, certified bounds, and whether a target can be met"
+        commands, "inspect", run_inspect, "size, load, certified bounds, and whether a target can be met", loads=True
     )
     parser.add_argument(
         "shop", metavar="SHOP", help="reference, reference:K, family:NAME:SEED, mariadb:, or a .json, .txt or .fjs file"

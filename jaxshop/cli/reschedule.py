@@ -29,7 +29,9 @@ SHOWN = 20
 
 def add_reschedule(commands: Any) -> None:
     """Add the command."""
-    parser = add_command(commands, "reschedule", run_reschedule, "plan anew what is left of a schedule under way")
+    parser = add_command(
+        commands, "reschedule", run_reschedule, "plan anew what is left of a schedule under way", loads=True
+    )
     parser.add_argument("shop", metavar="SHOP")
     parser.add_argument("schedule", metavar="schedule.json")
     parser.add_argument("--now", type=ticks, required=True, metavar="H", help="hours since the plan start")

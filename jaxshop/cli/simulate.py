@@ -28,7 +28,9 @@ MOST = 1000
 
 def add_simulate(commands: Any) -> None:
     """Add the command."""
-    parser = add_command(commands, "simulate", run_simulate, "a week by chance, planned anew at every event")
+    parser = add_command(
+        commands, "simulate", run_simulate, "a week by chance, planned anew at every event", loads=True
+    )
     parser.add_argument("shop", metavar="SHOP", nargs="?", help="without it, the reference, cut into lots of 60 h")
     parser.add_argument("--max-lot-hours", type=positive, metavar="H")
     parser.add_argument("--start", metavar="FILE", help="the plan that each week begins with; else it is searched for")

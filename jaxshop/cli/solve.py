@@ -33,7 +33,9 @@ STARTING_SECONDS = 3.0
 
 def add_solve(commands: Any) -> None:
     """Add the command."""
-    parser = add_command(commands, "solve", run_solve, "a verified schedule, by search, by a policy or by a rule")
+    parser = add_command(
+        commands, "solve", run_solve, "a verified schedule, by search, by a policy or by a rule", loads=True
+    )
     parser.add_argument("shop", metavar="SHOP")
     parser.add_argument("--max-lot-hours", type=positive, metavar="H")
     how = parser.add_mutually_exclusive_group()

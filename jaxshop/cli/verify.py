@@ -12,7 +12,9 @@ from jaxshop.shop import fingerprint
 
 def add_verify(commands: Any) -> None:
     """Add the command."""
-    parser = add_command(commands, "verify", run_verify, "check a schedule against its shop and list each violation")
+    parser = add_command(
+        commands, "verify", run_verify, "check a schedule against its shop and list each violation", loads=True
+    )
     parser.add_argument("shop", metavar="SHOP")
     parser.add_argument("schedule", metavar="schedule.json")
 

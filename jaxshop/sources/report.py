@@ -37,15 +37,17 @@ NAMED_JOBS = 10
 """Jobs over the target that the text names; the dict names all."""
 
 
-def load_and_report(spec: str, target_hours: float | None = None, out: TextIO | None = None) -> Shop:
+def load_and_report(
+    spec: str, target_hours: float | None = None, out: TextIO | None = None, full: bool = False
+) -> Shop:
     """Load a shop to train for or to solve: as `load_shop`, but one from the database is reported on first.
 
     The arguments are those of `load_shop` and of `read_and_report`.
     """
-    return read_and_report(target_hours, out) if spec == DATABASE else sources.load_shop(spec)
+    return read_and_report(target_hours, out, full) if spec == DATABASE else sources.load_shop(spec)
 
 
-def read_and_report(target_hours: float | None = None, out: TextIO | None = None) -> Shop:
+def read_and_report(target_hours: float | None = None, out: TextIO | None = None, full: bool = False) -> Shop:
     """Read the shop from the database and print its data report, which is printed for refused rows as well.
 
     The scale of the first read is kept to compare later reads with; from then on only a snapshot replaces it.
@@ -53,6 +55,7 @@ def read_and_report(target_hours: float | None = None, out: TextIO | None = None
     Args:
         target_hours: the makespan hoped for; longer jobs are named.
         out: where to print; None is stderr.
+        full: all of it, not three lines and what has to be looked at.
 
     Raises:
         ShopError: the database cannot be read, or rows were refused.
@@ -69,7 +72,7 @@ def read_and_report(target_hours: float | None = None, out: TextIO | None = None
         raise
     last = last_scale(reading.shop)
     report = data_report(reading.shop, reading.counts, last, target_hours)
-    print(report_text(report), file=out)
+    print(report_text(report, full), file=out)
     if last is None:
         keep_scale(report, out)
     return reading.shop
@@ -179,9 +182,26 @@ def _compare(scale: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
     return {"taken_at": last.get("taken_at"), "ratios": ratios, "alarms": alarms}
 
 
-def report_text(report: dict[str, Any]) -> str:
-    """Write a data report for people; plain text, as names may hold anything."""
-    return "\n".join(_lines(report))
+def report_text(report: dict[str, Any], full: bool = True) -> str:
+    """Write a data report for people, or three lines of it and the warnings; plain text, as names may hold anything."""
+    return "\n".join(_lines(report) if full else _short(report))
+
+
+def _short(report: dict[str, Any]) -> Iterator[str]:
+    scale, jobs, read = report["scale"], report["job_hours"], report["read"]
+    provenance = report["provenance"]
+    yield f"data report: {provenance['detail'] or report['shop']}, taken at {provenance['taken_at']}"
+    names = ", ".join(f"{scale[name]:,} {name}" for name in ("machines", "jobs", "operations"))
+    hours = f"{scale['total_hours']:,.2f} h, jobs {jobs['min']:.4g} to {jobs['max']:.6g} h"
+    yield f"  {names}; {hours}; plan start {report['plan_start']}"
+    inactive = f"{read['inactive_machines']} machines are inactive" if read else "not counted"
+    comparison = report["comparison"]
+    scaled = "no earlier scale" if comparison is None else f"against {comparison['taken_at']}: "
+    if comparison is not None:
+        scaled += ", ".join(f"{name} x {comparison['ratios'][name]:.3g}" for name in ("jobs", "total_hours"))
+    yield f"  {inactive}; {scaled.replace('total_hours', 'hours')}; --report prints all of it"
+    yield from _note_lines(read)
+    yield from _alarm_lines(comparison)
 
 
 def refusal_text(error: RefusedRowsError) -> str:
@@ -234,6 +254,8 @@ def _read_lines(read: dict[str, Any]) -> Iterator[str]:
             f"  progress: {read['finished_operations']} operations finished and left out, {read['running_operations']} "
             f"running; set-ups of families that no open work has: {read['unused_setups']}"
         )
+    yield f"  alternatives on inactive machines: {read['left_out_alternatives']}"
+    yield from _note_lines(read)
     yield "  rows refused: 0"
 
 
@@ -254,7 +276,19 @@ def _comparison_lines(comparison: dict[str, Any] | None) -> Iterator[str]:
         return
     ratios = ", ".join(f"{name.replace('_', ' ')} x {r:.3g}" for name, r in comparison["ratios"].items())
     yield f"  against the scale kept at {comparison['taken_at']}: {ratios}"
-    for alarm in comparison["alarms"]:
+    yield from _alarm_lines(comparison)
+
+
+def _note_lines(read: dict[str, Any] | None) -> Iterator[str]:
+    """What is under way otherwise than it seems; the first few."""
+    notes = read["notes"] if read else []
+    yield from (f"  note: {note}" for note in notes[:NAMED_JOBS])
+    if len(notes) > NAMED_JOBS:
+        yield f"  and {len(notes) - NAMED_JOBS} more such notes"
+
+
+def _alarm_lines(comparison: dict[str, Any] | None) -> Iterator[str]:
+    for alarm in comparison["alarms"] if comparison else ():
         yield f"  WARNING: {alarm}; `jaxshop db snapshot` accepts the new scale"
 
 

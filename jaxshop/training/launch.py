@@ -69,7 +69,7 @@ def _run(
     config: Config, resume: str | None, console: Console, process: ShopProcess | None
 ) -> tuple[dict[str, Any], int]:
     begun = time.monotonic()
-    shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file))
+    shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file), full=True)
     _check(config, shop)
     with _background() as background:
         drawing = background.submit(untrained, config)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxshop.shop import Calendar, Changeover, Downtime, Fixed, Job, Machine, Operation, Shift
 from jaxshop.shop.records import DAY, WEEKDAYS
@@ -44,6 +44,20 @@ class Progress:
 
     finished: dict[str, int] = field(default_factory=dict)
     running: dict[str, Fixed] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What runs on machines that are inactive, and so is planned anew."""
+
+
+class Elsewhere(NamedTuple):
+    """An operation that runs, of a job that is not read; from which tick, and hours as the tables say."""
+
+    operation: str
+    machine: str
+    start: int
+    setup_h: Any
+    duration_h: Any
+    job: str
+    status: object
 
 
 class PlantTables:
@@ -141,7 +155,34 @@ class PlantTables:
                 found.append(Changeover(to, ticks, before, centre, None if machine is None else text(machine)))
         return tuple(found), unused
 
-    def progress(self, operations: dict[str, Operation], alternatives: dict[str, dict[str, int]]) -> Progress:
+    def running_elsewhere(self, operations: Mapping[str, Operation]) -> Iterator[Elsewhere]:
+        """What runs of other operations than these: their jobs are not open, but their machines are busy."""
+        if not any(name == "progress" for name, _ in self.there):
+            return
+        columns = (
+            "`p`.`operation_id`, `p`.`machine_id`, CAST(`p`.`started_at` AS CHAR), `o`.`setup_h`, `m`.`duration_h`, "
+            "`j`.`job_id`, `j`.`status`"
+        )
+        source = (
+            "`progress` AS `p` LEFT JOIN `operations` AS `o` ON `o`.`operation_id` = `p`.`operation_id` "
+            "LEFT JOIN `jobs` AS `j` ON `j`.`job_id` = `o`.`job_id` LEFT JOIN `operation_machines` AS `m` "
+            "ON `m`.`operation_id` = `p`.`operation_id` AND `m`.`machine_id` = `p`.`machine_id` "
+            "WHERE `p`.`finished_at` IS NULL"
+        )
+        rows = self.database.stream("progress", columns, source)
+        for name, machine, started_at, setup_h, duration_h, job, status in rows:
+            if text(name) in operations:
+                continue
+            start = self._moment("progress", (name,), "started_at", started_at)
+            if start is not None:
+                yield Elsewhere(text(name), text(machine), start, setup_h, duration_h, text(job), status)
+
+    def progress(
+        self,
+        operations: dict[str, Operation],
+        alternatives: dict[str, dict[str, int]],
+        inactive: Mapping[str, Sequence[str]],
+    ) -> Progress:
         """What is finished or runs of these operations; rows of others are of jobs that are not open."""
         found = Progress()
         for name, machine, started_at, finished_at in self._rows("progress"):
@@ -156,6 +197,8 @@ class PlantTables:
                 if start is not None and end is not None and end < start:
                     self.refusals.add("progress", key, "finished_at", finished_at, "is before started_at")
                 found.finished[id] = end or 0
+            elif text(machine) in inactive.get(id, ()):
+                found.notes.append(f"{show(id)} runs on {show(machine)}, which is inactive: it is planned anew")
             elif text(machine) not in alternatives[id]:
                 self.refusals.add("progress", key, "machine_id", machine, "is no machine that may run the operation")
             elif start is not None:

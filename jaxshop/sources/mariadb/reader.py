@@ -7,12 +7,13 @@ guessed: views need not keep the constraints of the tables, so everything is che
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jaxshop.shop import Job, Machine, Operation, Provenance, Shop, validate
+from jaxshop.shop import TICKS_PER_HOUR, Job, Machine, Operation, Provenance, Shop, validate
 from jaxshop.shop.records import MAX_QUANTITY, MAX_WEIGHT
 from jaxshop.sources.mariadb.connection import ConnectionLostError, Database, connect
 from jaxshop.sources.mariadb.plant import PlantTables, under_way
@@ -43,6 +44,10 @@ class Counts:
     finished_operations: int = 0
     running_operations: int = 0
     unused_setups: int = 0
+    left_out_alternatives: int = 0
+    """On machines that are inactive."""
+    notes: list[str] = field(default_factory=list)
+    """What is under way otherwise than the tables of the open jobs say, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ class _Reader:
         self.settings = settings
         self.refusals = Refusals()
         self.unsure = self.refusals.unsure
+        self.inactive: dict[str, list[str]] = defaultdict(list)
+        """By operation, the machines that may run it and are inactive."""
         self.incomplete: set[str] = set()
         """Jobs of which an operation was refused: their routes are not judged."""
         self.counts = Counts()
@@ -117,10 +124,12 @@ class _Reader:
         jobs = self.read_jobs()
         routes, alternatives = self.read_operations(jobs)
         self.read_alternatives(alternatives, machines)
-        for id, route in routes.items():
-            self.check_route(id, route, alternatives)
         operations = {op.id: op for route in routes.values() for op in route.values()}
-        progress = self.plant.progress(operations, alternatives)
+        progress = self.plant.progress(operations, alternatives, self.inactive)
+        for id, route in routes.items():
+            self.check_route(id, route, alternatives, progress.finished)
+        self.counts.notes += progress.notes
+        self.keep_busy(machines, operations)
         complete = (replace(job, operations=_route(routes[id], alternatives)) for id, job in sorted(jobs.items()))
         left = [job for job in (under_way(job, progress, self.refusals) for job in complete) if job is not None]
         setups, self.counts.unused_setups = self.plant.changeovers(machines, left)
@@ -267,13 +276,35 @@ class _Reader:
             elif id is None:
                 self.refusals.add(table, key, "machine_id", machine, "unknown machine")
             elif machines[id] is None:
-                self.refusals.add(table, key, "machine_id", machine, "the machine is inactive")
+                self.inactive[text(operation)].append(id)
+                self.counts.left_out_alternatives += 1
+                continue
             elif id in durations:
                 self.refusals.add(table, key, "machine_id", machine, "a repeat: the operation has it already")
             ticks = self.refusals.ticks(table, key, "duration_h", duration_h, least=1)
             durations[text(machine) if id is None else id] = ticks
 
-    def check_route(self, job: str, route: dict[int, Operation], alternatives: Alternatives) -> None:
+    def keep_busy(self, machines: dict[str, Machine | None], operations: dict[str, Operation]) -> None:
+        """Have machines be busy with what runs on them of jobs that are not read."""
+        for work in self.plant.running_elsewhere(operations):
+            machine, key = machines.get(work.machine), (work.operation,)
+            state = f"job {show(work.job)}, {show(work.status)}," if work.job else "no job that is known"
+            told = f"{show(work.operation)} of {state} runs on {show(work.machine)}"
+            if machine is None:
+                continue
+            if work.duration_h is None and not work.job:
+                self.counts.notes.append(f"{told}, nobody knows for how long: the machine counts as free")
+                continue
+            place = (*key, work.machine)
+            ticks = self.refusals.ticks("operation_machines", place, "duration_h", work.duration_h, least=1)
+            end = work.start + ticks + self.refusals.ticks("operations", key, "setup_h", work.setup_h, least=0)
+            machines[work.machine] = replace(machine, available_from=max(machine.available_from, end))
+            hours = f"which is busy for {end / TICKS_PER_HOUR:.2f} h" if end > 0 else "and should have ended"
+            self.counts.notes.append(f"{told}, {hours}")
+
+    def check_route(
+        self, job: str, route: dict[int, Operation], alternatives: Alternatives, finished: Mapping[str, int]
+    ) -> None:
         """Refuse a job without operations or with a gap in them, and an operation that nothing can run."""
         if job not in self.incomplete:
             if not route:
@@ -284,9 +315,12 @@ class _Reader:
                     self.refusals.add("operations", (route[seq].id,), "seq", seq, gap, "a gap")
                     break
         for op in route.values():
-            if not alternatives[op.id] and op.id not in self.unsure["operations"]:
-                reason = "no machine may run it: it has no row in operation_machines"
-                self.refusals.add("operations", (op.id,), "operation_id", op.id, reason)
+            if alternatives[op.id] or op.id in self.unsure["operations"] or op.id in finished:
+                continue
+            kind, why = "no machine may run it", "it has no row in operation_machines"
+            if self.inactive[op.id]:
+                kind, why = "no machine is left to run it", f"inactive: {', '.join(sorted(self.inactive[op.id]))}"
+            self.refusals.add("operations", (op.id,), "operation_id", op.id, f"{kind}: {why}", kind)
 
     def moment(self, table: str, id: str, column: str, value: object) -> int | None:
         # Read as text: as a datetime, the connector turns '0000-00-00', a lost date, into None.

@@ -59,9 +59,9 @@ BAD_ROWS = {
         OM.format("machine_id = 'm2'"),
         OP + "'A/1', 'm2': machine_id 'm2': unknown machine",
     ),
-    "inactive machine": (
-        OM.format("machine_id = 'M3'"),
-        OP + "'A/1', 'M3': machine_id 'M3': the machine is inactive",
+    "no machine left": (
+        "UPDATE operation_machines SET machine_id = 'M3' WHERE operation_id = 'A/2'",
+        "operations: 'A/2': operation_id 'A/2': no machine is left to run it: inactive: M3",
     ),
     "unknown operation": (
         OM.format("operation_id = 'X/1'"),

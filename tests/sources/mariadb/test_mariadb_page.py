@@ -82,7 +82,7 @@ def test_the_plan_start_of_the_views_stays_put(mapped, monkeypatch) -> None:
         ("SET cap_per_min = NULL WHERE row_no = 20", "operation_machines: '20', 'SW01': duration_h NULL"),
         ("SET setup_min = NULL WHERE row_no = 40", "operations: '40': setup_h NULL"),
         ("SET machine_type = 'lathe' WHERE row_no = 20", "operations: '20': operation_id '20': no machine may run it"),
-        ("SET machine_no = 3 WHERE row_no = 40", "operation_machines: '40', 'SW03': .* the machine is inactive"),
+        ("SET machine_no = 3 WHERE row_no = 40", "operations: '40': .* no machine is left to run it: inactive: SW03"),
     ],
 )
 def test_views_hide_no_fault(mapped, change: str, fault: str) -> None:

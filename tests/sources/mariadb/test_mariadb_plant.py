@@ -109,7 +109,7 @@ def test_days_of_their_own(loose) -> None:
 
 
 def test_what_is_finished_leaves_and_what_runs_is_fixed(loose) -> None:
-    """A/1 is finished, so that A waits for its lag; B/1 has been running; rows of closed jobs are no matter."""
+    """A/1 is finished, so that A waits for its lag; B/1 has been running; what ran once of closed jobs is a note."""
     loose.sql(
         "INSERT INTO progress VALUES ('A/1', 'M2', '2026-11-23 05:00:00', '2026-11-23 06:15:00'),"
         " ('B/1', 'M1', '2026-11-23 05:30:00', NULL), ('C/1', 'M3', '2026-11-01 05:30:00', NULL)"
@@ -121,6 +121,42 @@ def test_what_is_finished_leaves_and_what_runs_is_fixed(loose) -> None:
     assert (reading.counts.finished_operations, reading.counts.running_operations) == (1, 1)
     loose.sql("INSERT INTO progress VALUES ('A/2', 'M2', '2026-11-23 05:00:00', '2026-11-23 06:15:00')")
     assert [job.id for job in read_shop().jobs] == ["B"]
+
+
+def test_an_inactive_machine_takes_its_alternatives_away(loose) -> None:
+    """What else may run the operation does; finished work needs no machine; work that ran there is planned anew."""
+    loose.sql(
+        "INSERT INTO operation_machines VALUES ('A/1', 'M3', 1), ('B/1', 'M3', 1), ('A/2', 'M3', 1)",
+        "DELETE FROM operation_machines WHERE operation_id = 'A/1' AND machine_id <> 'M3'",
+        "INSERT INTO progress VALUES ('A/1', 'M3', '2026-11-23 05:00:00', '2026-11-23 06:15:00'),"
+        "('B/1', 'M3', '2026-11-23 05:00:00', NULL)",
+    )
+    reading = read()
+    assert {op.id: [*op.alternatives] for job in reading.shop.jobs for op in job.operations} == {
+        "A/2": ["M2"],
+        "B/1": ["M1"],
+    }
+    assert reading.counts.left_out_alternatives == 3
+    assert reading.counts.notes == ["'B/1' runs on 'M3', which is inactive: it is planned anew"]
+
+
+def test_a_machine_is_busy_with_a_job_that_left_the_plan(loose) -> None:
+    """A running operation of a job that is not open any more: its machine is free when that ends; a note says so."""
+    loose.sql(
+        "UPDATE jobs SET status = 'started' WHERE job_id = 'B'",
+        "INSERT INTO progress VALUES ('B/1', 'M1', '2026-11-23 05:00:00', NULL),"
+        "('gone/1', 'M2', '2026-11-23 05:00:00', NULL)",
+    )
+    reading = read()
+    assert {machine.id: machine.available_from for machine in reading.shop.machines} == {"M1": 2 * HOUR, "M2": 0}
+    assert [job.id for job in reading.shop.jobs] == ["A"]
+    assert reading.counts.notes == [
+        "'B/1' of job 'B', 'started', runs on 'M1', which is busy for 2.00 h",
+        "'gone/1' of no job that is known runs on 'M2', nobody knows for how long: the machine counts as free",
+    ]
+    loose.sql("DELETE FROM operation_machines WHERE operation_id = 'B/1'")
+    with pytest.raises(ShopError, match="operation_machines: 'B/1', 'M1': duration_h NULL"):
+        read()
 
 
 def test_a_site_without_them_reads_as_before(site) -> None:

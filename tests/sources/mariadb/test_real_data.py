@@ -245,7 +245,7 @@ def test_every_command_reports_on_the_data_first(loose, tmp_path, monkeypatch, c
     monkeypatch.setattr(f"jaxshop.{place}", stop)
     printed: list[str] = []
     monkeypatch.setattr(
-        "jaxshop.sources.report.report_text", lambda report: printed.append(report["fingerprint"]) or ""
+        "jaxshop.sources.report.report_text", lambda report, full: printed.append(report["fingerprint"]) or ""
     )
     with pytest.raises(BeganError):
         ended()

@@ -72,7 +72,7 @@ def test_another_scale_is_called_out(factor: float, alarm: bool) -> None:
 def test_report_is_printed_before_anything_is_done(loose, jaxshop) -> None:
     """`inspect mariadb:` begins with the report: rows, states, what counted as 0, and refusals."""
     loose.sql("UPDATE jobs SET release_at = '2026-01-01' WHERE job_id = 'A'")
-    out = jaxshop("inspect", "mariadb:", "--target-hours", "2.5").out
+    out = jaxshop("inspect", "mariadb:", "--target-hours", "2.5", "--report").out
     assert out.startswith("data report: shop_")
     for part in (
         "rows read: plan 1, machines 3, jobs 2, operations 3, operation_machines 4",
@@ -82,6 +82,17 @@ def test_report_is_printed_before_anything_is_done(loose, jaxshop) -> None:
         "no earlier snapshot",
     ):
         assert part in out
+
+
+def test_the_report_is_three_lines_unless_all_is_asked_for(loose, jaxshop) -> None:
+    """Where it came from, how much it is, what was left out; the option is refused for any other shop."""
+    lines = jaxshop("inspect", "mariadb:").out.splitlines()
+    assert lines[0].startswith("data report: shop_")
+    assert lines[1].startswith("  2 machines, 2 jobs, 3 operations; ")
+    assert lines[2] == "  1 machines are inactive; no earlier scale; --report prints all of it"
+    assert "rows read" not in "".join(lines)
+    ended = jaxshop("inspect", "reference", "--report")
+    assert (ended.code, ended.err) == (2, "error: --report: is about mariadb:, not reference\n")
 
 
 def test_alarm_stays_until_a_snapshot_accepts_the_scale(loose, jaxshop, tmp_path) -> None:
@@ -123,7 +134,10 @@ def test_without_a_home_the_shop_is_read_all_the_same(loose, monkeypatch, capsys
 def test_statuses_are_shown_without_their_control_characters(loose, jaxshop) -> None:
     """The status of a job that is left out may be anything; in the report it is one line."""
     loose.sql("INSERT INTO jobs (job_id, status) VALUES ('X', 'a\nb'), ('Y', '\x1b[31m'), ('Z', '')")
-    assert r"jobs by status: '' 1, '\x1b[31m' 1, 'a\nb' 1, closed 1, open 2" in jaxshop("inspect", "mariadb:").out
+    assert (
+        r"jobs by status: '' 1, '\x1b[31m' 1, 'a\nb' 1, closed 1, open 2"
+        in jaxshop("inspect", "mariadb:", "--report").out
+    )
 
 
 def test_a_damaged_scale_is_named(loose, jaxshop, tmp_path) -> None:
