@@ -52,6 +52,7 @@ def add_reschedule(commands: Any) -> None:
         "--stability", type=weight, default=0.0, metavar="W", help="what an hour's move costs, in hours"
     )
     parser.add_argument("--time-limit", type=seconds, default=None, metavar="S", help="search for S seconds; else 1")
+    parser.add_argument("--work", type=count, metavar="N", help="search for so much work, in place of a time limit")
     parser.add_argument("--threads", type=positive_count, metavar="N", help="searches side by side; else all cores")
     parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--out", required=True, metavar="FILE", help="where the new schedule goes")
@@ -72,8 +73,10 @@ def run_reschedule(args: argparse.Namespace) -> int:
     from jaxshop.support.files import check_writable, write_atomic
     from jaxshop.views.gantt import write_gantt
 
-    limit = SECONDS if args.time_limit is None else args.time_limit
-    if limit:
+    if args.time_limit is not None and args.work is not None:
+        raise ShopError("--work: ends the search in place of a time limit; leave one of both out")
+    limit = SECONDS if args.time_limit is None and args.work is None else args.time_limit
+    if limit or args.work:
         warming.begin()
     for path in filter(None, (args.out, args.shop_out, args.gantt)):
         check_writable(path)
@@ -97,6 +100,7 @@ def run_reschedule(args: argparse.Namespace) -> int:
             begun=begun,
             cancelled=interrupt,
             watch=line.watch,
+            work=args.work,
         )
     write(args.out, found.best.schedule)
     if args.shop_out:
@@ -169,7 +173,7 @@ def _store(args: argparse.Namespace, shop: Shop, schedule: Schedule, found: Repl
 
     now, best = found.past.plan, found.best
     before = keep(split_lots(shop, schedule.max_lot_hours), schedule)
-    limits = {"stability": args.stability, "seed": args.seed, "time_limit": args.time_limit}
+    limits = {"stability": args.stability, "seed": args.seed, "time_limit": args.time_limit, "work": args.work}
     options = {"before": before, **events_to_json(found.past.events), **limits}
     about = About(now.shop.objective.lower_bound(found.bound), options)
     new = write_back(now, best.schedule, best.source, about=about)

@@ -74,6 +74,18 @@ def test_orders_come_and_go(day, tmp_path):
     assert found["late"] == []
 
 
+def test_the_day_of_the_docs(tmp_path):
+    """The shop of docs/day.md: a press stops, an order comes, and the verifier accepts what follows."""
+    folder = Path(__file__).parents[2] / "examples/day"
+    plan, out, now = (tmp_path / name for name in ("monday.json", "afternoon.json", "now.json"))
+    assert run("solve", folder / "shop.json", "--rule", "ATC", "--out", plan).code == 0
+    told = ("--now", 4.5, "--down", "PP09:4.5-9", "--add", folder / "urgent.json", "--time-limit", 0)
+    found = run("reschedule", folder / "shop.json", plan, *told, "--out", out, "--shop-out", now, "--json").json
+    assert found["changes"]["added"] == ["U900"]
+    assert all(row["start"] >= 9 * HOUR for row in found["changes"]["list"] if row["machine"] == "PP09")
+    assert run("verify", now, out).code == 0
+
+
 @pytest.mark.parametrize(
     ("told", "said"),
     [
@@ -91,6 +103,7 @@ def test_orders_come_and_go(day, tmp_path):
         (("--now", 1, "--late", "a1#2:9"), "operation 'a1', lot 2, has not begun"),
         (("--now", 1, "--worked", "a1:9"), "no such work left"),
         (("--now", 1, "--stability", -1), "--stability"),
+        (("--now", 1, "--time-limit", 1, "--work", 1), "--work: ends the search in place of a time limit"),
         (("--now", 1, "--stability", "nan"), "--stability"),
         (("--now", 1, "--add", "nowhere.json"), "nowhere.json"),
     ],

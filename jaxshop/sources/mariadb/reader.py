@@ -146,6 +146,7 @@ class _Reader:
             provenance=Provenance("mariadb", self.settings.where, iso(parse_moment(taken_at))),
             calendars=calendars,
             changeovers=setups,
+            objective=self.settings.objective,
         )
 
     def read_plan_start(self) -> datetime:

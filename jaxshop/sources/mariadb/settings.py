@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jaxshop.shop.objective import MAX_OBJECTIVE_WEIGHT, Objective
 from jaxshop.sources.mariadb.values import parse_moment
 from jaxshop.support.environment import named_variables
 from jaxshop.support.errors import ShopError
@@ -55,6 +56,9 @@ class DbSettings(BaseSettings):
     open_states: Annotated[tuple[str, ...], NoDecode] = Field(
         ("open",), min_length=1, description="values of jobs.status that count as open, comma-separated"
     )
+    tardiness: float = Field(
+        0.0, ge=0, le=MAX_OBJECTIVE_WEIGHT, description="weight of an hour late beside an hour of makespan"
+    )
     # The server knows microseconds, and takes 0 for no limit.
     statement_timeout_s: float = Field(120, ge=0.001, le=86_400, description="enforced by the server")
     connect_timeout_s: int = Field(10, ge=1, le=600)
@@ -70,6 +74,11 @@ class DbSettings(BaseSettings):
     def _moment(cls, value: object) -> object:
         """Read as in the database: pydantic alone takes 20261123 for seconds since 1970."""
         return parse_moment(value.strip()) if isinstance(value, str) else value
+
+    @property
+    def objective(self) -> Objective:
+        """What plans of the database's shop are judged by: the tables say nothing of it."""
+        return Objective(1.0, self.tardiness)
 
     @property
     def where(self) -> str:

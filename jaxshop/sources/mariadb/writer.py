@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.resources import files
 
-from jaxshop.shop import MAKESPAN, Shop, fingerprint
+from jaxshop.shop import Objective, Shop, fingerprint
 from jaxshop.shop.records import WEEKDAYS
 from jaxshop.sources.mariadb.connection import Database, connect, existing
 from jaxshop.sources.mariadb.plant import COLUMNS, PLANT_TABLES
 from jaxshop.sources.mariadb.reader import read_from
 from jaxshop.sources.mariadb.results import REQUEST_TABLES, RESULT_TABLES, RESULT_VIEWS
-from jaxshop.sources.mariadb.settings import DbSettings, load_settings
+from jaxshop.sources.mariadb.settings import PREFIX, DbSettings, load_settings
 from jaxshop.sources.mariadb.values import at, show, to_hours
 from jaxshop.support.errors import ShopError
 
@@ -104,7 +104,7 @@ def load(shop: Shop, settings: DbSettings | None = None) -> datetime:
         ShopError: a table has rows, or the tables cannot hold the shop to the tick; nothing is written.
     """
     settings = settings or load_settings()
-    _check_storable(shop)
+    _check_storable(shop, settings.objective)
     start = datetime.fromisoformat(shop.plan_start) if shop.plan_start else settings.plan_start or _now()
     start = start.replace(microsecond=0)
     with connect(settings, writer=True) as database, database.transaction():
@@ -198,11 +198,12 @@ def _clock(second: int) -> str:
     return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
-def _check_storable(shop: Shop) -> None:
+def _check_storable(shop: Shop, objective: Objective) -> None:
     """Refuse what the columns would cut off or round."""
     faults = []
-    if shop.objective != MAKESPAN:
-        faults.append(f"mariadb: {shop.name}: the tables have no place for an objective beside the makespan")
+    if shop.objective != objective:
+        hint = f"{PREFIX}TARDINESS says what it is: now {objective.tardiness:g} beside a makespan of 1"
+        faults.append(f"mariadb: {shop.name}: objective: the tables have no place for an objective: {hint}")
 
     def check_length(table: str, column: str, value: str | None) -> None:
         if value is not None and len(value) > LONGEST[column]:

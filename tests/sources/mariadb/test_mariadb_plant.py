@@ -79,6 +79,15 @@ def test_an_objective_has_no_place(site) -> None:
     assert site.sql("SELECT COUNT(*) FROM machines") == [(0,)]
 
 
+def test_a_setting_says_what_plans_are_judged_by(site, monkeypatch) -> None:
+    """Weighted tardiness beside the makespan, for what is read and for what is loaded."""
+    init()
+    monkeypatch.setenv("JAXSHOP_DB_TARDINESS", "0.5")
+    shop = parse_shop(plant(), "x")
+    load(shop)
+    assert read_shop().objective == Objective(1.0, 0.5) == shop.objective
+
+
 def test_rules_are_read_from_a_sites_own_tables(loose) -> None:
     """Weekdays by name, 24:00, hours as ticks; set-ups of no open work, no active machine or no centre are counted."""
     reading = read()

@@ -79,6 +79,8 @@ def test_missing_option_file(monkeypatch) -> None:
         ("RETRIES", "-1", "JAXSHOP_DB_RETRIES"),
         ("STATEMENT_TIMEOUT_S", "0", "JAXSHOP_DB_STATEMENT_TIMEOUT_S"),
         ("OPEN_STATES", " , ", "JAXSHOP_DB_OPEN_STATES"),
+        ("TARDINESS", "-1", "JAXSHOP_DB_TARDINESS"),
+        ("TARDINESS", "nan", "JAXSHOP_DB_TARDINESS"),
         ("STATEMENT_TIMEOUT_S", "1e-9", "JAXSHOP_DB_STATEMENT_TIMEOUT_S"),
         ("PASSWORD", "\udcff", "JAXSHOP_DB_PASSWORD: not UTF-8 text"),
         ("PLAN_START", "tomorrow", "JAXSHOP_DB_PLAN_START"),
