@@ -20,6 +20,7 @@ name = "tiny"
 shop = "{shop}"
 runs_dir = "{runs}"
 max_lot_hours = "none"
+target_hours = 130.0
 [network]
 width = 16
 [ppo]

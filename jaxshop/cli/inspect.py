@@ -25,6 +25,7 @@ def add_inspect(commands: Any) -> None:
 def run_inspect(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
     from jaxshop.views.inspection import inspect_shop, inspection_lines, inspection_report
+    from jaxshop.views.tables import wrapped
 
     shop = load(args)
     inspection = inspect_shop(shop, args.max_lot_hours, args.target_hours)
@@ -37,5 +38,5 @@ def run_inspect(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(inspection_report(inspection)))
     else:
-        print("\n".join(inspection_lines(inspection)))
+        print("\n".join(map(wrapped, inspection_lines(inspection))))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -32,10 +33,12 @@ def tune_linear(
     seconds: float,
     generations: int = 10_000,
     population: int = POPULATION,
+    watch: Callable[[float], None] = lambda seconds: None,
 ) -> Tuned:
     """Cross-entropy method (Rubinstein 1999) over the coefficients of a linear priority; `key` is consumed.
 
     Stops after `generations`, or once `seconds` of run time, compilation apart, have passed; one is always done.
+    `watch` is told the seconds so far.
     """
     generation = program("tune", env, batch=population)
     mean, spread = jnp.zeros(FEATURES), jnp.ones(FEATURES)
@@ -49,6 +52,7 @@ def tune_linear(
     while done == 0 or (done < generations and time.monotonic() - begun < seconds):
         mean, spread, top, dispatch = generation(params, mean, spread, jax.random.fold_in(key, done))
         done += 1
+        watch(time.monotonic() - begun)
         if int(dispatch.cost) < best:
             best, coefficients = int(dispatch.cost), np.asarray(top)
     return Tuned(coefficients, best, done, time.monotonic() - begun)

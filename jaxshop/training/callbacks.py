@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
+from jaxshop.shop import TICKS_PER_HOUR, span
 from jaxshop.support.errors import ShopError
 from jaxshop.views.curves import write_curves
 
@@ -26,8 +28,14 @@ Metrics = Mapping[str, Any]
 """Numbers of an update by name, and `stage`, the name of its stage."""
 
 
-class Callback(Protocol):
-    """Receives one flat mapping after every update."""
+class Callback:
+    """Receives what happens in a run, in order; what it does not care for passes it by."""
+
+    def on_stage(self, name: str, begin: int, end: int) -> None:
+        """Called before the first update of a stage, which has the updates after `begin` up to `end`, compiles."""
+
+    def doing(self, what: str) -> None:
+        """Called when something else than an update begins that takes a while."""
 
     def on_update(self, update: int, total: int, metrics: Metrics) -> None:
         """Called after every update; evaluations add the keys `own_hours`, `own_gap` and `selection_gap`."""
@@ -36,7 +44,7 @@ class Callback(Protocol):
         """Called once at the end, however the run ended."""
 
 
-class JsonLines:
+class JsonLines(Callback):
     """Appends one line per update; a resumed run first drops what the checkpoint does not know."""
 
     def __init__(self, path: Path, keep: int = 0):
@@ -63,7 +71,7 @@ def _update_of(line: str) -> int | None:
         return None
 
 
-class TensorBoard:
+class TensorBoard(Callback):
     """Scalars for TensorBoard; needs the extra `tensorboard`."""
 
     def __init__(self, folder: Path):
@@ -89,37 +97,45 @@ class TensorBoard:
         self._writer.close()
 
 
-class ConsoleProgress:
-    """A progress bar on a terminal; elsewhere a plain line at every evaluation."""
+class ConsoleProgress(Callback):
+    """A progress bar on a terminal, of the stage and what is done in it; elsewhere a plain line at every evaluation."""
 
-    def __init__(self, console: Console):
-        self._console = console
+    def __init__(self, console: Console, unit: str = "hours"):
+        self._console, self._unit = console, unit
+        self._stage, self._begin, self._end = "training", 0, 0
         self._bar: Progress | None = None
         self._task: Any = None
         if console.is_terminal:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-            )
+            columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
             self._bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
             self._task = self._bar.add_task("training", note="")
             self._bar.start()
 
+    def on_stage(self, name: str, begin: int, end: int) -> None:
+        """Begin to count anew."""
+        self._stage, self._begin, self._end = name, begin, end
+        if self._bar is not None:
+            self._bar.update(self._task, description=name, completed=0, total=end - begin, note="compiling")
+        else:
+            self._console.print(f"{name}: {end - begin} updates; compiling the first", highlight=False)
+
+    def doing(self, what: str) -> None:
+        """Show it beside the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, note=what)
+
     def on_update(self, update: int, total: int, metrics: Metrics) -> None:
         """Show where training stands."""
-        note = f"gap {100 * metrics['gap']:.1f} %  kl {metrics['kl']:.4f}"
+        done, count = update - self._begin, (self._end or total) - self._begin
         if self._bar is not None:
-            self._bar.update(self._task, completed=update, total=total, note=note)
+            note = f"gap {100 * metrics['gap']:.1f} %  kl {metrics['kl']:.4f}"
+            self._bar.update(self._task, completed=done, total=count, note=note)
         if "own_hours" in metrics:
+            own = span(metrics["own_hours"] * TICKS_PER_HOUR, self._unit)
             text = (
-                f"{metrics['stage']} {update}/{total}  greedy {metrics['own_hours']:.2f} h "
-                f"({100 * metrics['own_gap']:.2f} % over the bound)  "
-                f"kept shops {100 * metrics['selection_gap']:.2f} %  samples {100 * metrics['gap']:.1f} %  "
-                f"kl {metrics['kl']:.4f}  entropy {metrics['entropy']:.2f}  "
-                f"{metrics['steps_per_second']:,.0f} operations/s"
+                f"{metrics['stage']} {done}/{count}  greedy {own} ({100 * metrics['own_gap']:.2f} % over the bound)  "
+                f"kept {100 * metrics['selection_gap']:.2f} %  samples {100 * metrics['gap']:.1f} %  "
+                f"{metrics['steps_per_second']:,.0f} op/s"
             )
             self._console.print(text, highlight=False)
 
@@ -129,7 +145,31 @@ class ConsoleProgress:
             self._bar.stop()
 
 
-class LearningCurves:
+class Ending:
+    """Says what the end of a run is at: a bar on a terminal, else a line each."""
+
+    def __init__(self, console: Console):
+        self._console = console
+
+    @contextmanager
+    def step(self, what: str, seconds: float | None = None) -> Iterator[Callable[[float], None]]:
+        """While something is done that takes so many seconds, if that is known; yields how far it is."""
+        if not self._console.is_terminal:
+            limit = "" if seconds is None else f" for {seconds:.0f} s"
+            self._console.print(f"{what}{limit}", highlight=False)
+            yield lambda passed: None
+            return
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30), TextColumn("{task.fields[note]}"))
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(what, total=seconds, note="")
+
+            def passed_so_far(passed: float) -> None:
+                bar.update(task, completed=passed, note=f"{passed:.0f} of {seconds:.0f} s" if seconds else "")
+
+            yield passed_so_far
+
+
+class LearningCurves(Callback):
     """Draws the page `curves.html` anew at every evaluation and at the end."""
 
     def __init__(self, path: Path, known: Sequence[Metrics]):
@@ -150,11 +190,21 @@ class LearningCurves:
         write_curves(self._path, self._lines, f"Learning curves of {self._path.parent.name}")
 
 
-class Callbacks:
+class Callbacks(Callback):
     """Several callbacks as one, closed together."""
 
     def __init__(self, *members: Callback):
         self._members = members
+
+    def on_stage(self, name: str, begin: int, end: int) -> None:
+        """Pass it on."""
+        for member in self._members:
+            member.on_stage(name, begin, end)
+
+    def doing(self, what: str) -> None:
+        """Pass it on."""
+        for member in self._members:
+            member.doing(what)
 
     def on_update(self, update: int, total: int, metrics: Metrics) -> None:
         """Pass the numbers on."""

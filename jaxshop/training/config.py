@@ -39,7 +39,7 @@ SHIPPED_POLICY = "shipped"
 class RunConfig:
     """What is scheduled, and where the results go."""
 
-    name: str = "reference"
+    name: str | None = None
     shop: str = "reference"
     max_lot_hours: Annotated[float | None, POSITIVE] = 60.0
     target_hours: Annotated[float | None, POSITIVE] = 130.0
@@ -128,7 +128,7 @@ class EvaluationConfig:
     selection_shops: Annotated[int, POSITIVE] = 12
     kept_work: Annotated[int, NOT_NEGATIVE] = 0
     rule_seeds: Annotated[int, POSITIVE] = 32
-    baseline_seconds: Annotated[float | None, POSITIVE] = None
+    baseline_seconds: Annotated[float | None, POSITIVE] = 30.0
     choose_by: Literal["own", "kept"] = "kept"
     plan_work: Annotated[int, NOT_NEGATIVE] = 1000
 
@@ -226,6 +226,25 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = (), base: Co
     for override in overrides:
         merge(changes, override)
     return from_dict(changes, "overrides", config)
+
+
+def load_run(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
+    """`load_config`, without a target that was meant for another shop.
+
+    The default target is the reference shop's; a file's is that of the file's shop, unless the overrides name both.
+    """
+    config = load_config(path, overrides)
+    changes: dict[str, Any] = {}
+    for override in overrides:
+        merge(changes, override)
+    written = tomllib.loads(read_text(path)) if path is not None else {}
+    said = [layer.get("run", {}) for layer in (written, changes)]
+    latest = {
+        key: max((i + 1 for i, run in enumerate(said) if key in run), default=0) for key in ("shop", "target_hours")
+    }
+    if latest["shop"] <= latest["target_hours"] or config.run.shop == Config().run.shop:
+        return config
+    return dataclasses.replace(config, run=dataclasses.replace(config.run, target_hours=None))
 
 
 def from_dict(data: object, where: str, base: Config | None = None) -> Config:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 from chex import ArrayTree
+from rich.console import Console
 
 from jaxshop.parallel.mesh import device_name, local
 from jaxshop.policies.checkpoint import Store, export_policy
@@ -18,13 +20,16 @@ from jaxshop.search.compiled import Dispatch, play_rule
 from jaxshop.search.tune import Tuned, tune_linear
 from jaxshop.search.types import Stop, Task
 from jaxshop.shop import TICKS_PER_HOUR, gap_percent, shop_facts, span
+from jaxshop.training.callbacks import Ending
 from jaxshop.training.config import Config
-from jaxshop.training.evaluate import Evaluator, rule_makespans, verified
+from jaxshop.training.evaluate import Evaluator, Played, rules_played, verified
 from jaxshop.training.origin import Origin
 from jaxshop.training.problem import TrainingProblem
 from jaxshop.training.progress import Spent
 from jaxshop.training.provenance import trained_on
 from jaxshop.views.gantt import write_gantt
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -62,45 +67,63 @@ class Plan:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Verified schedules of the policy, and everything that it has to be better than; rules in ticks."""
+    """Verified schedules of the policy, and everything that it has to be better than."""
 
     untrained: Dispatch
     greedy: Dispatch
     last: Dispatch
     sampled: Dispatch
-    rules: Mapping[str, float]
+    rules: Mapping[str, Played]
     tuned: Tuned
-
     plan: Plan
+    seconds: Mapping[str, float]
+    """What `greedy`, `sampled` and the `plan` took, training apart."""
 
 
 def judge(
-    problem: TrainingProblem, config: Config, evaluator: Evaluator, chosen: Chosen, initial: ArrayTree, seconds: float
+    problem: TrainingProblem,
+    config: Config,
+    evaluator: Evaluator,
+    chosen: Chosen,
+    initial: ArrayTree,
+    seconds: float,
+    ending: Ending | None = None,
 ) -> Judgement:
-    """Compare the chosen weights with the last, the initial ones, rules, and a baseline tuned for so many seconds.
+    """Compare the chosen weights with the last, the initial ones, rules, and a tuned baseline.
+
+    Args:
+        seconds: what training took, for a baseline of equal time.
+        ending: is told what is done.
 
     Raises:
         InvalidScheduleError: a schedule is invalid.
     """
     seed, evaluation = config.run.seed, config.evaluation
+    step = (ending or Ending(Console(quiet=True))).step
     whose, with_due = f"update {chosen.update}", any(job.due is not None for job in problem.plan.shop.jobs)
-    greedy = evaluator.greedy(chosen.weights, whose)
-    sampled = evaluator.best_of(chosen.weights, evaluation.samples, seed, whose)
-    rules = rule_makespans(problem.own_env, problem.own, evaluation.rule_seeds, with_due)
+    with step(f"playing the policy of {whose}, and {evaluation.samples} samples"):
+        greedy, of_greedy = _timed(lambda: evaluator.greedy(chosen.weights, whose))
+        sampled, of_samples = _timed(lambda: evaluator.best_of(chosen.weights, evaluation.samples, seed, whose))
+        untrained, last = evaluator.greedy(initial, "untrained"), evaluator.greedy(chosen.last, "the last update")
+    with step("playing every rule"):
+        rules = rules_played(problem.own_env, problem.own, evaluation.rule_seeds, with_due)
     plan, source = (sampled, "policy:samples") if int(sampled.cost) < int(greedy.cost) else (greedy, "policy:greedy")
-    best = min((name for name in rules if not name.startswith("random")), key=lambda name: rules[name])
-    if rules[best] < int(plan.makespan):
+    best = min((name for name in rules if not name.startswith("random")), key=lambda name: rules[name].makespan)
+    if rules[best].makespan < int(plan.makespan):
         plan, source = play_rule(problem.own_env, problem.own, best), f"rule:{best}"
     begun = verified(problem.plan, plan, f"the schedule of {source}")
-    return Judgement(
-        evaluator.greedy(initial, "untrained"),
-        greedy,
-        evaluator.greedy(chosen.last, "the last update"),
-        sampled,
-        rules,
-        tune_linear(problem.own_env, problem.own, jax.random.key(seed), evaluation.baseline_seconds or seconds),
-        _searched(problem, begun, source, evaluation.plan_work, seed),
-    )
+    limit = evaluation.baseline_seconds or seconds
+    with step("tuning the baseline, a linear priority,", limit) as watch:
+        tuned = tune_linear(problem.own_env, problem.own, jax.random.key(seed), limit, watch=watch)
+    with step("searching on from the best of them"):
+        found, of_search = _timed(lambda: _searched(problem, begun, source, evaluation.plan_work, seed))
+    took = {"greedy": of_greedy, "sampled": of_samples, "plan": of_search}
+    return Judgement(untrained, greedy, last, sampled, rules, tuned, found, took)
+
+
+def _timed(make: Callable[[], Made]) -> tuple[Made, float]:
+    begun = time.monotonic()
+    return make(), time.monotonic() - begun
 
 
 def _searched(problem: TrainingProblem, begun: Schedule, source: str, work: int, seed: int) -> Plan:
@@ -149,10 +172,11 @@ def report(
             "last_greedy_hours": _hours(judgement.last.makespan),
         },
         "plan": _plan(judgement.plan, bound),
-        "rules": {name: _hours(ticks) for name, ticks in judgement.rules.items()},
+        "rules": {name: _hours(played.makespan) for name, played in judgement.rules.items()},
         "baselines": {"linear_cem": _hours(judgement.tuned.makespan)},
         "gap_percent": round(100 * (greedy / bound - 1), 3),
         "seconds_to_target": None if spent.seconds_to_target is None else round(spent.seconds_to_target, 1),
+        "method_seconds": _method_seconds(judgement, spent),
         "training_seconds": round(spent.seconds, 1),
         "baseline_seconds": round(judgement.tuned.seconds, 1),
         "compile_seconds": round(spent.compile_seconds, 1),
@@ -160,6 +184,36 @@ def report(
         "env_steps_per_second": round(spent.env_steps / max(spent.seconds - spent.compile_seconds, 1e-9)),
         "device": device_name(),
     }
+
+
+def _method_seconds(judgement: Judgement, spent: Spent) -> dict[str, float]:
+    """What each method took for the shop: the policy's with its training, the plan's of the search alone."""
+    took, trained = judgement.seconds, spent.seconds
+    found = {name: played.seconds for name, played in judgement.rules.items()}
+    found |= {"linear_cem": judgement.tuned.seconds, "greedy": trained + took["greedy"]}
+    found |= {"best_of": trained + took["sampled"], "plan": took["plan"]}
+    return {name: round(seconds, 2) for name, seconds in found.items()}
+
+
+def verdict_lines(
+    problem: TrainingProblem, config: Config, judgement: Judgement, report: Mapping[str, Any]
+) -> Iterator[str]:
+    """How the run ended: the best method, the policy and the target, and where the files are."""
+    unit, bound = problem.plan.shop.unit, problem.certificate.value
+    yield plan_line(problem, judgement.plan)
+    greedy = int(judgement.greedy.makespan)
+    policy = (
+        f"policy: greedy {span(greedy, unit)}, {gap_percent(greedy, bound):.2f} % over the bound of {span(bound, unit)}"
+    )
+    target, reached = _target(config), report["seconds_to_target"]
+    if target is None:
+        yield f"{policy}; no target"
+    elif reached is None:
+        yield f"{policy}; target {span(target, unit)} {'met' if greedy <= target else 'missed'}"
+    else:
+        met = "met" if greedy <= target else "met in between,"
+        yield f"{policy}; target {span(target, unit)} {met} after {reached:.0f} s"
+    yield f"{report['run_dir']}: schedule.json, gantt.html, curves.html, report.json"
 
 
 def plan_line(problem: TrainingProblem, plan: Plan) -> str:

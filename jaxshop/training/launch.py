@@ -27,7 +27,15 @@ from jaxshop.sources.snapshot import require_real_data
 from jaxshop.support.files import write_atomic
 from jaxshop.support.settings import ConfigError
 from jaxshop.training import finish
-from jaxshop.training.callbacks import Callback, Callbacks, ConsoleProgress, JsonLines, LearningCurves, TensorBoard
+from jaxshop.training.callbacks import (
+    Callback,
+    Callbacks,
+    ConsoleProgress,
+    Ending,
+    JsonLines,
+    LearningCurves,
+    TensorBoard,
+)
 from jaxshop.training.config import Config, to_dict
 from jaxshop.training.evaluate import Evaluator
 from jaxshop.training.loop import Outcome, train
@@ -37,7 +45,7 @@ from jaxshop.training.progress import Spent, spent_before
 from jaxshop.training.resume import new_folder, open_store, resumed
 from jaxshop.training.shop_process import ShopProcess
 from jaxshop.training.stages import check_devices, check_memory, traced_update, untrained, untrained_outline
-from jaxshop.views.tables import comparison_table, shop_summary
+from jaxshop.views.tables import comparison_table, shop_summary, wrapped
 
 
 def launch(
@@ -82,7 +90,7 @@ def _run(
         record = json.dumps(to_dict(config), indent=2) + "\n"
         agreed = [record, problem.own, list(problem.shops.values())]
         check_agreement(agreed, "config, shop and version of jaxshop")
-        folder = Path(resume or from_leader(lambda: str(new_folder(config))))
+        folder = Path(resume or from_leader(lambda: str(new_folder(config, shop))))
     evaluator = Evaluator(problem, config.evaluation.batch)
     first, origin = drawing.result(), Origin()
     if not resume:
@@ -112,7 +120,9 @@ def _run(
     store.close()
     if not leads():
         return {}, 0
-    judgement = finish.judge(problem, config, evaluator, chosen, local(like.averaged), outcome.spent.seconds)
+    judgement = finish.judge(
+        problem, config, evaluator, chosen, local(like.averaged), outcome.spent.seconds, Ending(console)
+    )
     finish.write(problem, config, judgement, chosen, folder)
     report = {
         "run_dir": str(folder),
@@ -120,9 +130,9 @@ def _run(
         "wall_seconds": round(time.monotonic() - begun, 1),
     }
     write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
-    console.print(comparison_table(report))
-    console.print(finish.plan_line(problem, judgement.plan), highlight=False)
-    console.print(f"schedule.json, gantt.html and curves.html are in {folder}", highlight=False)
+    console.print(comparison_table(report, problem.plan.shop.unit))
+    for line in finish.verdict_lines(problem, config, judgement, report):
+        console.print(line, highlight=False)
     return report, 3 if report["target_met"] is False else 0
 
 
@@ -165,10 +175,11 @@ def _begin(
 ) -> tuple[Spent, list[Callback]]:
     """Say what is run; returns what the run spent before, and where its progress goes."""
     for line in introduction(problem):
-        console.print(line, highlight=False)
+        console.print(wrapped(line), highlight=False)
     console.print(f"run folder {folder}, device {device_name()}", highlight=False)
     lines = JsonLines(folder / "metrics.jsonl", keep=step)
-    sinks: list[Callback] = [lines, ConsoleProgress(console), LearningCurves(folder / "curves.html", lines.known)]
+    progress = ConsoleProgress(console, problem.plan.shop.unit)
+    sinks: list[Callback] = [lines, progress, LearningCurves(folder / "curves.html", lines.known)]
     if config.logging.tensorboard:
         sinks.append(TensorBoard(folder / "tensorboard"))
     return spent_before(lines.known, config.run.target_hours), sinks
@@ -185,8 +196,8 @@ def introduction(problem: TrainingProblem) -> Iterator[str]:
 def _interrupted(outcome: Outcome, folder: Path, console: Console) -> tuple[dict[str, Any], int]:
     """Say how to go on."""
     assert outcome.interrupted is not None
-    again = f"saved. Resume with: uv run train.py --resume {folder}"
-    console.print(f"interrupted at update {outcome.update}; {again}", highlight=False)
+    console.print(f"interrupted at update {outcome.update}; saved. Resume with:", highlight=False)
+    console.print(f"uv run train.py --resume {folder}", highlight=False)
     name = signal.Signals(outcome.interrupted).name
     report = {"run_dir": str(folder), "interrupted": name, "update": outcome.update}
     return report if leads() else {}, 128 + outcome.interrupted

@@ -65,16 +65,21 @@ def train(
     done, total = int(learner.update), config.updates
     clock, stop, about = Clock(before), StopRule(config), describe(config, problem.plan, origin)
     best, interrupted = store.best_score(), 0
+    entered: Stage | None = None
     with signals() as caught:
         while done < total:
             stage = next(s for s in stages if done < s.end)
             if done == stage.begin > 0:
                 learner = enter(stage, learner)
+            if stage is not entered:
+                callback.on_stage(stage.name, stage.begin, stage.end)
+                entered = stage
             learner, numbers = _timed_update(stage, learner, clock)
             done += 1
             ending, interrupted = largest(stop.after_update(done, clock.here), caught[0] if caught else 0)
             last, deciding = bool(ending), math.inf
             if done % config.evaluation.every == 0 or done == stage.end or last:
+                callback.doing("evaluating")
                 score = _timed_score(evaluator, learner, done, clock)
                 numbers |= score.numbers()
                 if stop.meets_target(score.own_hours):

@@ -165,7 +165,9 @@ def _certified(plan: LotPlan, target_hours: float | None) -> Certificate:
         return certify(plan)
     answer = verdict(plan, round(target_hours * TICKS_PER_HOUR))
     if answer.feasible is False:
-        raise ShopError(f"{plan.shop.name}: target {target_hours:g} h cannot be reached: {answer.reason}")
+        fit = answer.max_lot_hours_that_would_do
+        hint = f" (run.max_lot_hours={fit:g})" if fit else ""
+        raise ShopError(f"{plan.shop.name}: target {target_hours:g} h cannot be reached: {answer.reason}{hint}")
     return answer.certificate
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import Config, check_complete, check_progress, check_resume, from_dict
 
 
-def new_folder(config: Config) -> Path:
-    """`runs/<name>-<UTC>-<seed>`, made here."""
+def new_folder(config: Config, shop: Shop) -> Path:
+    """`runs/<name>-<UTC>-<seed>`, made here; a run without a name is called after its shop."""
+    name = config.run.name or re.sub(r"[^\w.-]+", "-", shop.name)[:60].strip("-.") or "run"
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = Path(config.run.runs_dir) / f"{config.run.name}-{stamp}-{config.run.seed}"
+    folder = Path(config.run.runs_dir) / f"{name}-{stamp}-{config.run.seed}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:

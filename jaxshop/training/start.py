@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from jaxshop.support.files import read_json
 from jaxshop.support.machine import usable_cores
-from jaxshop.training.config import BankConfig, Config, PoolConfig, check_complete, check_resume, from_dict, load_config
+from jaxshop.training.config import (
+    BankConfig,
+    Config,
+    PoolConfig,
+    check_complete,
+    check_resume,
+    from_dict,
+    load_config,
+    load_run,
+)
 from jaxshop.training.shop_process import ShopProcess
 
 if TYPE_CHECKING:
@@ -50,7 +59,7 @@ def resolve(config_path: str | None, resume: str | None, overrides: Sequence[str
     """
     if resume is None:
         default = DEFAULT if DEFAULT.is_file() else None  # which has the values of the defaults
-        return load_config(config_path or default, overrides)
+        return load_run(config_path or default, overrides)
     record, where = read_json(Path(resume) / "config.json"), f"{resume}/config.json"
     before = from_dict(record, where)
     check_complete(record, where)

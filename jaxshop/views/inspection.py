@@ -65,6 +65,8 @@ def inspection_lines(inspection: Inspection) -> Iterator[str]:
     if inspection.verdict is not None:
         answer = "impossible" if inspection.verdict.feasible is False else "not excluded"
         yield f"target {inspection.target_hours:g} h: {answer}; {inspection.verdict.reason}"
+        if fit := inspection.verdict.max_lot_hours_that_would_do:
+            yield f"hint: --max-lot-hours {fit:g}, or less, cuts the jobs that are in the way"
 
 
 def _late(plan: LotPlan) -> dict[str, int]:

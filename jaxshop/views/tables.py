@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from jaxshop.bounds import Certificate
-from jaxshop.shop import LotPlan, job_ticks, lot_size, operation_count, span
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, job_ticks, lot_size, operation_count, span
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+WIDTH = 100
+"""Columns that a line of text takes at most."""
 
 
 def shop_summary(plan: LotPlan, certificate: Certificate) -> Iterator[str]:
@@ -28,53 +35,53 @@ def shop_summary(plan: LotPlan, certificate: Certificate) -> Iterator[str]:
     )
 
 
-def comparison_table(report: Mapping[str, Any]) -> Table:
-    """The end of a training run: every rule, the baselines, the policy, the target and the bound."""
+def wrapped(line: str) -> str:
+    """A line of text in lines of at most `WIDTH` columns; what follows the first is indented."""
+    return textwrap.fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def comparison_table(report: Mapping[str, Any], unit: str = "hours") -> Table:
+    """The end of a training run: every method from best to worst with the seconds that it took, target and bound."""
     bound, target = report["lower_bound_hours"], report["target_hours"]
-    policy = report["policy"]
-    rows = sorted(report["rules"].items(), key=lambda row: -row[1])
+    policy, took = report["policy"], report["method_seconds"]
     began = "untrained" if report["initialised_from"] is None else "as it began"
+    rows = [(name, hours, took[name]) for name, hours in report["rules"].items()]
     rows += [
-        (f"policy, {began}, greedy", policy["initial_hours"]),
-        ("linear priority, cross-entropy", report["baselines"]["linear_cem"]),
-        ("policy, greedy", policy["greedy_hours"]),
-        (f"policy, best of {policy['samples']}", policy["best_of_hours"]),
+        (f"policy, {began}, greedy", policy["initial_hours"], None),
+        ("linear priority, cross-entropy", report["baselines"]["linear_cem"], took["linear_cem"]),
+        ("policy, greedy", policy["greedy_hours"], took["greedy"]),
+        (f"policy, best of {policy['samples']}", policy["best_of_hours"], took["best_of"]),
+        (f"plan, {report['plan']['source']}", report["plan"]["hours"], took["plan"]),
     ]
-    table = Table(title=f"{report['shop']['name']}: makespan")
-    for column, justify in (
-        ("method", "left"),
-        ("hours", "right"),
-        ("over the bound", "right"),
-        ("target", "left"),
-    ):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for name, hours in rows:
-        met = "" if target is None else ("met" if hours <= target else "missed")
-        table.add_row(
-            name,
-            f"{hours:.2f}",
-            f"{100 * (hours / bound - 1):.2f} %",
-            met,
-            style="bold" if name.startswith("policy, ") and began not in name else None,
-        )
+    table = Table(title=f"{report['shop']['name']}: makespan; the policy's seconds are with its training")
+    _columns(table, ("method", "left"), (unit, "right"), ("over the bound", "right"), ("seconds", "right"))
     if target is not None:
-        table.add_row("target", f"{target:.2f}", f"{100 * (target / bound - 1):.2f} %", "")
-    table.add_row("certified lower bound", f"{bound:.2f}", "0.00 %", "")
+        _columns(table, ("target", "left"))
+
+    def time_of(hours: float) -> str:
+        return span(hours * TICKS_PER_HOUR, unit).removesuffix(" h").removesuffix(" ticks")
+
+    for name, hours, seconds in sorted(rows, key=lambda row: row[1]):
+        met = [] if target is None else ["met" if hours <= target else "missed"]
+        shown = "" if seconds is None else f"{seconds:,.2f}"
+        style = "bold" if name.startswith(("policy, ", "plan, ")) and began not in name else None
+        table.add_row(name, time_of(hours), f"{100 * (hours / bound - 1):.2f} %", shown, *met, style=style)
+    if target is not None:
+        table.add_row("target", time_of(target), f"{100 * (target / bound - 1):.2f} %", "", "")
+    table.add_row("certified lower bound", time_of(bound), "0.00 %", "")
     return table
+
+
+def _columns(table: Table, *columns: tuple[str, JustifyMethod]) -> None:
+    for column, justify in columns:
+        table.add_column(column, justify=justify)
 
 
 def evaluation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """`jaxshop evaluate`: a row for each shop and method."""
     table = Table(title="makespans")
-    for column, justify in (
-        ("shop", "left"),
-        ("method", "left"),
-        ("makespan", "right"),
-        ("over bound", "right"),
-        ("over best known", "right"),
-        ("seconds", "right"),
-    ):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    _columns(table, ("shop", "left"), ("method", "left"), ("makespan", "right"))
+    _columns(table, ("over bound", "right"), ("over best known", "right"), ("seconds", "right"))
     for row in rows:
         shown = "h" if row["unit"] == "hours" else "ticks"
         for i, (name, result) in enumerate(row["results"].items()):

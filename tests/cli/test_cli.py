@@ -203,6 +203,9 @@ def test_inspect_says_why_a_target_is_impossible(good, tmp_path):
     assert "J0" in report["reason"]
     assert "lots of at most" in report["reason"]
     assert run("inspect", tmp_path / "shop.json", "--target-hours", 20, "--json").json["feasible"] is None
+    text = run("inspect", tmp_path / "shop.json", "--target-hours", 8).out
+    assert "hint: --max-lot-hours " in text
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def test_train_stops_at_an_impossible_target(good, tmp_path):
@@ -211,7 +214,7 @@ def test_train_stops_at_an_impossible_target(good, tmp_path):
     (tmp_path / "shop.json").write_text(json.dumps(good))
     given = ["run.max_lot_hours=none", "run.target_hours=8", f"run.runs_dir={tmp_path / 'runs'}"]
     result = run_train("--config", ROOT / "configs" / "smoke.toml", "--shop", tmp_path / "shop.json", *given)
-    assert_refused(result, "8 h", "impossible", "job J0", "lots of at most")
+    assert_refused(result, "8 h", "impossible", "job J0", "lots of at most", "(run.max_lot_hours=")
     assert not (tmp_path / "runs").exists()
 
 

@@ -140,7 +140,7 @@ def test_smoke_run_as_a_user_starts_it(tmp_path):
         environ["XLA_FLAGS"] = os.environ["XLA_FLAGS"]
     command = [sys.executable, "train.py", "--config", "configs/smoke.toml", f"run.runs_dir={tmp_path}", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=600)
-    assert done.returncode in (0, 3), done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)["policy"]["greedy_hours"] > 0
 
 

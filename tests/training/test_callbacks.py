@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
-from jaxshop.training.callbacks import Callbacks, ConsoleProgress, JsonLines, TensorBoard
+from jaxshop.training.callbacks import Callbacks, ConsoleProgress, Ending, JsonLines, TensorBoard
 
 UPDATE = {"stage": "general", "gap": 0.25, "kl": 0.01, "entropy": 0.5, "steps_per_second": 1000.0}
 EVALUATED = UPDATE | {"own_hours": 123.4, "own_gap": 0.2, "selection_gap": 0.3}
@@ -18,25 +18,46 @@ def shown(terminal: bool) -> str:
     """What the console gets of two updates, the second one evaluated."""
     stream = io.StringIO()
     with Callbacks(ConsoleProgress(Console(file=stream, force_terminal=terminal, soft_wrap=True, width=200))) as sinks:
-        sinks.on_update(1, 2, UPDATE)
-        sinks.on_update(2, 2, EVALUATED)
+        sinks.on_stage("general", 3, 5)
+        sinks.on_update(4, 9, UPDATE)
+        sinks.doing("evaluating")
+        sinks.on_update(5, 9, EVALUATED)
     return stream.getvalue()
 
 
 def test_a_log_gets_a_plain_line_at_each_evaluation():
-    """Shows that without a terminal there is no bar, no escape sequence, and one line for each evaluation."""
+    """Shows that without a terminal there is no bar and no escape sequence, but a line a stage and an evaluation."""
     text = shown(terminal=False)
-    assert text.count("\n") == 1
     assert "\x1b" not in text
-    assert text.startswith("general 2/2  greedy 123.40 h (20.00 % over the bound)")
+    stage, evaluation = text.splitlines()
+    assert stage == "general: 2 updates; compiling the first"
+    assert evaluation.startswith("general 2/2  greedy 123.40 h (20.00 % over the bound)")
+    assert max(map(len, (stage, evaluation))) <= 100
 
 
 def test_a_terminal_gets_a_bar():
-    """Shows that on a terminal the bar reaches its end and the evaluation's line is printed beside it."""
+    """Shows that on a terminal the bar counts within the stage and the evaluation's line is printed beside it."""
     text = shown(terminal=True)
     assert "2/2" in text
     assert "123.40 h" in text
     assert "\x1b" in text
+
+
+def test_ticks_stay_ticks():
+    """Shows that times of a benchmark text, which has no unit, are shown as they stand in it."""
+    stream = io.StringIO()
+    ConsoleProgress(Console(file=stream, width=200), "ticks").on_update(1, 2, EVALUATED | {"own_hours": 55 / 3600})
+    assert "greedy 55 ticks" in stream.getvalue()
+
+
+def test_the_end_says_what_it_is_at():
+    """Shows a plain line in a log, and on a terminal how far a step of known length is."""
+    log, terminal = io.StringIO(), io.StringIO()
+    for stream in (log, terminal):
+        with Ending(Console(file=stream, force_terminal=stream is terminal, width=100)).step("tuning", 206) as watch:
+            watch(80.0)
+    assert log.getvalue() == "tuning for 206 s\n"
+    assert "80 of 206 s" in terminal.getvalue()
 
 
 def test_metrics_are_complete_lines_after_every_update(tmp_path):

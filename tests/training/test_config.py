@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jaxshop.support.settings import ConfigError
-from jaxshop.training.config import Config, check_progress, check_resume, from_dict, load_config, to_dict
+from jaxshop.training.config import Config, check_progress, check_resume, from_dict, load_config, load_run, to_dict
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
@@ -102,6 +102,17 @@ def test_overrides_beat_the_file(tmp_path):
     config = load_config(path, ["ppo.clip=0.25", "run.target_hours=none", "run.seed=7", "stop.max_seconds=60", *shop])
     assert (config.ppo.clip, config.ppo.epochs, config.run.target_hours, config.run.seed) == (0.25, 3, None, 7)
     assert (config.stop.max_seconds, config.run.shop, config.run.name) == (60.0, "../my shop.json", "07")
+
+
+def test_a_target_is_of_a_shop(tmp_path):
+    """Shows that the reference's target is nobody else's: another shop has the one that is said with it, or none."""
+    mine = write(tmp_path, "[run]\nshop = 'mine.json'\n")
+    assert load_run(None).run.target_hours == load_run(CONFIGS[0].with_name("reference.toml")).run.target_hours == 130.0
+    assert load_run(CONFIGS[0].with_name("reference.toml"), ["run.shop=reference:1"]).run.target_hours is None
+    assert load_run(mine).run.target_hours is None
+    assert load_run(mine, ["run.target_hours=90"]).run.target_hours == 90.0
+    assert load_run(None, ["run.shop=x.json", "run.target_hours=90"]).run.target_hours == 90.0
+    assert load_run(CONFIGS[0].with_name("production.toml")).run.target_hours == 130.0
 
 
 @pytest.mark.parametrize("override", ["ppo.clip", "clip=1", "=1", "ppo.=1", "ppo.clip=", "ppo.clip=nan", "ppo.x.y=1"])

@@ -29,7 +29,7 @@ REPORT = {
 }
 CLOCK = {
     *("run_dir", "seconds_to_target", "wall_seconds", "compile_seconds", "training_seconds", "baseline_seconds"),
-    *("env_steps_per_second", "baselines"),
+    *("env_steps_per_second", "baselines", "method_seconds"),
 }
 """What differs between a run and the same run in pieces; the baseline gets as many seconds as there are."""
 
@@ -57,6 +57,26 @@ def test_a_run_ends_with_one_line_of_json(finished: Finished):
     assert 0 < report["seconds_to_target"] <= report["training_seconds"] <= report["wall_seconds"]
     assert "MWKR/active" in result.err
     assert "certified lower bound" in result.err
+
+
+def test_the_console_tells_what_goes_on(finished: Finished):
+    """Shows stages with their own counts, what the end is at, methods from best to worst, and one verdict; no line is
+    longer than 100 columns but for the run folder's name.
+    """
+    lines = finished.result.err.splitlines()
+    assert "general: 8 updates; compiling the first" in lines
+    assert "tuning the baseline, a linear priority, for 0 s" in lines
+    assert [line for line in lines if line.startswith("own 4/4  greedy ")]
+    report = finished.report
+    shown = [float(line.split("│")[2]) for line in lines if line.count("│") == 6]
+    made = shown[: len(report["rules"]) + 5]
+    assert made == sorted(made)
+    assert set(report["method_seconds"]) == {*report["rules"], "linear_cem", "greedy", "best_of", "plan"}
+    plan, policy, files = lines[-3:]
+    assert plan.startswith("plan: ")
+    assert "target 130.00 h met after" in policy
+    assert files == f"{report['run_dir']}: schedule.json, gantt.html, curves.html, report.json"
+    assert not [line for line in lines if len(line) > 100 and report["run_dir"] not in line]
 
 
 def test_a_run_leaves_a_folder(finished: Finished):
@@ -209,7 +229,7 @@ def test_a_process_that_is_told_to_stop_saves_and_can_be_resumed(finished: Finis
         process.kill()
     (folder,) = runs.iterdir()
     said = log.read_text()
-    assert f"Resume with: uv run train.py --resume {folder}" in said
+    assert f"\nuv run train.py --resume {folder}\n" in said
     assert "Traceback" not in said
     done = len((folder / "metrics.jsonl").read_text().splitlines())
     assert 0 < done < UPDATES

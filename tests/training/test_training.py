@@ -15,7 +15,7 @@ import pytest
 
 from jaxshop.policies.checkpoint import Store
 from jaxshop.sources import load_shop
-from jaxshop.training.callbacks import JsonLines
+from jaxshop.training.callbacks import Callback, JsonLines
 from jaxshop.training.evaluate import Evaluator
 from jaxshop.training.loop import train
 from jaxshop.training.problem import draft, prepare
@@ -98,7 +98,7 @@ def test_the_kept_shops_are_not_the_training_shops(problem):
     assert len(shops) == sum(map(len, drawn))
 
 
-class StopAt:
+class StopAt(Callback):
     """metrics.jsonl as in a run, and SIGTERM from the outside after the updates given."""
 
     def __init__(self, path: Path, done: int, stops: tuple[int, ...]):
