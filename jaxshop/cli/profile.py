@@ -24,7 +24,9 @@ def add_profile(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--no-sweep", dest="sweep", action="store_false", help="leave out environments x shop sizes")
     parser.add_argument("--plot", metavar="FILE", help="draw the sweep as PNG")
     parser.add_argument("--versus", choices=("jumanji", "numba"), help="only compare, on equal work, in this process")
-    parser.add_argument("--trace", metavar="DIR", help="write a profiler trace of the phases")
+    parser.add_argument("--trace", metavar="DIR", help="write a profiler trace of each phase, run once")
+    parser.add_argument("--history", metavar="FILE", help="add this profile to a file, as a line of JSON")
+    parser.add_argument("--against", metavar="FILE", help="compare with the last line of such a file for this shop")
     parser.add_argument("--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr")
     return parser
 
@@ -37,13 +39,24 @@ def run_profile(args: argparse.Namespace) -> int:
     from jaxshop.parallel.devices import start_devices
     from jaxshop.parallel.mesh import cap_instructions, device_name, one_device_per_core
     from jaxshop.profiling import measure_roofline
-    from jaxshop.profiling.phases import measure_phases
-    from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table, versus_table
+    from jaxshop.profiling.history import add_line, earlier_line, line_of
+    from jaxshop.profiling.phases import UPDATES, measure_phases
+    from jaxshop.profiling.report import (
+        WIDTH,
+        against_table,
+        draw_sweep,
+        limit_table,
+        limits_line,
+        phase_table,
+        sweep_table,
+        versus_table,
+    )
     from jaxshop.profiling.sweep import sweep
     from jaxshop.profiling.versus import require, versus_jumanji, versus_numba
     from jaxshop.shop import split_lots
     from jaxshop.sources.report import load_and_report
     from jaxshop.support.errors import ShopError
+    from jaxshop.training.callbacks import Ending
     from jaxshop.training.config import load_config
     from jaxshop.training.stages import check_devices
 
@@ -51,6 +64,8 @@ def run_profile(args: argparse.Namespace) -> int:
         raise ShopError("profile: --environments, --steps and --max-lot-hours must be > 0")
     if args.plot and (args.versus or not args.sweep):
         raise ShopError("profile: --plot draws the sweep, so leave out --no-sweep and --versus")
+    if (args.history or args.against) and (args.versus or args.trace):
+        raise ShopError("profile: --history and --against are for profiles without --versus and --trace")
     if args.plot:
         require("matplotlib")  # before the minutes that the sweep takes, not after
     config = load_config(args.config)
@@ -63,7 +78,7 @@ def run_profile(args: argparse.Namespace) -> int:
         one_device_per_core()
         start_devices()
     out = sys.stderr if args.json else sys.stdout
-    console = Console(file=out, width=None if out.isatty() else 140)
+    console, step = Console(file=out, width=None if out.isatty() else WIDTH), Ending(Console(stderr=True)).step
     report: dict[str, Any] = {"device": device_name()}
     if args.versus == "jumanji":
         report["versus"] = versus_jumanji()
@@ -78,17 +93,29 @@ def run_profile(args: argparse.Namespace) -> int:
             report["versus"] = versus_numba(env, params, work, args.environments, steps)
             console.print(versus_table(report["versus"]))
         else:
-            with _tracing(args.trace):
+            report["max_lot_hours"] = args.max_lot_hours
+            earlier = earlier_line(args.against, report) if args.against else None
+            with step("measuring the device's limits"):
                 roofline = measure_roofline()
-                phases = measure_phases(env, params, config, roofline, args.environments, steps)
+            rounds = 1 if args.trace else UPDATES  # a trace of more is too large to be looked at
+            with _tracing(args.trace):
+                measured = measure_phases(env, params, config, roofline, args.environments, steps, rounds, step)
+                phases = list(measured)
             report |= {"roofline": roofline._asdict(), "phases": phases}
-            console.print(phase_table(phases, roofline))
+            console.print(limits_line(roofline), highlight=False)
+            console.print(phase_table(phases))
+            console.print(limit_table(phases))
+            if earlier is not None:
+                console.print(against_table(phases, earlier))
+            if args.history:
+                add_line(args.history, line_of(report))
             console.print(f"update / network's own passes: {phases[-1]['network_ratio']:.2f}", highlight=False)
             held, count = phases[-1]["experience_bytes"], phases[-1]["environments"]
             kilobytes = f"{held / count / 1e3:,.0f} kB an environment until it is learned from"
             console.print(f"experience of the update: {held / 1e6:,.1f} MB, {kilobytes}", highlight=False)
             if args.sweep:
-                report["sweep"] = sweep()
+                with step("sweeping environments and shops"):
+                    report["sweep"] = sweep()
                 console.print(sweep_table(report["sweep"]))
             if args.plot:
                 draw_sweep(report["sweep"], args.plot)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -34,24 +36,42 @@ Phase = dict[str, Any]
 
 
 def measure_phases(
-    env: JobShop, params: EnvParams, config: Config, roofline: Roofline, count: int, steps: int
-) -> list[Phase]:
-    """Environment alone and with the network on the given shop, then a PPO update on the training distribution."""
+    env: JobShop,
+    params: EnvParams,
+    config: Config,
+    roofline: Roofline,
+    count: int,
+    steps: int,
+    rounds: int = UPDATES,
+    begin_phase: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+) -> Iterator[Phase]:
+    """Environment alone and with the network on the given shop, then a PPO update on the training distribution.
+
+    Args:
+        rounds: runs of the update; fewer rollouts where these are few.
+        begin_phase: is told the name of each phase while that is measured.
+    """
     network = make_network(config.network)
     weights = network.initialise(jax.random.key(0))
     key, each = jax.random.key(1), count // sharing(count)
     alone, acting = random_rollout(env, each, steps), policy_rollout(env, network, each, steps)
-    phases = [
-        _rollout_phase("environment", alone, (key, params), roofline, count, steps),
-        _rollout_phase("environment + network", acting, (key, params, weights), roofline, count, steps),
-    ]
-    return [*phases, update_phase(config, config.lessons()[0], network, weights, roofline)]
+    repeats = min(3, rounds)
+    for name, run, given in (
+        ("environment", alone, (key, params)),
+        ("environment + network", acting, (key, params, weights)),
+    ):
+        with begin_phase(name):
+            yield _rollout_phase(name, run, given, roofline, count, steps, repeats)
+    with begin_phase("PPO update"):
+        yield update_phase(config, config.lessons()[0], network, weights, roofline, rounds)
 
 
-def _rollout_phase(name: str, run: Any, arguments: tuple, roofline: Roofline, count: int, steps: int) -> Phase:
+def _rollout_phase(
+    name: str, run: Any, arguments: tuple, roofline: Roofline, count: int, steps: int, repeats: int
+) -> Phase:
     """`run` has a device's share of `count` environments."""
     devices = sharing(count)
-    measured = measure(on_devices(run, devices), *copies(arguments, devices), name=name)
+    measured = measure(on_devices(run, devices), *copies(arguments, devices), repeats=repeats, name=name)
     assert measured is not None
     measured = _of_all(measured, devices)
     cost = cost_of(run, *arguments).times(devices)
@@ -99,9 +119,11 @@ def timed_update(config: Config, lesson: Lesson, network: Network, weights: Any,
     return Timed(measured, network_seconds, setup, first, shops)
 
 
-def update_phase(config: Config, lesson: Lesson, network: Network, weights: Any, roofline: Roofline) -> Phase:
+def update_phase(
+    config: Config, lesson: Lesson, network: Network, weights: Any, roofline: Roofline, rounds: int = UPDATES
+) -> Phase:
     """A whole update, and `network_ratio`: its wall time over that of the network's own passes on the same arrays."""
-    timed = timed_update(config, lesson, network, weights)
+    timed = timed_update(config, lesson, network, weights, rounds)
     count, measured = lesson.settings.shops * lesson.settings.samples, timed.measured
     # Of the work, which is the same on any number of devices.
     cost = cost_of(partial(update, timed.setup), timed.learner, timed.bank)

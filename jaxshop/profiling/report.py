@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from jaxshop.profiling.roofline import Roofline
@@ -13,21 +14,36 @@ from jaxshop.profiling.versus import require
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title)
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     return table
 
 
-def phase_table(phases: Sequence[Mapping[str, Any]], roofline: Roofline) -> Table:
-    """A row per phase, below the device's limits."""
+WIDTH = 80
+"""Columns that a table takes at most."""
+
+
+def limits_line(roofline: Roofline) -> str:
+    """What plain programs reach on this device."""
     small, large = roofline.copies[0], roofline.copies[-1]
-    table = _table(
-        f"this device: {roofline.flop_per_second / 1e9:,.0f} GFLOP/s (matrix product), copies of "
-        f"{small[0] / 1e6:.1f} MB {small[1] / 1e9:,.1f} GB/s, of {large[0] / 1e6:,.0f} MB {large[1] / 1e9:,.1f} GB/s",
-        *("phase", "envs", "Mop/s", "Mstep/s", "compile s", "peak MB"),
-        *("FLOP/step", "bytes/step", "of roofline", "traffic", "bound by"),
+    return (
+        f"this device: {roofline.flop_per_second / 1e9:,.0f} GFLOP/s (matrix product);\n  copies of "
+        f"{small[0] / 1e6:.1f} MB {small[1] / 1e9:,.1f} GB/s, of {large[0] / 1e6:,.0f} MB {large[1] / 1e9:,.1f} GB/s"
     )
+
+
+def _short(number: float) -> str:
+    """Three digits and the thousands that they are of."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.3g}"
+
+
+def phase_table(phases: Sequence[Mapping[str, Any]]) -> Table:
+    """How fast each phase is, and what it takes."""
+    table = _table("phases", "phase", "envs", "Mop/s", "Mstep/s", "compile s", "peak MB")
     for p in phases:
         table.add_row(
             p["phase"],
@@ -36,18 +52,45 @@ def phase_table(phases: Sequence[Mapping[str, Any]], roofline: Roofline) -> Tabl
             f"{p['steps_per_second'] / 1e6:.3f}",
             f"{p['compile_seconds']:.1f}",
             f"{p['peak_bytes'] / 1e6:,.1f}",
-            f"{p['flop_per_step']:,.0f}",
-            f"{p['bytes_per_step']:,.0f}",
-            f"{100 * p['roofline_share']:.1f} %",
-            f"{100 * p['traffic_share']:.1f} %",
+        )
+    return table
+
+
+def limit_table(phases: Sequence[Mapping[str, Any]]) -> Table:
+    """How far each phase is from the device's limits; kernels may read the same bytes many times, out of caches."""
+    table = _table("limits", "phase", "FLOP/step", "B/step", "of roofline", "bytes/copy", "bound by")
+    for p in phases:
+        table.add_row(
+            p["phase"],
+            _short(p["flop_per_step"]),
+            _short(p["bytes_per_step"]),
+            f"{100 * min(p['roofline_share'], 1.0):.1f} %",
+            f"{p['traffic_share']:.2f}",
             p["bound_by"],
+        )
+    return table
+
+
+def against_table(phases: Sequence[Mapping[str, Any]], earlier: Mapping[str, Any]) -> Table:
+    """Each phase beside an earlier line of a history; above 1 is faster than then."""
+    table = _table(f"against {earlier['at']}", "phase", "Mop/s", "then", "times", "peak MB", "then")
+    before = {p["phase"]: p for p in earlier["phases"]}
+    for p in (p for p in phases if p["phase"] in before):
+        then = before[p["phase"]]
+        table.add_row(
+            p["phase"],
+            f"{p['operations_per_second'] / 1e6:.3f}",
+            f"{then['operations_per_second'] / 1e6:.3f}",
+            f"{p['operations_per_second'] / then['operations_per_second']:.2f}",
+            f"{p['peak_bytes'] / 1e6:,.1f}",
+            f"{then['peak_bytes'] / 1e6:,.1f}",
         )
     return table
 
 
 def sweep_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """A row per shop and number of environments; the last column is flat where cost grows with the lots alone."""
-    columns = ("shop", "lots", "environments", "M operations/s", "ns/operation/lot", "kB/environment")
+    columns = ("shop", "lots", "envs", "Mop/s", "ns/op/lot", "kB/env")
     table = _table("random legal rollouts", *columns)
     for row in rows:
         rate = row["operations_per_second"]
@@ -64,7 +107,7 @@ def sweep_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def versus_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Ours, the other's, and how many times as fast ours is."""
-    table = _table("side by side", "work", "jaxshop, M operations/s", "other", "M operations/s", "ratio")
+    table = _table("side by side", "work", "Mop/s", "other", "Mop/s", "ratio")
     for row in rows:
         ours, theirs = row["operations_per_second"] / 1e6, row["other_operations_per_second"] / 1e6
         table.add_row(row["work"], f"{ours:.3f}", row["other"], f"{theirs:.3f}", f"{row['ratio']:.2f}")

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import re
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rich.console import Console
 
 from jaxshop.cli.main import main
 from jaxshop.env import environments_last, make
 from jaxshop.profiling import Cost, Roofline, cost_of
+from jaxshop.profiling.history import add_line, earlier_line, line_of
 from jaxshop.profiling.measure import measure, race
-from jaxshop.profiling.report import draw_sweep, phase_table, sweep_table
+from jaxshop.profiling.report import against_table, draw_sweep, limit_table, limits_line, phase_table, sweep_table
 from jaxshop.profiling.sweep import job_shop
 from jaxshop.profiling.versus import versus_numba
 from jaxshop.profiling.workloads import pick, random_rollout
+from jaxshop.support.errors import ShopError
 from tests.shops import ft06, random_shop
 
 
@@ -156,7 +161,13 @@ def test_missing_extra_is_one_line(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "options", [["--environments", "0"], ["--max-lot-hours", "nan"], ["--plot", "x", "--no-sweep"]]
+    "options",
+    [
+        ["--environments", "0"],
+        ["--max-lot-hours", "nan"],
+        ["--plot", "x", "--no-sweep"],
+        ["--history", "x", "--trace", "y"],
+    ],
 )
 def test_bad_options_are_one_line(options, capsys):
     """Shows exit code 2 and one line for values that make no sense."""
@@ -187,7 +198,48 @@ def test_profile_json(tmp_path, capsys):
     assert list((tmp_path / "trace").rglob("*.xplane.pb"))
     (events,) = (json.loads(gzip.decompress(f.read_bytes())) for f in (tmp_path / "trace").rglob("*.trace.json.gz"))
     assert {event.get("name") for event in events["traceEvents"]} >= {*names, "network's own passes"}
-    assert phase_table(report["phases"], Roofline(**report["roofline"])).row_count == 3
+    assert sum(path.stat().st_size for path in (tmp_path / "trace").rglob("*") if path.is_file()) < 50e6
+    assert_fits(limits_line(Roofline(**report["roofline"])), report["phases"])
+
+
+def assert_fits(line: str, phases: list[dict]) -> None:
+    """No table of these phases is wider than 80 columns or cuts a cell off, and no share is above 100 %."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=80)
+    rows = [{"shop": "reference, 60 h lots", "lots": 546, "environments": 262144, "operations_per_second": 1.2e9}]
+    console.print(line, phase_table(phases), limit_table(phases), against_table(phases, line_of_phases(phases)))
+    console.print(sweep_table([row | {"bytes_per_environment": 8e6} for row in rows]))
+    text = stream.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert max((float(share) for share in re.findall(r"([\d.]+) %", text)), default=0) <= 100
+
+
+def line_of_phases(phases: list[dict]) -> dict:
+    """A line of a history with these phases."""
+    return {"at": "2026-11-28T16:00:00Z", "phases": phases}
+
+
+def test_large_figures_fit_80_columns():
+    """Shows that the tables of a GPU's profile fit as well, and that noise never makes a share of more than 100 %."""
+    figures = {"operations_per_second": 1.2e9, "steps_per_second": 1.3e9, "compile_seconds": 123.4, "peak_bytes": 131e9}
+    shares = {"flop_per_step": 1e8, "bytes_per_step": 9e8, "roofline_share": 1.2, "traffic_share": 12.3}
+    phase = {"phase": "environment + network", "environments": 262144, "bound_by": "arithmetic", **figures, **shares}
+    assert_fits(limits_line(Roofline(7e14, ((1 << 22, 1e12), (1 << 30, 4e12)))), [phase])
+
+
+def test_history_gives_the_last_profile_that_can_be_compared(tmp_path):
+    """Shows that a line is of the same device, shop and lots, and that what is no history is one line of error."""
+    report = {"device": "a", "shop": {"name": "x"}, "max_lot_hours": None, "roofline": {}, "phases": []}
+    path = str(tmp_path / "history.jsonl")
+    for device, when in (("a", "first"), ("a", "second"), ("b", "third")):
+        add_line(path, line_of(report | {"device": device}) | {"at": when})
+    assert earlier_line(path, report)["at"] == "second"
+    with pytest.raises(ShopError, match="has no profile of x with the same lots on this device"):
+        earlier_line(path, report | {"max_lot_hours": 60.0})
+    (tmp_path / "bad.jsonl").write_text("{}\n")
+    with pytest.raises(ShopError, match=r"bad.jsonl: line 1: is no line of"):
+        earlier_line(str(tmp_path / "bad.jsonl"), report)
 
 
 def test_sweep_is_drawn(tmp_path):
