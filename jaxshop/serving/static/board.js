@@ -127,45 +127,50 @@ class Board {
    * order in which it can begin. What stays, and the keys in `held`, are not moved. Null where something finds no time.
    */
   pushed(held = new Set()) {
-    const { model } = this;
-    const stays = new Map([...this.byMachine].map(([id, there]) => [id, there.filter((row) => this.stays(rowKey(row), held))]));
-    const lines = new Map([...model.machines].map(([id, { available, family }]) => [id, { free: available, family: family ?? null, next: 0 }]));
-    const placed = new Map(this.rows.filter((row) => this.stays(rowKey(row), held)).map((row) => [rowKey(row), row]));
+    const { steps } = this.model;
+    const lines = new Map([...this.model.machines].map(([id, { available, family }]) => [id, { free: available, family: family ?? null, next: 0, stays: [] }]));
+    const placed = new Map();
+    for (const [id, there] of this.byMachine) {
+      for (const row of there) {
+        if (!this.stays(rowKey(row), held)) continue;
+        lines.get(id).stays.push(row);
+        placed.set(rowKey(row), row);
+      }
+    }
     const queue = new Queue();
-    const trial = ({ row, step, ready }) => this.#after(step, row.machine, Math.max(row.start, ready, this.now), lines.get(row.machine), stays.get(row.machine));
-    const enqueue = (key, ready) => {
-      const row = this.byKey.get(key);
-      const step = model.steps.get(key);
-      const entry = { key, row, step, ready: Math.max(ready, step.release), rank: row.end };
-      queue.add({ ...entry, at: Math.max(row.start, entry.ready) });
-    };
     // A step waits for those before it in its route, which may stay or not be planned.
-    const follow = (key, ready) => {
-      for (let at = key, from = ready; at !== null; at = model.steps.get(at).after) {
-        const row = placed.get(at);
-        if (row) from = row.end + model.steps.get(at).lag;
-        else if (this.byKey.has(at) && model.steps.get(at).times.has(this.byKey.get(at).machine)) return enqueue(at, from);
+    const follow = (first, from) => {
+      let ready = from;
+      for (let step = first; step; step = steps.get(step.after)) {
+        const stays = placed.get(step.key);
+        const row = this.byKey.get(step.key);
+        if (stays) ready = stays.end + step.lag;
+        else if (row && step.times.has(row.machine)) {
+          return queue.add({ row, step, line: lines.get(row.machine), at: Math.max(row.start, ready, step.release, this.now), rank: row.end });
+        }
       }
     };
-    for (const step of model.steps.values()) if (step.before === null) follow(step.key, 0);
+    for (const step of steps.values()) if (step.before === null) follow(step, 0);
     while (!queue.empty) {
       const entry = queue.take();
-      const span = trial(entry);
+      const { row, step, line } = entry;
+      const span = this.#after(step, row.machine, entry.at, line);
       if (!span) return null;
       if (span[0] > entry.at) {
-        queue.add({ ...entry, at: span[0] });
+        entry.at = span[0];
+        queue.add(entry);
         continue;
       }
-      const { key, row, step } = entry;
-      placed.set(key, { ...row, start: span[0], end: span[1] });
-      this.#commit(step, span, lines.get(row.machine), stays.get(row.machine));
-      if (step.after !== null) follow(step.after, span[1] + step.lag);
+      placed.set(step.key, span[0] === row.start && span[1] === row.end ? row : { ...row, start: span[0], end: span[1] });
+      this.#commit(step, span, line);
+      if (step.after !== null) follow(steps.get(step.after), span[1] + step.lag);
     }
     return this.rows.map((row) => placed.get(rowKey(row)) ?? row);
   }
 
   /** The first run of a step behind all that was placed on a machine, between the rows that stay there. */
-  #after(step, machine, least, line, stays) {
+  #after(step, machine, least, line) {
+    const { stays } = line;
     let at = Math.max(least, line.free);
     let { family } = line;
     for (let i = line.next; ; i++) {
@@ -176,7 +181,8 @@ class Board {
     }
   }
 
-  #commit(step, [start, end], line, stays) {
+  #commit(step, [, end], line) {
+    const { stays } = line;
     for (; line.next < stays.length && stays[line.next].start < end; line.next++) {
       line.family = this.model.steps.get(rowKey(stays[line.next]))?.family ?? line.family;
     }

@@ -55,6 +55,7 @@ class Closings {
 
   /** The first run of so many open ticks from a tick on, [start, end]; null where the machine never has them. */
   run(machine, ready, ticks, interruptible) {
+    if (!this.of(machine).length) return [ready, ready + ticks];
     for (;;) {
       const span = this.#run(this.of(machine), ready, ticks, interruptible);
       if (span[1] <= this.until || !this.machines.get(machine).calendar) return span[1] < FOREVER ? span : null;
@@ -85,6 +86,7 @@ class Closings {
   closedTicks(machine, from, to) {
     this.reach(Math.min(to, FOREVER));
     const windows = this.of(machine);
+    if (!windows.length) return 0;
     let sum = 0;
     for (let i = this.#first(windows, from); i < windows.length && windows[i][0] < to; i++) {
       sum += Math.max(0, Math.min(windows[i][1], to) - Math.max(windows[i][0], from));

@@ -17,11 +17,21 @@ class Checker {
 
   all(rows) {
     this.found = [];
-    this.#counts(rows);
+    const { steps } = this.model;
     const setups = this.model.sequenceSetups(rows);
-    const known = rows.filter((row) => this.model.steps.has(rowKey(row)));
-    for (const row of known) this.#row(row, setups.get(row) ?? 0);
-    this.#routes(known);
+    const placed = new Map(); // rows by their steps; of several the last
+    const again = new Map();
+    for (const row of rows) {
+      const step = steps.get(rowKey(row));
+      if (!step) this.#say("unknown", row, "is not an operation of this shop");
+      else if (placed.has(step)) again.set(step, (again.get(step) ?? 1) + 1);
+      if (!step) continue;
+      placed.set(step, row);
+      this.#row(row, step, setups.get(row) ?? 0);
+    }
+    for (const step of steps.values()) if (!placed.has(step)) this.#say("count", step, "is not planned");
+    for (const [step, times] of again) this.#say("count", step, `is planned ${times} times`);
+    this.#routes(placed);
     this.#overlaps(rows);
     return this.found;
   }
@@ -31,19 +41,8 @@ class Checker {
     this.found.push({ code, job, lot, operation, machine, text: `${nameOf(this.model, row)} ${text}.` });
   }
 
-  #counts(rows) {
-    const counts = new Map();
-    for (const row of rows) counts.set(rowKey(row), (counts.get(rowKey(row)) ?? 0) + 1);
-    for (const step of this.model.steps.values()) {
-      const times = counts.get(step.key) ?? 0;
-      if (times !== 1) this.#say("count", step, times ? `is planned ${times} times` : "is not planned");
-    }
-    for (const row of rows) if (!this.model.steps.has(rowKey(row))) this.#say("unknown", row, "is not an operation of this shop");
-  }
-
-  #row(row, sequence) {
+  #row(row, step, sequence) {
     const { model, clock } = this;
-    const step = model.steps.get(rowKey(row));
     const { fixed } = step;
     if (fixed && (row.machine !== fixed.machine || row.start !== fixed.start)) {
       this.#say("fixed", row, `is fixed on ${fixed.machine} at ${clock.moment(fixed.start)}`);
@@ -71,15 +70,14 @@ class Checker {
     else if (pause && !step.interruptible) this.#say("interrupted", row, `must not stop, but ${row.machine} closes in between`);
   }
 
-  #routes(rows) {
-    const placed = new Map(rows.map((row) => [rowKey(row), row]));
-    for (const row of placed.values()) {
+  #routes(placed) {
+    const { steps } = this.model;
+    for (const [step, row] of placed) {
       // The one before that is planned: one that is missing is told of by itself.
-      let step = this.model.steps.get(rowKey(row));
-      while (step.before !== null && !placed.has(step.before)) step = this.model.steps.get(step.before);
-      if (step.before === null) continue;
-      const before = placed.get(step.before);
-      const ready = before.end + this.model.steps.get(step.before).lag;
+      let before = step.before === null ? null : steps.get(step.before);
+      while (before && !placed.has(before)) before = before.before === null ? null : steps.get(before.before);
+      if (!before) continue;
+      const ready = placed.get(before).end + before.lag;
       if (row.start < ready) this.#say("route", row, `starts before ${before.operation} is over at ${this.clock.moment(ready)}`);
     }
   }

@@ -96,8 +96,8 @@ function restRequest(state, now, { freeze = 0, stability = 0, seconds = null } =
   const rows = new Board(model, known, { now, locked: new Set(state.locked) }).pushed();
   const [violation] = rows ? violationsOf(model, rows, clock) : [{ text: "Something finds no time in which its machine is open." }];
   if (violation) return { fault: violation.text };
-  const lots = state.locked.map((key) => JSON.parse(key)).filter(([job]) => model.jobs.has(job));
-  const keep = lots.map(([, lot, operation]) => ({ operation, lot }));
+  const kept = state.locked.map((key) => model.steps.get(key)).filter(Boolean);
+  const keep = kept.map(({ operation, lot }) => ({ operation, lot }));
   const body = {
     shop: state.base, schedule: scheduleOf({ ...state, rows }), now: now / 3600, freeze_hours: freeze, stability,
     ...(seconds ? { time_limit_s: seconds } : {}), ...(state.stops.length ? { down: state.stops } : {}),

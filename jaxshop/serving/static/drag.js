@@ -17,7 +17,12 @@ class Dragging {
     this.viewer = planning.viewer;
     this.viewer.gantt.grip = (point) => this.#grip(point);
     this.viewer.gantt.nudge = (key, far) => this.#nudge(key, far);
-    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.cancel?.());
+    // Before anybody else hears of it: what is selected stays so.
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !this.cancel) return;
+      event.stopImmediatePropagation();
+      this.cancel();
+    }, true);
   }
 
   #grip({ x, y }) {

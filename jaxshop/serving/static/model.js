@@ -1,10 +1,5 @@
 "use strict";
 
-/** The name of a row of a schedule, or of a step of a lot, as `keyOf` gives it for bars. */
-function rowKey({ job, lot, operation }) {
-  return JSON.stringify([job, lot, operation]);
-}
-
 /** How many lots of at most `limit` ticks a job becomes (`split_lots` of the server); null keeps it whole. */
 function lotCount(job, limit) {
   if (limit === null) return 1;

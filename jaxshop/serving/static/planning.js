@@ -120,7 +120,8 @@ class Planning {
     const [first] = plan.violations;
     const more = plan.violations.length > 1 ? ` And ${plan.violations.length - 1} more.` : "";
     const label = history.open || first ? `${state.label}. ` : "No change waits.";
-    $("draft-text").replaceChildren(el("strong", {}, label), ...(first ? [el("span", { className: "bad" }, `${first.text}${more}`)] : []));
+    const wrong = first ? [" ", el("span", { className: "bad" }, `${first.text}${more}`)] : [];
+    $("draft-text").replaceChildren(el("strong", {}, label), ...wrong);
     $("draft-text").title = $("draft-text").textContent;
     const cost = this.roomy?.cost ?? this.cost;
     $("costs").replaceChildren(...(this.roomy ? [el("span", { className: "quiet" }, "With room made:")] : []), ...this.#costs(cost));

@@ -30,12 +30,13 @@ class Shelf {
     return { name, saved: new Date().toISOString(), now, state: history.state, settled: history.settled, origin: name || "your last visit" };
   }
 
-  /** Keeps what is on show for the next visit; while it is written, only the latest waits. */
+  /** Keeps what is on show for the next visit, a moment later, and of several changes in that moment the last. */
   async remember() {
     if (this.writing) return void (this.again = true);
     this.writing = true;
     try {
       do {
+        await new Promise((resolve) => setTimeout(resolve, 150));
         this.again = false;
         if (this.page.planning.history) await this.store.save(this.#entry(""));
         else if (this.page.shop) await this.store.save({ name: "", shop: this.page.shop });

@@ -40,12 +40,18 @@ function centreFill(index) {
 const COLOURINGS = {
   job: {
     label: "Job",
-    of: () => (bar) => ({ colour: HUES[bar.job.index % HUES.length], series: 0 }),
+    of: () => {
+      const fills = HUES.map((colour) => ({ colour, series: 0 }));
+      return (bar) => fills[bar.job.index % fills.length];
+    },
     legend: () => [{ sign: "colours", text: "a colour a job" }],
   },
   lateness: {
     label: "Lateness",
-    of: (plan) => (bar) => ({ colour: LATENESS[latenessClass(plan, bar.job)].colour, series: 0 }),
+    of: (plan) => {
+      const fills = plan.jobs.map((job) => ({ colour: LATENESS[latenessClass(plan, job)].colour, series: 0 }));
+      return (bar) => fills[bar.job.index];
+    },
     legend: (plan) => {
       const seen = new Set(plan.jobs.map((job) => latenessClass(plan, job)));
       const day = plan.clock.text(slackStep(plan), 0);

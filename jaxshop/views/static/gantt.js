@@ -189,9 +189,10 @@ class Gantt extends Chart {
     const { clientWidth: width, clientHeight: height } = this.element;
     if (!width || !height || !this.plan) return;
     this.density = window.devicePixelRatio || 1;
-    for (const layer of this.layers) {
-      layer.width = Math.round(width * this.density);
-      layer.height = Math.round(height * this.density);
+    const [across, down] = [width, height].map((pixels) => Math.round(pixels * this.density));
+    const emptied = this.layers[0].width !== across || this.layers[0].height !== down;
+    for (const layer of emptied ? this.layers : []) {
+      Object.assign(layer, { width: across, height: down });
       layer.getContext("2d").setTransform(this.density, 0, 0, this.density, 0, 0);
     }
     const head = this.flagHeight + AXIS;
@@ -201,7 +202,7 @@ class Gantt extends Chart {
     this.box = { width, height, plot, overview };
     this.theme ??= readTheme(this.element);
     this.moveTo(this.view);
-    this.#draw(); // at once: a new size has emptied the layers, and the next frame would show them so
+    if (emptied) this.#draw(); // at once: the next frame would show them so
   }
 
   select(job, focused = null) {

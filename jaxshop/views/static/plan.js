@@ -12,9 +12,14 @@ function openTicks(machine, from, to) {
   return Math.max(0, open);
 }
 
+/** The name of a row of a schedule, whatever its place; ids hold no line breaks. */
+function rowKey({ job, lot, operation }) {
+  return `${job}\n${lot}\n${operation}`;
+}
+
 /** A bar's name in any schedule of its shop. */
 function keyOf(bar) {
-  return JSON.stringify([bar.job.id, bar.lot, bar.operation]);
+  return `${bar.job.id}\n${bar.lot}\n${bar.operation}`;
 }
 
 /**
@@ -74,7 +79,7 @@ class Plan {
     this.locked = locked.map((key) => bars.get(key)).filter(Boolean);
     this.broken = new Map();
     for (const violation of violations) {
-      const bar = bars.get(JSON.stringify([violation.job, violation.lot, violation.operation]));
+      const bar = bars.get(rowKey(violation));
       if (bar) this.broken.set(bar, [...(this.broken.get(bar) ?? []), violation.text]);
     }
   }

@@ -77,30 +77,31 @@ class Plot {
   #lane(pen, { machine, y, height, faded }) {
     const { g } = this;
     const { context } = pen;
+    const { scale, density, right } = g;
+    const origin = g.box.plot.x - g.view.left * scale;
+    const snap = (ticks) => Math.round((origin + ticks * scale) * density) / density;
     let painted = -Infinity;
     for (let i = firstAbove(machine.reach, g.view.left); i < machine.bars.length; i++) {
       const bar = machine.bars[i];
-      if (bar.start > g.right) break;
-      const x = g.snap(g.x(bar.start));
-      const end = g.snap(g.x(bar.end));
+      if (bar.start > right) break;
+      const end = snap(bar.end);
       if (end < painted) continue;
+      const x = snap(bar.start);
       painted = Math.max(end, x + 1);
       const width = Math.max(1, end - x - (end - x > 4 ? 1 : 0));
       const lit = g.lit(bar);
       const { colour, series } = lit ? g.fill(bar) : { colour: pen.theme.dim, series: 0 };
-      context.beginPath();
-      if (height >= 10 && width > 5) context.roundRect(x, y, width, height, 2);
-      else context.rect(x, y, width, height);
       context.fillStyle = colour;
-      context.fill();
-      if (series) {
-        context.fillStyle = pen.stripes(series);
+      if (height >= 10 && width > 5) {
+        context.beginPath();
+        context.roundRect(x, y, width, height, 2);
         context.fill();
-      }
+      } else context.fillRect(x, y, width, height);
+      if (series) pen.rect(pen.stripes(series), x, y, width, height);
       if (!lit) continue;
-      const setup = bar.setup * g.scale;
+      const setup = bar.setup * scale;
       if (setup >= 2 && height >= 3) pen.rect("rgb(255 255 255 / 45%)", x, y, Math.min(setup, width), height);
-      if (machine.closed.length && width > 3 && !faded) this.#pause(pen, bar, y, height);
+      if (width > 3 && machine.closed.length && !faded) this.#pause(pen, bar, y, height);
       if (height >= 13 && width > 34 && !faded) this.#name(pen, bar, x, width, y + height / 2 + 0.5);
     }
   }

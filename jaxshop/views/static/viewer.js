@@ -164,9 +164,12 @@ class Viewer {
 
   /** The bars that the filters leave, in order of start. */
   bars() {
+    return this.#kept().sort((a, b) => a.start - b.start || naturally(a.machine.id, b.machine.id));
+  }
+
+  #kept() {
     const { centre, query, shownPlan } = this.gantt;
-    const kept = shownPlan.bars.filter((bar) => (!centre || bar.machine.centre === centre) && (!query || matches(bar, query)));
-    return kept.sort((a, b) => a.start - b.start || naturally(a.machine.id, b.machine.id));
+    return shownPlan.bars.filter((bar) => (!centre || bar.machine.centre === centre) && (!query || matches(bar, query)));
   }
 
   /** What the list on show holds. */
@@ -174,7 +177,7 @@ class Viewer {
     const { shownPlan, rows, query, centre } = this.gantt;
     if (this.shown === "machines") return rows.map((machine) => shownPlan.machines[machine.index]);
     if (this.shown !== "orders") return this.bars();
-    const kept = query || centre ? new Set(this.bars().map((bar) => bar.job)) : null;
+    const kept = query || centre ? new Set(this.#kept().map((bar) => bar.job)) : null;
     const jobs = shownPlan.jobs.filter((job) => (!kept || kept.has(job)) && !(this.lateOnly && !(job.lateness > 0)));
     return this.lateOnly ? jobs.sort((a, b) => b.tardiness - a.tardiness || b.lateness - a.lateness) : jobs;
   }
@@ -186,7 +189,7 @@ class Viewer {
     if (!job) {
       const shown = rows.length === plan.machines.length ? "" : `${rows.length} of `;
       const broken = plan.broken.size ? [" · ", el("strong", { className: "bad" }, `${count(plan.broken.size, "bar")} in red: press v to see each`)] : [];
-      this.summary.replaceChildren(`${shown}${count(plan.machines.length, "machine")} · ${count(this.bars().length, "operation")}`, ...broken);
+      this.summary.replaceChildren(`${shown}${count(plan.machines.length, "machine")} · ${count(this.#kept().length, "operation")}`, ...broken);
       return;
     }
     const size = `${count(job.lots, "lot")}, ${count(job.bars.length, "operation")}`;

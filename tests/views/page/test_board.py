@@ -51,7 +51,7 @@ def on_board(expression: str, **given: Any) -> Any:
     body = f"""const model = new Model(given.shop);
       const board = new Board(model, given.rows, {{ now: given.now ?? 0, locked: new Set(given.locked ?? []) }});
       const clock = new Clock("h", null);
-      const key = (operation) => JSON.stringify([operation[0], 0, operation]);
+      const key = (operation) => rowKey({{ job: operation[0], lot: 0, operation }});
       return {expression};"""
     return run_script(BOARD, body, {"shop": SHOP, "rows": ROWS, **given})
 
@@ -70,7 +70,7 @@ def test_a_move_that_cannot_be_is_refused_in_a_sentence(
     operation: str, machine: str, hour: float, refusal: str
 ) -> None:
     """An ineligible machine, the past, before the route, work that has begun, a locked bar: each says why."""
-    now, locked = (HOUR, ['["A",0,"A/2"]'])
+    now, locked = (HOUR, ["A\n0\nA/2"])
     asked = on_board(
         f"board.tried(key('{operation}'), '{machine}', {hour * HOUR}, clock)",
         now=now,
