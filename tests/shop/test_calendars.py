@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jaxshop.schedule.closed import closed_by_machine
 from jaxshop.shop import Calendar, Downtime, Job, Machine, Operation, Shift, Shop
 from jaxshop.shop.calendars import FOREVER, Windows, closed_windows, longest_shift, open_spans
-from jaxshop.shop.timing import Timing
+from jaxshop.shop.timing import Run, Timing, latest_between, placed_between, window_after
 from tests.plant import STARTS, plant_shop, random_calendar
 from tests.shops import HOUR
 
@@ -113,6 +113,24 @@ def test_a_run_is_found_tick_by_tick(closed: list[tuple[int, int]], ready: int, 
     assert tuple(map(int, windows.run(ready, ticks, interruptible))) == (start, end)
     assert windows.open_before(end) - windows.open_before(start) == ticks
     assert windows.open_before(60) - windows.open_before(-30) == sum(t not in shut for t in range(-30, 60))
+
+
+@given(closings(), st.integers(-25, 110), st.integers(1, 30), st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_what_search_compiles_runs_alike_and_looks_back(closed: list, tick: int, ticks: int, whole: bool):
+    """In plain loops a run is the same; what is ready by its latest tick ends by the given one, a tick later not."""
+    windows = Windows(np.array([a for a, _ in closed], np.int64), np.array([b for _, b in closed], np.int64))
+    table = windows.table
+
+    def run(earliest: int) -> Run:
+        return placed_between(table, window_after(table[0], earliest), earliest, ticks, whole)
+
+    found = run(tick)
+    assert found[:2] == tuple(map(int, windows.run(tick, ticks, not whole)))
+    assert found.through == windows.open_before(found.end)
+    through, ready = latest_between(table, window_after(table[0], tick), tick, ticks, whole)
+    assert through == windows.open_before(tick)
+    assert run(ready).end <= tick < run(ready + 1).end
 
 
 @given(st.integers(0, 500))

@@ -73,15 +73,11 @@ def best_gap(arrays, state, i, alternative, penalty, blinks, least, ties):
             if after < n and value <= least:
                 its = arrays.alternatives[table[after, ALTERNATIVE], TAKES]
                 more = setup_after(arrays, machine, family_after(arrays, held, i), after)
-                moved = run_on(
-                    arrays,
-                    machine,
-                    max(ready_of(arrays, table, after), run.end),
-                    its + more,
-                    arrays.operations[after, WHOLE],
-                )
-                extra = (more - (table[after, TICKS] - its)) * penalty >> 2
-                value = max(value, moved.through - table[after, LAST_THROUGH]) + extra
+                extra = more - (table[after, TICKS] - its)
+                # What it waits for on its own route is no fault of the gap, unless it takes longer.
+                free = max(ready_of(arrays, table, after), run.end) if extra > 0 else run.end
+                moved = run_on(arrays, machine, free, its + more, arrays.operations[after, WHOLE])
+                value = max(value, moved.through - table[after, LAST_THROUGH]) + (extra * penalty >> 2)
             if value < least:
                 least, ties, found = value, 1, before
             elif value == least:

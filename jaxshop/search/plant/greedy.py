@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from jaxshop.search.improve.state import draw
-from jaxshop.search.plant.gaps import best_place
+from jaxshop.search.plant.gaps import NO_COST, best_gap, best_place
 from jaxshop.search.plant.graph import cost_of, put_in, ready_of, restore, take_out
 from jaxshop.search.plant.model import (
     BEGIN,
@@ -22,6 +22,7 @@ from jaxshop.search.plant.model import (
 )
 from jaxshop.search.plant.state import (
     AFTER,
+    ALTERNATIVE,
     BEFORE,
     CYCLIC,
     END,
@@ -39,6 +40,9 @@ they take, in quarters."""
 
 REMOVED = 4
 """Operations that are taken out at a time."""
+
+EXCHANGED = 3
+"""One round in so many lets two operations change machines."""
 
 FOCUSED = 4
 """One round in so many is about one critical operation and its rivals alone."""
@@ -156,11 +160,48 @@ def choose(arrays, state, count):
 
 
 @compiled
+def alternative_on(arrays, i, machine):
+    """The alternative of an operation on a machine, -1 where there is none."""
+    for a in range(arrays.operations[i, BEGIN], arrays.operations[i, BEHIND]):
+        if arrays.alternatives[a, WHERE] == machine:
+            return a
+    return np.int64(-1)
+
+
+@compiled
+def exchange(arrays, state, penalty):
+    """Let a critical operation and one of another machine that could run it change machines, where both can."""
+    table, path = state.table, state.path
+    lot = costly_lot(arrays, state)
+    if lot < 0:
+        return
+    i = path[draw(state.random, critical_path(arrays, state, lot))]
+    j = rival(arrays, state, i)
+    if j < 0:
+        return
+    here = arrays.alternatives[table[i, ALTERNATIVE], WHERE]
+    there = arrays.alternatives[table[j, ALTERNATIVE], WHERE]
+    back = alternative_on(arrays, j, here)
+    if here == there or back < 0:
+        return
+    begin = path.shape[0] - ROOM
+    path[begin], path[begin + 1] = i, j
+    take_out(arrays, state, path[begin : begin + 2])
+    for k in range(2):
+        alternative = back if k else alternative_on(arrays, i, there)
+        before, _, _ = best_gap(arrays, state, path[begin + k], alternative, penalty, False, NO_COST, 0)
+        put_in(arrays, state, path[begin + k], alternative, before)
+
+
+@compiled
 def ruin_and_recreate(arrays, state, count, penalty):
     """Take some operations out and put each back where it costs least; returns the cost."""
     begin = state.path.shape[0] - ROOM
-    chosen = choose(arrays, state, count)
     state.counters[WORK] += 8
+    if draw(state.random, EXCHANGED) == 0:
+        exchange(arrays, state, penalty)
+        return cost_of(arrays, state)
+    chosen = choose(arrays, state, count)
     take_out(arrays, state, state.path[begin : begin + chosen])
     for k in range(chosen):
         i = state.path[begin + k]
