@@ -4,8 +4,8 @@
     uv run benchmarks/serve_load.py --checkpoint DIR --scale 0.1 --json
 
 Measured: the time to `/livez` and `/readyz`; the reference shop in lots and a 10 x 10 shop, one at a time; a mixed
-load from 16 clients, every 200 verified here; memory over many requests; every size and every kind of request once;
-compilations after readiness.
+load from 16 clients, every 200 verified here; 24 clients for 2 minutes; memory over many requests; every size and
+every kind of request once; compilations after readiness.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Server:
         key = secrets.token_urlsafe(24)
         arguments = ["--port", "0"] + (["--checkpoint", checkpoint] if checkpoint else [])
         self.log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115 - closed by `stop`
-        began = time.monotonic()
+        self.began, self.serving = time.monotonic(), 0.0
         self.process = subprocess.Popen(
             [sys.executable, "serve.py", *arguments],
             cwd=ROOT,
@@ -87,16 +87,19 @@ class Server:
         self.url = self._await_url()
         self.http = self.client(key)
         self.http.get("/livez").raise_for_status()
-        self.livez = time.monotonic() - began
+        self.livez = time.monotonic() - self.began
         while not self._is_ready():
             if self.process.poll() is not None:
                 raise SystemExit(f"the server ended: {Path(self.log.name).read_text().splitlines()[-1]}")
             time.sleep(0.05)
-        self.readyz = time.monotonic() - began
+        self.warm = time.monotonic() - self.began
 
     def _is_ready(self) -> bool:
         try:
-            return self.http.get("/readyz").status_code == 200
+            told = self.http.get("/readyz")
+            if told.status_code == 200 and not self.serving:
+                self.serving = time.monotonic() - self.began
+            return told.status_code == 200 and "warming" not in told.json()
         except httpx.TransportError:
             return False
 
@@ -197,6 +200,31 @@ def memory_growth(server: Server, questions: list[Question], count: int) -> floa
     return 100 * (ask(count) / before - 1)
 
 
+def crowd(server: Server, questions: list[Question], clients: int, seconds: float) -> Counter[int | str]:
+    """Ask from so many clients at once for so long, some asynchronously; returns how often each status came."""
+    until = time.monotonic() + seconds
+
+    def work(client: int) -> Counter[int | str]:
+        statuses: Counter[int | str] = Counter()
+        with server.client() as http:
+            i = client
+            while time.monotonic() < until:
+                question, i = questions[i % len(questions)], i + 1
+                headers = {"Content-Type": "application/json"} | ({"Prefer": "respond-async"} if i % 3 == 0 else {})
+                try:
+                    told = http.post("/v1/schedules", content=question.body, params=question.query, headers=headers)
+                except httpx.HTTPError as error:
+                    statuses[type(error).__name__] += 1
+                    continue
+                statuses[told.status_code] += 1
+                if told.status_code in (429, 503):
+                    time.sleep(min(float(told.headers["Retry-After"]), max(0.0, until - time.monotonic())))
+        return statuses
+
+    with ThreadPoolExecutor(clients) as pool:
+        return sum(pool.map(work, range(clients)), Counter())
+
+
 def every_kind(server: Server) -> list[str]:
     """Ask once for each size of the ladder, greedy and sampled, and for all else there is; returns what was wrong."""
     engine = JaxEngine(None, lambda: None)  # compiles nothing: it only makes shops that fill the sizes
@@ -243,13 +271,16 @@ def measure(server: Server, scale: float, say: Callable[[str], None]) -> tuple[l
     big_seconds, small_seconds = one_at_a_time(server, factory, scaled(100)), one_at_a_time(server, small, scaled(200))
     say("16 clients ...")
     statuses, wrong = mixed_load(server, mixed, clients=16, count=scaled(200))
+    say("24 clients ...")
+    crowded = crowd(server, [*mixed, Question.of("10 x 10, searched", job_shop(10, 10, 5))], 24, 120 * min(1, scale))
     say("every size ...")
     wrong += every_kind(server)
     say("memory ...")
     growth = memory_growth(server, [small, mixed[1], mixed[3]], scaled(1000))
     promises = [
         Promise("/livez", server.livez, 1),
-        Promise("/readyz", server.readyz, 60),
+        Promise("/readyz", server.serving, 20),
+        Promise("every size compiled", server.warm, 120),
         Promise("reference with lots, median", statistics.median(big_seconds), 1),
         Promise("reference with lots, p99", float(np.quantile(big_seconds, 0.99)), 2),
         Promise("10 x 10, median", statistics.median(small_seconds), 0.020),
@@ -259,12 +290,19 @@ def measure(server: Server, scale: float, say: Callable[[str], None]) -> tuple[l
             0,
             "",
         ),
+        Promise(
+            "24 clients: statuses but 200, 202, 429, 503",
+            crowded.total() - sum(crowded[s] for s in (200, 202, 429, 503)),
+            0,
+            "",
+        ),
         Promise("faults in 200s", len(wrong), 0, ""),
         Promise("memory growth", growth, 5, "%"),
         Promise("compilations after readiness", server.metric('jaxshop_compilations_total{phase="serving"'), 0, ""),
     ]
     more = {
         "mixed_statuses": dict(statuses),
+        "crowd_statuses": dict(crowded),
         "faults": wrong[:10],
         "fallbacks": server.metric("jaxshop_fallbacks_total"),  # a rule answers where a time limit leaves no more
         "resident_mb": round(server.metric("process_resident_memory_bytes") / 2**20),
@@ -292,7 +330,9 @@ def main() -> int:
         mark = "kept" if promise.kept else "[bold red]BROKEN"
         table.add_row(promise.name, f"{promise.value:.3f} {promise.unit}", f"{promise.limit:g} {promise.unit}", mark)
     console.print(table)
-    summary = f"mixed load: {more['mixed_statuses']}; {more['fallbacks']:g} fallbacks"
+    summary = (
+        f"mixed load: {more['mixed_statuses']}; 24 clients: {more['crowd_statuses']}; {more['fallbacks']:g} fallbacks"
+    )
     summary += f"; {more['resident_mb']} MB resident; {more['cpus']} CPU cores"
     console.print(summary, *more["faults"], sep="\n")
     if options.json:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,6 @@ import jax
 import numpy as np
 from chex import ArrayTree
 
-from jaxshop import bounds
 from jaxshop.env import EnvParams, JobShop, Shape
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.policies.checkpoint import CheckpointError, load_policy
@@ -57,6 +55,28 @@ LADDER = (
     rung(lots=2048, operations=8192, choices=2, sets=512, machines=512),
 )
 """Smallest first: a plan goes to the first that holds it."""
+
+
+def parse_sizes(text: str) -> tuple[Shape, ...]:
+    """Read a ladder: sizes after commas, each `lots:operations:machines[:times[:sets[:overlap]]]`; none: the usual one.
+
+    `times`: different times that an operation takes on its machines (1); `sets`: different sets of machines that an
+    operation takes the same time on (as many as machines); `overlap`: such sets that one machine is in (0: any number).
+
+    Raises:
+        ShopError: it is no such text.
+    """
+    sizes = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        numbers = entry.split(":")
+        if not 3 <= len(numbers) <= 6 or not all(re.fullmatch(r"0|[1-9]\d{0,5}", number) for number in numbers):
+            raise ShopError(f"JAXSHOP_SIZES: {entry!r} is not lots:operations:machines[:times[:sets[:overlap]]]")
+        lots, operations, machines, *more = map(int, numbers)
+        times, sets, overlap = [*more, *(1, machines, 0)[len(more) :]]
+        if min(lots, operations, machines, times, sets) < 1 or lots > operations:
+            raise ShopError(f"JAXSHOP_SIZES: {entry!r}: every number must be at least 1, and lots at most operations")
+        sizes.append(rung(lots, operations, times, sets, machines, overlap))
+    return tuple(sizes) or LADDER
 
 
 def holds(size: Shape, needed: Shape) -> bool:
@@ -107,6 +127,7 @@ class JaxEngine:
             CheckpointError: it is missing or damaged, holds numbers that are not finite, or another network than
                 the one that was compiled.
         """
+        warming.every()  # beside the caller, what searches need
         policy = load_policy(self._checkpoint)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(policy.weights)]
         if not all(np.isfinite(leaf).all() for leaf in leaves):
@@ -118,16 +139,12 @@ class JaxEngine:
         name = folder.parent.name if folder.name == "checkpoints" else folder.name
         return Model(name, policy.id, policy.meta["trained_on"], policy.weights)
 
-    def compile(self) -> None:
-        """Compile the rollouts of every size, for weights like those that were loaded last."""
-        # XLA compiles outside the interpreter's lock, so threads halve the time to readiness on two cores.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            warming.every()
-            tightening = pool.submit(bounds.prepare)
-            for compiled in [pool.submit(self._compile, size) for size in self.sizes] + [tightening]:
-                compiled.result()
+    def effort(self, size: Shape) -> float:
+        """How long the size takes to be compiled, beside others."""
+        return size.operations * size.choices * size.sets
 
-    def _compile(self, size: Shape) -> None:
+    def compile(self, size: Shape) -> None:
+        """Compile the rollouts of a size, for weights like those that were loaded last."""
         params = pack(self.specimen(size), size, bound=1)
         numbers = jax.random.key(0), np.int32(0), np.int32(0)
         ruled = rule_arguments(["MWKR"], [0], self._ruled(size))

@@ -54,7 +54,15 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "get": {"200": {"schedules": [_ENTRY], "next": None}},
     },
     "/v1/schedules:verify": {
-        "post": {"200": {"valid": False, "violations": [_VIOLATION], "violation_count": 1, "makespan_hours": 4.5}}
+        "post": {
+            "200": {
+                "valid": False,
+                "violations": [_VIOLATION],
+                "violation_count": 1,
+                "makespan_hours": 4.5,
+                "fingerprint": SCHEDULE["shop"],
+            }
+        }
     },
     "/v1/schedules/{id}": {"get": {"200": _ENTRY | {"status": "done", "error": None, "result": _REPLY}}},
     "/v1/schedules/{id}:release": {

@@ -28,10 +28,18 @@ from jaxshop.serving.scheduler import SafeScheduler, alone
 from jaxshop.serving.schemas import Options
 from jaxshop.serving.settings import Settings
 from jaxshop.serving.stopwatch import Stopwatch
-from jaxshop.serving.types import Answer, Engine, Model, Order, Progress, RejectedError, UnverifiedError
+from jaxshop.serving.types import (
+    Answer,
+    Engine,
+    Model,
+    NotCompiledError,
+    Order,
+    Progress,
+    RejectedError,
+    UnverifiedError,
+)
 from jaxshop.serving.workers import Search
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, fingerprint, parse_shop, refuse_rules, shop_to_json, split_lots
-from jaxshop.shop.plant import without_rules
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import InvalidScheduleError, ShopError
 from jaxshop.support.files import parse_json
@@ -65,7 +73,7 @@ class Planner:
         settings: Settings,
         crowd: Callable[[], float] = alone,
     ):
-        """Load the model, warm up every size, schedule the canary.
+        """Load the model and measure what rules take; `compile` does the rest of the warm-up.
 
         Args:
             engine: the policy and `auto`.
@@ -76,7 +84,6 @@ class Planner:
 
         Raises:
             ShopError: the checkpoint is missing or damaged.
-            RejectedError: the model gives no valid schedule.
         """
         self._engine, self._device, self._metrics, self._settings = engine, device, metrics, settings
         self._scheduler = SafeScheduler(
@@ -86,9 +93,24 @@ class Planner:
         self._reloading = threading.Lock()
         self.demo_shop = _encode(shop_to_json(load_shop("reference")))
         model = device.call(engine.load)
-        self._scheduler.warm_up(model)
+        self._scheduler.measure()
         self._use(model)
-        metrics.phase = "serving"
+
+    def compile(self, tell: Callable[[int, int, dict[str, int | None] | None], None]) -> None:
+        """Compile every size for the policy, which plays in those that are; searches need none of them.
+
+        Args:
+            tell: told before each how many are compiled, of how many, and the limits of the one that comes now.
+
+        Raises:
+            RejectedError: the model gives no valid schedule.
+        """
+
+        def limits(done: int, of: int, size: Any) -> None:
+            tell(done, of, None if size is None else self._engine.limits(size))
+
+        self._scheduler.compile(self._model, limits)
+        self._metrics.phase = "serving"
 
     @property
     def stalled(self) -> bool:
@@ -99,8 +121,11 @@ class Planner:
         """Describe the model in use and the sizes that it takes."""
         quickest, shortest = self._scheduler.quickest, self._scheduler.shortest
         sizes = [
-            self._engine.limits(size)
-            | {"shortest_time_limit_s": quickest[size], "shortest_time_limit_with_samples_s": shortest[size]}
+            {
+                **self._engine.limits(size),
+                "shortest_time_limit_s": quickest[size],
+                "shortest_time_limit_with_samples_s": shortest.get(size),
+            }
             for size in self._engine.sizes
         ]
         return {"models": [describe_model(self._model) | {"sizes": sizes}]}
@@ -147,7 +172,10 @@ class Planner:
             with refusing(WHERE):
                 if options.samples is not None:
                     refuse_rules(plan, "the policy")
-                shortest = self._least(options)[self._engine.fit(without_rules(plan))]
+                try:
+                    shortest = self._scheduler.least(plan, options.samples is not None)
+                except NotCompiledError as error:
+                    raise busy(f"{error}; without samples this request is answered now", 10, "compiling") from None
         _refuse_short_limit(options.time_limit_s, waited_s, shortest)
         order = Order(plan, options.samples, options.seed, began - waited_s + (options.time_limit_s or budget_s))
         order.work, order.report = options.work, report
@@ -262,10 +290,6 @@ class Planner:
         self._metrics.model.info({"name": model.name, "fingerprint": model.fingerprint})
         event("model in use", name=model.name, fingerprint=model.fingerprint)
 
-    def _least(self, options: Options) -> dict[Any, float]:
-        """The least time limit, by size."""
-        return self._scheduler.quickest if options.samples is None else self._scheduler.shortest
-
     def _check(self, options: Options, budget_s: float) -> None:
         """Refuse what is beyond this server's limits."""
         if options.time_limit_s is not None and options.time_limit_s > budget_s:
@@ -275,8 +299,12 @@ class Planner:
             raise _refuse("samples", f"must be at most {self._settings.max_samples}")
 
     def _plan(self, shop: Shop, max_lot_hours: float | None, path: str) -> LotPlan:
+        most = self._settings.max_operations
         try:
-            return split_lots(shop, max_lot_hours, self._engine.sizes[-1].lots)
+            plan = split_lots(shop, max_lot_hours, most)
+            if (count := sum(len(lot.operations) for lot in plan.lots)) > most:
+                raise ShopError(f"{count} operations of lots are more than {most}, this server's limit")
+            return plan
         except ShopError as error:
             errors = [{"path": path, "message": fault} for fault in error.faults]
             raise Problem(422, "invalid-input", f"{path}: {error}", errors=errors) from None

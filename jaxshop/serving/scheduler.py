@@ -30,6 +30,7 @@ from jaxshop.serving.types import (
     Answer,
     Engine,
     Model,
+    NotCompiledError,
     Order,
     Progress,
     RejectedError,
@@ -39,7 +40,7 @@ from jaxshop.serving.types import (
 )
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
 from jaxshop.shop.plant import without_rules
-from jaxshop.support.errors import InvalidScheduleError, LateError
+from jaxshop.support.errors import InvalidScheduleError, LateError, ShopError
 
 log = logging.getLogger(__name__)
 
@@ -159,9 +160,9 @@ class SafeScheduler:
         self.least_s = least_s
         self.engine, self.device, self.stall_s, self.cores = engine, device, stall_s, cores
         self.shortest: dict[Any, float] = {}
-        """By size, the least time limit in seconds that surely leaves room for a rollout; from `warm_up`."""
+        """By size that is compiled, the least time limit in seconds that surely leaves room for a rollout."""
         self.quickest: dict[Any, float] = {}
-        """The same without the policy, for a rule at least."""
+        """By size, the same without the policy, for a rule at least."""
         self._reserve: dict[Any, float] = {}
         self._closing: dict[Any, float] = {}
 
@@ -170,30 +171,71 @@ class SafeScheduler:
         """Whether the device is stuck in a call."""
         return self.device.busy_seconds > self.stall_s
 
-    def warm_up(self, model: Model) -> None:
-        """Compile every size, order a full specimen of each, and note what the size takes at least.
+    def warm_up(self, model: Model, tell: Callable[[int, int, Any], None] = lambda done, of, size: None) -> None:
+        """Do all that `measure` and `compile` do; `tell` as there."""
+        self.measure()
+        self.compile(model, tell)
 
-        Raises:
-            RejectedError: the policy or `auto` gives no valid schedule of a specimen.
-        """
-        self.device.call(self.engine.compile)
+    def measure(self) -> None:
+        """Note what rules and replies of each size take; from then on there are searches, which need no device."""
         for size in self.engine.sizes:
             plan = self.engine.specimen(size)
             began = time.monotonic()
             _, schedule = best_rule(plan, deadline=began)
             rule_done = time.monotonic()
-            self.check(model, plan)
-            checked = time.monotonic()
             verify(plan, schedule)
             to_json(schedule)
             # Twice the time of a quiet machine, since a server is not quiet.
-            self._closing[size] = 2 * (time.monotonic() - checked)
+            self._closing[size] = 2 * (time.monotonic() - rule_done)
             self._reserve[size] = 2 * (rule_done - began)
-            self.shortest[size] = round(2 * (time.monotonic() - began) + 0.02, 2)
             self.quickest[size] = round(self._reserve[size] + self._closing[size] + 0.02, 2)
-        smallest = self.engine.specimen(self.engine.sizes[0])
-        self.check(model, smallest, samples=1)
+
+    def compile(self, model: Model, tell: Callable[[int, int, Any], None]) -> None:
+        """Compile size after size, the quickest to compile first, and order a full specimen of each.
+
+        Args:
+            model: that is tried.
+            tell: told before each how many are compiled, of how many, and which comes now; None at the end.
+
+        Raises:
+            RejectedError: the policy or `auto` gives no valid schedule of a specimen.
+        """
+        sizes = sorted(self.engine.sizes, key=self.engine.effort)
+        for done, size in enumerate(sizes):
+            tell(done, len(sizes), size)
+            self.engine.compile(size)
+            plan = self.engine.specimen(size)
+            began = time.monotonic()
+            self.check(model, plan)
+            if done == 0:
+                self.check(model, plan, samples=1)
+            self.shortest[size] = round(2 * (time.monotonic() - began) + self.quickest[size], 2)
         self.check(model, canary(), samples=None)
+        tell(len(sizes), len(sizes), None)
+
+    def least(self, plan: LotPlan, sampled: bool) -> float:
+        """The least time limit in seconds for a plan.
+
+        Raises:
+            ShopError: the policy is to play, and the plan is larger than the largest size, or that is not compiled yet.
+        """
+        size = self.size_of(plan, sampled)
+        if sampled and size not in self.shortest:
+            raise NotCompiledError(f"the size for this shop, up to {size.operations} operations, is being compiled")
+        if size is not None:
+            return self.shortest[size] if sampled else self.quickest.get(size, 0.0)
+        largest = max(self.engine.sizes, key=lambda size: size.operations)
+        operations = sum(len(lot.operations) for lot in plan.lots)
+        return self.quickest.get(largest, 0.0) * max(1.0, operations / largest.operations) ** 2
+
+    def size_of(self, plan: LotPlan, sampled: bool) -> Any:
+        """The size that a plan is padded to; None where it is larger than all, which only the policy has to refuse."""
+        try:
+            return self.engine.fit(without_rules(plan))
+        except ShopError:
+            if sampled:
+                raise
+            return None
 
     def check(self, model: Model, plan: LotPlan, samples: int | None = 0, deadline: float | None = None) -> None:
         """Order a schedule as a canary; raises RejectedError if the search fails in any part of it."""
@@ -207,7 +249,7 @@ class SafeScheduler:
         """Return the best verified schedule that could be found by the deadline.
 
         Raises:
-            ShopError: the plan is larger than the largest size.
+            ShopError: the policy is to play, and the plan is larger than the largest size.
             AbandonedError: the order was cancelled.
             UnverifiedError: nothing passed the verifier.
         """
@@ -218,11 +260,12 @@ class SafeScheduler:
         """What has to be known before a search; for `auto` also what one rule gives, lest there be no answer at all.
 
         Raises:
-            ShopError: the plan is larger than the largest size.
+            ShopError: the policy is to play, and the plan is larger than the largest size.
         """
         began, clock = time.monotonic(), Stopwatch()
-        size = self.engine.fit(without_rules(order.plan))
-        left = None if order.deadline is None else order.deadline - began - self._closing.get(size, 0.0)
+        size = self.size_of(order.plan, order.samples is not None)
+        closing = self._closing.get(size, 0.0) if size is not None else self.least(order.plan, sampled=False) / 2
+        left = None if order.deadline is None else order.deadline - began - closing
         left = math.inf if left is None else max(0.0, left)
         limit = min(left, math.inf if order.seconds is None else order.seconds)
         stop = Stop(None if limit == math.inf else limit, order.work, begun=began)

@@ -335,7 +335,7 @@ class SizeInfo(Strict):
     machine_sets: int = Field(description="different sets of machines that an operation takes the same time on")
     sets_per_machine: int | None = Field(description="such sets that one machine is in; null: as many as there are")
     shortest_time_limit_s: float
-    shortest_time_limit_with_samples_s: float
+    shortest_time_limit_with_samples_s: float | None = Field(description="null as long as the size is not compiled")
 
 
 class LoadedModel(ModelInfo):
@@ -350,10 +350,19 @@ class Models(Strict):
     models: list[LoadedModel]
 
 
+class Warming(Strict):
+    """How far the warm-up is; searches and rules are served meanwhile, samples of sizes that are compiled."""
+
+    compiled: int
+    of: int
+    now: str = Field(description="the size that is being compiled")
+
+
 class Status(Strict):
     """Whether the server takes work."""
 
     status: str
+    warming: Warming | None = Field(None, description="while sizes are compiled for the policy")
 
 
 class Version(Strict):

@@ -31,12 +31,13 @@ def jax_engine(settings: Settings, metrics: Metrics) -> Engine:
     """Make the engine that runs the policy, on a device that computes what the CPU does; imports JAX."""
     from jaxshop.parallel.devices import start_devices
     from jaxshop.policies.selftest import trust_device
-    from jaxshop.serving.engine import JaxEngine
+    from jaxshop.serving.engine import JaxEngine, parse_sizes
 
     start_devices()
     trust_device()
 
-    return JaxEngine(settings.checkpoint, lambda: metrics.compilations.labels(metrics.phase).inc())
+    on_compile = lambda: metrics.compilations.labels(metrics.phase).inc()  # noqa: E731
+    return JaxEngine(settings.checkpoint, on_compile, parse_sizes(settings.sizes))
 
 
 class Service:
@@ -60,6 +61,8 @@ class Service:
         self._beating: asyncio.Task[None] | None = None
         self.device = DeviceThread()
         self.failure: Exception | None = None
+        self.warming: dict[str, object] | None = None
+        """While sizes are compiled, how far that is."""
         self.draining = False
         self.left_behind = False
         """After `stop`: whether a thread goes on, inside XLA as a rule, which nothing can interrupt."""
@@ -105,6 +108,8 @@ class Service:
 
     def start(self) -> None:
         """Warm up in a thread of its own, so that `/livez` answers meanwhile."""
+        if self.draining:
+            return
         self._beating = asyncio.get_running_loop().create_task(self.jobs.beat(self.settings.lease_s / 4))
         self._warming.start()
 
@@ -124,14 +129,14 @@ class Service:
     def begin_drain(self) -> None:
         """Turn readiness off and give what is under work its time to end."""
         self.draining = True
-        if self._drained is None:
+        if self._drained is None and self._jobs is not None:
             self._drained = asyncio.get_running_loop().create_task(self.jobs.drain(self.settings.drain_s))
 
     async def stop(self) -> None:
         """Wait for the drain, then end the threads; a stuck device is left behind."""
         self.begin_drain()
-        assert self._drained is not None
-        await self._drained
+        if self._drained is not None:
+            await self._drained
         if self._beating is not None:
             self._beating.cancel()
         self.workers.stop()
@@ -148,11 +153,25 @@ class Service:
             engine = self._make_engine(settings, self.metrics)
             self._planner = Planner(engine, self.device, self.metrics, settings, lambda: self.workers.crowd)
             self.jobs.takes_over = not self.draining
+            logs.event("ready", seconds=round(time.monotonic() - began, 2))
+            self._planner.compile(self._tell)
         except Exception as error:
             if not self.draining:  # a stop takes the device away from a warm-up, which is no failure
                 self.fail(error)
         else:
-            logs.event("ready", seconds=round(time.monotonic() - began, 2))
+            logs.event("warm", seconds=round(time.monotonic() - began, 2))
+
+    def _tell(self, done: int, of: int, size: dict[str, int | None] | None) -> None:
+        if self.draining:
+            raise StoppedError
+        told = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in (size or {}).items() if value)
+        self.warming = {"compiled": done, "of": of, "now": told} if size else None
+        if size:
+            logs.event("compiling a size", number=done + 1, of=of, size=told)
+
+
+class StoppedError(Exception):
+    """The server stops, so that nothing else is to be compiled."""
 
 
 def service_of(request: Request) -> Service:

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     no_auth: bool = Field(False, description="serve without keys, on a loopback address only")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="origins, comma-separated")
 
+    sizes: str = Field("", description="of shops that the policy is compiled for; none: the usual ones")
+    max_operations: int = Field(50_000, ge=1, le=1_000_000, description="of one request, after it is cut into lots")
     max_body_mb: float = Field(16, gt=0, le=1024)
     max_samples: int = Field(4096, ge=0, le=1_000_000)
     request_timeout_s: float = Field(60, gt=0, le=3600, description="a synchronous request ends by then (504)")

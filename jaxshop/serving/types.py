@@ -33,7 +33,7 @@ class Model:
 
 
 class Engine(Protocol):
-    """A policy on a device. `load`, `compile`, `greedy`, `rules` and `samples` run on the device's thread only."""
+    """A policy on a device. `load`, `greedy`, `rules` and `samples` run on the device's thread only."""
 
     sizes: tuple[Any, ...]
     """The ladder of padded sizes, smallest first."""
@@ -46,8 +46,12 @@ class Engine(Protocol):
         """Read the checkpoint; raises ShopError if it is missing or damaged."""
         ...
 
-    def compile(self) -> None:
-        """Compile everything that requests of any size need."""
+    def effort(self, size: Any) -> float:
+        """Return how long a size takes to be compiled, beside others."""
+        ...
+
+    def compile(self, size: Any) -> None:
+        """Compile everything that requests of a size need; beside the device's thread, which plays meanwhile."""
         ...
 
     def limits(self, size: Any) -> dict[str, int | None]:
@@ -150,6 +154,10 @@ class Answer:
 def least_cost(task: Task, certificate: Certificate) -> int:
     """The cost in ticks that no schedule of the task is below, as the certificate shows."""
     return certificate.cost(task.objective)
+
+
+class NotCompiledError(Exception):
+    """The size that an order needs is not compiled yet."""
 
 
 class AbandonedError(Exception):

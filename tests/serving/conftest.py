@@ -43,9 +43,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def await_ready(ask: Callable[[], httpx.Response], timeout: float = 240) -> None:
-    """Ask `/readyz` until it says 200."""
+    """Ask `/readyz` until it says 200, and that every size is compiled."""
     give_up = time.monotonic() + timeout
-    while ask().status_code != 200:
+    while (told := ask()).status_code != 200 or "warming" in told.json():
         assert time.monotonic() < give_up, "the server does not become ready"
         time.sleep(0.02)
 

@@ -101,7 +101,11 @@ class FakeEngine:
             raise ShopError(f"{self.checkpoint.name}: the checkpoint is damaged")
         return Model(name, "1" * 64, [], weights=name)
 
-    def compile(self) -> None:
+    def effort(self, size: FakeSize) -> float:
+        """The smaller, the quicker."""
+        return size.operations
+
+    def compile(self, size: FakeSize) -> None:
         """Do nothing, or take a minute in a pool of threads, as the real one does."""
         if self.checkpoint is not None and self.load().name == "slow":
             event("compiling")

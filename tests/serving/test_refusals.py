@@ -134,7 +134,9 @@ def test_what_is_no_gzip_is_refused(client: httpx.Client) -> None:
 
 def test_limits_are_named(client: httpx.Client) -> None:
     """Too large a shop, too many lots, too short a time: the 422 says what would do."""
-    assert "256" in problem(client.post("/v1/schedules", json=shop_body(jobs=65)), 422)["detail"]
+    assert "256" in problem(client.post("/v1/schedules?samples=1", json=shop_body(jobs=65)), 422)["detail"]
+    large = client.post("/v1/schedules", json=shop_body(jobs=65))
+    assert (large.status_code, large.json()["source"]) == (200, "search:auto")  # searches need no size
     short = problem(client.post("/v1/schedules?time_limit_s=0.0001", json=shop_body()), 422)
     assert short["type"].endswith("time-limit-too-short")
     size = client.get("/v1/models").json()["models"][0]["sizes"][0]

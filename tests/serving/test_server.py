@@ -108,14 +108,27 @@ def test_a_bad_checkpoint_ends_with_2(tmp_path: Path) -> None:
 
 
 def test_a_stop_does_not_wait_for_the_compilation(fake_process: Start, tmp_path: Path) -> None:
-    """SIGTERM while the sizes are compiled, which nothing can interrupt: readiness never came, exit code 0 at once."""
+    """While the sizes are compiled, searches are served and samples refused; SIGTERM then ends with 0 at once."""
     slow = tmp_path / "model.json"
     slow.write_text('{"name": "slow"}')
     process = fake_process("--checkpoint", str(slow))
-    process.await_event("compiling")
-    assert process.client.get("/readyz").json() == {"status": "starting"}
+    process.await_event("compiling a size")
+    told = process.client.get("/readyz")
+    now = "16 lots, 64 operations, 999 machines, 999 times per operation, 999 machine sets"
+    assert (told.status_code, told.json()["warming"]) == (200, {"compiled": 0, "of": 2, "now": now})
+    assert process.client.post("/v1/schedules", json=shop_body()).json()["source"] == "search:auto"
+    early = process.client.post("/v1/schedules?samples=1", json=shop_body())
+    assert (early.status_code, early.json()["type"]) == (503, "urn:jaxshop:problem:compiling")
     assert process.stop(timeout=30) == 0  # the compilation takes 60 s
-    assert not any('"ERROR"' in line for line in process.lines)
+    assert not any('"ERROR"' in line or "Traceback" in line for line in process.lines)
+
+
+def test_a_stop_in_the_first_moments_ends_without_a_traceback(fake_process: Start) -> None:
+    """SIGTERM while the application is loaded, and while the model is: exit code 0, JSON lines and nothing else."""
+    process = fake_process()
+    assert process.stop(timeout=60) == 0
+    assert all(line.startswith("{") for line in process.lines), process.lines
+    assert not any("Traceback" in line or '"ERROR"' in line for line in process.lines)
 
 
 def accepts_connections(url: str) -> bool:

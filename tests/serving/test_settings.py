@@ -74,3 +74,16 @@ def test_a_key_ring_knows_names_and_holds_no_key() -> None:
     for wrong in ("", "on", "onee", "ONE", "\udc80", "é" * 1000):
         assert ring.identify(wrong) is None
     assert b"one" not in repr(vars(ring)).encode()
+
+
+def test_sizes_come_from_a_setting() -> None:
+    """`lots:operations:machines[:times[:sets[:overlap]]]` after commas; none are the usual ones; else one line."""
+    from jaxshop.serving.engine import LADDER, JaxEngine, parse_sizes
+
+    small, large = parse_sizes("8:20:5, 640:2048:160:1:160:8")
+    named = ("lots", "operations", "machines", "times_per_operation", "machine_sets", "sets_per_machine")
+    assert JaxEngine.limits(small) == dict(zip(named, (8, 20, 5, 1, 5, None), strict=True))
+    assert (large, parse_sizes(" ")) == (LADDER[2], LADDER)
+    for text in ("8", "8:20", "a:b:c", "8:4:5", "0:20:5", "8:20:5:1:5:0:0", "8:20:-5", "8:9999999:5"):
+        with pytest.raises(ShopError, match="JAXSHOP_SIZES: "):
+            parse_sizes(text)

@@ -25,7 +25,10 @@ async def livez() -> dict[str, str]:
 @open_routes.get("/readyz", response_model=Status, responses={503: {"model": Status, "description": "Not ready"}})
 async def readyz(service: Annotated[Service, Depends(service_of)]) -> JSONResponse:
     """Say whether to send requests: 200 `ready`, or 503 `starting`, `draining`, `stalled`, `failed`."""
-    return JSONResponse({"status": service.status}, 200 if service.status == "ready" else 503)
+    told: dict[str, object] = {"status": service.status}
+    if service.warming is not None:
+        told["warming"] = service.warming
+    return JSONResponse(told, 200 if service.status == "ready" else 503)
 
 
 @routes.get("/version", response_model=Version)
