@@ -186,6 +186,7 @@ class Jobs:
         ttl_s: float,
         keep: int,
         gauge: Callable[[int], None] = lambda count: None,
+        ended: Callable[[Job], None] = lambda job: None,
     ):
         """Use a store.
 
@@ -196,9 +197,10 @@ class Jobs:
             ttl_s: seconds that one is kept which has ended.
             keep: how many of those are kept.
             gauge: told how many are under work.
+            ended: told of each that has ended, once.
         """
         self._store, self._work, self._most, self._ttl, self._keep = store, work, most, ttl_s, keep
-        self._gauge = gauge
+        self._gauge, self._ended = gauge, ended
         self._live: dict[str, Job] = {}
         self._told: dict[str, bytes] = {}
         # One thread: SQLite takes one writer at a time.
@@ -364,6 +366,7 @@ class Jobs:
         vars(ended).update(values, status=status, ended=time.time())
         await self._save(ended)
         job.update(status, **values, ended=ended.ended)
+        self._ended(job)
 
     async def _save(self, job: Job) -> None:
         """Store how a job ended; where the store is away it stays here, and is stored at a later beat."""

@@ -47,6 +47,11 @@ class Options(Strict):
         examples=[1000],
     )
     target_hours: float | None = Field(None, gt=0, le=MAX_HOURS, description="makespan hoped for", examples=[130])
+    webhook: str | None = Field(
+        None,
+        max_length=2000,
+        description="URL that is told when an asynchronous request has ended, where the server signs webhooks",
+    )
     write_back: bool = Field(False, description="store the plan in the database, as a draft; for the database's shop")
 
 

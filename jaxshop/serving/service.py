@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from jaxshop.serving import logs
 from jaxshop.serving.auth import forbidden
 from jaxshop.serving.device import DeviceThread
-from jaxshop.serving.jobs import Jobs
+from jaxshop.serving.jobs import Job, Jobs
 from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import busy
 from jaxshop.serving.settings import Settings
@@ -23,6 +24,7 @@ from jaxshop.support.errors import DeviceError, ShopError
 if TYPE_CHECKING:  # loaded by the warm-up thread: these import SciPy
     from jaxshop.serving.planner import Planner
     from jaxshop.serving.types import Engine
+    from jaxshop.serving.webhook import Webhooks
 
     EngineFactory = Callable[[Settings, Metrics], Engine]
 
@@ -58,6 +60,7 @@ class Service:
         self.metrics.ready.set_function(lambda: float(self.status == "ready"))
         self.workers = Workers(settings.threads, settings.queue, settings.searches, self.metrics)
         self._jobs: Jobs | None = None
+        self.webhooks: Webhooks | None = None
         self._beating: asyncio.Task[None] | None = None
         self.device = DeviceThread()
         self.failure: Exception | None = None
@@ -104,7 +107,18 @@ class Service:
         self._jobs = Jobs(
             *(store, work_of(self), settings.max_jobs, settings.job_ttl_s, settings.keep_jobs),
             self.metrics.jobs.set,
+            self._tell_ended,
         )
+        if key := settings.webhook_key.get_secret_value():
+            from jaxshop.serving.webhook import Webhooks
+
+            self.webhooks = Webhooks(key, settings.webhook_hosts)
+
+    def _tell_ended(self, job: Job) -> None:
+        url = json.loads(job.ask.query).get("webhook")
+        if self.webhooks is not None and url is not None:
+            error = None if job.problem is None else job.problem.document()
+            self.webhooks.tell(url, job.entry() | {"error": error})
 
     def start(self) -> None:
         """Warm up in a thread of its own, so that `/livez` answers meanwhile."""
@@ -139,6 +153,8 @@ class Service:
             await self._drained
         if self._beating is not None:
             self._beating.cancel()
+        if self.webhooks is not None:
+            self.webhooks.stop()
         self.workers.stop()
         ended = await asyncio.to_thread(self.device.stop, 1.0)
         self.left_behind = not ended or self._warming.is_alive()

@@ -15,6 +15,7 @@ from jaxshop.support.errors import ShopError
 from jaxshop.support.machine import is_loopback
 
 SHORTEST_KEY = 16
+MAKE_ONE = "`openssl rand -hex 24` makes one"
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -50,6 +51,8 @@ class Settings(BaseSettings):
     keep_jobs: int = Field(1000, ge=1, le=1_000_000, description="finished ones kept, the latest")
     store: str = Field("auto", pattern="^(auto|sqlite|mariadb|memory)$", description="where they are kept")
     lease_s: float = Field(12, ge=0.2, le=3600, description="after so long without a sign of a server others take over")
+    webhook_key: SecretStr = Field(SecretStr(""), description="signs webhooks; without it none are sent")
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field((), description="hosts that may be at inner addresses")
     stall_s: float = Field(120, gt=0, le=3600, description="a device call longer than this: not ready any more")
     drain_s: float = Field(30, ge=0, le=3600, description="at a stop, how long requests under work may take")
     unready_s: float = Field(0, ge=0, le=300, description="at a stop, time to serve on with readiness already off")
@@ -60,7 +63,7 @@ class Settings(BaseSettings):
         """Keys by name, by role; raises ShopError where one is malformed or too short."""
         return {role: parse_keys(getattr(self, name), f"JAXSHOP_{name.upper()}") for role, name in KEY_SETTINGS.items()}
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "webhook_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(x.strip() for x in value.split(",") if x.strip()) if isinstance(value, str) else value
@@ -92,6 +95,11 @@ def load_settings(**overrides: object) -> Settings:
         settings = Settings(_secrets_dir=credentials, **given)  # type: ignore[arg-type, call-arg]
     if settings.no_auth and not is_loopback(settings.host):
         raise ShopError(f"--no-auth: only on a loopback address, not on {settings.host!r}")
+    webhook_key = settings.webhook_key.get_secret_value()
+    if webhook_key and len(webhook_key) < SHORTEST_KEY:
+        raise ShopError(
+            f"JAXSHOP_WEBHOOK_KEY: must have at least {SHORTEST_KEY} characters; `openssl rand -hex 24` makes one"
+        )
     keys = settings.keys  # so that a malformed one is refused here, in one line
     if not settings.no_auth and not any(keys.values()):
         raise ShopError("no API key: set JAXSHOP_API_KEYS=name:key[,name:key], or pass --no-auth on a loopback address")
@@ -108,8 +116,7 @@ def parse_keys(secret: SecretStr, where: str) -> dict[str, str]:
                 f"{where}: entry {i + 1} is not name:key (a name has letters, digits, dot, dash, underscore)"
             )
         if len(key) < SHORTEST_KEY:
-            made = "`openssl rand -hex 24` makes one"
-            raise ShopError(f"{where}: the key of {name!r} must have at least {SHORTEST_KEY} characters; {made}")
+            raise ShopError(f"{where}: the key of {name!r} must have at least {SHORTEST_KEY} characters; {MAKE_ONE}")
         if name in keys:
             raise ShopError(f"{where}: entry {i + 1} repeats the name {name!r}")
         keys[name] = key

@@ -216,7 +216,16 @@ def test_openapi_examples_are_accepted(client: httpx.Client) -> None:
         for parameter in document["paths"]["/v1/schedules"]["post"]["parameters"]
         if parameter["in"] == "query"
     }
-    assert options == {"max_lot_hours", "samples", "seed", "time_limit_s", "work", "target_hours", "write_back"}
+    assert options == {
+        "max_lot_hours",
+        "samples",
+        "seed",
+        "time_limit_s",
+        "work",
+        "target_hours",
+        "write_back",
+        "webhook",
+    }
 
 
 def test_bodies_and_replies_may_be_packed(client: httpx.Client) -> None:

@@ -86,6 +86,8 @@ async def schedule(
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise Problem(422, "invalid-input", "Idempotency-Key: must be 1 to 255 printable ASCII characters, no blanks")
     later = "respond-async" in (wish.partition(";")[0].strip().lower() for wish in prefer.split(","))
+    if options.webhook is not None:
+        _check_webhook(service, options.webhook, later)
     if later or idempotency_key is not None or options.write_back:
         ask = Ask(options.model_dump_json(exclude_unset=True).encode(), body, options.samples, idempotency_key)
         job = await service.jobs.submit(request.scope["caller"], ask)
@@ -98,6 +100,24 @@ async def schedule(
     work = partial(planner.schedule, body, options, budget_s=BUDGET * settings.request_timeout_s, cancelled=cancelled)
     reply = await _while_connected(request, service, work, cancelled, patience(options))
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
+
+
+def _check_webhook(service: Service, url: str, later: bool) -> None:
+    """Refuse one that would never be told of anything."""
+    from jaxshop.serving.webhook import WebhookError, check_url
+
+    message = None
+    if service.webhooks is None:
+        message = "this server tells nobody: it has no JAXSHOP_WEBHOOK_KEY"
+    elif not later:
+        message = "is for asynchronous requests, with the header Prefer: respond-async"
+    try:
+        check_url(url)
+    except WebhookError as error:
+        message = message or str(error)
+    if message:
+        errors = [{"path": "query.webhook", "message": message}]
+        raise Problem(422, "invalid-input", f"query.webhook: {message}", errors=errors)
 
 
 @routes.post("/schedules:verify", response_class=Response, responses={200: {"model": VerifyReply}})
