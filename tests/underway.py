@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from jaxshop.schedule import Row, Schedule
-from jaxshop.schedule.events import Down, Events, Told
+from jaxshop.schedule.events import Down, Events, Kept, Told
 from jaxshop.schedule.happened import Past, happened
 from jaxshop.search.replan import Replanned, replan
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, fingerprint
@@ -64,7 +64,8 @@ def random_events(plan: LotPlan, schedule: Schedule, rng: np.random.Generator) -
     comes = Job("NEW", (Operation("NEW/0", {names[0]: HOUR}), Operation("NEW/1", dict.fromkeys(names, 2 * HOUR))))
     drop = tuple(job.id for job in plan.shop.jobs if rng.random() < 0.1)
     freeze = int(rng.integers(0, 10 * HOUR)) if rng.random() < 0.5 else 0
-    return Events(now, freeze, down, (comes,) if rng.random() < 0.3 else (), drop, tuple(late), tuple(worked))
+    keep = tuple(Kept(row.operation, row.lot) for row in schedule.rows if rng.random() < 0.1)
+    return Events(now, freeze, down, (comes,) if rng.random() < 0.3 else (), drop, tuple(late), tuple(worked), keep)
 
 
 def days(seed: int) -> Iterator[Replanned]:

@@ -233,9 +233,9 @@ class _Course:
             rows = [self.kept.get((lot.job, lot.index, op.id)) for op in lot.operations]
             done = [row for row in rows if row is not None]
             if len(done) < len(rows):
-                ready = done[-1].end + lot.operations[len(done) - 1].lag if done else lot.release
+                ready = done[-1].end + lot.operations[len(done) - 1].lag if done else 0
                 left = lot.operations[len(done) :]
-                lots.append(replace(lot, operations=left, release=max(self.events.now, ready)))
+                lots.append(replace(lot, operations=left, release=max(self.events.now, lot.release, ready)))
         names = {lot.job for lot in lots}
         families = any(op.family is not None for lot in lots for op in lot.operations)
         shop = replace(

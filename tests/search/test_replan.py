@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxshop.schedule import verify
-from jaxshop.schedule.events import Down
+from jaxshop.schedule.events import Down, Kept
+from jaxshop.schedule.gaps import gaps_of
 from jaxshop.search.replan import contradictions, facts, replan
+from jaxshop.shop import Job, Operation
 from tests.shops import HOUR
 from tests.underway import days, hours, past_of, presses
 
@@ -66,6 +68,20 @@ def test_policies_are_told_apart():
     shift, rules = replan(past, 1.0, policy="right-shift"), replan(past, 1.0, policy="rules")
     assert shift.best.source == "repair:right-shift"
     assert (shift.best.objective, rules.best.objective) == (9.5 * HOUR, 8.5 * HOUR)
+
+
+def test_time_before_what_is_kept_is_not_lost():
+    """By hand: a2 stands on S from 4 h on; the order that comes runs before it, and no bound says that it cannot."""
+    comes = Job("N", (Operation("n", {"S": 7 * HOUR // 5}),), due=4 * HOUR)
+    past = past_of(presses(), 2.5, add=(comes,), keep=(Kept("a2"),))
+    assert gaps_of(past) == {"S": [(2.5 * HOUR, 4 * HOUR)]}
+    found = replan(past, 0)
+    assert hours(found.best.schedule.rows)["n"] == ("S", 2.5, 3.9)
+    assert (found.best.schedule.makespan, facts(found)["late_jobs"]) == (6 * HOUR, 0)
+    assert found.bound == 6 * HOUR
+    longer = replace(comes, operations=(Operation("n", {"S": 2 * HOUR}),))
+    behind = replan(past_of(presses(), 2.5, add=(longer,), keep=(Kept("a2"),)), 0)
+    assert hours(behind.best.schedule.rows)["n"] == ("S", 6, 8)
 
 
 def test_nothing_left_to_plan():

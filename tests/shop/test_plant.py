@@ -23,8 +23,10 @@ from jaxshop.shop import (
     fingerprint,
     parse_shop,
     shop_to_json,
+    split_lots,
 )
 from jaxshop.shop.plant_validation import MAX_DAYS
+from jaxshop.shop.progress import opening, timing_of
 from jaxshop.support.errors import ShopError
 from tests.plant import changed, plant, plant_shop
 from tests.shops import HOUR, ft06
@@ -169,6 +171,16 @@ def test_set_ups_need_families():
             op.pop("family", None)
     with pytest.raises(ShopError, match="setups: no operation has a family to be set up for"):
         parse_shop(data, "x")
+
+
+def test_a_machine_may_be_down_since_before_the_plan():
+    """`unavailable.from` is negative: what runs there takes longer by it, and it is written as it was read."""
+    data = changed(["machines", 0, "unavailable"], [{"from": -0.25, "to": 1.0}])
+    shop = parse_shop(data, "x")
+    assert shop.machines[0].unavailable[0][:2] == (-900, 3600)
+    assert shop_to_json(shop)["machines"][0]["unavailable"] == [{"from": -0.25, "to": 1.0}]
+    (fixed, *_) = opening(plan := split_lots(shop, None), timing_of(plan)).fixed
+    assert fixed.span == (-1800, 9900)
 
 
 def test_fixed_work_comes_one_at_a_time_and_in_order():
