@@ -59,6 +59,7 @@ def add_evaluate(commands: Any) -> None:
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
+    from jaxshop.cli.progress import one_by_one
     from jaxshop.search import warming
     from jaxshop.search.compare import Comparison, Instance, assess, read_best_known
     from jaxshop.support.files import check_writable, write_atomic
@@ -99,7 +100,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if {"auto", "improve"} & set(methods):
         for instance in instances:
             warming.wait(instance.plan, None)  # reading or compiling kernels is no search
-    for instance in instances:
+    for instance, tell in one_by_one(instances, lambda instance: instance.spec):
         place = (instance.spec, instance.fingerprint, comparison.settings)
         others = [line for line in lines if line.place != place]
         mine = [
@@ -111,6 +112,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         for line in assess(instance, comparison, {line.method for line in mine}):
             mine = with_best_bound([*mine, line])
             lines = [*others, *mine]
+            tell(f"{line.method} {line.makespan:,.2f} in {line.seconds:.1f} s")
             if args.csv:
                 write_atomic(args.csv, to_csv(lines))
         rows.append(row_of(mine))

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from jaxshop.search.proof import Watched
 from jaxshop.shop import gap_percent, span
 
 EVERY = 0.2
 """Seconds between two lines, each in place of the one before."""
+
+BAR = 20
+"""Columns of the bar."""
+
+Each = TypeVar("Each")
 
 
 class Interrupt:
@@ -68,7 +78,15 @@ class ProgressLine:
 
     def _show(self) -> None:
         while not self._ended.wait(EVERY):
-            print(f"\r{self.text()}\x1b[K", end="", file=sys.stderr, flush=True)
+            line = f"{self.text()} {self.bar()}"[: shutil.get_terminal_size().columns - 1]  # a wrapped line would stay
+            print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def bar(self) -> str:
+        """How much of the time is over, nothing where it has no limit."""
+        if not self._seconds:
+            return ""
+        done = min(BAR, int(BAR * (time.monotonic() - self._begun) / self._seconds))
+        return f"[{'#' * done}{'-' * (BAR - done)}]"
 
     def text(self) -> str:
         """The line as it is now."""
@@ -80,3 +98,15 @@ class ProgressLine:
         gap = gap_percent(best.cost, bound)
         over = "" if gap is None else f", {gap:.2f} % over the bound {span(bound, self._unit)}"
         return f"best {span(best.cost, self._unit)}{over}, by {best.source}, {left}"
+
+
+def one_by_one(items: Sequence[Each], name: Callable[[Each], str]) -> Iterator[tuple[Each, Callable[[str], None]]]:
+    """Each item, with what to tell of it meanwhile: a bar on stderr where that is a terminal, else nothing."""
+    columns = (TextColumn("{task.description}"), BarColumn(BAR), MofNCompleteColumn(), TimeElapsedColumn())
+    note = TextColumn("{task.fields[note]}")
+    with Progress(*columns, note, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=len(items), note="")
+        for item in items:
+            bar.update(task, description=name(item), note="")
+            yield item, lambda text: bar.update(task, note=text)
+            bar.advance(task)

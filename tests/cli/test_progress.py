@@ -11,7 +11,7 @@ import time
 import pytest
 
 from jaxshop.bounds import certify
-from jaxshop.cli.progress import EVERY, Interrupt, ProgressLine
+from jaxshop.cli.progress import EVERY, Interrupt, ProgressLine, one_by_one
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search.proof import Watched
 from jaxshop.search.types import Incumbent
@@ -65,6 +65,29 @@ def test_only_a_terminal_is_written_to(monkeypatch, kind: type[io.StringIO]):
     assert shown.count("\rbest ") == (2 if kind is Terminal else 0)
     assert "\n" not in shown
     assert shown.endswith("\r\x1b[K") == (kind is Terminal)
+
+
+def test_the_bar_fills_with_the_time():
+    """Shows that the bar is as full as the time is over, at most full, and that without a limit there is none."""
+    passed = [ProgressLine("ticks", 10.0, time.monotonic() - seconds).bar() for seconds in (0, 5.01, 99)]
+    assert [bar.count("#") for bar in passed] == [0, 10, 20]
+    assert {len(bar) for bar in passed} == {22}
+    assert ProgressLine("ticks", None, time.monotonic()).bar() == ""
+
+
+@pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+def test_items_one_by_one(monkeypatch, kind: type[io.StringIO]):
+    """Shows a bar with names and notes on a terminal, silence elsewhere, and every item either way."""
+    stream = kind()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    seen = []
+    for item, tell in one_by_one(["ft06", "ft10"], str.upper):
+        seen.append(item)
+        tell(f"best of {item}")
+    assert seen == ["ft06", "ft10"]
+    assert ("2/2" in stream.getvalue()) == (kind is Terminal)
+    assert ("FT10" in stream.getvalue()) == (kind is Terminal)
 
 
 def test_the_first_interrupt_is_a_wish_and_the_second_an_order():
