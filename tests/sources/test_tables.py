@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -260,6 +261,31 @@ def test_a_fault_is_one_line(fault: str):
     """Each kind of fault is one line that names file, row and column, and nothing follows from it."""
     change, said = FAULTS[fault]
     assert faults(GOOD | change) == [said]
+
+
+def test_faults_of_several_files_are_found_together():
+    """What cannot be read in one file does not hide what cannot be read in another."""
+    bad = {"orders.csv": ORDERS.replace(",", "^"), "routes.csv": ROUTES[:-4]}
+    found = faults(GOOD | bad)
+    assert [fault.partition(",")[0].partition(":")[0] for fault in found] == ["orders.csv", "routes.csv"]
+
+
+def test_long_step_numbers_stay_apart_and_no_column_is_lost():
+    """Steps with many digits keep them in the ids of operations; a column without a header is told of."""
+    routes = "order,step,,machine,hours\nA1,1234567,x,M1,1\nA1,1234568,,M1,1\nA2,1.5,,M1,1\n"
+    files = {name: text.encode() for name, text in (GOOD | {"routes.csv": routes}).items()}
+    shop, ignored = import_tables(files, DATED, "test")
+    assert [op.id for job in shop.jobs for op in job.operations] == ["A1/1234567", "A1/1234568", "A2/1.5"]
+    assert ignored == {"routes.csv": ["column 3, which has no header"]}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(GOOD)), st.integers(0, 200), st.binary(max_size=6))
+def test_whatever_stands_in_a_file_is_a_shop_or_refused(name: str, at: int, noise: bytes):
+    """Bytes put into a good file anywhere give a shop, or a ShopError, and nothing else."""
+    text = GOOD[name].encode()
+    with suppress(ShopError):
+        imported(GOOD | {name: text[:at] + noise + text[at + len(noise) :]})
 
 
 def test_a_million_rows_are_refused():

@@ -120,7 +120,7 @@ def columns_of(table: str, header: Sequence[str], own: Mapping[str, str], where:
         name = folded(cell)
         column = said.get(name, _COLUMNS_OF.get(name))
         if column is None or column not in TABLES[table] or (column in chosen and name not in said):
-            ignored += [cell] if cell else []
+            ignored.append(cell or f"column {place + 1}, which has no header")
         elif column in found:
             both = f"{header[found[column]]!r} and {cell!r}"
             faults.append(f"{where}: two columns for {column}: {both}; say --column {column}=HEADER")

@@ -46,7 +46,14 @@ def import_tables(files: Mapping[str, bytes], reading: Reading, name: str) -> Im
     Raises:
         ShopError: holds every fault, each with file, sheet, row and column.
     """
-    sheets = [sheet for file, data in files.items() for sheet in read_sheets(file, data, reading)]
+    sheets, unread = [], []
+    for file, data in files.items():
+        try:
+            sheets += read_sheets(file, data, reading)
+        except ShopError as error:
+            unread += error.faults
+    if unread:
+        raise ShopError(unread)
     tables, ignored = _recognise(sheets, reading)
     builder = _Builder(tables, reading)
     document = {
@@ -223,7 +230,7 @@ class _Builder:
                 self.places[f"{path}.alternatives.{machine}"] = record
         if not alternatives:  # said already
             alternatives = dict.fromkeys(sorted(machines)[:1], 1.0)
-        return {"id": f"{job}/{step:g}", **properties[0], "alternatives": alternatives}
+        return {"id": f"{job}/{int(step) if step % 1 == 0 else step}", **properties[0], "alternatives": alternatives}
 
     def properties(self, record: Record) -> dict[str, Any]:
         """What an operation has beside its alternatives."""
