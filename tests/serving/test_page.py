@@ -20,10 +20,31 @@ def test_a_dropped_file_becomes_a_schedule(open_page: OpenPage, server: Process)
     page.fill("#key", "the-key-of-planner")
     page.dispatch_event("#key", "change")
     drop(page, body)
+    page.click("#request summary")
     page.fill("[name=samples]", "8")
     run(page)
     expected = server.client.post("/v1/schedules?samples=8", json=body).json()["kpis"]["makespan_hours"]
     assert figure(page, "makespan") == pytest.approx(expected, abs=0.05)
+
+
+def test_the_rest_is_planned_and_accepted(open_page: OpenPage, server: Process) -> None:  # noqa: F811
+    """An order comes: the server plans the rest, checks what is accepted, and knows the shop that it is of."""
+    page = open_page(server.url)
+    page.fill("#key", "the-key-of-planner")
+    page.dispatch_event("#key", "change")
+    drop(page, shop_body(jobs=4))
+    run(page)
+    page.click("#add-open")
+    page.fill("#add-id", "Urgent")
+    page.click("#add-dialog .primary")
+    page.click("#accept")  # as the page has put it in, which makes it another shop
+    status(page, "Accepted")
+    page.click("#rest-open")
+    page.click("#rest-dialog .primary")
+    status(page, "The rest is planned")
+    page.click("#accept")
+    status(page, "Accepted")
+    assert page.evaluate("page.planning.state.rows.filter(({ job }) => job === 'Urgent').length") == 3
 
 
 def test_a_search_is_watched_and_stopped(open_page: OpenPage, server: Process) -> None:  # noqa: F811

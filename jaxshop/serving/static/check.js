@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * What breaks a rule in a schedule, one entry for each: {code, job, lot, operation, machine, text}. The server's
- * verifier has the last word; this one answers while a bar is dragged.
+ * What breaks a rule in a schedule, one entry for each: {code, job, lot, operation, machine, text}, the codes being
+ * those of `POST /v1/schedules:verify`. The server's verifier has the last word; this one answers while a bar is dragged.
  */
 function violationsOf(model, rows, clock) {
   const checker = new Checker(model, clock);
@@ -29,8 +29,8 @@ class Checker {
       placed.set(step, row);
       this.#row(row, step, setups.get(row) ?? 0);
     }
-    for (const step of steps.values()) if (!placed.has(step)) this.#say("count", step, "is not planned");
-    for (const [step, times] of again) this.#say("count", step, `is planned ${times} times`);
+    for (const step of steps.values()) if (!placed.has(step)) this.#say("missing", step, "is not planned");
+    for (const [step, times] of again) this.#say("repeated", step, `is planned ${times} times`);
     this.#routes(placed);
     this.#overlaps(rows);
     return this.found;
@@ -48,15 +48,15 @@ class Checker {
       this.#say("fixed", row, `is fixed on ${fixed.machine} at ${clock.moment(fixed.start)}`);
     }
     if (!step.times.has(row.machine)) {
-      this.#say("machine", row, `cannot run on ${row.machine}, only on ${[...step.times.keys()].sort(naturally).join(", ")}`);
+      this.#say("ineligible", row, `cannot run on ${row.machine}, only on ${[...step.times.keys()].sort(naturally).join(", ")}`);
     } else {
       this.#times(row, step, step.setup + step.times.get(row.machine) + sequence);
       const { available } = model.machines.get(row.machine);
       if (row.start < available && !fixed) {
-        this.#say("available", row, `starts before ${row.machine} is available at ${clock.moment(available)}`);
+        this.#say("not-available", row, `starts before ${row.machine} is available at ${clock.moment(available)}`);
       }
     }
-    if (row.start < step.release && !fixed) this.#say("release", row, `starts before its release at ${clock.moment(step.release)}`);
+    if (row.start < step.release && !fixed) this.#say("not-released", row, `starts before its release at ${clock.moment(step.release)}`);
   }
 
   #times(row, step, ticks) {
@@ -67,7 +67,7 @@ class Checker {
     if (row.end <= row.start) return;
     if (closings.closedTicks(row.machine, row.start, row.start + 1)) this.#say("closed", row, `starts while ${row.machine} is closed`);
     else if (closings.closedTicks(row.machine, row.end - 1, row.end)) this.#say("closed", row, `ends after ${row.machine} has closed`);
-    else if (pause && !step.interruptible) this.#say("interrupted", row, `must not stop, but ${row.machine} closes in between`);
+    else if (pause && !step.interruptible) this.#say("stopped", row, `must not stop, but ${row.machine} closes in between`);
   }
 
   #routes(placed) {

@@ -122,13 +122,13 @@ def test_violations_are_the_verifiers(kind: str) -> None:
     body = """return given.map(([shop, hours, rows]) => {
         const model = new Model(shop, hours);
         const found = violationsOf(model, rows, new Clock(shop.unit, shop.plan_start));
-        return found.map((each) => [each.job, each.operation, each.text]);
+        return found.map((each) => [each.operation, each.code, each.text]);
       });"""
     rows = [[shop_to_json(plan.shop), plan.max_lot_hours, [row._asdict() for row in rows]] for plan, _, rows in cases]
     for (plan, schedule, slipped), found in zip(cases, run_script(MODEL, body, rows), strict=True):
         expected = verify(plan, replace(schedule, rows=tuple(slipped), claimed_hours=None))
-        named = Counter(text.split("operation '")[1].split("'")[0] for text in expected)
-        assert Counter(operation for _, operation, _ in found) == named, (expected, found)
+        told = Counter((each.operation, each.code) for each in expected)
+        assert Counter((operation, code) for operation, code, _ in found) == told, (expected, found)
         assert all(text.endswith(".") for *_, text in found)
 
 
