@@ -39,6 +39,9 @@ COMMANDS = [
     *(("jaxshop", name) for name in ("simulate", "evaluate", "profile", "db")),
 ]
 
+EVERYWHERE = {"--json", "--report"}
+"""Options of many commands, which the page tells of once."""
+
 on_every_page = pytest.mark.parametrize("page", TEXTS)
 
 
@@ -159,7 +162,7 @@ def test_the_page_of_commands_is_complete(command: tuple[str, ...]):
     actions = [("jaxshop", "db", name) for name in ("init", "load", "snapshot")] if command[-1] == "db" else [command]
     known = frozenset().union(*map(options, actions)) - {"--version"}
     shown = set(OPTION.findall(section.replace("uv run --extra", "uv run")))
-    assert shown - {"--json"} == known - {"--json"}
+    assert shown - EVERYWHERE == known - EVERYWHERE
 
 
 def test_the_example_of_the_readme_runs(tmp_path: Path):
