@@ -150,7 +150,7 @@ class Page {
     this.#takeShop(entry.shop ?? entry.settled.shop, entry.origin ?? "your last visit");
     if (!entry.state) return;
     this.planning.begin(entry.settled);
-    this.planning.now = entry.now ?? 0;
+    this.planning.now = Math.max(this.planning.now, entry.now ?? 0);
     const open = JSON.stringify(entry.settled) !== JSON.stringify(entry.state);
     this.planning.set(open ? this.planning.history.with(entry.state.label, entry.state) : this.planning.history);
     this.say(open ? "Your last change waits to be accepted." : "As you left it.");

@@ -21,6 +21,12 @@ class MomentField {
   }
 }
 
+/** The tick of an instant while a plan runs; 0 before it begins and after it has ended. */
+function tickNow(instant, epoch, makespan) {
+  const tick = epoch === null ? 0 : Math.floor((instant - epoch) / 60_000) * 60;
+  return tick > 0 && tick < makespan ? tick : 0;
+}
+
 /** What changed of the cost, as [name, value, difference, mood]. */
 function costWords(cost, before, clock) {
   const hours = (ticks) => clock.figure(ticks);
@@ -82,7 +88,9 @@ class Planning {
 
   /** Begins with a state; null ends. */
   begin(state) {
-    this.now = 0;
+    const { shop, rows } = state ?? { shop: {}, rows: [] };
+    const makespan = rows.reduce((latest, row) => Math.max(latest, row.end), 0);
+    this.now = tickNow(Date.now(), new Clock(shop.unit, shop.plan_start).epoch, makespan);
     this.model = null;
     this.set(state && new History([state]));
   }

@@ -65,7 +65,7 @@ class Shelf {
 
   async #list() {
     const names = await this.store.names().catch(() => []);
-    const head = names.length ? `Kept plans (${names.length})` : "No kept plans";
+    const head = names.length ? `Kept plans (${names.length})` : "None kept";
     $("kept").replaceChildren(el("option", { value: "" }, head), ...names.map((name) => el("option", { value: name }, name)));
     $("kept").disabled = !names.length;
   }

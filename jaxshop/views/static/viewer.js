@@ -183,6 +183,7 @@ class Viewer {
   }
 
   #describe() {
+    if (!this.plan) return;
     const { selected: job, focused, rows, shownPlan: plan } = this.gantt;
     const { clock } = plan;
     const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;

@@ -170,6 +170,14 @@ def test_orders_go_first_and_come_anew(kind: str) -> None:
         assert faults(larger, inserted) == []
 
 
+def test_now_is_the_clock_on_the_wall_while_the_plan_runs() -> None:
+    """By hand: whole minutes of a plan under way; 0 before it begins, once it has ended, and without dates."""
+    body = "return given.map(([instant, epoch, makespan]) => tickNow(instant, epoch, makespan));"
+    page = "var document = { getElementById: () => null, querySelectorAll: () => [], addEventListener() {} };"
+    cases = [[7_325_000, 0, 10_000], [7_325_000, 0, 7_000], [-60_000, 0, 10_000], [7_325_000, None, 10_000]]
+    assert run_script([*BOARD, "planning.js"], body, cases, before=page) == [7_320, 0, 0, 0]
+
+
 def test_changes_are_undone_and_redone() -> None:
     """Three changes, one accepted: undo and redo walk, a change after undo forgets the rest, discard goes back."""
     body = """

@@ -1,77 +1,159 @@
-"""The planner changes the plan on the page, in headless Chromium: drags, locks, stops, orders, undo, kept plans."""
+"""The planner looks up and changes a plan on the page, in headless Chromium; one page, told to begin anew each time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jaxshop.schedule import from_json, to_json, verify
-from jaxshop.shop import parse_shop, split_lots
-from tests.views.page.drive import OpenPage, eventually, figure, status
-from tests.views.page.stub import StubServer
-from tests.views.page.test_lists import planned, presses, show
+from jaxshop.schedule import to_json
+from tests.views.page.drive import drop, eventually, figure, status
+from tests.views.page.presses import drag, is_valid, planned, presses, row_of, select
+from tests.views.page.stub import KEY, StubServer, stub_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 HOUR = 3600
+PLAN, SCHEDULE = planned(presses())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[StubServer]:
+    """One server for the module."""
+    with stub_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, server: StubServer) -> Iterator[Any]:
+    """The page in New York with the key given and the presses dropped; it may not complain of anything."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, timezone_id="America/New_York")
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(server.url)
+    page.fill("#key", KEY)
+    page.dispatch_event("#key", "change")
+    drop(page, presses())
+    status(page, "Ready")
+    yield page
+    context.close()
+    assert complaints == []
 
 
 @pytest.fixture
-def page(server: StubServer, open_page: OpenPage) -> Iterator[Any]:
-    """The page with the presses and their plan."""
-    shop = presses()
-    page = open_page(server.url)
-    show(page, shop, to_json(planned(shop)[1]))
-    status(page, "is valid")
-    return page
-
-
-def row_of(page: Any, operation: str) -> dict[str, Any]:
-    """The row of an operation as the page has it now."""
-    return page.evaluate(f"page.planning.state.rows.find((row) => row.operation === '{operation}')")
-
-
-def drag(page: Any, operation: str, hours: float, machine: str | None = None) -> None:
-    """Drag a bar by so many hours, and to another machine."""
-    x, y, right, below = page.evaluate(
-        """([operation, hours, machine]) => {
-          const { gantt, stage } = page.viewer;
-          const bar = gantt.plan.bars.find((each) => each.operation === operation);
-          const { x, y } = stage.getBoundingClientRect();
-          const to = machine ? gantt.plan.machines.find(({ id }) => id === machine) : bar.machine;
-          const down = (each) => y + gantt.y(gantt.rowOf.get(each.index)) + gantt.rowHeight / 2;
-          const at = x + gantt.x(bar.start) + 5;
-          return [at, down(bar.machine), at + 3600 * hours * gantt.scale, down(to)];
+def page(opened: Any) -> Any:
+    """The page with the presses' plan as it was made."""
+    opened.evaluate(
+        """(schedule) => {
+          page.other = null;
+          page.viewer.view("chart");
+          page.viewer.clock.value = "plant";
+          page.viewer.gantt.select(null);
+          page.planning.begin(firstState(page.shop, schedule));
+          page.viewer.gantt.fit();
         }""",
-        [operation, hours, machine],
+        to_json(SCHEDULE),
+    )
+    return opened
+
+
+def test_a_plan_is_read_in_the_plants_time(page: Any) -> None:
+    """A browser in New York: closed time and dates are Berlin's everywhere; UTC and hours are a choice."""
+    closed = page.evaluate("page.viewer.gantt.plan.machines[0].closed.filter(([a]) => a >= 0).slice(0, 2)")
+    assert closed == [[8 * 3600, 24 * 3600], [32 * 3600, 48 * 3600]]
+    assert page.evaluate("page.viewer.gantt.plan.bars.some((bar) => bar.setup === 1.25 * 3600)")
+    page.click("text=Table")
+    first = "tbody tr:nth-child(2) td:nth-child(7)"
+    assert "start, Europe/Berlin" in page.inner_text("thead")
+    assert page.inner_text(first) == "2026-11-23 06:00"
+    page.select_option("#clock", "utc")
+    assert page.inner_text(first) == "2026-11-23 05:00"
+    page.select_option("#clock", "hours")
+    assert page.inner_text(first) == "0.00"
+    assert "ends" not in page.inner_text("#kpis")
+    page.select_option("#clock", "plant")
+    assert page.evaluate("page.viewer.gantt.marks()[0].name").startswith("ends ")
+    assert "ends Tue 24 Nov" in page.inner_text("#kpis")
+
+
+def test_late_orders_are_found_and_shown(page: Any) -> None:
+    """The tiles list the late orders, worst first; a click on one shows its bars; machines tell when they are free."""
+    ends = SCHEDULE.job_ends
+    late = {job.id: job.weight * (ends[job.id] - job.due) / 3600 for job in PLAN.shop.jobs if ends[job.id] > job.due}
+    assert figure(page, "late") == len(late) > 1
+    assert figure(page, "tardiness") == round(sum(late.values()), 1)
+    page.click("#late button")
+    listed = page.evaluate("[...document.querySelectorAll('tbody tr.late button')].map((cell) => cell.textContent)")
+    assert listed == sorted(late, key=lambda job: -late[job])
+    assert "Late orders only" in page.inner_text(".filter")
+    page.click(f"tbody button:has-text('{listed[0]}')")
+    assert page.inner_text(".summary").startswith(f"{listed[0]} · ")
+    lit = "page.viewer.gantt.plan.bars.filter((bar) => page.viewer.gantt.lit(bar)).map((bar) => bar.job.id)"
+    assert set(page.evaluate(lit)) == {listed[0]}
+    page.click(".group >> text=Machines")
+    assert page.locator("tbody tr[aria-rowindex]").count() == 3
+    assert "next free, Europe/Berlin" in page.inner_text("thead")
+
+
+def test_a_broken_schedule_is_marked_in_the_chart(page: Any) -> None:
+    """Two slips: the bars are marked, a key leads from one to the next, the tooltip says what is wrong."""
+    schedule = to_json(SCHEDULE)
+    rows = {row["operation"]: row for row in schedule["operations"]}
+    rows["1/pack"]["start"], rows["1/pack"]["end"] = 0, 3600
+    rows["2/press"]["machine"] = "Pack"
+    drop(page, presses())  # begins without a plan, so that what is dropped is the plan
+    drop(page, schedule, "plan.json")
+    page.wait_for_selector("#problem li")
+    broken = page.evaluate("[...page.viewer.gantt.plan.broken.keys()].map((bar) => bar.operation)")
+    assert set(broken) >= {"1/pack", "2/press"}
+    assert "in red" in page.inner_text(".summary")
+    page.focus(".stage canvas[tabindex]")
+    page.keyboard.press("v")
+    focused = page.evaluate("page.viewer.gantt.focused.operation")
+    assert focused in broken
+    x, y = page.evaluate(
+        """() => {
+          const { gantt, stage } = page.viewer;
+          const bar = gantt.plan.bars.find((each) => each.operation === "1/pack");
+          const box = stage.getBoundingClientRect();
+          return [box.x + gantt.x((bar.start + bar.end) / 2), box.y + gantt.laneOf(bar).y + 5];
+        }"""
     )
     page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 6, y)
-    page.mouse.move(right, below)
-    page.mouse.up()
+    eventually(page, "document.querySelector('.tip').textContent.includes('1/pack starts before 1/press is over')")
 
 
-def select(page: Any, operation: str) -> None:
-    """Click on a bar."""
-    drag(page, operation, 0)
-    page.evaluate(
-        """(operation) => {
-          const bar = page.viewer.gantt.plan.bars.find((each) => each.operation === operation);
-          page.viewer.gantt.select(bar.job, bar);
-        }""",
-        operation,
-    )
+def test_dispatch_lists_are_printed_and_light(page: Any) -> None:
+    """In a dark window: a list for each machine and for each order has every operation, black on white."""
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("window.print = () => { window.printed = (window.printed ?? 0) + 1; }")
+    for name, titles in (("machines", ["Pack", "P1", "P2"]), ("orders", [f"Order {i}" for i in range(1, 5)])):
+        page.select_option("#print", name)
+        assert page.evaluate("window.printed")
+        page.emulate_media(media="print", color_scheme="dark")
+        seen = page.evaluate("[...document.querySelectorAll('.sheets h2')].map((head) => head.firstChild.textContent)")
+        assert seen == titles
+        assert page.locator(".sheets tbody tr").count() == len(SCHEDULE.rows)
+        assert page.is_hidden(".stage")
+        colours = page.evaluate(
+            """(({ color, backgroundColor }) => [color, backgroundColor])(
+              getComputedStyle(document.querySelector('.sheets')))"""
+        )
+        assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("page.viewer.gantt.theme.panel") == "#ffffff"
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("page.viewer.gantt.theme.panel") != "#ffffff"
+    page.emulate_media(color_scheme="light")
 
 
-def is_valid(page: Any) -> bool:
-    """Whether the verifier accepts the shop and the schedule that the page has."""
-    shop, schedule = page.evaluate("[page.planning.state.shop, scheduleOf(page.planning.state)]")
-    read = from_json(schedule, "schedule")
-    return verify(split_lots(parse_shop(shop, "shop"), read.max_lot_hours), read) == []
-
-
-def test_a_bar_is_dragged_and_its_cost_is_seen_before_it_is_accepted(page: Any, server: StubServer) -> None:
+def test_a_bar_is_dragged_and_its_cost_is_seen_before_it_is_accepted(page: Any) -> None:
     """A press job put off: what it breaks is red, room is made, the cost is shown, accepted by the server, undone."""
     before = row_of(page, "1/press")
     drag(page, "1/press", 3)
@@ -97,24 +179,17 @@ def test_a_bar_is_dragged_and_its_cost_is_seen_before_it_is_accepted(page: Any, 
     assert "No change waits." in page.inner_text("#draft-text")
 
 
-@pytest.mark.parametrize(
-    ("operation", "hours", "machine", "now", "why"),
-    [
-        ("2/press", 0, "Pack", 0, "2/press cannot run on Pack, only on P1, P2."),
-        ("1/pack", -3, None, 0, "1/pack cannot start before 1/press is over at Mon 23 Nov 11:15."),
-        ("3/press", -1.5, None, 5, "3/press cannot start in the past: it is Mon 23 Nov 11:00."),
-    ],
-)
-def test_a_drag_that_cannot_be_goes_back(
-    page: Any, operation: str, hours: float, machine: str | None, now: float, why: str
-) -> None:
+def test_a_drag_that_cannot_be_goes_back(page: Any) -> None:
     """Onto an ineligible machine, before the route, into the past: the bar is where it was, one sentence says why."""
-    if now:
-        page.fill("#now", "2026-11-23T11:00")
-        page.dispatch_event("#now", "change")
     before = page.evaluate("page.planning.state.rows")
-    drag(page, operation, hours, machine)
-    assert page.inner_text("#status") == why
+    drag(page, "2/press", 0, "Pack")
+    assert page.inner_text("#status") == "2/press cannot run on Pack, only on P1, P2."
+    drag(page, "1/pack", -3)
+    assert page.inner_text("#status") == "1/pack cannot start before 1/press is over at Mon 23 Nov 11:15."
+    page.fill("#now", "2026-11-23T11:00")
+    page.dispatch_event("#now", "change")
+    drag(page, "3/press", -1.5)
+    assert page.inner_text("#status") == "3/press cannot start in the past: it is Mon 23 Nov 11:00."
     assert page.evaluate("page.planning.state.rows") == before
     assert page.is_disabled("#undo")
     assert page.evaluate("page.viewer.gantt.ghost ?? null") is None
@@ -141,7 +216,7 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, server: StubSe
     page.click("#rest-open")
     page.click("#rest-dialog .primary")
     status(page, "The rest is planned")
-    (asked,) = server.asked
+    asked = server.asked[-1]
     assert asked["down"] == [{"machine": "P1", "from": 1, "to": 6}]
     assert [job["id"] for job in asked["add"]] == ["Order 9"]
     assert asked["keep"] == [{"operation": "4/press", "lot": 0}]
