@@ -26,12 +26,31 @@ def compiled(function: Callable) -> Any:
         kernel: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
         _digests[kernel] = made_of = _made_of(function)
         _keep_apart(kernel._cache._cache_file, made_of)
-        return kernel
+        return _of_one_kind(kernel)
     except RuntimeError:  # no folder to write to
         if not _cacheless:
             _cacheless = True
             warnings.warn("no folder for Numba's cache can be written: kernels compile in each process", stacklevel=2)
-        return numba.njit(nogil=True, error_model="numpy")(function)
+        return _of_one_kind(numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def _of_one_kind(kernel: Any) -> Any:
+    """Let kernels call this one with int64 where they have a literal or an int32.
+
+    Numba compiles a function anew for each literal and each width that it is called with; LLVM sees literals anyway.
+    """
+    template = kernel.get_call_template
+
+    def widened(arguments: Any, named: Any) -> Any:
+        return template(tuple(map(_widened, arguments)), {name: _widened(kind) for name, kind in named.items()})
+
+    kernel.get_call_template = widened
+    return kernel
+
+
+def _widened(kind: Any) -> Any:
+    kind = types.unliteral(kind)
+    return types.int64 if kind in types.signed_domain else kind
 
 
 def _keep_apart(files: Any, made_of: str) -> None:
