@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import tempfile
@@ -32,10 +33,11 @@ def pytest_configure(config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process that a test starts compiles 5 s of imports anew
     os.environ["JAX_NUM_CPU_DEVICES"] = "1"  # whatever the machine has, and whichever test comes first
     os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"  # what broadcasts says so
+    os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"  # and what converts numbers
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # code that runs once need not be fast
     os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *more_flags()]).strip()
     os.environ["JAX_COMPILATION_CACHE_DIR"] = config.compilation_cache.name
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
@@ -47,6 +49,13 @@ def more_flags() -> Iterator[str]:
         # XLA's older emitters compile four times as fast as those by MLIR; an XLA without them knows no such word, and
         # looks at none that it does not know.
         yield "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
+
+
+def pytest_collection_finish(session) -> None:
+    """Look for garbage seldom, and not among what was imported: tracing makes objects by the hundred thousand."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 20)
 
 
 def pytest_unconfigure(config) -> None:
@@ -62,6 +71,15 @@ def ranks_meet():
     import jax
 
     with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+@pytest.fixture
+def numbers_convert():
+    """Let numbers change their dtype unsaid, as other libraries have it."""
+    import jax
+
+    with jax.numpy_dtype_promotion("standard"):
         yield
 
 

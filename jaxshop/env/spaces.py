@@ -49,7 +49,8 @@ class Box:
         """Whether `x` is an element, bool []."""
         x = jnp.asarray(x)
         fits = x.shape == self.shape and x.dtype == self.dtype
-        return jnp.logical_and(fits, jnp.all((x >= self.low) & (x <= self.high)))
+        number = x.astype(jnp.float32) if x.dtype == jnp.bool_ else x
+        return jnp.logical_and(fits, jnp.all((number >= self.low) & (number <= self.high)))
 
 
 @dataclass(frozen=True)

@@ -148,19 +148,24 @@ class Store:
 
     def learner(self, step: int, like: ArrayTree) -> ArrayTree:
         """The whole learner, with the structure and shardings of `like`."""
-        return self._restore(
-            step, learner=ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, like))
-        ).learner
+        return self._restore_arrays(step, "learner", like)
 
     def weights(self, step: int, like: ArrayTree) -> ArrayTree:
         """The policy's weights, with the structure of `like`."""
-        return self._restore(
-            step, policy=ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, like))
-        ).policy
+        return self._restore_arrays(step, "policy", like)
 
     def close(self) -> None:
         """Wait for what is being written."""
         self._manager.close()
+
+    def _restore_arrays(self, step: int, item: str, like: ArrayTree) -> ArrayTree:
+        """Arrays of the structure, shapes and shardings of `like`; refused where they are others."""
+        _check_sums(self._folder / str(step))
+        with self._clean_errors(f"checkpoint {step} cannot be read"):
+            # Orbax would begin to read them, and leave threads behind that go on when it finds out.
+            _check_shapes(self._folder.absolute() / str(step) / item, like)
+        wanted = ocp.args.StandardRestore(jax.tree.map(ocp.utils.to_shape_dtype_struct, like))
+        return self._restore(step, **{item: wanted})[item]
 
     def _restore(self, step: int, **items: Any) -> Any:
         _check_sums(self._folder / str(step))  # tensorstore's threads would complain of damage in many lines
@@ -174,6 +179,29 @@ class Store:
         except Exception as error:  # orbax, tensorstore and json each raise their own kinds
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise CheckpointError(f"{self._folder}: {problem}: {reason[:200]}") from None
+
+
+def _check_shapes(folder: Path, like: ArrayTree) -> None:
+    """ValueError where the arrays that lie in a folder are not those of `like`, by name and shape."""
+    handler = ocp.StandardCheckpointHandler()
+    try:
+        found = _shapes(handler.metadata(folder).tree)
+    finally:
+        handler.close()
+    wanted = _shapes(like)
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            raise ValueError(f"{name} is {found.get(name, 'not there')}, asked for is {wanted.get(name, 'none')}")
+
+
+def _shapes(tree: ArrayTree) -> dict[str, tuple[int, ...]]:
+    """By name, as they are stored: a key as its words."""
+
+    def stored(leaf: Any) -> tuple[int, ...]:
+        is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return tuple(jax.eval_shape(jax.random.key_data, leaf).shape if is_key else leaf.shape)
+
+    return {".".join(path): stored(leaf) for path, leaf in ocp.tree.to_flat_dict(tree).items()}
 
 
 def load_policy(folder: str | Path | None = None) -> Policy:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -128,9 +128,17 @@ def _listen(host: str, port: int) -> socket.socket:
     """Bind before anything is loaded, so that a port in use is one line and exit code 2."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        return _bound(family, address)
     except OSError as error:
         raise ShopError(f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _bound(family: int, address: Any) -> socket.socket:
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
     return listener

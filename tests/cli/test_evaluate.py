@@ -119,7 +119,7 @@ def test_resume_does_only_what_is_missing(shops: Path, searched, tmp_path: Path)
     (shops / "ft06.txt").write_text("6 6" + FT06.replace("2 1 0 3", "2 2 0 3"))
     run(*given, "--method", "rules")
     assert [call[0] for call in searched[6:]] == ["ft06"]
-    lines = list(csv.DictReader(table.open()))
+    lines = list(csv.DictReader(table.read_text().splitlines()))
     assert len(lines) == 7
     assert {line["settings"] for line in lines} == {f"time_limit={s} seed=0 seeds=1 samples=0" for s in (1.0, 2.0)}
 

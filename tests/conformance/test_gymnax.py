@@ -44,6 +44,7 @@ def test_a_registered_environment_resets_and_steps_when_jitted(env):
     assert bool(env.action_space().contains(action))
 
 
+@pytest.mark.usefixtures("numbers_convert")
 def test_rollouts_by_gymnax(env):
     """Shows returns, lengths and the end of an episode in gymnax's batched rollouts of random legal play."""
     rollout = RolloutWrapper(legal, env=env, num_env_steps=2 * STEPS)
@@ -55,6 +56,7 @@ def test_rollouts_by_gymnax(env):
     assert np.take_along_axis(np.asarray(obs.action_mask), np.asarray(action)[..., None], axis=2).all()
 
 
+@pytest.mark.usefixtures("numbers_convert")
 def test_the_log_wrapper_counts_episodes(env):
     """Shows that the wrapper's state keeps its dtypes through a scan, and logs length and return of each episode."""
     wrapped = LogWrapper(env)

@@ -71,7 +71,10 @@ def test_parts_add_up_to_the_whole():
     widths = ladder(8, 6)
     parts = cut(jnp.arange(50), jnp.ones(50, bool), needed, widths, 6)
     taken = accumulate(
-        lambda columns, rows, real: {"sum": (values[rows, :columns] * real[:, None]).sum(), "rows": real.sum()},
+        lambda columns, rows, real: {
+            "sum": (values[rows, :columns] * real[:, None].astype(jnp.int32)).sum(),
+            "rows": real.sum(),
+        },
         parts,
         widths,
     )

@@ -70,7 +70,7 @@ class Probe:
 
 def see(step, sign) -> Observation:
     """The choice itself, the choice in the light of the situation, and the situation."""
-    choice, side = jnp.array([-1.0, 1.0]), 2.0 * sign - 1.0
+    choice, side = jnp.array([-1.0, 1.0]), 2.0 * sign.astype(jnp.float32) - 1.0
     lots, both = jnp.arange(2), jnp.ones(2, bool)
     context = jnp.stack([step.astype(jnp.float32), side])
     return Observation(both, lots, both, jnp.stack([choice, choice * side], axis=1), context)

@@ -133,6 +133,7 @@ class Process:
         finally:
             self.process.kill()
             self._reader.join(5)
+            self.process.stderr.close()
             self.client.close()
 
 

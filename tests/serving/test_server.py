@@ -314,10 +314,10 @@ def test_the_client_in_three_lines(server: Process) -> None:
         assert (caught.value.kind, caught.value.errors[0]["path"]) == ("invalid-input", "query.sample")
         with pytest.raises(NotFoundError):
             client.wait("nothing")
-    with pytest.raises(ForbiddenError, match="401"):
-        Client(server.url, "wrong").models()
-    with pytest.raises(UnreachableError):
-        Client("http://127.0.0.1:1").models()
+    with pytest.raises(ForbiddenError, match="401"), Client(server.url, "wrong") as stranger:
+        stranger.models()
+    with pytest.raises(UnreachableError), Client("http://127.0.0.1:1") as nobody:
+        nobody.models()
 
 
 def test_the_client_finds_its_requests_again(server: Process) -> None:

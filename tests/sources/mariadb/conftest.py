@@ -77,14 +77,15 @@ class Server:
     def run(self, program: str, *options: str) -> subprocess.Popen:
         """Start a program of the server on this server's data."""
         user = ["--user=root"] if os.getuid() == 0 else []
-        return subprocess.Popen(
-            [program, "--no-defaults", f"--datadir={self.folder / 'data'}", *user, *options],
-            stdout=subprocess.DEVNULL,
-            stderr=self.log.open("ab"),
-            # A server that is not in UTC must make no difference; in one folder, tables of several would get in each
-            # other's way while they are installed.
-            env={**os.environ, "TZ": "America/Lima", "TMPDIR": str(self.folder)},
-        )
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [program, "--no-defaults", f"--datadir={self.folder / 'data'}", *user, *options],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                # A server that is not in UTC must make no difference; in one folder, tables of several would get in
+                # each other's way while they are installed.
+                env={**os.environ, "TZ": "America/Lima", "TMPDIR": str(self.folder)},
+            )
 
     def start(self) -> None:
         """Start the server, and wait until it listens."""
