@@ -78,10 +78,10 @@ SMALL = Sizes(
     steps=4,
     acting_steps=4,
     shop="family:flexible:1",
-    update=(
-        *("pool.count=2", "pool.machines=4", "pool.jobs=6", "general.shops=2", "general.samples=2"),
-        *("full_pool.machines=4", "full_pool.jobs=6", "full.shops=2", "full.samples=2", "ppo.minibatches=2"),
-        *("general.candidates=4", "full.candidates=4", "network.width=8"),
+    update=(  # as tests/profiling/test_budget.py has it
+        *("pool.count=2", "pool.machines=4", "pool.jobs=6", "general.updates=1", "general.shops=2"),
+        *("full_pool.machines=4", "full_pool.jobs=6", "full.shops=2", "full.samples=2", "full.candidates=4"),
+        *("general.samples=4", "general.candidates=8", "network.width=16", "ppo.minibatches=2", "ppo.microbatch=16"),
     ),
     train=(
         *(
@@ -92,10 +92,10 @@ SMALL = Sizes(
             "general.samples=2",
             "ppo.minibatches=2",
         ),
-        *("general.updates=1", "full.updates=0", "own.updates=1", "own.samples=2", "own.candidates=4"),
+        *("general.updates=2", "full.updates=0", "own.updates=0", "own.samples=2", "own.candidates=4"),
         *("general.candidates=4", "network.width=8", "run.max_lot_hours=none", "run.target_hours=none"),
         *("evaluation.baseline_seconds=0.01", "evaluation.plan_work=0", "evaluation.selection_shops=2"),
-        *("evaluation.samples=2", "evaluation.batch=2", "evaluation.rule_seeds=1"),
+        *("evaluation.samples=2", "evaluation.rule_seeds=1"),
     ),
 )
 

@@ -17,7 +17,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxshop.search.registry import method_named
-from jaxshop.search.rules import applicable
+from jaxshop.search.rules import applicable, rule_schedules, runs_of
 from jaxshop.search.solver import solve
 from jaxshop.search.types import Options, Task, require_valid
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint, operation_count, split_lots
@@ -235,12 +235,8 @@ def _rule_entries(task: Task, rollouts: CompiledRollouts, seed: int) -> Iterator
 
     def played(rule: str, active: bool) -> Iterator[_Found]:
         begun = time.monotonic()
-        seeds = [seed + i for i in range(RANDOM_SEEDS if rule == "random" else 1)]
-        schedules = [
-            schedule
-            for some in batched(seeds, RULE_BATCH)
-            for schedule in rollouts.rules([rule] * len(some), active, some)
-        ]
+        runs = runs_of(rule, range(seed, seed + RANDOM_SEEDS))
+        schedules = list(rule_schedules(rollouts, active, runs, RULE_BATCH))
         for schedule in schedules:
             require_valid(task, schedule, f"rule:{rule}{'/active' * active}")
         yield _Found(fmean(schedule.makespan for schedule in schedules), time.monotonic() - begun)
@@ -248,8 +244,3 @@ def _rule_entries(task: Task, rollouts: CompiledRollouts, seed: int) -> Iterator
     for rule in (rule for rule in NUMBERS if rule in applicable(task)):
         for active in (False, True):
             yield f"{rule}{'/active' * active}", played(rule, active)
-
-
-def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    """Cut into runs of at most `size`."""
-    return (items[i : i + size] for i in range(0, len(items), size))

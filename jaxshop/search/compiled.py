@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
 from functools import cached_property, lru_cache, partial
 from itertools import cycle
 from queue import Empty, SimpleQueue
@@ -30,9 +31,9 @@ from jaxshop.search import background
 from jaxshop.search.beam import Way
 from jaxshop.search.mirror import backward, mirrored, turned
 from jaxshop.search.priority import POPULATION
-from jaxshop.search.rules import parse_rule
 from jaxshop.search.types import Key, Task
 from jaxshop.shop import LotPlan, fingerprint
+from jaxshop.support.errors import InvalidScheduleError
 from jaxshop.support.machine import usable_cores
 
 CANDIDATES = 48
@@ -65,6 +66,15 @@ def dispatch_of(env: JobShop, state: EnvState, params: EnvParams) -> Dispatch:
 def greedy_dispatch(env: JobShop, network: Network, weights: ArrayTree, params: EnvParams) -> Dispatch:
     """The schedule of the policy's most probable choices."""
     return dispatch_of(env, play(env, params, greedy(network, weights), jax.random.key(0), params.operations), params)
+
+
+def greedy_costs(env: JobShop, network: Network, weights: ArrayTree, shops: EnvParams) -> Array:
+    """What the greedy schedules of stacked shops cost, in ticks, int32 [count]."""
+
+    def cost(params: EnvParams) -> Array:
+        return env.cost(play(env, params, greedy(network, weights), jax.random.key(0)), params)
+
+    return jax.vmap(cost)(shops)
 
 
 def best_sample(
@@ -163,7 +173,8 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
 
     `rules` is (params, keys [R], numbers [R]) -> Dispatch [R, ...]; `greedy` (weights, params) -> Dispatch; `samples`
     (weights, params, key, begin, limit) -> `best_sample`'s; `guided` the same and (choices [B, N], depth) ->
-    `guided_samples`'; `tune` (params, mean, spread, key) -> `tuning_generation`'s.
+    `guided_samples`'; `tune` (params, mean, spread, key) -> `tuning_generation`'s; `greedy of many` (weights, shops
+    [count, ...]) -> `greedy_costs`'.
     """
     if step == "rules":
         return jax.jit(partial(rule_dispatches, env))
@@ -172,6 +183,8 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
     assert network is not None
     if step == "greedy":
         return jax.jit(partial(greedy_dispatch, env, network))
+    if step == "greedy of many":
+        return jax.jit(partial(greedy_costs, env, network))
     if step == "guided":
         return jax.jit(partial(guided_samples, env, network))
     assert step == "samples", step
@@ -183,7 +196,11 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
 
 
 def to_schedule(plan: LotPlan, dispatch: Dispatch, of_shop: str | None = None) -> Schedule:
-    """Name what the arrays number; `of_shop` is the shop's fingerprint, where it is known."""
+    """Name what the arrays number; `of_shop` is the shop's fingerprint, where it is known.
+
+    Raises:
+        InvalidScheduleError: it is not as long as the environment said.
+    """
     start, end, machine = (np.asarray(x).tolist() for x in (dispatch.start, dispatch.end, dispatch.machine))
     names = [m.id for m in plan.shop.machines]
     steps = [(lot, operation) for lot in plan.lots for operation in lot.operations]
@@ -191,7 +208,10 @@ def to_schedule(plan: LotPlan, dispatch: Dispatch, of_shop: str | None = None) -
         Row(lot.job, lot.index, operation.id, names[machine[i]], start[i], end[i])
         for i, (lot, operation) in enumerate(steps)
     )
-    return Schedule(of_shop or fingerprint(plan.shop), plan.max_lot_hours, rows)
+    schedule = Schedule(of_shop or fingerprint(plan.shop), plan.max_lot_hours, rows)
+    if schedule.makespan != int(dispatch.makespan):
+        raise InvalidScheduleError(f"ends after {schedule.makespan} ticks, not after {dispatch.makespan} as played")
+    return schedule
 
 
 def to_schedules(task: Task, dispatches: Dispatch, count: int) -> list[Schedule]:
@@ -205,13 +225,6 @@ def rule_arguments(names: Sequence[str], keys: Sequence[Key], batch: int = RULE_
     pairs = [(as_key(key), NUMBERS[name]) for name, key in zip(names, keys, strict=True)]
     pairs += pairs[-1:] * (batch - len(pairs))
     return jnp.stack([key for key, _ in pairs]), np.array([number for _, number in pairs], np.int32)
-
-
-def play_rule(env: JobShop, params: EnvParams, name: str, key: Key = 0) -> Dispatch:
-    """The schedule of one rule, such as `MWKR` or `MWKR/active`, on the shape of `env`."""
-    rule_name, active = parse_rule(name)
-    played = program("rules", JobShop(env.shape, not active))(params, *rule_arguments([rule_name], [key]))
-    return Dispatch(*(x[0] for x in played))
 
 
 def as_key(key: Key) -> PRNGKey:
@@ -236,6 +249,12 @@ class CompiledRollouts:
         self.env, self._non_delay = JobShop(shape), JobShop(shape, non_delay=True)
         self.params = jax.device_put(pack(task.plan, shape, task.certificate.value))
         self._compiled: dict[str, Future[None]] = {}
+
+    def by(self, policy: Policy) -> CompiledRollouts:
+        """The same task, shape and programs, played by another policy."""
+        other = copy(self)
+        other._loaded = policy
+        return other
 
     def expect(self, steps: Sequence[str]) -> None:
         """Begin to compile, in this order and beside each other, what `steps` will need; see `Rollouts.prepare`."""

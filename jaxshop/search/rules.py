@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from jaxshop.schedule import Schedule
 from jaxshop.schedule.dispatch import RULES as PRIORITIES
 from jaxshop.schedule.dispatch import Rule, best_first, dispatch_by_rule
 from jaxshop.schedule.dispatch import applicable as host_applicable
@@ -32,6 +33,20 @@ def parse_rule(name: str) -> tuple[str, bool]:
 def applicable(task: Task) -> tuple[str, ...]:
     """The rules that mean something for the task: EDD needs due dates."""
     return tuple(rule for rule in RULES if rule != "EDD" or task.with_due)
+
+
+def runs_of(rule: str, seeds: Sequence[int]) -> list[tuple[str, int]]:
+    """What a rule is played with: `random` with every seed, any other with the first."""
+    return [(rule, seed) for seed in (seeds if rule == "random" else seeds[:1])]
+
+
+def rule_schedules(
+    rollouts: Rollouts, active: bool, runs: Sequence[tuple[str, int]], at_once: int
+) -> Iterator[Schedule]:
+    """The schedules of rules with a seed each, built `at_once` in a call."""
+    for i in range(0, len(runs), at_once):
+        rules, seeds = zip(*runs[i : i + at_once], strict=True)
+        yield from rollouts.rules(rules, active, seeds)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from jaxshop.policies.registry import NetworkConfig
 from jaxshop.ppo.config import REPEATED, PPOConfig, StageConfig
+from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.sources.distribution import MAKES
 from jaxshop.support.files import read_text
 from jaxshop.support.settings import (
@@ -48,6 +49,11 @@ class RunConfig:
     runs_dir: str = "runs"
     export_to: str | None = None
     start_from: str | None = None
+
+    @property
+    def target(self) -> int | None:
+        """The target in ticks of what the shop's objective counts."""
+        return None if self.target_hours is None else round(self.target_hours * TICKS_PER_HOUR)
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,6 @@ class EvaluationConfig:
 
     every: Annotated[int, POSITIVE] = 3
     samples: Annotated[int, POSITIVE] = 64
-    batch: Annotated[int, POSITIVE] = 32
     selection_shops: Annotated[int, POSITIVE] = 12
     kept_work: Annotated[int, NOT_NEGATIVE] = 0
     rule_seeds: Annotated[int, POSITIVE] = 32

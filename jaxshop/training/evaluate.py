@@ -1,25 +1,28 @@
-"""How good a policy is: on the shop itself, and on shops kept for choosing a checkpoint."""
+"""How good a policy is: on the shop itself, and on shops kept for choosing a checkpoint.
+
+On the shop itself by the methods of `jaxshop.search`, so that `jaxshop solve` and `jaxshop evaluate` say the same.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from statistics import fmean
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from chex import Array, ArrayTree, PRNGKey
+from chex import ArrayTree
 
-from jaxshop.env import EnvParams, JobShop
-from jaxshop.policies.acting import greedy, play, rule
-from jaxshop.policies.rules import RULES
-from jaxshop.policies.types import Network
-from jaxshop.schedule import Schedule, verify
-from jaxshop.search.compiled import Dispatch, best_sample, greedy_dispatch, to_schedule
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan
+from jaxshop.env.packing import shape_of
+from jaxshop.policies.checkpoint import Policy, load_policy
+from jaxshop.schedule import Schedule
+from jaxshop.search.compiled import CANDIDATES, RULE_BATCH, CompiledRollouts, program
+from jaxshop.search.registry import method_named
+from jaxshop.search.rules import applicable, rule_schedules, runs_of
+from jaxshop.search.tune import Tuned, tune_linear
+from jaxshop.search.types import Incumbent, Method, Options, Stop, require_valid
+from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.support.errors import InvalidScheduleError
 from jaxshop.training.problem import TrainingProblem
 
@@ -28,15 +31,10 @@ from jaxshop.training.problem import TrainingProblem
 class Score:
     """One evaluation of the greedy policy; its schedule of the shop itself is verified."""
 
-    own: Dispatch
+    own_cost: int  # ticks
     own_gap: float
     kept_gaps: Mapping[str, float]
-    """Mean of makespan / best known - 1 by make of the kept shops."""
-
-    @property
-    def own_hours(self) -> float:
-        """The makespan of the shop itself."""
-        return int(self.own.makespan) / TICKS_PER_HOUR
+    """Mean of cost / best known - 1 by make of the kept shops."""
 
     @property
     def selection_gap(self) -> float:
@@ -45,120 +43,80 @@ class Score:
 
     def numbers(self) -> dict[str, float]:
         """For metrics.jsonl."""
-        found = {"own_hours": self.own_hours, "own_gap": self.own_gap, "selection_gap": self.selection_gap}
+        hours = self.own_cost / TICKS_PER_HOUR
+        found = {"own_hours": hours, "own_gap": self.own_gap, "selection_gap": self.selection_gap}
         if len(self.kept_gaps) > 1:
             found |= {f"kept/{make}": gap for make, gap in self.kept_gaps.items()}
         return found
 
 
-class Evaluator:
-    """Compiled evaluations of one problem; each takes the weights as an argument, and whose they are for messages."""
+@dataclass(frozen=True)
+class Ruled:
+    """What a rule gives: its cost in ticks, of `random` the mean, the best of its schedules, and what they took."""
 
-    def __init__(self, problem: TrainingProblem, batch: int):
+    cost: float
+    best: Schedule
+    seconds: float  # compilation apart
+
+
+class Evaluator:
+    """Evaluations of one problem; each takes the weights, and whose they are for messages."""
+
+    def __init__(self, problem: TrainingProblem):
         self._problem = problem
-        self._batch = batch
-        self._greedy = jax.jit(partial(greedy_dispatch, problem.own_env, problem.network))
-        self._sample = jax.jit(partial(best_sample, problem.own_env, problem.network), static_argnums=4)
+        # One shop for a whole run: padding it would cost more than the program that it might share with others.
+        self._rollouts = CompiledRollouts(problem.task, load_policy, shape_of([problem.plan], CANDIDATES))
         self._beside = jax.local_devices()[-1]  # the two parts of a score run at once where there are two devices
         self._kept = [
-            (kept, jax.jit(partial(_greedy_makespans, env, problem.network)), jax.device_put(kept.shops, self._beside))
+            (kept, program("greedy of many", env, problem.network), jax.device_put(kept.shops, self._beside))
             for env, kept in problem.selections.values()
         ]
 
     def score(self, weights: ArrayTree, whose: str) -> Score:
         """The greedy policy on the shop itself, and its mean gap on the selection shops; as `greedy` raises."""
-        own = self._greedy(weights, self._problem.own)
         beside = jax.device_put(weights, self._beside)
         played = [(kept, play_all(beside, shops)) for kept, play_all, shops in self._kept]
-        verified(self._problem.plan, own, f"{whose}: the greedy schedule")
+        own = self.greedy(weights, whose)
         gaps: dict[str, float] = {}
-        for kept, makespans in played:
-            by_make = (np.asarray(makespans) / kept.best - 1.0).reshape(len(kept.makes), -1).mean(axis=1)
+        for kept, costs in played:
+            by_make = (np.asarray(costs) / kept.best - 1.0).reshape(len(kept.makes), -1).mean(axis=1)
             gaps |= zip(kept.makes, by_make.tolist(), strict=True)
-        return Score(own, int(own.makespan) / int(self._problem.own.bound) - 1.0, gaps)
+        return Score(own.cost, own.cost / self._problem.bound - 1.0, gaps)
 
-    def greedy(self, weights: ArrayTree, whose: str) -> Dispatch:
+    def greedy(self, weights: ArrayTree, whose: str) -> Incumbent:
         """The greedy policy's verified schedule of the shop itself; InvalidScheduleError where it is none."""
-        own = self._greedy(weights, self._problem.own)
-        verified(self._problem.plan, own, f"{whose}: the greedy schedule")
-        return own
+        return self._found(method_named("greedy", self._of(weights)), 0, whose)
 
-    def best_of(self, weights: ArrayTree, samples: int, seed: int, whose: str) -> Dispatch:
-        """The best of `samples` sampled schedules of the shop itself, verified, as `greedy` is."""
-        best: Dispatch | None = None
-        for begin in range(0, samples, self._batch):
-            found, _ = self._sample(
-                weights,
-                self._problem.own,
-                jax.random.key(seed),
-                jnp.int32(begin),
-                self._batch,
-                jnp.int32(samples),
-            )
-            if best is None or int(found.cost) < int(best.cost):
-                best = found
-        assert best is not None
-        verified(self._problem.plan, best, f"{whose}: the best of {samples} samples")
+    def best_of(self, weights: ArrayTree, samples: int, seed: int, whose: str) -> Incumbent:
+        """The best of the greedy and `samples` sampled schedules of the shop itself, verified, as `greedy` is."""
+        return self._found(method_named("samples", self._of(weights), Options(samples=samples)), seed, whose)
+
+    def rules(self, seeds: int) -> dict[str, Ruled]:
+        """Every rule, non-delay (`MWKR`) and active (`MWKR/active`), verified; random is played with so many seeds."""
+        task, rollouts = self._problem.task, self._rollouts
+        found: dict[str, Ruled] = {}
+        rollouts.expect(("rules", "rules/active"))
+        for active, step in ((False, "rules"), (True, "rules/active")):
+            rollouts.prepare(step)
+            for rule in applicable(task):
+                name, begun = f"{rule}/active" if active else rule, time.monotonic()
+                schedules = list(rule_schedules(rollouts, active, runs_of(rule, range(seeds)), RULE_BATCH))
+                took = time.monotonic() - begun
+                for schedule in schedules:
+                    require_valid(task, schedule, f"rule:{name}")
+                found[name] = Ruled(fmean(map(task.cost, schedules)), min(schedules, key=task.cost), took)
+        return found
+
+    def tuned(self, seed: int, seconds: float, watch: Callable[[float], None]) -> Tuned:
+        """The linear priority that is tuned on the shop itself for so long; `watch` is told the seconds so far."""
+        return tune_linear(self._rollouts.env, self._rollouts.params, jax.random.key(seed), seconds, watch=watch)
+
+    def _of(self, weights: ArrayTree) -> CompiledRollouts:
+        return self._rollouts.by(Policy(self._problem.network, weights, {}, "training"))
+
+    def _found(self, method: Method, seed: int, whose: str) -> Incumbent:
+        try:
+            *_, best = method.search(self._problem.task, seed, Stop())
+        except InvalidScheduleError as error:
+            raise InvalidScheduleError(f"{whose}: {error}") from None
         return best
-
-
-def verified(plan: LotPlan, dispatch: Dispatch, what: str) -> Schedule:
-    """The schedule, if the independent verifier accepts it, and if it is as long as the environment says.
-
-    Raises:
-        InvalidScheduleError: names `what` and the first violation.
-    """
-    schedule = to_schedule(plan, dispatch)
-    violations: list[str] = [*verify(plan, schedule)]
-    if not violations and schedule.makespan != int(dispatch.makespan):
-        violations = [f"ends after {schedule.makespan} ticks, not after {int(dispatch.makespan)} as played"]
-    if violations:
-        raise InvalidScheduleError(f"{what} is invalid: {violations[0]}")
-    return schedule
-
-
-def _greedy_makespans(env: JobShop, network: Network, weights: ArrayTree, shops: EnvParams) -> Array:
-    """Ticks of the greedy schedules of stacked shops, int32 [count]."""
-
-    def makespan(params: EnvParams) -> Array:
-        return play(env, params, greedy(network, weights), jax.random.key(0)).estimate
-
-    return jax.vmap(makespan)(shops)
-
-
-def _rule_makespans(env: JobShop, params: EnvParams, number: Array, keys: PRNGKey) -> Array:
-    return jax.vmap(lambda key: play(env, params, rule(number), key).estimate)(keys)
-
-
-class Played(NamedTuple):
-    """What a rule came to: ticks, and the seconds that it took, compilation apart."""
-
-    makespan: float
-    seconds: float
-
-
-def rules_played(env: JobShop, params: EnvParams, seeds: int, with_due: bool) -> dict[str, Played]:
-    """Every rule, non-delay (`MWKR`) and active (`MWKR/active`); random is the mean of `seeds` runs.
-
-    Their keys are those of seeds 0, 1 ... in `jaxshop.search.solve`, so that `jaxshop evaluate` says the same.
-    """
-    results = {}
-    for non_delay in (True, False):
-        run = jax.jit(partial(_rule_makespans, JobShop(env.shape, non_delay), params))
-        compiled = set()
-        for number, name in enumerate(RULES):
-            if name == "EDD" and not with_due:
-                continue
-            keys = jax.vmap(jax.random.key)(jnp.arange(seeds if name == "random" else 1))
-            if len(keys) not in compiled:
-                jax.block_until_ready(run(jnp.int32(number), keys))
-                compiled.add(len(keys))
-            begun = time.monotonic()
-            makespan = float(np.mean(run(jnp.int32(number), keys)))
-            results[name if non_delay else f"{name}/active"] = Played(makespan, time.monotonic() - begun)
-    return results
-
-
-def rule_makespans(env: JobShop, params: EnvParams, seeds: int, with_due: bool) -> dict[str, float]:
-    """The ticks of `rules_played`."""
-    return {name: played.makespan for name, played in rules_played(env, params, seeds, with_due).items()}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import jax
 from chex import ArrayTree
 from rich.console import Console
 
@@ -16,20 +15,18 @@ from jaxshop.parallel.mesh import device_name, local
 from jaxshop.policies.checkpoint import Store, export_policy
 from jaxshop.schedule import Schedule
 from jaxshop.schedule import write as write_schedule
-from jaxshop.search.compiled import Dispatch, play_rule
-from jaxshop.search.tune import Tuned, tune_linear
-from jaxshop.search.types import Stop, Task
+from jaxshop.search.tune import Tuned
+from jaxshop.search.types import Incumbent, Stop
 from jaxshop.shop import TICKS_PER_HOUR, gap_percent, shop_facts, span
 from jaxshop.training.callbacks import Ending
 from jaxshop.training.config import Config
-from jaxshop.training.evaluate import Evaluator, Played, rules_played, verified
+from jaxshop.training.evaluate import Evaluator, Ruled
 from jaxshop.training.origin import Origin
 from jaxshop.training.problem import TrainingProblem
 from jaxshop.training.progress import Spent
-from jaxshop.training.provenance import trained_on
 from jaxshop.views.gantt import write_gantt
 
-Made = TypeVar("Made")
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -55,25 +52,31 @@ def choose(store: Store, like: ArrayTree) -> Chosen:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The verified schedule that the run hands out, and who made it."""
+class Made:
+    """A verified schedule, its cost in ticks, and who made it."""
 
     schedule: Schedule
+    cost: float
     source: str
-    begun: Schedule
-    """What the search went on from: the best of policy, samples and rules."""
-    begun_source: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the run hands out, and what the search for it went on from: the best of policy, samples and rules."""
+
+    made: Made
+    begun: Made
 
 
 @dataclass(frozen=True)
 class Judgement:
     """Verified schedules of the policy, and everything that it has to be better than."""
 
-    untrained: Dispatch
-    greedy: Dispatch
-    last: Dispatch
-    sampled: Dispatch
-    rules: Mapping[str, Played]
+    untrained: Incumbent
+    greedy: Incumbent
+    last: Incumbent
+    sampled: Incumbent
+    rules: Mapping[str, Ruled]
     tuned: Tuned
     plan: Plan
     seconds: Mapping[str, float]
@@ -99,55 +102,52 @@ def judge(
         InvalidScheduleError: a schedule is invalid.
     """
     seed, evaluation = config.run.seed, config.evaluation
-    step = (ending or Ending(Console(quiet=True))).step
-    whose, with_due = f"update {chosen.update}", any(job.due is not None for job in problem.plan.shop.jobs)
+    step, whose = (ending or Ending(Console(quiet=True))).step, f"update {chosen.update}"
     with step(f"playing the policy of {whose}, and {evaluation.samples} samples"):
         greedy, of_greedy = _timed(lambda: evaluator.greedy(chosen.weights, whose))
         sampled, of_samples = _timed(lambda: evaluator.best_of(chosen.weights, evaluation.samples, seed, whose))
         untrained, last = evaluator.greedy(initial, "untrained"), evaluator.greedy(chosen.last, "the last update")
     with step("playing every rule"):
-        rules = rules_played(problem.own_env, problem.own, evaluation.rule_seeds, with_due)
-    plan, source = (sampled, "policy:samples") if int(sampled.cost) < int(greedy.cost) else (greedy, "policy:greedy")
-    best = min((name for name in rules if not name.startswith("random")), key=lambda name: rules[name].makespan)
-    if rules[best].makespan < int(plan.makespan):
-        plan, source = play_rule(problem.own_env, problem.own, best), f"rule:{best}"
-    begun = verified(problem.plan, plan, f"the schedule of {source}")
+        rules = evaluator.rules(evaluation.rule_seeds)
     limit = evaluation.baseline_seconds or seconds
     with step("tuning the baseline, a linear priority,", limit) as watch:
-        tuned = tune_linear(problem.own_env, problem.own, jax.random.key(seed), limit, watch=watch)
+        tuned = evaluator.tuned(seed, limit, watch)
+    played = [Made(found.schedule, found.cost, found.source) for found in (greedy, sampled)]
+    ruled = [Made(found.best, found.cost, f"rule:{name}") for name, found in rules.items()]
+    begun = min((*played, *(each for each in ruled if "random" not in each.source)), key=lambda each: each.cost)
     with step("searching on from the best of them"):
-        found, of_search = _timed(lambda: _searched(problem, begun, source, evaluation.plan_work, seed))
+        made, of_search = _timed(lambda: _searched(problem, begun, evaluation.plan_work, seed))
     took = {"greedy": of_greedy, "sampled": of_samples, "plan": of_search}
-    return Judgement(untrained, greedy, last, sampled, rules, tuned, found, took)
+    return Judgement(untrained, greedy, last, sampled, rules, tuned, Plan(made, begun), took)
 
 
-def _timed(make: Callable[[], Made]) -> tuple[Made, float]:
+def _timed(do: Callable[[], Done]) -> tuple[Done, float]:
     begun = time.monotonic()
-    return make(), time.monotonic() - begun
+    return do(), time.monotonic() - begun
 
 
-def _searched(problem: TrainingProblem, begun: Schedule, source: str, work: int, seed: int) -> Plan:
+def _searched(problem: TrainingProblem, begun: Made, work: int, seed: int) -> Made:
     """Let the method `improve` go on from a schedule for so much work, or until the certified bound is met.
 
     Work and not seconds: the same run gives the same plan, however busy the machine is.
     """
     if work == 0:
-        return Plan(begun, source, begun, source)
+        return begun
     from jaxshop.search.improve.method import Improve  # loads Numba, which training has no need of
 
-    task = Task(problem.plan, problem.certificate)
+    task = problem.task
     stop = Stop(work=work, target=problem.certificate.cost(task.objective))
-    *_, best = Improve(begun).search(task, seed, stop)
-    return Plan(best.schedule, source if best.source == "start" else best.source, begun, source)
+    *_, best = Improve(begun.schedule).search(task, seed, stop)
+    return Made(best.schedule, best.cost, begun.source if best.source == "start" else best.source)
 
 
 def write(problem: TrainingProblem, config: Config, judgement: Judgement, chosen: Chosen, folder: Path) -> Schedule:
     """Put the schedule and its picture into the run folder, and the policy where the config wants it."""
-    schedule = judgement.plan.schedule
+    schedule = judgement.plan.made.schedule
     if config.run.export_to is not None:
         export_policy(chosen.weights, chosen.meta, Path(config.run.export_to))
     write_schedule(folder / "schedule.json", schedule)
-    write_gantt(folder / "gantt.html", problem.plan, schedule, problem.certificate.value, _target(config))
+    write_gantt(folder / "gantt.html", problem.plan, schedule, problem.certificate.value, config.run.target)
     return schedule
 
 
@@ -155,26 +155,26 @@ def report(
     problem: TrainingProblem, config: Config, judgement: Judgement, chosen: Chosen, spent: Spent, origin: Origin
 ) -> dict[str, Any]:
     """The final JSON, but for the folder and the seconds of the whole command."""
-    greedy, bound, target = int(judgement.greedy.makespan), problem.certificate.value, _target(config)
+    greedy, target = judgement.greedy.cost, config.run.target
     return {
         "shop": shop_facts(problem.plan),
-        "lower_bound_hours": _hours(bound),
+        "lower_bound_hours": _hours(problem.certificate.value),
         "target_hours": config.run.target_hours,
         "target_met": None if target is None else greedy <= target,
         "initialised_from": origin.policy,
-        "trained_on": trained_on(config, problem.plan, chosen.update, origin),
+        "trained_on": chosen.meta["trained_on"],
         "policy": {
-            "initial_hours": _hours(judgement.untrained.makespan),
+            "initial_hours": _hours(judgement.untrained.cost),
             "greedy_hours": _hours(greedy),
-            "best_of_hours": _hours(judgement.sampled.makespan),
+            "best_of_hours": _hours(judgement.sampled.cost),
             "samples": config.evaluation.samples,
             "chosen_update": chosen.update,
-            "last_greedy_hours": _hours(judgement.last.makespan),
+            "last_greedy_hours": _hours(judgement.last.cost),
         },
-        "plan": _plan(judgement.plan, bound),
-        "rules": {name: _hours(played.makespan) for name, played in judgement.rules.items()},
+        "plan": _plan(problem, judgement.plan),
+        "rules": {name: _hours(found.cost) for name, found in judgement.rules.items()},
         "baselines": {"linear_cem": _hours(judgement.tuned.makespan)},
-        "gap_percent": round(100 * (greedy / bound - 1), 3),
+        "gap_percent": round(100 * (greedy / problem.bound - 1), 3),
         "seconds_to_target": None if spent.seconds_to_target is None else round(spent.seconds_to_target, 1),
         "method_seconds": _method_seconds(judgement, spent),
         "training_seconds": round(spent.seconds, 1),
@@ -199,13 +199,13 @@ def verdict_lines(
     problem: TrainingProblem, config: Config, judgement: Judgement, report: Mapping[str, Any]
 ) -> Iterator[str]:
     """How the run ended: the best method, the policy and the target, and where the files are."""
-    unit, bound = problem.plan.shop.unit, problem.certificate.value
+    unit, bound = problem.plan.shop.unit, problem.bound
     yield plan_line(problem, judgement.plan)
-    greedy = int(judgement.greedy.makespan)
+    greedy = judgement.greedy.cost
     policy = (
         f"policy: greedy {span(greedy, unit)}, {gap_percent(greedy, bound):.2f} % over the bound of {span(bound, unit)}"
     )
-    target, reached = _target(config), report["seconds_to_target"]
+    target, reached = config.run.target, report["seconds_to_target"]
     if target is None:
         yield f"{policy}; no target"
     elif reached is None:
@@ -218,26 +218,24 @@ def verdict_lines(
 
 def plan_line(problem: TrainingProblem, plan: Plan) -> str:
     """Who made the plan, and how good it is, for people."""
-    bound, unit = problem.certificate.value, problem.plan.shop.unit
-    from_start = plan.source != plan.begun_source
-    begun = f", begun with {span(plan.begun.makespan, unit)} of {plan.begun_source}" if from_start else ""
-    over = f"{gap_percent(plan.schedule.makespan, bound):.2f} % over the bound"
-    judged = "proven optimal" if plan.schedule.makespan <= bound else over
-    return f"plan: {span(plan.schedule.makespan, unit)}, {judged}, by {plan.source}{begun}"
+    unit, made, begun = problem.plan.shop.unit, plan.made, plan.begun
+    from_start = f", begun with {span(begun.cost, unit)} of {begun.source}" if made.source != begun.source else ""
+    over = f"{gap_percent(made.cost, problem.bound):.2f} % over the bound"
+    judged = "proven optimal" if _optimal(problem, made) else over
+    return f"plan: {span(made.cost, unit)}, {judged}, by {made.source}{from_start}"
 
 
-def _plan(plan: Plan, bound: int) -> dict[str, Any]:
+def _plan(problem: TrainingProblem, plan: Plan) -> dict[str, Any]:
     return {
-        "hours": _hours(plan.schedule.makespan),
-        "source": plan.source,
-        "proven_optimal": plan.schedule.makespan <= bound,
-        "begun_with": {"hours": _hours(plan.begun.makespan), "source": plan.begun_source},
+        "hours": _hours(plan.made.cost),
+        "source": plan.made.source,
+        "proven_optimal": _optimal(problem, plan.made),
+        "begun_with": {"hours": _hours(plan.begun.cost), "source": plan.begun.source},
     }
 
 
-def _target(config: Config) -> int | None:
-    hours = config.run.target_hours
-    return None if hours is None else round(hours * TICKS_PER_HOUR)
+def _optimal(problem: TrainingProblem, made: Made) -> bool:
+    return made.cost <= problem.certificate.cost(problem.task.objective)
 
 
 def _hours(ticks: Any) -> float:

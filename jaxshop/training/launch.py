@@ -21,7 +21,7 @@ from jaxshop.parallel.cluster import check_agreement, find_cluster, from_leader,
 from jaxshop.parallel.devices import start_devices
 from jaxshop.parallel.mesh import cap_instructions, data_mesh, device_name, local, one_device_per_core, replicate
 from jaxshop.policies.selftest import trust_device
-from jaxshop.shop import Shop
+from jaxshop.shop import Shop, fingerprint
 from jaxshop.sources.report import load_and_report
 from jaxshop.sources.snapshot import require_real_data
 from jaxshop.support.files import write_atomic
@@ -88,10 +88,10 @@ def _run(
         if process:
             process.end()
         record = json.dumps(to_dict(config), indent=2) + "\n"
-        agreed = [record, problem.own, list(problem.shops.values())]
+        agreed = [record, fingerprint(shop), problem.certificate.value, list(problem.shops.values())]
         check_agreement(agreed, "config, shop and version of jaxshop")
         folder = Path(resume or from_leader(lambda: str(new_folder(config, shop))))
-    evaluator = Evaluator(problem, config.evaluation.batch)
+    evaluator = Evaluator(problem)
     first, origin = drawing.result(), Origin()
     if not resume:
         first, origin = originated(config, first)

@@ -82,9 +82,9 @@ def train(
                 callback.doing("evaluating")
                 score = _timed_score(evaluator, learner, done, clock)
                 numbers |= score.numbers()
-                if stop.meets_target(score.own_hours):
+                if stop.meets_target(score.own_cost):
                     clock.reach_target()
-                last = stop.after_evaluation(score.own_hours) or last
+                last = stop.after_evaluation(score.own_cost) or last
                 if done > stages[-1].begin or last:  # kept shops cannot tell who has practised on the shop itself
                     gap = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
                     deciding = gap + _handicap(stage)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import jax
@@ -16,10 +16,11 @@ from jaxshop.parallel.mesh import data_mesh
 from jaxshop.policies.registry import make_network
 from jaxshop.policies.types import Network
 from jaxshop.ppo.setup import Setup
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, split_lots
+from jaxshop.search.types import Task
+from jaxshop.shop import LotPlan, Shop, split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.support.settings import ConfigError
-from jaxshop.training.config import BankConfig, Config, PoolConfig
+from jaxshop.training.config import BankConfig, Config, PoolConfig, RunConfig
 from jaxshop.training.shops import (
     FULL,
     MIX,
@@ -58,11 +59,19 @@ class TrainingProblem:
     plan: LotPlan
     certificate: Certificate
     whole: Verdict | None  # on the target without lots, where there are both
-    own_env: JobShop
-    own: EnvParams  # one shop
     setups: Mapping[str, Setup]  # for each lesson, in order
     shops: Mapping[str, EnvParams]  # of the same lessons, [count, ...]
     selections: Mapping[str, Selection]
+
+    @cached_property
+    def task(self) -> Task:
+        """What is to be scheduled, for methods of search."""
+        return Task(self.plan, self.certificate)
+
+    @property
+    def bound(self) -> int:
+        """Ticks that gaps are shares of: the certified bound of the cost, or of the makespan where that is 0."""
+        return self.certificate.cost(self.task.objective) or self.certificate.value
 
     @property
     def network(self) -> Network:
@@ -105,24 +114,22 @@ def draft(shop: Shop, config: Config, workshop: Workshop = here) -> Draft:
     making = {name: workshop(make_shops, order) for name, order in orders.items()}
     keeping = {name: workshop(make_kept, order) for name, order in to_keep.items()}
 
-    certificate = _certified(plan, config.run.target_hours)
+    certificate = _certified(plan, config.run)
     if certificate.value == 0:
         raise ShopError(f"{shop.name}: no job takes any time, so there is nothing to train for")
-    whole = _without_lots(plan, config.run.target_hours)
-    own_env = JobShop(shape_of([plan], config.own.candidates))
-    packed = pack(plan, own_env.shape, certificate.value)
-    own = jax.device_put(packed)
-
+    whole = _without_lots(plan, config.run.target)
+    own_shape = shape_of([plan], config.own.candidates)
+    own = pack(plan, own_shape, certificate.value)
     outlines = {name: size() for name, size in sizes.items()}
     kept_shapes = {name: size().shape for name, size in kept_sizes.items()}
-    setups = _setups(config, {name: outline.shape for name, outline in outlines.items()} | {"own": own_env.shape})
+    setups = _setups(config, {name: outline.shape for name, outline in outlines.items()} | {"own": own_shape})
 
     def finish() -> TrainingProblem:
         shops = {name: jax.device_put(made()) for name, made in making.items()}
-        shops["own"] = jax.device_put(jax.tree.map(lambda x: x[None], packed))
+        shops["own"] = jax.device_put(jax.tree.map(lambda x: x[None], own))
         banks = {name: shops[name] for name in setups}
         selections = {name: Selection(JobShop(kept_shapes[name]), kept()) for name, kept in keeping.items()}
-        return TrainingProblem(plan, certificate, whole, own_env, own, setups, banks, selections)
+        return TrainingProblem(plan, certificate, whole, setups, banks, selections)
 
     return Draft(setups, outlines, finish)
 
@@ -159,19 +166,19 @@ def _setups(config: Config, shapes: Mapping[str, Shape]) -> dict[str, Setup]:
     return found
 
 
-def _certified(plan: LotPlan, target_hours: float | None) -> Certificate:
+def _certified(plan: LotPlan, run: RunConfig) -> Certificate:
     """Certify the bound; refuse a target that it excludes, naming what is in the way and the lot size that would do."""
-    if target_hours is None:
+    if run.target is None:
         return certify(plan)
-    answer = verdict(plan, round(target_hours * TICKS_PER_HOUR))
+    answer = verdict(plan, run.target)
     if answer.feasible is False:
         fit = answer.max_lot_hours_that_would_do
         hint = f" (run.max_lot_hours={fit:g})" if fit else ""
-        raise ShopError(f"{plan.shop.name}: target {target_hours:g} h cannot be reached: {answer.reason}{hint}")
+        raise ShopError(f"{plan.shop.name}: target {run.target_hours:g} h cannot be reached: {answer.reason}{hint}")
     return answer.certificate
 
 
-def _without_lots(plan: LotPlan, target_hours: float | None) -> Verdict | None:
-    if target_hours is None or plan.max_lot_hours is None:
+def _without_lots(plan: LotPlan, target: int | None) -> Verdict | None:
+    if target is None or plan.max_lot_hours is None:
         return None
-    return verdict(split_lots(plan.shop, None), round(target_hours * TICKS_PER_HOUR))
+    return verdict(split_lots(plan.shop, None), target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -26,30 +26,41 @@ def describe(config: Config, plan: LotPlan, origin: Origin) -> Callable[[int], d
         "provenance": asdict(plan.shop.provenance),
         **origin.described(),
     }
-    return lambda update: {**about, "update": update, "trained_on": trained_on(config, plan, update, origin)}
+    chosen = _chosen_on(config, plan)
+
+    def described(update: int) -> dict[str, Any]:
+        practised = _practised_on(config, plan, update, origin)
+        return {**about, "update": update, "trained_on": [*practised, *chosen]}
+
+    return described
 
 
 def trained_on(config: Config, plan: LotPlan, update: int, origin: Origin) -> list[Mapping[str, Any]]:
     """The shops that weights after `update` updates have seen, the last entry those that chose them."""
-    shop = {
-        **{"kind": "shop", "name": plan.shop.name, "fingerprint": fingerprint(plan.shop)},
-        "provenance": asdict(plan.shop.provenance),
-    }
-    seen: list[Mapping[str, Any]] = list(origin.trained_on)
+    return [*_practised_on(config, plan, update, origin), *_chosen_on(config, plan)]
+
+
+def _practised_on(config: Config, plan: LotPlan, update: int, origin: Origin) -> Iterator[Mapping[str, Any]]:
+    yield from origin.trained_on
     for stage, lessons in groupby(config.lessons(), key=lambda lesson: lesson.stage):
         updates = min(update, getattr(config, stage).updates)
         update -= updates
         for pool in (lesson.pool for lesson in lessons if updates):
-            if pool is None:
-                seen.append({**shop, "max_lot_hours": plan.max_lot_hours, "updates": updates})
-            else:
-                seen.append({**_about(pool, config.run.seed), "updates": updates})
+            about = _about_shop(plan) if pool is None else _about(pool, config.run.seed)
+            yield {**about, "updates": updates}
+
+
+def _chosen_on(config: Config, plan: LotPlan) -> list[Mapping[str, Any]]:
     choice = {"use": "choice of the checkpoint"}
     if config.evaluation.choose_by == "own":
-        seen.append({**shop, "max_lot_hours": plan.max_lot_hours, **choice})
-    else:
-        seen += [{**_about(order.pool, order.seed), **choice} for order in kept_orders(plan, config).values()]
-    return seen
+        return [{**_about_shop(plan), **choice}]
+    return [{**_about(order.pool, order.seed), **choice} for order in kept_orders(plan, config).values()]
+
+
+def _about_shop(plan: LotPlan) -> dict[str, Any]:
+    shop = plan.shop
+    about = {"kind": "shop", "name": shop.name, "fingerprint": fingerprint(shop)}
+    return {**about, "provenance": asdict(shop.provenance), "max_lot_hours": plan.max_lot_hours}
 
 
 def _about(pool: PoolConfig | BankConfig, seed: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class ShopOrder(NamedTuple):
     purpose: int
     seed: int
     candidates: int
-    work: int = 0  # pieces of search for the best known makespan of each
+    work: int = 0  # pieces of search for the best known cost of each
 
 
 class Outline(NamedTuple):
@@ -45,7 +45,7 @@ class Kept(NamedTuple):
     makes: tuple[str, ...]
     """What they are, each make as often as every other and together."""
     shops: EnvParams  # [count, ...]
-    best: np.ndarray  # int32 [count] best known makespan, or the certified bound where none was searched for
+    best: np.ndarray  # int32 [count] best known cost, or the certified bound where none was searched for
 
 
 def outline_shops(order: ShopOrder) -> Outline:
@@ -76,7 +76,7 @@ def _best_known(plan: LotPlan, order: ShopOrder) -> int:
     task = Task.of(plan)
     stop = Stop(work=order.work, target=task.certificate.cost(task.objective))
     *_, best = Improve().search(task, order.seed, stop)
-    return best.schedule.makespan
+    return best.cost
 
 
 @lru_cache(maxsize=8)

@@ -15,20 +15,20 @@ class StopRule:
     """At the last update, after `stop.max_seconds`, or once two evaluations in a row meet the target, as configured."""
 
     def __init__(self, config: Config) -> None:
-        self._stop, self._total, self._target = config.stop, config.updates, config.run.target_hours
+        self._stop, self._total, self._target = config.stop, config.updates, config.run.target
         self._met = 0
 
     def after_update(self, done: int, seconds: float) -> bool:
         """Whether that was the last update; `seconds` are those of this process."""
         return done >= self._total or (self._stop.max_seconds is not None and seconds >= self._stop.max_seconds)
 
-    def meets_target(self, hours: float) -> bool:
-        """Whether a makespan is good enough."""
-        return self._target is not None and hours <= self._target
+    def meets_target(self, cost: int) -> bool:
+        """Whether a cost, in ticks, is good enough."""
+        return self._target is not None and cost <= self._target
 
-    def after_evaluation(self, hours: float) -> bool:
+    def after_evaluation(self, cost: int) -> bool:
         """Whether the target is met for good, if the run is to end with it; to be asked at every evaluation."""
-        self._met = self._met + 1 if self.meets_target(hours) else 0
+        self._met = self._met + 1 if self.meets_target(cost) else 0
         return self._stop.when == "target" and self._met >= 2
 
 

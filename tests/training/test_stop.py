@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.training.config import load_config
 from jaxshop.training.progress import Clock, Spent, spent_before
 from jaxshop.training.stop import StopRule
@@ -17,7 +18,7 @@ def test_a_run_ends_with_its_budget():
     """Shows that the last update ends it, and that a target met does not."""
     stop = rule()
     assert [stop.after_update(done, 1e9) for done in (1, 3, 4)] == [False, False, True]
-    assert [stop.after_evaluation(9.0) for _ in range(3)] == [False] * 3
+    assert [stop.after_evaluation(9 * TICKS_PER_HOUR) for _ in range(3)] == [False] * 3
 
 
 def test_a_run_ends_with_its_seconds():
@@ -29,7 +30,7 @@ def test_a_run_ends_with_its_seconds():
 def test_a_target_must_be_met_twice_in_a_row():
     """Shows that one lucky evaluation is not enough."""
     stop = rule("stop.when=target")
-    assert [stop.after_evaluation(hours) for hours in (10.0, 10.1, 9.0, 10.0)] == [False, False, False, True]
+    assert [stop.after_evaluation(ticks) for ticks in (36000, 36001, 32400, 36000)] == [False, False, False, True]
 
 
 def test_what_a_run_spent_adds_up():

@@ -18,11 +18,12 @@ from jaxshop.policies.checkpoint import Store, load_policy
 from jaxshop.ppo.losses import LossMetrics
 from jaxshop.ppo.update import Learner, UpdateMetrics
 from jaxshop.schedule import read as read_schedule
-from jaxshop.search.compiled import Dispatch
+from jaxshop.search.tune import Tuned
+from jaxshop.search.types import Incumbent
 from jaxshop.shop import fingerprint
 from jaxshop.sources.mariadb.writer import init, load
 from jaxshop.support.errors import ShopError
-from jaxshop.training.evaluate import Evaluator, Score
+from jaxshop.training.evaluate import Evaluator, Ruled, Score
 from tests.cli.test_cli import assert_refused
 from tests.shops import tiny_shop
 from tests.trained import Result, run, run_train, write_tiny
@@ -118,11 +119,19 @@ class OwnAlone(Evaluator):
 
     def score(self, weights: object, whose: str) -> Score:
         """As if there were no other shops."""
-        return Score(self.greedy(weights, whose), 0.0, {"own": 0.0})
+        return Score(self.greedy(weights, whose).cost, 0.0, {"own": 0.0})
 
-    def best_of(self, weights: object, samples: int, seed: int, whose: str) -> Dispatch:
+    def best_of(self, weights: object, samples: int, seed: int, whose: str) -> Incumbent:
         """As if all samples were alike."""
         return self.greedy(weights, whose)
+
+    def rules(self, seeds: int) -> dict[str, Ruled]:
+        """As if none were any good."""
+        return {}
+
+    def tuned(self, seed: int, seconds: float, watch: Callable[[float], None]) -> Tuned:
+        """As if it were optimal."""
+        return Tuned(np.zeros(0), 1, 0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +148,6 @@ def trained(module_site, tmp_path_factory) -> Result:
         patch.setattr("jaxshop.training.stages.jitted_update", idle_updates)
         patch.setattr("jaxshop.training.launch.traced_update", lambda *_: SimpleNamespace(compile=idle_updates))
         patch.setattr("jaxshop.training.launch.Evaluator", OwnAlone)
-        patch.setattr("jaxshop.training.finish.rule_makespans", lambda *_: {"MWKR": 1})
-        patch.setattr("jaxshop.training.finish.tune_linear", lambda *_: SimpleNamespace(makespan=1, seconds=0))
         return run_train("--config", write_tiny(tmp_path_factory.mktemp("real")), *real, "--json")
 
 
