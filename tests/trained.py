@@ -26,6 +26,7 @@ width = 16
 [ppo]
 epochs = 4
 minibatches = 4
+microbatch = "none"
 [pool]
 count = 16
 machines = 6
@@ -43,14 +44,14 @@ candidates = 12
 every = 2
 selection_shops = 24
 samples = 4
-batch = 2
 rule_seeds = 1
 baseline_seconds = 0.01
 plan_work = 10
 [logging]
 checkpoint_every = 5
 """
-"""Learns in a second, once compiled; `every` and `checkpoint_every` have no common divisor on purpose."""
+"""Learns in a second, once compiled; `every` and `checkpoint_every` have no common divisor on purpose. Parts of
+minibatches, each width of which is compiled, are for test_microbatches and the smoke run."""
 
 UPDATES = 12
 

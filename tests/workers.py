@@ -26,16 +26,20 @@ PR_SET_CHILD_SUBREAPER = 36
 LONGEST = ("training", "parallel", "profiling", "ppo", "env", "cli", "search", "serving", "policies")
 """Rooms whose tests take longest, in the order in which they are begun: a late one is done by one worker alone."""
 
-FINISHED = ("tests/training/", "tests/policies/test_checkpoint.py")
-"""Where tests look at the one finished training run, which every worker that gets one of them has to do."""
+TOGETHER = {
+    "finished": ("tests/training/", "tests/policies/test_checkpoint.py"),
+    "update": ("tests/profiling/",),
+}
+"""Where tests look at one thing that takes its time: the finished training run, which every worker that gets one of
+them has to do, and the update that is measured."""
 
 
 class Scheduling(LoadFileScheduling):
-    """The tests of a file go to one worker, so that they share what is compiled; so do those of `FINISHED`."""
+    """The tests of a file go to one worker, so that they share what is compiled; so do those of `TOGETHER`."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "finished" if file.startswith(FINISHED) else file
+        return next((name for name, files in TOGETHER.items() if file.startswith(files)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:

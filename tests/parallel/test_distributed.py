@@ -150,7 +150,7 @@ def test_train_runs_on_every_core(tmp_path):
         "import sys, jax, jaxshop.parallel.mesh as d, jaxshop.training.launch as launch, rich.console\n"
         "from jaxshop.training.start import resolve\n"
         "d.usable_cores = lambda: 4\n"
-        "launch.load_and_report = lambda *given: sys.exit(print(jax.device_count()))\n"
+        "launch.load_and_report = lambda *given, **named: sys.exit(print(jax.device_count()))\n"
         "launch.launch(resolve({!r}, None, []), None, rich.console.Console())"
     )
     environ = {k: v for k, v in os.environ.items() if k not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
@@ -180,7 +180,7 @@ jobs = 6
 updates = 1000000
 shops = 2
 samples = 8
-candidates = 4
+candidates = 2
 [own]
 updates = 0
 [evaluation]

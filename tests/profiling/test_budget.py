@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import chex
@@ -63,13 +63,18 @@ def environments_at_the_end():
     return env, environments_last(params)
 
 
+@cache
 def small_update(microbatch: int | None = 16):
-    """A PPO update on two small shops as training does it: the function, its arguments, and its steps."""
+    """A PPO update on two small shops as training does it: the function, its arguments, and its steps.
+
+    Whatever else measures an update in tests has these sizes, too, so that XLA compiles it once.
+    """
     config = Config(ppo=PPOConfig(minibatches=2, microbatch=microbatch), pool=PoolConfig(machines=4, jobs=6))
     stage = StageConfig(updates=1, shops=2, samples=4, candidates=8)
     env, bank = training_bank(config.pool, stage)
     setup = Setup(env, make_network(NetworkConfig(width=16)), config.ppo, stage)
-    learner = begin(setup.network.initialise(jax.random.key(0)), setup.optimiser, jax.random.key(2))
+    draw = jax.jit(lambda key: begin(setup.network.initialise(key), setup.optimiser, key))
+    learner = draw(jax.random.key(2))
     return partial(update, setup), (learner, bank), stage.shops * stage.samples * env.shape.operations
 
 

@@ -35,7 +35,7 @@ def test_every_row_that_plays_has_its_figures(gpu):
     (stored,) = gpu.memory(gpu.SMALL)
     assert 0 < stored["computed_bytes"] < 10 * stored["planned_bytes"]
     (updated,) = gpu.update_general(gpu.SMALL)
-    assert updated["environments"] == 4
+    assert updated["environments"] == 8
     assert updated["network_ratio"] > 0
 
 
@@ -46,7 +46,7 @@ def test_training_row_tells_target_and_gaps(gpu, capsys):
     found = json.loads(capsys.readouterr().out)
     assert "error" not in found, found
     assert found["updates"] == 2
-    assert found["greedy_percent"] >= found["best_of_percent"] - 1e-9 or found["best_of_hours"] > 0
+    assert found["greedy_percent"] >= found["best_of_percent"]
     assert found["seconds_to_first_update"] > 0
 
 

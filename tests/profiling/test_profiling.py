@@ -178,9 +178,9 @@ def test_bad_options_are_one_line(options, capsys):
 def test_profile_json(tmp_path, capsys):
     """Shows the three phases of a small shop as one JSON line, with consistent rates, and a trace with their names."""
     config = tmp_path / "tiny.toml"
-    config.write_text(
-        "[pool]\nmachines = 3\njobs = 5\n[network]\nwidth = 8\n"
-        "[general]\nupdates = 1\nshops = 2\nsamples = 2\ncandidates = 4\n[ppo]\nminibatches = 2\n"
+    config.write_text(  # an update as in test_budget
+        "[pool]\nmachines = 4\njobs = 6\n[network]\nwidth = 16\n"
+        "[general]\nupdates = 1\nshops = 2\nsamples = 4\ncandidates = 8\n[ppo]\nminibatches = 2\nmicrobatch = 16\n"
     )
     options = ["--no-sweep", "--json", "--environments", "4", "--config", str(config)]
     shop = tmp_path / "ft06.txt"

@@ -76,7 +76,10 @@ def test_weights_say_what_they_have_seen(mixed: Path):
 def test_a_run_can_start_from_another_policy(mixed: Path, tmp_path):
     """Shows that the weights are the other policy's, that the report says so, and lists what both have seen."""
     config = write_tiny(tmp_path)
-    given = ["general.updates=0", "own.updates=1", f"run.start_from={mixed}"]
+    full = ("updates=1", "shops=2", "samples=2", "candidates=8")
+    pool = ("count=2", "machines=4", "jobs=6")
+    given = ["general.updates=0", *(f"full.{x}" for x in full), *(f"full_pool.{x}" for x in pool)]
+    given.append(f"run.start_from={mixed}")
     policy = load_policy(mixed)
     learner, origin = originated(load_config(config, given), untrained(load_config(config, given)))
     assert origin.policy == f"{mixed} {policy.id[:12]}"
@@ -84,7 +87,8 @@ def test_a_run_can_start_from_another_policy(mixed: Path, tmp_path):
     result = run_train("--json", "--config", config, *given)
     assert result.json["initialised_from"] == origin.policy
     assert "policy, as it began, greedy" in result.err
-    assert [part["kind"] for part in result.json["trained_on"]] == ["distribution"] * 4 + ["shop", "generated"]
+    kinds = [*["distribution"] * 4, "generated", "shop", "generated"]
+    assert [part["kind"] for part in result.json["trained_on"]] == kinds
 
 
 def test_another_network_is_no_start(tmp_path):
@@ -139,11 +143,12 @@ def test_a_stage_has_the_banks_that_have_a_weight():
 
 def test_a_bank_without_weight_changes_nothing():
     """Shows that weights are shares of the gradient: beside a bank of weight 0, a bank teaches what it does alone."""
-    config = load_config(None, [*SMALL, "network.width=8", "ppo.minibatches=2", "ppo.epochs=1"])
+    quick = ("network.width=8", "network.depth=1", "ppo.minibatches=2", "ppo.epochs=1", "ppo.microbatch=none")
+    config = load_config(None, [*SMALL, *quick])
     order = ShopOrder(config.mix.jobs, MIX, 0, 8)
     shops, network = make_shops(order), make_network(config.network)
     setup = Setup(JobShop(outline_shops(order).shape), network, config.ppo, StageConfig(1, 2, 2, 8))
-    learner = begin(network.initialise(jax.random.key(0)), setup.optimiser, jax.random.key(1))
+    learner = jax.jit(lambda key: begin(network.initialise(key), setup.optimiser, key))(jax.random.key(1))
     alone, (metrics,) = jax.jit(partial(update_together, (setup,)))(learner, (shops,))
     beside = (setup, replace(setup, weight=0.0))
     together, (same, other) = jax.jit(partial(update_together, beside))(learner, (shops, shops))

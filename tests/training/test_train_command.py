@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from jaxshop.schedule import read
-from jaxshop.search.compiled import greedy_dispatch
+from jaxshop.search.compiled import CompiledRollouts
 from jaxshop.training.config import load_config
 from jaxshop.training.launch import introduction
 from jaxshop.training.problem import prepare
@@ -120,21 +121,15 @@ def test_without_work_the_plan_is_what_search_would_begin_with(finished: Finishe
     assert f"by {begun['source']}\n" in result.err
 
 
-def test_the_checkpoint_of_a_run_schedules(finished: Finished, tmp_path):
-    """Shows that solve with the run's folder gives the makespan that the run reported for its greedy policy."""
-    found = run(
-        "solve",
-        finished.shop,
-        "--checkpoint",
-        finished.folder,
-        "--out",
-        tmp_path / "s.json",
-        "--json",
-        "--method",
-        "greedy",
-    )
-    assert found.json["source"] == "policy:greedy"
-    assert found.json["makespan_hours"] == pytest.approx(finished.report["policy"]["greedy_hours"], abs=1e-5)
+def test_the_checkpoint_of_a_run_is_as_good_as_the_run_says(finished: Finished):
+    """Shows that evaluate, with the run's folder and seed, gives the report's hours of greedy, best-of and rules."""
+    found = run("evaluate", finished.shop, "--checkpoint", finished.folder, "--samples", 4, "--rules", "--json")
+    hours = {name: entry["makespan"] for name, entry in found.json[0]["results"].items()}
+    policy, rules = finished.report["policy"], finished.report["rules"]
+    assert hours["policy:greedy"] == pytest.approx(policy["greedy_hours"], abs=1e-5)
+    assert hours["policy:best-of-4"] == pytest.approx(policy["best_of_hours"], abs=1e-5)
+    for name in rules.keys() - {"random", "random/active"}:  # of which the run plays fewer
+        assert hours[name] == pytest.approx(rules[name], abs=1e-5)
 
 
 def test_a_missed_target_is_exit_code_3(finished: Finished, copied):
@@ -152,26 +147,13 @@ def test_a_missed_target_is_exit_code_3(finished: Finished, copied):
     assert result.json["training_seconds"] == pytest.approx(finished.report["training_seconds"], abs=1)
 
 
-def test_a_resumed_runs_seconds_go_on(finished: Finished, copied):
-    """Shows that the tuned baseline gets the seconds of all processes, and that the metrics go on counting them."""
-    metrics = copied / "metrics.jsonl"
-    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
-    hours = max(line.get("own_hours", 0.0) for line in lines)
-    result = run_train("--resume", copied, f"run.target_hours={hours}", f"own.updates={UPDATES}", "--json")
-    after = [json.loads(line)["seconds"] for line in metrics.read_text().splitlines()]
-    assert after == sorted(after)
-    assert len(after) > len(lines)
-    assert result.json["training_seconds"] == pytest.approx(after[-1], abs=5)
-    first = next(line["seconds"] for line in lines if "own_hours" in line)
-    assert result.json["seconds_to_target"] == pytest.approx(first, abs=0.1)
-
-
-def test_compile_time_and_rate_are_of_the_whole_run(finished: Finished, copied):
-    """Shows that a resume with nothing left to train reports the compilation and the rate of the process before it."""
+def test_times_and_rates_are_of_the_whole_run(finished: Finished, copied):
+    """Shows that a resume with nothing left to train reports compilation, rate and target of the process before it."""
     result = run_train("--resume", copied, "--json")
     assert finished.report["compile_seconds"] > 0
     assert result.json["compile_seconds"] == finished.report["compile_seconds"]
     assert result.json["env_steps_per_second"] == pytest.approx(finished.report["env_steps_per_second"], rel=0.01)
+    assert result.json["seconds_to_target"] == finished.report["seconds_to_target"]
 
 
 def test_the_report_tells_the_chosen_update_from_the_last(finished: Finished):
@@ -186,16 +168,18 @@ def test_the_report_tells_the_chosen_update_from_the_last(finished: Finished):
 def test_the_first_invalid_schedule_ends_the_run(finished: Finished, tmp_path, monkeypatch):
     """Shows exit code 1 and one line that names the update, at the first evaluation and not after the last."""
 
-    def overlapping(*given):
-        played = greedy_dispatch(*given)
-        return played._replace(start=played.start - played.start)
+    greedy = CompiledRollouts.greedy
 
-    monkeypatch.setattr("jaxshop.training.evaluate.greedy_dispatch", overlapping)
+    def overlapping(rollouts):
+        schedule = greedy(rollouts)
+        return replace(schedule, rows=tuple(row._replace(start=0) for row in schedule.rows))
+
+    monkeypatch.setattr(CompiledRollouts, "greedy", overlapping)
     result = run_train("--config", finished.config_path, f"run.runs_dir={tmp_path}", "--json")
     assert result.code == 1
     assert result.out == ""
     last = result.err.splitlines()[-1]
-    assert last.startswith("error: update 2: the greedy schedule is invalid: ")
+    assert last.startswith("error: update 2: the schedule of policy:greedy is invalid: ")
     (folder,) = tmp_path.iterdir()
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
     assert not (folder / "report.json").exists()
@@ -214,11 +198,14 @@ def wait_for_update(runs: Path, process: subprocess.Popen, log: Path) -> None:
     while not any(path.stat().st_size for path in runs.glob("*/metrics.jsonl")):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def test_a_process_that_is_told_to_stop_saves_and_can_be_resumed(finished: Finished, tmp_path):
-    """Shows SIGTERM to a real process: exit code 143, how to resume, and a resume that ends as if nothing was."""
+    """Shows SIGTERM to a real process: exit code 143, how to resume, and a resume that ends as if nothing was.
+
+    Its metrics go on counting seconds, and the report has those of both processes.
+    """
     runs, log = tmp_path / "runs", tmp_path / "log"
     process = start("--config", finished.config_path, f"run.runs_dir={runs}", log=log)
     try:
@@ -240,6 +227,12 @@ def test_a_process_that_is_told_to_stop_saves_and_can_be_resumed(finished: Finis
     same = finished.report.keys() - CLOCK
     assert {k: result.json[k] for k in same} == {k: finished.report[k] for k in same}
     assert numbers(folder) == numbers(finished.folder)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    seconds = [line["seconds"] for line in lines]
+    assert seconds == sorted(seconds)
+    assert result.json["training_seconds"] == pytest.approx(seconds[-1], abs=0.1)
+    met = (line["seconds"] for line in lines if line.get("own_hours", math.inf) <= finished.report["target_hours"])
+    assert result.json["seconds_to_target"] == pytest.approx(next(met), abs=0.1)
 
 
 def numbers(folder: Path) -> list[dict]:
