@@ -115,7 +115,7 @@ def test_a_horizon_past_the_limit_is_refused(good, tmp_path):
     [
         ("missing.json", "no such file"),
         ("reference:12", "reference:1 to reference:9"),
-        ("shop.xlsx", "unknown ending"),
+        ("shop.xlsx", "is a table; `jaxshop import` makes a shop file"),
         (".", "unknown ending"),
     ],
 )
