@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 COLUMNS = {
-    "makespan_hours": "makespan, h",
-    "tardiness_hours": "late, h",
+    "makespan_hours": "makespan h",
+    "tardiness_hours": "late h",
     "late_jobs": "late jobs",
     "moved": "moves",
-    "machine_changed": "machines",
-    "moved_hours": "moved, h",
+    "machine_changed": "other machine",
+    "moved_hours": "moved h",
     "mean_seconds": "s",
 }
 """Figures of a week that are compared: weighted tardiness, moves of operations, those to another machine, the hours by
@@ -35,7 +36,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 def simulation_table(title: str, figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
     """A row a policy, and where weeks differ the least and the most of them below."""
-    table = Table(title=title)
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)  # narrow enough for a terminal of 80 columns
     table.add_column("policy", no_wrap=True)
     for heading in COLUMNS.values():
         table.add_column(heading, justify="right")
