@@ -121,10 +121,11 @@ def test_the_search_is_no_worse_than_any_rule_and_repeatable(real: Process) -> N
     assert b'"source":"search:improve"' in first
 
 
-def test_a_shop_beyond_the_ladder_is_refused_with_the_limit(real: Process) -> None:
-    """422, and nothing is compiled for it."""
-    refused = real.client.post("/v1/schedules", json=shop_body(jobs=33))
+def test_a_shop_beyond_the_ladder_is_refused_to_the_policy_with_the_limit(real: Process) -> None:
+    """422 where the policy is to play, and nothing is compiled for it; searches need no size."""
+    refused = real.client.post("/v1/schedules?samples=1", json=shop_body(jobs=33))
     assert (refused.status_code, "32 lots" in refused.json()["detail"]) == (422, True)
+    assert real.client.post("/v1/schedules?work=1", json=shop_body(jobs=33)).json()["verification"]["valid"]
 
 
 def test_weights_are_swapped_and_bad_ones_refused(real: Process, checkpoint: Path) -> None:
