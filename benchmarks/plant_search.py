@@ -1,6 +1,10 @@
-"""Search under the plant's own rules: how often it reaches the proven optimum of small shops, and what it misses.
+"""Search under the plant's own rules: small shops against their optimum, the reference against rules and bound.
 
 uv run --extra solver benchmarks/plant_search.py [SHOPS] [OPERATIONS]
+uv run benchmarks/plant_search.py reference [SECONDS]
+
+The reference with shifts and families, and with due dates besides, in lots of 60 h, seeds 0 to 2, two seats. Seconds
+are half of the processor time of both, as on two idle cores, whatever else the machine does.
 
 Random shops of `tests/plant.py`, of all rules. The optimum is CP-SAT's, its schedule verified; it may put other work
 before fixed work, where the search keeps fixed work first, so the least cost under that convention, by enumeration
@@ -14,12 +18,14 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from jaxshop import load_shop
 from jaxshop.schedule import verify
+from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search.cpsat import CpSat
 from jaxshop.search.plant import kernels
 from jaxshop.search.plant.method import Sequences
 from jaxshop.search.types import Stop, Task
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, rules_of
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, rules_of, split_lots
 from tests.oracles.plant import optimum
 from tests.plant import plant_plan
 
@@ -59,8 +65,31 @@ def plan_of(seed: int, most: int) -> LotPlan | None:
     return plan if sum(len(lot.operations) for lot in plan.lots) <= most else None
 
 
+def reference(seconds: float) -> None:
+    """Print a line a search."""
+    kernels.wait(None)
+    for spec in ("plant:reference:0", "plant-due:reference:0"):
+        plan = split_lots(load_shop(spec), 60.0)
+        task = Task.of(plan)
+        ruled = dispatch_by_rule(plan, RULES["MWKR"], False)
+        due = {job.id: job.due for job in plan.shop.jobs if job.due is not None}
+        late = sum(end > due[job] for job, end in ruled.job_ends.items() if job in due)
+        bound = task.certificate.cost(task.objective) / TICKS_PER_HOUR
+        print(f"{spec}: bound {bound:.2f} h; MWKR {task.cost(ruled) / TICKS_PER_HOUR:.2f} h, {late} of {len(due)} late")
+        for seed in range(3):
+            stop = Stop(seconds, clock=lambda: time.process_time() / 2)
+            found = list(Sequences(threads=2).search(task, seed, stop))
+            best, rule = found[-1], [each for each in found if each.source.startswith("rule:")][-1]
+            costs = best.cost / TICKS_PER_HOUR, rule.cost / TICKS_PER_HOUR
+            print(f"  seed {seed}, {stop.elapsed:.2f} s, {stop.done} pieces:", end=" ")
+            print(f"{costs[0]:.2f} h; best rule {rule.source} {costs[1]:.2f} h", flush=True)
+
+
 def main() -> None:
     """Print a line a shop that is missed, then the shares."""
+    if sys.argv[1:2] == ["reference"]:
+        reference(float((sys.argv[2:] or ["10"])[0]))
+        return
     shops, most = (int(given) for given in (sys.argv[1:] + ["150", "8"][len(sys.argv) - 1 :]))
     kernels.wait(None)
     seen: list[Compared] = []
