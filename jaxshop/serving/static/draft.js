@@ -6,21 +6,17 @@
  * (jobs), both in hours. A history is never changed; every method gives another one.
  */
 class History {
-  constructor(states, at = 0, accepted = 0) {
-    Object.assign(this, { states, at, accepted });
+  constructor(states, at = 0, settled = states[0]) {
+    Object.assign(this, { states, at, settled });
   }
 
   get state() {
     return this.states[this.at];
   }
 
-  get settled() {
-    return this.states[this.accepted];
-  }
-
-  /** Whether anything waits to be accepted. */
+  /** Whether what is seen waits to be accepted. */
   get open() {
-    return this.at !== this.accepted;
+    return this.state !== this.settled;
   }
 
   get canUndo() {
@@ -31,29 +27,33 @@ class History {
     return this.at < this.states.length - 1;
   }
 
-  /** One change further; what was undone before it is forgotten. */
+  /** One change further; what was undone before it is forgotten, but for what was accepted last. */
   with(label, changes) {
-    const states = [...this.states.slice(0, this.at + 1), { ...this.state, ...changes, label }];
-    return new History(states, states.length - 1, Math.min(this.accepted, this.at));
+    return this.#further({ ...this.state, ...changes, label });
+  }
+
+  #further(state) {
+    return new History([...this.states.slice(0, this.at + 1), state], this.at + 1, this.settled);
   }
 
   undo() {
-    return new History(this.states, Math.max(0, this.at - 1), this.accepted);
+    return new History(this.states, Math.max(0, this.at - 1), this.settled);
   }
 
   redo() {
-    return new History(this.states, Math.min(this.states.length - 1, this.at + 1), this.accepted);
+    return new History(this.states, Math.min(this.states.length - 1, this.at + 1), this.settled);
   }
 
   /** Back to what was accepted last. */
   discarded() {
-    return new History(this.states, this.accepted, this.accepted);
+    const at = this.states.indexOf(this.settled);
+    return at < 0 ? this.#further(this.settled) : new History(this.states, at, this.settled);
   }
 
   /** What is seen holds from now on; `changes` are what the server said of it. */
   settledHere(changes = {}) {
-    const states = this.states.map((state, i) => (i === this.at ? { ...state, ...changes } : state));
-    return new History(states, this.at, this.at);
+    const settled = { ...this.state, ...changes };
+    return new History(this.states.map((state, i) => (i === this.at ? settled : state)), this.at, settled);
   }
 }
 
