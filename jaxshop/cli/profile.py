@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
 from typing import Any
+
+TRACED_STEPS = 64
+"""Of a rollout under --trace: every step looks the same, and what a viewer can open is soon full."""
 
 
 def add_profile(commands: Any) -> argparse.ArgumentParser:
@@ -24,7 +26,7 @@ def add_profile(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--no-sweep", dest="sweep", action="store_false", help="leave out environments x shop sizes")
     parser.add_argument("--plot", metavar="FILE", help="draw the sweep as PNG")
     parser.add_argument("--versus", choices=("jumanji", "numba"), help="only compare, on equal work, in this process")
-    parser.add_argument("--trace", metavar="DIR", help="write a profiler trace of each phase, run once")
+    parser.add_argument("--trace", metavar="DIR", help="write a profiler trace of each phase, run once, short")
     parser.add_argument("--history", metavar="FILE", help="add this profile to a file, as a line of JSON")
     parser.add_argument("--against", metavar="FILE", help="compare with the last line of such a file for this shop")
     parser.add_argument("--json", action="store_true", help="one JSON object on one line of stdout, all else on stderr")
@@ -40,7 +42,7 @@ def run_profile(args: argparse.Namespace) -> int:
     from jaxshop.parallel.mesh import cap_instructions, device_name, one_device_per_core
     from jaxshop.profiling import measure_roofline
     from jaxshop.profiling.history import add_line, earlier_line, line_of
-    from jaxshop.profiling.phases import UPDATES, measure_phases
+    from jaxshop.profiling.phases import measure_phases
     from jaxshop.profiling.report import (
         WIDTH,
         against_table,
@@ -86,7 +88,7 @@ def run_profile(args: argparse.Namespace) -> int:
     else:
         plan = split_lots(load_and_report(args.shop, out=out), args.max_lot_hours)
         env, params = make(plan, config.own.candidates)
-        steps = min(args.steps, env.shape.operations)
+        steps = min(args.steps, env.shape.operations, TRACED_STEPS if args.trace else args.steps)
         report["shop"] = {"name": plan.shop.name, "lots": env.shape.lots, "operations": env.shape.operations}
         if args.versus == "numba":
             work = f"{plan.shop.name}, {len(plan.lots)} lots"
@@ -97,10 +99,8 @@ def run_profile(args: argparse.Namespace) -> int:
             earlier = earlier_line(args.against, report) if args.against else None
             with step("measuring the device's limits"):
                 roofline = measure_roofline()
-            rounds = 1 if args.trace else UPDATES  # a trace of more is too large to be looked at
-            with _tracing(args.trace):
-                measured = measure_phases(env, params, config, roofline, args.environments, steps, rounds, step)
-                phases = list(measured)
+            measured = measure_phases(env, params, config, roofline, args.environments, steps, args.trace, step)
+            phases = list(measured)
             report |= {"roofline": roofline._asdict(), "phases": phases}
             console.print(limits_line(roofline), highlight=False)
             console.print(phase_table(phases))
@@ -122,14 +122,3 @@ def run_profile(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report))
     return 0
-
-
-def _tracing(folder: str | None) -> contextlib.AbstractContextManager[None]:
-    """A profiler trace without Python's own calls: they made it 9 times as large, and pushed the phases out of it."""
-    if folder is None:
-        return contextlib.nullcontext()
-    import jax
-
-    options = jax.profiler.ProfileOptions()
-    options.python_tracer_level = 0
-    return jax.profiler.trace(folder, profiler_options=options)

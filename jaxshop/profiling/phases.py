@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -42,36 +44,35 @@ def measure_phases(
     roofline: Roofline,
     count: int,
     steps: int,
-    rounds: int = UPDATES,
+    trace: str | None = None,
     begin_phase: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> Iterator[Phase]:
     """Environment alone and with the network on the given shop, then a PPO update on the training distribution.
 
     Args:
-        rounds: runs of the update; fewer rollouts where these are few.
+        trace: a folder for a trace of each phase, which is then run once.
         begin_phase: is told the name of each phase while that is measured.
     """
     network = make_network(config.network)
     weights = network.initialise(jax.random.key(0))
     key, each = jax.random.key(1), count // sharing(count)
     alone, acting = random_rollout(env, each, steps), policy_rollout(env, network, each, steps)
-    repeats = min(3, rounds)
     for name, run, given in (
         ("environment", alone, (key, params)),
         ("environment + network", acting, (key, params, weights)),
     ):
         with begin_phase(name):
-            yield _rollout_phase(name, run, given, roofline, count, steps, repeats)
+            yield _rollout_phase(name, run, given, roofline, count, steps, trace)
     with begin_phase("PPO update"):
-        yield update_phase(config, config.lessons()[0], network, weights, roofline, rounds)
+        yield update_phase(config, config.lessons()[0], network, weights, roofline, trace)
 
 
 def _rollout_phase(
-    name: str, run: Any, arguments: tuple, roofline: Roofline, count: int, steps: int, repeats: int
+    name: str, run: Any, arguments: tuple, roofline: Roofline, count: int, steps: int, trace: str | None
 ) -> Phase:
     """`run` has a device's share of `count` environments."""
     devices = sharing(count)
-    measured = measure(on_devices(run, devices), *copies(arguments, devices), repeats=repeats, name=name)
+    measured = measure(on_devices(run, devices), *copies(arguments, devices), name=name, trace=_inside(trace, name))
     assert measured is not None
     measured = _of_all(measured, devices)
     cost = cost_of(run, *arguments).times(devices)
@@ -88,7 +89,19 @@ class Timed(NamedTuple):
     bank: EnvParams
 
 
-def timed_update(config: Config, lesson: Lesson, network: Network, weights: Any, rounds: int = UPDATES) -> Timed:
+def _inside(trace: str | None, name: str) -> str | None:
+    """The folder for a phase's trace: apart, as a viewer opens one at a time."""
+    return None if trace is None else str(Path(trace) / re.sub(r"\W+", "-", name))
+
+
+def timed_update(
+    config: Config,
+    lesson: Lesson,
+    network: Network,
+    weights: Any,
+    rounds: int = UPDATES,
+    trace: str | None = None,
+) -> Timed:
     """Time an update of a lesson, on shops as it draws them, and the network's passes, `rounds` times each."""
     stage = lesson.settings
     env, shops = training_bank(lesson.pool or config.pool, stage)
@@ -97,7 +110,9 @@ def timed_update(config: Config, lesson: Lesson, network: Network, weights: Any,
     spread, first = replace(setup, mesh=mesh), begin(weights, setup.optimiser, jax.random.key(2))
     learner, bank = replicate(first, mesh), replicate(shops, mesh)
     step = partial(update, spread)
-    measured = measure(step, learner, bank, repeats=1, name="PPO update", compiler_options=options)
+    name, passing = "PPO update", "network's own passes"
+    into: dict[str, Any] = {"repeats": 1, "compiler_options": options}
+    measured = measure(step, learner, bank, name=name, trace=_inside(trace, name), **into)
     weights = learner.weights
     played = jax.jit(lambda key: collect(spread, weights, bank, key))(learner.key)[0]
     everywhere, theirs, parts = PartitionSpec(), PartitionSpec(None, None, AXIS), PartitionSpec(None, AXIS)
@@ -110,7 +125,7 @@ def timed_update(config: Config, lesson: Lesson, network: Network, weights: Any,
         out_specs=(PartitionSpec(AXIS), theirs),
     )
     seen = played.seen
-    passes = measure(alone, weights, seen, epoch, repeats=1, name="network's own passes", compiler_options=options)
+    passes = measure(alone, weights, seen, epoch, name=passing, trace=_inside(trace, passing), **into)
     assert measured is not None
     assert passes is not None
     turns = race([(measured.program, (learner, bank)), (passes.program, (weights, seen, epoch))], rounds)
@@ -120,10 +135,10 @@ def timed_update(config: Config, lesson: Lesson, network: Network, weights: Any,
 
 
 def update_phase(
-    config: Config, lesson: Lesson, network: Network, weights: Any, roofline: Roofline, rounds: int = UPDATES
+    config: Config, lesson: Lesson, network: Network, weights: Any, roofline: Roofline, trace: str | None = None
 ) -> Phase:
     """A whole update, and `network_ratio`: its wall time over that of the network's own passes on the same arrays."""
-    timed = timed_update(config, lesson, network, weights, rounds)
+    timed = timed_update(config, lesson, network, weights, 1 if trace else UPDATES, trace)
     count, measured = lesson.settings.shops * lesson.settings.samples, timed.measured
     # Of the work, which is the same on any number of devices.
     cost = cost_of(partial(update, timed.setup), timed.learner, timed.bank)
