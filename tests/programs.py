@@ -15,6 +15,7 @@ from jaxshop.env.features import FEATURES
 from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.policies.rules import RULES
 from jaxshop.search.compiled import best_sample, greedy_dispatch, rule_dispatches, tuning_generation
+from tests.plant import plant_shop
 from tests.profiling.test_budget import small_update
 from tests.shops import job_shop, random_shop
 
@@ -28,6 +29,7 @@ def public_programs() -> dict[str, Program]:
     kinds = {
         "job shop": job_shop(0),
         "flexible": random_shop(0, jobs=6, dated=False),
+        "plant": plant_shop(4),
         "many sets": random_shop(1, jobs=12, machines=6, most_operations=4),
     }
     found = {}

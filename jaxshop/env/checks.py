@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxshop.env import objective
 from jaxshop.env.environment import JobShop
 from jaxshop.env.transition import op_ends
 from jaxshop.env.types import EnvParams, EnvState
@@ -25,7 +26,7 @@ def check_env(env: JobShop, params: EnvParams, seed: int = 0) -> EnvState:
     rng = np.random.default_rng(seed)
     length, bound = int(params.operations), int(params.bound)
     obs, state = reset(jax.random.key(seed), params)
-    first, total = int(state.estimate), 0.0
+    first, total = float(objective.lower_estimate(state, params)), 0.0
     structure = str(jax.tree.structure(state))
     assert length > 0, "an episode must have a step"
     for i in range(length):
@@ -48,10 +49,11 @@ def check_env(env: JobShop, params: EnvParams, seed: int = 0) -> EnvState:
     real = np.asarray(params.lots.count).sum()
     ends = np.asarray(op_ends(state, params))[:real]
     assert (ends >= 0).all(), "an operation was not scheduled"
-    assert int(state.estimate) == ends.max(), "the estimate must end as the makespan"
-    assert ends.max() >= bound or bound == 1, "the makespan is under the certified bound"
-    expected = -(ends.max() - first) / bound
-    assert abs(total - expected) < 1e-4 * max(1.0, abs(expected)), "the rewards do not add up to the makespan"
+    begun = 0 if params.plant is None else int(params.plant.begun)
+    assert int(state.estimate) == max(ends.max(), begun), "the estimate must end as the makespan"
+    assert max(ends.max(), begun) >= bound or bound == 1, "the makespan is under the certified bound"
+    expected = (first - float(env.cost(state, params))) / float(objective.reward_scale(params))
+    assert abs(total - expected) < 1e-4 * max(1.0, abs(expected)), "the rewards do not add up to the cost"
     _, after, reward, terminated, _ = step(jax.random.key(0), state, jnp.int32(0), params)
     assert bool(terminated), "past the end the episode stays over"
     assert float(reward) == 0, "past the end there is no reward"

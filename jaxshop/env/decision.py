@@ -8,6 +8,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from chex import Array
 
+from jaxshop.env import plant
 from jaxshop.env.backends import at, greatest, least, members, numbered, runs_on
 from jaxshop.env.timing import completion, earliest_start, started
 from jaxshop.env.types import NEVER, Decision, EnvParams, EnvState
@@ -22,6 +23,8 @@ def open_decision(state: EnvState, params: EnvParams, decision: Decision) -> Env
     Ties: the lowest lot comes first; of its machines, the one that became free last, then the lowest. The first lot
     always competes, even with an operation of no duration.
     """
+    if params.plant is not None:
+        return _open_in_plant(state, params, decision)
     times = jnp.zeros_like(state.lots.time) if decision.non_delay else state.lots.time
     soonest = least(completion(state.lots.start, times).min(axis=0))
     lots = numbered(state.lots.op.shape[0], soonest)
@@ -39,6 +42,21 @@ def open_decision(state: EnvState, params: EnvParams, decision: Decision) -> Env
     return state._replace(machine=machine, event=soonest, first=first, mask=competes | (lots == first))
 
 
+def _open_in_plant(state: EnvState, params: EnvParams, decision: Decision) -> EnvState:
+    """The same where completions and starts are those of calendars and set-ups."""
+    assert state.lots.plant is not None
+    ops = plant.waiting(state.lots)
+    soonest, clocks = plant.soonest(state.lots, params, decision.non_delay)
+    on_time = plant.happening(ops, state.lots.plant.event, clocks).any(axis=0)
+    lots = numbered(on_time.shape[0], soonest)
+    first = least(jnp.where(on_time, lots, lots.shape[0] - 1))
+    reach = plant.reaching(plant.of_lot(state.lots, first), clocks, state, params, decision.non_delay)
+    machine, _ = _freed_last(state, reach)
+    state = state._replace(machine=machine, event=soonest, first=first)
+    competes = plant.competing(plant.run_on(ops, state, params, machine), state, params, decision.non_delay)
+    return state._replace(mask=competes | (lots == first))
+
+
 def _in_time(start: Array, soonest: Array, decision: Decision) -> Array:
     return start <= soonest if decision.non_delay else start < soonest
 
@@ -47,9 +65,14 @@ def best_fit(state: EnvState, params: EnvParams, lot: Array, times: Array, soone
     """Of the machines on which the lot would complete at `soonest`, the one that became free last, and that tick."""
     start = earliest_start(at(state.lots.start, lot)[:, None], state.machines.free[None])
     reach = (completion(start, times[:, None]) == soonest) & members(at(state.lots.set, lot), params)
-    free = jnp.where(reach.any(axis=0), state.machines.free, -1)
+    return _freed_last(state, reach.any(axis=0))
+
+
+def _freed_last(state: EnvState, reach: Array) -> tuple[Array, Array]:
+    """Of some machines, bool [M], the one that became free last, then the lowest, and the tick at which it did."""
+    free = jnp.where(reach, state.machines.free, -1)
     latest = greatest(free)
-    machines = numbered(free.shape[0], lot)
+    machines = numbered(free.shape[0], latest)
     return least(jnp.where(free == latest, machines, free.shape[0] - 1)), latest
 
 

@@ -17,7 +17,7 @@ from jaxshop.env.packing import pack_stacked, shape_of
 from jaxshop.env.spaces import Box, Dict, Discrete
 from jaxshop.env.transition import first_state, transition
 from jaxshop.env.types import Decision, EnvParams, EnvState, Observation, Shape
-from jaxshop.shop import MAKESPAN, LotPlan, Objective, Shop, split_lots
+from jaxshop.shop import LotPlan, Shop, split_lots
 
 Info = dict[str, Any]
 
@@ -35,12 +35,16 @@ class JobShop:
     times it never lost the optimum against brute force (tests/env/test_decision.py). `non_delay` narrows it to
     the lots that can start first anywhere: non-delay schedules, which may all miss the optimum.
 
+    With closed time, set-ups by sequence and lags (docs/architecture.md) completions and starts are those that these
+    give, and fixed work is placed before the first decision. Set-ups make active schedules lose optima: how often is in
+    docs/architecture.md.
+
     Reward: float32, the negative growth of a lower estimate of the objective's cost over the certified bound. Of the
     makespan it is the latest of the lots' ready times plus the least times of their rests; an episode's sum is
-    -(makespan - first estimate) / bound.
+    -(makespan - first estimate) / bound. Weighted tardiness adds what jobs cost that cannot be done in time any more.
 
-    Episode: exactly as many steps as the shop has operations; it never truncates, and no mask is ever empty. Past the
-    end the state stays as it is, with reward 0.
+    Episode: exactly as many steps as the shop has operations that are not fixed; it never truncates, and no mask is
+    ever empty. Past the end the state stays as it is, with reward 0.
 
     State: `EnvState` holds start and machine of every operation, in exact int32 ticks; `op_ends` adds the ends.
 
@@ -54,7 +58,6 @@ class JobShop:
     non_delay: bool = False
     default_params: EnvParams | None = field(default=None, compare=False, repr=False)
     """The shop that `make` was called with (the first of several)."""
-    objective: Objective = MAKESPAN
 
     @property
     def name(self) -> str:
@@ -95,13 +98,16 @@ class JobShop:
         del key
         lot, legal = resolve_action(state, params, action)
         new = transition(state, params, lot, self._decision)
-        reward = objective.reward(self.objective, state, new, params)
+        reward = objective.reward(state, new, params)
         terminated = new.step >= params.operations
         return new, reward, terminated, {"makespan": new.estimate, "illegal": ~legal}
 
     def cost(self, state: EnvState, params: EnvParams) -> Array:
-        """What a complete schedule costs, int32 [] ticks: what schedules are compared by."""
-        return objective.cost(self.objective, state, params)
+        """What a complete schedule costs, in ticks: what schedules are compared by.
+
+        int32 [], or float32 [] where the shop's objective is more than the makespan.
+        """
+        return objective.cost(state, params)
 
     def reset(self, key: PRNGKey, params: EnvParams | None = None) -> tuple[Observation, EnvState]:
         """`reset_env`, with the default shop where none is given."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,23 +26,30 @@ class Layout:
     sets_of_machine: tuple[tuple[int, ...], ...]
 
 
-def lay_out(plan: LotPlan) -> Layout:
-    """Number the plan; in a job shop sets are numbered as machines are, otherwise as they first occur."""
+def lay_out(plan: LotPlan, kinds: Sequence[Hashable] | None = None) -> Layout:
+    """Number the plan; in a job shop sets are numbered as machines are, otherwise as they first occur.
+
+    `kinds`: of machines that differ in more than their times; those of a choice are of one kind. A plan with kinds is
+    laid out as a flexible shop.
+    """
     index = {m.id: i for i, m in enumerate(plan.shop.machines)}
     operations = [operation for lot in plan.lots for operation in lot.operations]
-    flexible = any(len(o.alternatives) > 1 for o in operations)
+    flexible = kinds is not None or any(len(o.alternatives) > 1 for o in operations)
     sets: dict[MachineSet, int] = {} if flexible else {(i,): i for i in index.values()}
     choices = []
     for operation in operations:
-        by_time: dict[int, list[int]] = {}
+        alike: dict[tuple[int, Hashable], list[int]] = {}
         for machine, ticks in operation.alternatives.items():
-            by_time.setdefault(operation.setup + ticks, []).append(index[machine])
+            kind = kinds[index[machine]] if kinds else 0
+            alike.setdefault((operation.setup + ticks, kind), []).append(index[machine])
         choices.append(
             tuple(
                 (sets.setdefault(tuple(sorted(machines)), len(sets)), ticks)
-                for ticks, machines in sorted(by_time.items())
+                for (ticks, _), machines in sorted(alike.items())
             )
         )
+        if kinds:  # no choice, but what the operation's work cannot leave
+            sets.setdefault(tuple(sorted(index[machine] for machine in operation.alternatives)), len(sets))
     sets_of_machine: list[list[int]] = [[] for _ in index]
     for held, number in sets.items():
         for i in held:

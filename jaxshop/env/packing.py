@@ -8,8 +8,10 @@ import jax
 import numpy as np
 
 from jaxshop.bounds import certify
-from jaxshop.env.layout import Layout, lay_out, nesting
+from jaxshop.env.layout import nesting
 from jaxshop.env.makes import describe_make
+from jaxshop.env.objective import lateness_of
+from jaxshop.env.plant_packing import Opened, open_plan, open_share, pack_plant, plant_shape
 from jaxshop.env.types import (
     NEVER,
     EnvParams,
@@ -20,7 +22,7 @@ from jaxshop.env.types import (
     SetParams,
     Shape,
 )
-from jaxshop.shop import LotPlan, refuse_rules
+from jaxshop.shop import MAKESPAN, LotPlan
 
 OVERLAP = 16
 """Up to so many sets around a machine, following those is cheaper than looking at every set."""
@@ -31,38 +33,44 @@ TRAITS = 8
 
 def shape_of(plans: Sequence[LotPlan], candidates: int | None = None) -> Shape:
     """The least shape that holds every plan; `candidates` None shows a policy every lot."""
-    for plan in plans:
-        refuse_rules(plan, "the environment")
-    layouts = [lay_out(p) for p in plans]
+    opened = [open_plan(p) for p in plans]
+    layouts = [x.layout for x in opened]
+    plant = plant_shape(opened)
     lots = max(len(p.lots) for p in plans)
     overlap = max(max(len(sets) for sets in x.sets_of_machine) for x in layouts)
     return Shape(
         lots=lots,
-        operations=max(len(x.choices) for x in layouts),
-        choices=max(len(c) for x in layouts for c in x.choices),
+        operations=max(1, *(len(x.choices) for x in layouts)),
+        choices=max(1, *(len(c) for x in layouts for c in x.choices)),
         sets=max(len(x.sets) for x in layouts) + 1,
         machines=max(len(p.shop.machines) for p in plans),
         pools=max(int(x.pool_of_machine.max()) + 1 for x in layouts) + 1,
         candidates=lots if candidates is None else min(candidates, lots),
         overlap=overlap if overlap <= OVERLAP else 0,
-        flexible=any(x.flexible for x in layouts),
+        flexible=plant is not None or any(x.flexible for x in layouts),
+        plant=plant,
+        tardiness=any(p.shop.objective != MAKESPAN for p in plans),
     )
 
 
 def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
     """The plan as NumPy arrays of the given shape; `bound` in ticks saves computing the certificate again."""
-    refuse_rules(plan, "the environment")
-    layout = lay_out(plan)
+    opened = open_plan(plan)
+    layout = opened.layout
     if layout.flexible and not shape.flexible:
         raise ValueError("the shape is that of a job shop, and an operation of the plan may run on several machines")
+    if opened.timing is not None and shape.plant is None:
+        raise ValueError("the shape is that of a plain shop, and the plan has calendars, set-ups, lags or fixed work")
+    if plan.shop.objective != MAKESPAN and not shape.tardiness:
+        raise ValueError("the shape is that of a shop whose makespan alone counts")
     bound = max(certify(plan).value if bound is None else bound, 1)
-    lots = _lots(plan, shape)
+    lots = _lots(opened, shape)
     member = np.zeros((shape.sets, shape.machines), bool)
     for machines, index in layout.sets.items():
         member[index, list(machines)] = True
     homes, within = nesting(layout.choices, member)
     pool_size = np.bincount(layout.pool_of_machine, minlength=shape.pools).astype(np.float32)
-    ops = _operations(layout, shape, lots.count[: len(plan.lots)], homes, member, pool_size, bound)
+    ops = _operations(opened, shape, lots.count[: len(plan.lots)], homes, member, pool_size, bound)
     n = len(layout.choices)
     work = ops.work[:n]
     set_work = np.bincount(homes, weights=work, minlength=shape.sets) @ within
@@ -72,7 +80,7 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
         bound=np.int32(bound),
         lots=lots,
         ops=ops,
-        machines=_machines(plan, layout, shape),
+        machines=_machines(opened, shape),
         sets=SetParams(
             member=member,
             within=within,
@@ -81,6 +89,8 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
         ),
         pools=PoolParams(size=np.maximum(pool_size, 1), work=pool_work.astype(np.float32)),
         make=describe_make(plan, bound),
+        plant=None if shape.plant is None else pack_plant(opened, shape),
+        lateness=lateness_of(plan, shape.lots, bound) if shape.tardiness else None,
     )
 
 
@@ -89,7 +99,8 @@ def pack_stacked(plans: Sequence[LotPlan], shape: Shape) -> EnvParams:
     return jax.tree.map(lambda *x: np.stack(x), *(pack(plan, shape) for plan in plans))
 
 
-def _lots(plan: LotPlan, shape: Shape) -> LotParams:
+def _lots(opened: Opened, shape: Shape) -> LotParams:
+    plan = opened.plan
     j = len(plan.lots)
     job_number = {job.id: i for i, job in enumerate(plan.shop.jobs)}
     count, release = np.zeros((2, shape.lots), np.int32)
@@ -97,7 +108,7 @@ def _lots(plan: LotPlan, shape: Shape) -> LotParams:
     weight = np.zeros(shape.lots, np.float32)
     job = np.arange(shape.lots, dtype=np.int32)
     count[:j] = [len(lot.operations) for lot in plan.lots]
-    release[:j] = [lot.release for lot in plan.lots]
+    release[:j] = opened.ready
     due[:j] = [NEVER if lot.due is None else lot.due for lot in plan.lots]
     weight[:j] = [lot.weight for lot in plan.lots]
     job[:j] = [job_number[lot.job] for lot in plan.lots]
@@ -105,10 +116,10 @@ def _lots(plan: LotPlan, shape: Shape) -> LotParams:
     return LotParams(first, count, release, due, weight, job)
 
 
-def _machines(plan: LotPlan, layout: Layout, shape: Shape) -> MachineParams:
-    m = len(plan.shop.machines)
+def _machines(opened: Opened, shape: Shape) -> MachineParams:
+    layout, m = opened.layout, len(opened.free)
     free = np.full(shape.machines, NEVER, np.int32)
-    free[:m] = [machine.available_from for machine in plan.shop.machines]
+    free[:m] = opened.free
     sets = np.full((shape.overlap, shape.machines), -1, np.int32)
     if shape.overlap:
         for machine, numbers in enumerate(layout.sets_of_machine):
@@ -119,7 +130,7 @@ def _machines(plan: LotPlan, layout: Layout, shape: Shape) -> MachineParams:
 
 
 def _operations(
-    layout: Layout,
+    opened: Opened,
     shape: Shape,
     count: np.ndarray,
     homes: np.ndarray,
@@ -127,7 +138,7 @@ def _operations(
     pool_size: np.ndarray,
     bound: int,
 ) -> OperationParams:
-    n, g = len(layout.choices), shape.choices
+    layout, n, g = opened.layout, len(opened.layout.choices), shape.choices
     p_none, s_none = shape.pools - 1, shape.sets - 1
     time = np.zeros((g, shape.operations), np.int32)
     sets = np.full((g, shape.operations), s_none, np.int32)
@@ -138,13 +149,14 @@ def _operations(
     home[:n] = homes
 
     is_last = np.zeros(shape.operations, bool)
-    is_last[np.cumsum(count) - 1] = True
+    is_last[np.cumsum(count[count > 0]) - 1] = True
     is_last[n:] = True
     least = time[0]
     tail = least.copy()
+    lags = [op.lag for lot in opened.plan.lots for op in lot.operations]
     for i in range(n - 2, -1, -1):
         if not is_last[i]:
-            tail[i] += tail[i + 1]
+            tail[i] += lags[i] + tail[i + 1]
 
     pool_of_set = np.full(shape.sets, p_none, np.int32)
     for machines, index in layout.sets.items():
@@ -154,11 +166,16 @@ def _operations(
     further = np.where(ahead >= 0, ahead[ahead], -1)
     pools = np.stack([pool, np.where(ahead >= 0, pool[ahead], p_none), np.where(further >= 0, pool[further], p_none)])
     work = least.astype(np.float32) / bound
+    shares = open_share(opened, bound)
+    open_of_set = np.ones(shape.sets)
+    for machines, index in layout.sets.items():
+        open_of_set[index] = shares[list(machines)].mean()
     return OperationParams(
         time=time,
         set=sets,
         tail=tail,
-        work=work,
+        # What closes on the way takes its time as well: a set without work left ends at the bound, whatever is closed.
+        work=(work / open_of_set[sets[0]]).astype(np.float32),
         traits=_traits(work, tail / bound, ahead, further, sets, member, pool, pool_size),
         pools=pools.astype(np.int32),
         next_set=np.where(ahead >= 0, sets[:, ahead], s_none).astype(np.int32),

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from chex import Array
 
+from jaxshop.env import plant
 from jaxshop.env.backends import at, each, free_sets, members, numbered, put, row, runs_on
 from jaxshop.env.decision import open_decision
 from jaxshop.env.timing import completion, earliest_start, lot_completion
@@ -38,10 +39,13 @@ class Placement(NamedTuple):
     free: Array  # int32 [] tick from which the machine was free
     start: Array  # int32 []
     end: Array  # int32 []
-    tail: Array  # int32 [] least time of the lot after this operation
+    tail: Array  # int32 [] least time of the lot after this operation, its lag included
     more: Array  # bool [] whether the lot goes on
     following: Array  # int32 [] the operation that it goes on with, `op` where it does not
     following_sets: Array  # int32 [G] sets of that one, S - 1 where there is none
+    # With the plant's own rules:
+    clock: Array | None = None  # int32 [] the end in open time
+    family: Array | None = None  # int32 [] what the machine was set up for
 
 
 def transition(state: EnvState, params: EnvParams, lot: Array, decision: Decision) -> EnvState:
@@ -53,10 +57,11 @@ def transition(state: EnvState, params: EnvParams, lot: Array, decision: Decisio
     sets, pools = count_sums(state, params, placed)
     estimate = jnp.maximum(state.estimate, lot_completion(placed.end, placed.tail))
     state = state._replace(
+        jobs=None if state.jobs is None else delay_job(state.jobs, params, placed),
         step=state.step + placed.active.astype(jnp.int32),
         estimate=jnp.where(placed.active, estimate, state.estimate),
         lots=advance_lot(state.lots, params, placed),
-        machines=occupy(state.machines, placed),
+        machines=occupy(state.machines, params, placed),
         sets=sets,
         pools=pools,
         schedule=record(state.schedule, placed, decision),
@@ -71,44 +76,75 @@ def place(state: EnvState, params: EnvParams, lot: Array, decision: Decision) ->
     active = state.step < params.operations
     op = at(state.lots.op, lot)
     free = at(state.machines.free, machine)
-    start, times = at(state.lots.start, lot), at(params.ops.time, op)
+    times, clock, family = at(params.ops.time, op), None, None
     tail = at(state.lots.tail, lot) - times[0]
-    if decision.flexible:
-        on = runs_on(at(params.ops.set, op), params, machine)
-        start = earliest_start(jnp.where(on, start, -1), free)
-        times = jnp.where(on, times, -1)
-    start = start.max(axis=0)
-    end = completion(start, times.max(axis=0))
+    if params.plant is not None:
+        run = plant.run_on(plant.of_lot(state.lots, lot), state, params, machine)
+        start, end = plant.in_ticks(run, params, machine)
+        clock, family = completion(run.start, run.time), at(state.machines.family, machine)
+    else:
+        start = at(state.lots.start, lot)
+        if decision.flexible:
+            on = runs_on(at(params.ops.set, op), params, machine)
+            start = earliest_start(jnp.where(on, start, -1), free)
+            times = jnp.where(on, times, -1)
+        start = start.max(axis=0)
+        end = completion(start, times.max(axis=0))
     following_sets = at(params.ops.next_set, op)
     more = following_sets[0] < params.sets.member.shape[0] - 1
     following = op + more.astype(jnp.int32)
-    return Placement(active, lot, op, machine, free, start, end, tail, more, following, following_sets)
+    return Placement(active, lot, op, machine, free, start, end, tail, more, following, following_sets, clock, family)
 
 
 def advance_lot(lots: LotState, params: EnvParams, placed: Placement) -> LotState:
     """The lot waits for its next operation, or is done; `refresh_starts` says where it may start."""
-    lot = placed.lot
+    lot, ready, tail = placed.lot, placed.end, placed.tail
+    if params.plant is not None:
+        lag = at(params.plant.lag, placed.op)
+        ready, tail = lot_completion(ready, lag), tail - lag
+    ready = jnp.where(placed.more, ready, NEVER)
+    if params.plant is not None:
+        lots = plant.advance(lots, lot, *plant.upcoming(params, placed.following, placed.following_sets, ready))
     return lots._replace(
         op=put(lots.op, lot, placed.following),
         left=put(lots.left, lot, at(lots.left, lot) - 1),
-        ready=put(lots.ready, lot, jnp.where(placed.more, placed.end, NEVER)),
-        tail=put(lots.tail, lot, placed.tail),
+        ready=put(lots.ready, lot, ready),
+        tail=put(lots.tail, lot, tail),
         time=put(lots.time, lot, at(params.ops.next_time, placed.op)),
         set=put(lots.set, lot, placed.following_sets),
     )
 
 
-def occupy(machines: MachineState, placed: Placement) -> MachineState:
-    """The machine is busy until the end."""
+def occupy(machines: MachineState, params: EnvParams, placed: Placement) -> MachineState:
+    """The machine is busy until the end, and set up for the operation's family, if it has one."""
     slot = jnp.where(placed.active, placed.machine, machines.free.shape[0])
-    return MachineState(put(machines.free, slot, placed.end))
+    busy = machines._replace(free=put(machines.free, slot, placed.end))
+    if params.plant is None:
+        return busy
+    assert machines.clock is not None
+    assert machines.family is not None
+    to = at(params.plant.to, placed.op)
+    changes = to < params.plant.setups.shape[1] - 1
+    return busy._replace(
+        clock=put(machines.clock, slot, placed.clock),
+        family=put(machines.family, jnp.where(changes, slot, machines.free.shape[0]), to),
+    )
 
 
 def record(schedule: ScheduleState, placed: Placement, decision: Decision) -> ScheduleState:
     """The schedule says where and when the operation runs."""
     slot = jnp.where(placed.active, placed.op, schedule.start.shape[0])
     start = put(schedule.start, slot, placed.start)
-    return ScheduleState(start, put(schedule.machine, slot, placed.machine) if decision.flexible else schedule.machine)
+    end = None if schedule.end is None else put(schedule.end, slot, placed.end)
+    machine = put(schedule.machine, slot, placed.machine) if decision.flexible else schedule.machine
+    return ScheduleState(start, machine, end)
+
+
+def delay_job(jobs: Array, params: EnvParams, placed: Placement) -> Array:
+    """The lot's job is done no earlier than the lot can be."""
+    job = at(params.lots.job, placed.lot)
+    until = jnp.maximum(at(jobs, job), lot_completion(placed.end, placed.tail))
+    return put(jobs, jnp.where(placed.active, job, jobs.shape[0]), until)
 
 
 def count_sums(state: EnvState, params: EnvParams, placed: Placement) -> tuple[SetState, PoolState]:
@@ -142,6 +178,9 @@ def refresh_starts(state: EnvState, params: EnvParams, placed: Placement, decisi
 
     Machines never become free earlier: what a lot waited for already, it still waits for.
     """
+    if params.plant is not None:
+        assert placed.family is not None
+        return plant.follow_machine(state, params, placed.machine, placed.family, placed.lot, decision.non_delay)
     if decision.flexible:
         free, start = follow_machine(state, params, placed.machine)
     else:
@@ -171,6 +210,8 @@ def follow_machine(state: EnvState, params: EnvParams, machine: Array) -> tuple[
 
 def op_ends(state: EnvState, params: EnvParams) -> Array:
     """Tick at which each operation ends, int32 [N], -1 until dispatched; of one environment."""
+    if state.schedule.end is not None:
+        return state.schedule.end
     done = state.schedule.start >= 0
     on = params.sets.member[params.ops.set, jnp.where(done, state.schedule.machine, 0)]
     times = jnp.where(on, params.ops.time, 0).sum(axis=0, dtype=jnp.int32)
@@ -211,6 +252,11 @@ def first_state(params: EnvParams, decision: Decision) -> EnvState:
         first=zero,
         mask=real,
     )
+    if params.lateness is not None:
+        done = jnp.where(real, lot_completion(params.lots.release, tail), params.lots.release)
+        state = state._replace(jobs=jnp.zeros_like(done).at[params.lots.job].max(done))
+    if params.plant is not None:
+        state = plant.begin(state, params, decision.non_delay)
     return open_decision(state, params, decision)
 
 

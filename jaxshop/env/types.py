@@ -1,9 +1,11 @@
 """Records of the environment.
 
-Dimensions: J lots, N operations, G choices, S machine sets, M machines, P pools, C candidates, D descriptors.
+Dimensions: J lots, N operations, G choices, S machine sets, M machines, P pools, C candidates, D descriptors; with the
+plant's own rules also A calendars, W open stretches, F families (the last stands for none), K set-up tables.
 
 A *choice* is a set of machines on which an operation takes the same time: an operation with equal times everywhere has
-one choice, one with unrelated times has a choice per machine. A *pool* is a group of machines linked by shared sets
+one choice, one with unrelated times has a choice per machine. Machines of a choice also have one calendar and one
+set-up table. A *pool* is a group of machines linked by shared sets
 (a work centre, usually). All times are int32 ticks from the plan start.
 """
 
@@ -22,6 +24,20 @@ The limit of a shop's horizon, 2^30, is of a plain list schedule; a poor one may
 
 
 @dataclass(frozen=True)
+class PlantShape:
+    """The sizes of what a shop with the plant's own rules has besides."""
+
+    calendars: int
+    windows: int
+    """Open stretches of a calendar, a power of 2; each but the last ends with a closing."""
+    families: int
+    """With the one that stands for none."""
+    tables: int
+    whole: bool
+    """Whether any operation has to run in one open stretch."""
+
+
+@dataclass(frozen=True)
 class Shape:
     """The array sizes: everything that a compilation depends on, hashable by value."""
 
@@ -36,6 +52,10 @@ class Shape:
     """Sets that a machine is in, at most; 0 for any number, which makes every step look at every set."""
     flexible: bool = True
     """False for job shops: every operation has one machine, and sets are numbered as machines are."""
+    plant: PlantShape | None = None
+    """None where operations run as in a plain shop."""
+    tardiness: bool = False
+    """Whether a schedule may cost anything but its makespan."""
 
 
 class Decision(NamedTuple):
@@ -94,6 +114,43 @@ class PoolParams(NamedTuple):
     work: chex.Array  # float32 [P] least work of the pool's operations, in bounds
 
 
+class Calendars(NamedTuple):
+    """The closed time of machines, by calendar. Open time, the clock of a calendar, stands still in closed windows.
+
+    `jaxshop.env.timing` leads from ticks to open time and back. Padding comes after the last stretch.
+    """
+
+    starts: chex.Array  # int32 [A, W] tick at which each open stretch ends, NEVER for the last
+    opens: chex.Array  # int32 [A, W] the same in open time
+    reopens: chex.Array  # int32 [A, W] open time at which each stretch begins, far below 0 for the first
+    closed: chex.Array  # int32 [A, W] closed ticks before each stretch
+    longest: chex.Array | None  # int32 [L, A, W] the longest of 2^l stretches from each one on; None: nothing asks
+    of_set: chex.Array  # int32 [S]
+    of_machine: chex.Array  # int32 [M]
+
+
+class Plant(NamedTuple):
+    """The plant's own rules: closed time, set-ups by sequence, lags. Fixed work has been placed before."""
+
+    calendars: Calendars
+    setups: chex.Array  # int32 [K, F, F] from the machine's family to the operation's
+    table: chex.Array  # int32 [S] of `setups`
+    family: chex.Array  # int32 [M] what each machine is set up for at first
+    to: chex.Array  # int32 [N] the operation's family
+    lag: chex.Array  # int32 [N] least ticks between its end and the next one's start
+    whole: chex.Array  # int32 [N] 1 for what has to run in one open stretch
+    begun: chex.Array  # int32 [] tick at which the last fixed work ends, 0 for none
+
+
+class Lateness(NamedTuple):
+    """What the objective asks of jobs, numbered as in the shop; padding has no weight."""
+
+    due: chex.Array  # int32 [J] NEVER where there is none
+    weight: chex.Array  # float32 [J] cost of a tick late, its part of the objective included
+    makespan: chex.Array  # float32 [] cost of a tick of the makespan
+    scale: chex.Array  # float32 [] a cost, in ticks, that counts as 1 in rewards
+
+
 class EnvParams(NamedTuple):
     """A shop as padded arrays."""
 
@@ -105,6 +162,17 @@ class EnvParams(NamedTuple):
     sets: SetParams
     pools: PoolParams
     make: chex.Array  # float32 [D] what the shop is like; see `jaxshop.env.makes`
+    plant: Plant | None = None  # None where operations run as in a plain shop
+    lateness: Lateness | None = None  # None where the makespan alone counts
+
+
+class PlantLots(NamedTuple):
+    """What the lots' next operations ask of calendars and set-ups."""
+
+    calendar: chex.Array  # int32 [G, J] of each set
+    setup: chex.Array  # int32 [F, G, J] ticks by the machine's family
+    whole: chex.Array  # int32 [J]
+    event: chex.Array  # int32 [G, J] open time at which it can end (non-delay: start) first in each set
 
 
 class LotState(NamedTuple):
@@ -117,18 +185,22 @@ class LotState(NamedTuple):
     time: chex.Array  # int32 [G, J] times of the next operation
     set: chex.Array  # int32 [G, J] sets of the next operation
     start: chex.Array  # int32 [G, J] tick at which it may start in each of those sets, NEVER where it may not
+    # With the plant's own rules `start` is in open time, and of the lot alone: sets differ by family in what they add.
+    plant: PlantLots | None = None
 
 
 class MachineState(NamedTuple):
     """Where the machines stand: all that timing asks of them."""
 
     free: chex.Array  # int32 [M]
+    clock: chex.Array | None = None  # int32 [M] `free` in open time, with the plant's own rules
+    family: chex.Array | None = None  # int32 [M]
 
 
 class SetState(NamedTuple):
     """When a set has a machine free, and the sums over it that an observation reads."""
 
-    free: chex.Array  # int32 [S] the least of the set's machines
+    free: chex.Array  # int32 [S] the least of the set's machines; [F * S] in open time with the plant's own rules
     work: chex.Array  # float32 [S] work not yet dispatched that cannot leave the set, in bounds
     queue: chex.Array  # float32 [S] that of the lots' next operations, in bounds
     busy: chex.Array  # float32 [S] sum of the machines' free times, in bounds
@@ -147,6 +219,9 @@ class ScheduleState(NamedTuple):
 
     start: chex.Array  # int32 [N] -1 until dispatched
     machine: chex.Array  # int32 [N] -1 until dispatched; in a job shop, which leaves no choice, known from the start
+    end: chex.Array | None = (
+        None  # int32 [N] -1 until dispatched, with the plant's own rules: `op_ends` has it otherwise
+    )
 
 
 class EnvState(NamedTuple):
@@ -163,6 +238,7 @@ class EnvState(NamedTuple):
     event: chex.Array  # int32 [] the first completion (non-delay: the first start), which chose that machine
     first: chex.Array  # int32 [] the lot of that first completion or start
     mask: chex.Array  # bool [J] the conflict set
+    jobs: chex.Array | None = None  # int32 [J] tick before which a job cannot be done, where lateness counts
 
 
 class Observation(NamedTuple):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from chex import Array
 
+from jaxshop.env import plant
 from jaxshop.env.timing import completion, earliest_start, lot_completion
 from jaxshop.env.types import EnvParams, EnvState
 
@@ -100,14 +101,21 @@ def look(state: EnvState, params: EnvParams, lots: Array, mask: Array) -> View:
     has_next = traits[:, 3]
     ready = state.lots.ready[lots]
     free = state.machines.free[state.machine]
-    start = earliest_start(ready, free)
-    on = params.sets.member[state.lots.set[:, lots], state.machine]
-    ticks = jnp.where(on, state.lots.time[:, lots], 0).sum(axis=0, dtype=jnp.int32)
-    end = completion(start, ticks)
     tail = state.lots.tail[lots]
-    rest = tail - ticks
+    next_sets = params.ops.next_set[:, ops]
+    if params.plant is None:
+        start = earliest_start(ready, free)
+        on = params.sets.member[state.lots.set[:, lots], state.machine]
+        ticks = jnp.where(on, state.lots.time[:, lots], 0).sum(axis=0, dtype=jnp.int32)
+        end = completion(start, ticks)
+        rest = tail - ticks
+        next_free = bounds(state.sets.free[next_sets].min(axis=0))
+    else:
+        run = plant.run_on(plant.of_lots(state.lots, lots), state, params, state.machine)
+        start, end = plant.in_ticks(run, params, state.machine)
+        ticks, rest = run.time, tail - (run.time - run.setup)
+        next_free = bounds(plant.first_free(state, params, next_sets).min(axis=0))
     time, arrival = bounds(ticks), bounds(end)
-    next_free = bounds(state.sets.free[params.ops.next_set[:, ops]].min(axis=0))
 
     busy, work, queue = (x / params.pools.size for x in (state.pools.busy, state.pools.work, state.pools.queue))
     horizon = busy + work

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from chex import Array, PRNGKey
 
+from jaxshop.env import plant
 from jaxshop.env.types import EnvParams, EnvState
 
 Priority = Callable[[PRNGKey, EnvState, EnvParams], Array]
@@ -15,7 +16,9 @@ Priority = Callable[[PRNGKey, EnvState, EnvParams], Array]
 
 
 def _time(state: EnvState, params: EnvParams) -> Array:
-    """Ticks of every lot's next operation on the machine in question, int32 [J]."""
+    """Ticks of every lot's next operation on the machine in question, set-up by sequence included, int32 [J]."""
+    if params.plant is not None:
+        return plant.run_on(plant.waiting(state.lots), state, params, state.machine).time
     on = params.sets.member[:, state.machine][state.lots.set]
     return jnp.where(on, state.lots.time, 0).sum(axis=0, dtype=jnp.int32)
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from jaxshop.schedule.records import Row, Schedule
 from jaxshop.shop import LotPlan, Objective, Operation, fingerprint
-from jaxshop.shop.plant import SETUPS, needs_timing, rules_of
-from jaxshop.shop.progress import opening, timing_of
+from jaxshop.shop.plant import FIXED, SETUPS, needs_timing, rules_of
+from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Span, Timing, placed, placed_everywhere
 
 NEVER = 1 << 40
@@ -132,6 +132,20 @@ def dispatch_by_rule(plan: LotPlan, rule: Rule, active: bool) -> Schedule:
     return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))
 
 
+def fixed_rows(plan: LotPlan) -> list[Row]:
+    """The fixed work of a plan as rows of its schedule."""
+    return rows_of(plan, opening(plan, timing_of(plan))) if FIXED in rules_of(plan) else []
+
+
+def rows_of(plan: LotPlan, begin: Opening) -> list[Row]:
+    """Fixed work that has been placed, as rows of the plan's schedule."""
+    lots, machines = plan.lots, plan.shop.machines
+    return [
+        Row(lots[i].job, lots[i].index, lots[i].operations[place].id, machines[m].id, *span)
+        for i, place, m, span in begin.fixed
+    ]
+
+
 class _Dispatcher:
     """The schedule so far, and what of it the next decision looks at."""
 
@@ -185,7 +199,8 @@ class _Dispatcher:
         self.left[lot] -= 1
         self._open(lot)
         self.where[lot] = machine
-        self._refresh(np.flatnonzero(self.where == machine))
+        # Where the machine is set up for a lot's family now, that lot may end there sooner than it could before.
+        self._refresh(np.flatnonzero((self.where == machine) | (self.event[:, machine] < self.soonest)))
         return Row(self.lots[lot].job, self.lots[lot].index, op.id, self.names[machine], *span)
 
     def _place_fixed(self, plan: LotPlan) -> None:
@@ -193,9 +208,7 @@ class _Dispatcher:
         begin = opening(plan, self.timing)
         self.ready, self.free, self.family = begin.ready, begin.free, begin.family
         self.left -= begin.done
-        for lot, place, machine, span in begin.fixed:
-            of = self.lots[lot]
-            self.fixed.append(Row(of.job, of.index, of.operations[place].id, self.names[machine], *span))
+        self.fixed = rows_of(plan, begin)
 
     def _span(self, lot: int, machine: int) -> Span:
         if self.timing is None:

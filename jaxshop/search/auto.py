@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jaxshop.search.rules import Rules
 from jaxshop.search.sampling import Greedy, Samples
 from jaxshop.search.types import Incumbent, Key, Method, Options, Rollouts, Stop, Task
 from jaxshop.shop import rules_of
@@ -34,11 +33,11 @@ class InTurn:
                     yield incumbent
 
 
-def policy_first(rollouts: Rollouts, options: Options) -> Method:
-    """The greedy schedule, unless a rule or one of the samples that the options ask for is better."""
+def policy_first(rollouts: Rollouts, options: Options, rules: Method) -> Method:
+    """The greedy schedule, unless one of the rules or of the samples that the options ask for is better."""
     asked = options.samples is not None or options.patience is not None
     drawn = (Samples(rollouts, options.samples, options.patience),) if asked else ()
-    return InTurn((Greedy(rollouts), Rules(rollouts), *drawn))
+    return InTurn((Greedy(rollouts), rules, *drawn))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from jaxshop.policies.checkpoint import Policy
 from jaxshop.policies.rules import RULES
 from jaxshop.policies.types import Network
 from jaxshop.schedule import Row, Schedule
+from jaxshop.schedule.dispatch import fixed_rows
 from jaxshop.search import background
 from jaxshop.search.beam import Way
 from jaxshop.search.mirror import backward, mirrored, turned
@@ -203,12 +204,12 @@ def to_schedule(plan: LotPlan, dispatch: Dispatch, of_shop: str | None = None) -
     """
     start, end, machine = (np.asarray(x).tolist() for x in (dispatch.start, dispatch.end, dispatch.machine))
     names = [m.id for m in plan.shop.machines]
-    steps = [(lot, operation) for lot in plan.lots for operation in lot.operations]
+    steps = [(lot, operation) for lot in plan.lots for operation in lot.operations if operation.fixed is None]
     rows = tuple(
         Row(lot.job, lot.index, operation.id, names[machine[i]], start[i], end[i])
         for i, (lot, operation) in enumerate(steps)
     )
-    schedule = Schedule(of_shop or fingerprint(plan.shop), plan.max_lot_hours, rows)
+    schedule = Schedule(of_shop or fingerprint(plan.shop), plan.max_lot_hours, (*fixed_rows(plan), *rows))
     if schedule.makespan != int(dispatch.makespan):
         raise InvalidScheduleError(f"ends after {schedule.makespan} ticks, not after {dispatch.makespan} as played")
     return schedule

@@ -83,7 +83,11 @@ class Rules:
 
 @dataclass(frozen=True)
 class HostRules:
-    """Every rule that applies, or the one that is named, played by the host: for what the environment cannot do yet."""
+    """Every rule that applies, or the one that is named, played by the host.
+
+    For the rules that it alone has, and for plans with the plant's own rules: their environment takes longer to compile
+    than all rules take to play.
+    """
 
     only: str | None = None
 

@@ -34,9 +34,6 @@ T = TypeVar("T")
 ENDLESS = ("auto", "improve", "tune")
 """Methods that go on until they are stopped."""
 
-KEEPING = ("auto", "improve", "cpsat")
-"""Methods that keep every rule of the plant."""
-
 NO_OPTIONS = Options()
 
 PATIENCE = 64
@@ -201,17 +198,14 @@ def _method(
         return lambda rollouts: HostRules(rule_name)
     if method in ENDLESS and endless:
         raise ShopError(f"method {method}: needs a time limit")
-    if rules_of(plan) and options.from_policy:
-        refuse_rules(plan, "the policy")
-    if rules_of(plan) and method not in KEEPING:
-        if options.samples or options.patience or method not in (None, "rules"):
-            refuse_rules(plan, "the policy" if method is None else f"method {method}")
-        if endless or method is not None:
-            return lambda rollouts: HostRules()
+    if options.from_policy:
+        refuse_rules(plan, "the search from the policy")
     if rule_name is not None:
         return lambda rollouts: Rules(rollouts, rule_name)
+    if rules_of(plan) and method == "rules":
+        return lambda rollouts: HostRules()
     if method is None and (options.samples or options.patience or endless):
-        return lambda rollouts: policy_first(rollouts, options)
+        return lambda rollouts: policy_first(rollouts, options, HostRules() if rules_of(plan) else Rules(rollouts))
     if endless and options.samples is None:
         options = replace(options, patience=options.patience or PATIENCE, samples=BEAM if method == "beam" else None)
     name = method or "auto"

@@ -6,7 +6,9 @@ Whatever is not fixed runs behind all fixed work of its machine.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from typing import NamedTuple
 
 from jaxshop.schedule.closed import Closed, closed_by_machine
 from jaxshop.shop import LotPlan, Machine, Operation, Shop
@@ -14,13 +16,34 @@ from jaxshop.shop import LotPlan, Machine, Operation, Shop
 DAY = 86_400
 
 
-def optimum(plan: LotPlan, days: int = 60) -> int:
-    """The least cost of all semi-active schedules."""
-    shop = plan.shop
-    machines = {machine.id: machine for machine in shop.machines}
-    closed = closed_by_machine(shop, -10 * DAY, days * DAY)
+class Standing(NamedTuple):
+    """What has been dispatched, and what lots and machines stand at by then."""
+
+    done: tuple[int, ...]  # operations of each lot
+    ready: tuple[int, ...]
+    last: tuple[int, ...]  # tick at which each lot's last operation so far ends
+    free: tuple[tuple[int, str | None], ...]  # from when each machine is free, and its family
+
+    def after(self, plan: LotPlan, lot: int, machine: int, end: int) -> Standing:
+        """The same once the lot's next operation has ended on a machine."""
+        op = plan.lots[lot].operations[self.done[lot]]
+        state = end, op.family or self.free[machine][1]
+        return Standing(
+            _put(self.done, lot, self.done[lot] + 1),
+            _put(self.ready, lot, end + op.lag),
+            _put(self.last, lot, end),
+            _put(self.free, machine, state),
+        )
+
+
+def _put(values: tuple, place: int, value: object) -> tuple:
+    return (*values[:place], value, *values[place + 1 :])
+
+
+def standing(plan: LotPlan, closed: Mapping[str, Closed]) -> Standing:
+    """What fixed work leaves."""
     done, ready, last = [0] * len(plan.lots), [lot.release for lot in plan.lots], [0] * len(plan.lots)
-    free = {name: (machine.available_from, machine.family) for name, machine in machines.items()}
+    free = {machine.id: (machine.available_from, machine.family) for machine in plan.shop.machines}
     fixed = []
     for i, lot in enumerate(plan.lots):
         for op in lot.operations:
@@ -31,30 +54,29 @@ def optimum(plan: LotPlan, days: int = 60) -> int:
                 fixed.append((start, name, end, op.family))
     for _, name, end, family in sorted(fixed, key=lambda entry: entry[:2]):
         free[name] = max(end, free[name][0]), family or free[name][1]
-    names = list(machines)
+    return Standing(tuple(done), tuple(ready), tuple(last), tuple(free.values()))
+
+
+def optimum(plan: LotPlan, days: int = 60) -> int:
+    """The least cost of all semi-active schedules."""
+    shop, names = plan.shop, [machine.id for machine in plan.shop.machines]
+    machines = {machine.id: machine for machine in shop.machines}
+    closed = closed_by_machine(shop, -10 * DAY, days * DAY)
 
     @cache
-    def best(done: tuple, ready: tuple, last: tuple, free: tuple) -> int:
-        least = None
+    def best(at: Standing) -> int:
+        found = []
         for i, lot in enumerate(plan.lots):
-            if done[i] == len(lot.operations):
-                continue
-            op = lot.operations[done[i]]
-            for m, name in enumerate(names):
+            for m, name in enumerate(names if at.done[i] < len(lot.operations) else ()):
+                op = lot.operations[at.done[i]]
                 if name in op.alternatives:
-                    at, family = free[m]
+                    free, family = at.free[m]
                     ticks = set_up(shop, machines[name], family, op) + op.setup + op.alternatives[name]
-                    _, end = earliest(closed[name], max(ready[i], at), ticks, op.interruptible)
-                    found = best(
-                        (*done[:i], done[i] + 1, *done[i + 1 :]),
-                        (*ready[:i], end + op.lag, *ready[i + 1 :]),
-                        (*last[:i], end, *last[i + 1 :]),
-                        (*free[:m], (end, op.family or family), *free[m + 1 :]),
-                    )
-                    least = found if least is None else min(least, found)
-        return cost(plan, last) if least is None else least
+                    _, end = earliest(closed[name], max(at.ready[i], free), ticks, op.interruptible)
+                    found.append(best(at.after(plan, i, m, end)))
+        return min(found) if found else cost(plan, at.last)
 
-    return best(tuple(done), tuple(ready), tuple(last), tuple(free[name] for name in names))
+    return best(standing(plan, closed))
 
 
 def cost(plan: LotPlan, last: tuple[int, ...]) -> int:

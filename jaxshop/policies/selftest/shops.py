@@ -1,6 +1,6 @@
 """The fixed shops that a self-test plays: small, drawn from seeds, every kind of operation among them.
 
-A capability that moves starts or ends (calendars, set-ups by sequence, fixed work) is one more entry of `SHOPS`.
+A capability that moves starts or ends is one more entry of `SHOPS`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jaxshop.shop import Job, Machine, Operation, Provenance, Shop
+from jaxshop.shop import Changeover, Downtime, Fixed, Job, Machine, Objective, Operation, Provenance, Shop
 
 JOBS, LENGTH, MACHINES = 8, 4, 6
 
@@ -67,11 +67,43 @@ def _different() -> Shop:
     return _shop("machine-dependent times", _own_times)
 
 
+def _plant() -> Shop:
+    """Machines that close, work that may not be interrupted, set-ups by sequence, lags, fixed work and lateness."""
+    shop = _dated(_equal())
+    families = ("blue", "red", None)
+    jobs = [
+        replace(
+            job,
+            operations=tuple(
+                replace(op, interruptible=(j + k) % 3 > 0, family=families[(j + k) % 3], lag=50 * (j % 2))
+                for k, op in enumerate(job.operations)
+            ),
+        )
+        for j, job in enumerate(shop.jobs)
+    ]
+    first, *others = jobs[0].operations
+    jobs[0] = replace(jobs[0], operations=(replace(first, fixed=Fixed(next(iter(first.alternatives)), -2)), *others))
+    machines = (
+        replace(m, work_centre="W", unavailable=(Downtime(4_000 + 900 * i, 9_000, ""), Downtime(20_000, 31_000, "")))
+        for i, m in enumerate(shop.machines)
+    )
+    changeovers = (Changeover("red", 700, "blue", "W"), Changeover("blue", 1_100, None, "W"))
+    return replace(
+        shop,
+        name="plant",
+        jobs=tuple(jobs),
+        machines=tuple(machines),
+        changeovers=changeovers,
+        objective=Objective(1.0, 0.25),
+    )
+
+
 SHOPS: Mapping[str, Callable[[], list[Shop]]] = {
     "flexible, equal times": lambda: [_equal()],
     "job shop": lambda: [_shop("job shop", _one_machine)],
     "releases and late machines": lambda: [_dated(_equal())],
     "flexible, machine-dependent times": lambda: [_different()],
+    "closed time, set-ups, lags and fixed work": lambda: [_plant()],
     "padded batch": lambda: [_shop("short", _one_machine, jobs=3), _dated(_different()), _equal()],
 }
 """Shops by what they are there for, what is most often asked for first; several are padded to one shape and stacked."""

@@ -150,7 +150,8 @@ def dispatch(arrays, eligible, rule, active, order, choice):
         order[step], choice[i] = i, eligible[i, machine]
         end = run_on(arrays, machine, max(ready[chosen], free[machine]), takes[chosen], arrays.operations[i, WHOLE]).end
         ready[chosen], free[machine] = end + arrays.operations[i, LAG], end
-        if arrays.operations[i, FAMILY] != none:
+        renewed = arrays.operations[i, FAMILY] != none and family[machine] != arrays.operations[i, FAMILY]
+        if renewed:
             family[machine] = arrays.operations[i, FAMILY]
         left[chosen] -= 1
         op[chosen] += 1
@@ -161,6 +162,9 @@ def dispatch(arrays, eligible, rule, active, order, choice):
                     event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, active)
                 else:
                     event[j], reached[j] = np.int64(NEVER), np.int64(-1)
+            elif renewed and left[j] > 0 and eligible[op[j], machine] >= 0:
+                # Set up for a lot's family now, the machine may end it sooner than it could before.
+                event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, active)
 
 
 def eligible_of(arrays: Arrays) -> np.ndarray:

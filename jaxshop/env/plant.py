@@ -1,0 +1,272 @@
+"""Lots and machines under the plant's own rules: where and when the lots' next operations would run.
+
+Ticks here are of open time, the clock of a machine's calendar, unless it says otherwise. Takes one environment, or E of
+them: then every array of state and params has one more axis, at its end.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from chex import Array
+
+from jaxshop.env.backends import at, each, free_sets, least, members, numbered, put, runs_on
+from jaxshop.env.timing import closing, completion, earliest_start, fit, open_time, opening
+from jaxshop.env.types import NEVER, EnvParams, EnvState, LotState, MachineState, Plant, PlantLots
+
+
+class Waiting(NamedTuple):
+    """Next operations of lots, and what they ask for: int32 [G, ...] each where nothing else is said."""
+
+    start: Array  # from when the lot may
+    time: Array
+    set: Array
+    calendar: Array
+    setup: Array  # [F, G, ...]
+    whole: Array  # [...]
+
+
+class Run(NamedTuple):
+    """Next operations on one machine, int32 [...] each."""
+
+    on: Array  # bool, whether the machine may run it at all
+    start: Array
+    time: Array  # with the set-up by sequence
+    setup: Array
+
+
+def begin(state: EnvState, params: EnvParams, non_delay: bool) -> EnvState:
+    """A plain shop's first state with what the rules add, of one environment."""
+    plant, sets = _plant(params), state.lots.set
+    families = plant.setups.shape[1]
+    clock = open_time(plant.calendars, plant.calendars.of_machine, state.machines.free)
+    machines = state.machines._replace(clock=clock, family=plant.family)
+    free = family_sets(params.sets.member, machines, families)
+    start, asked = upcoming(params, state.lots.op, sets, state.lots.ready)
+    state = state._replace(
+        estimate=jnp.maximum(state.estimate, plant.begun),
+        lots=state.lots._replace(start=start, plant=asked),
+        machines=machines,
+        schedule=state.schedule._replace(end=jnp.full_like(state.schedule.start, -1)),
+    )
+    event = events(waiting(state.lots), free_of(free, sets, families), params, non_delay)
+    return _with_events(state, free, event)
+
+
+def waiting(lots: LotState) -> Waiting:
+    """All lots' next operations."""
+    plant = _of(lots)
+    return Waiting(lots.start, lots.time, lots.set, plant.calendar, plant.setup, plant.whole)
+
+
+def of_lot(lots: LotState, lot: Array) -> Waiting:
+    """One lot's next operation."""
+    return Waiting(*(at(x, lot) for x in waiting(lots)))
+
+
+def of_lots(lots: LotState, numbers: Array) -> Waiting:
+    """The next operations of some lots, int32 [C], of one environment."""
+    return Waiting(*(x[..., numbers] for x in waiting(lots)))
+
+
+def run_on(ops: Waiting, state: EnvState, params: EnvParams, machine: Array) -> Run:
+    """When operations would run on one machine if each were the next there."""
+    assert state.machines.clock is not None
+    assert state.machines.family is not None
+    on = runs_on(ops.set, params, machine)
+    family, families = at(state.machines.family, machine), ops.setup.shape[0]
+    there = numbered(families, family).reshape(families, *(1,) * (ops.setup.ndim - 1)) == family
+    by_set = jnp.where(there, ops.setup, 0).sum(axis=0, dtype=jnp.int32)
+    # At most one of an operation's sets holds the machine.
+    setup = jnp.where(on, by_set, -1).max(axis=0)
+    time = jnp.where(on, ops.time, -1).max(axis=0) + setup
+    start = earliest_start(jnp.where(on, ops.start, -1).max(axis=0), at(state.machines.clock, machine))
+    calendar = jnp.broadcast_to(at(_plant(params).calendars.of_machine, machine), start.shape)
+    return Run(on.any(axis=0), _whole(_plant(params), calendar, start, time, ops.whole), time, setup)
+
+
+def events(ops: Waiting, free: Array, params: EnvParams, non_delay: bool) -> Array:
+    """When operations can end (non-delay: start) first in each of their sets, int32 [G, ...]; NEVER where they cannot.
+
+    Args:
+        ops: the operations.
+        free: from when each set has a machine of each family free, int32 [F, G, ...]: machines of a set differ in
+            their families alone, and of one family the one that is free first is the best.
+        params: of the environment.
+        non_delay: whether a start counts.
+    """
+    best = None
+    for of_family, setup in zip(free, ops.setup, strict=True):
+        start, time = earliest_start(ops.start, of_family), ops.time + setup
+        reached = start < NEVER
+        start = _whole(_plant(params), ops.calendar, start, time, jnp.broadcast_to(ops.whole, start.shape))
+        event = jnp.where(reached, start if non_delay else completion(start, time), NEVER)
+        best = event if best is None else jnp.minimum(best, event)
+    assert best is not None
+    return best
+
+
+def soonest(lots: LotState, params: EnvParams, non_delay: bool) -> tuple[Array, Array]:
+    """The tick, not of open time, int32 [], of the first event, and its open time by calendar, int32 [A], -1 elsewhere.
+
+    Of lots that wait for one calendar the first by its clock is the first of all: only one of each has to be compared.
+    """
+    plant, asked = _plant(params), _of(lots)
+    count = plant.calendars.starts.shape[0]
+    if count == 1:
+        clocks = least(asked.event.min(axis=0))[None]
+    else:
+        waits = (jnp.where(asked.calendar == number, asked.event, NEVER) for number in range(count))
+        clocks = jnp.stack([least(x.min(axis=0)) for x in waits])
+    numbers = jnp.broadcast_to(numbered(count, clocks[0]), clocks.shape)
+    ticks = (opening if non_delay else closing)(plant.calendars, numbers, clocks)
+    tick = ticks.min(axis=0)
+    return tick, jnp.where(ticks == tick[None], clocks, -1)
+
+
+def happening(ops: Waiting, event: Array, clocks: Array) -> Array:
+    """Which events, int32 [G, ...], are at the open time of their calendars, int32 [A], bool [G, ...]."""
+    if clocks.shape[0] == 1:
+        return event == clocks[0]
+    return jnp.stack([(ops.calendar == number) & (event == clock) for number, clock in enumerate(clocks)]).any(axis=0)
+
+
+def reaching(ops: Waiting, clocks: Array, state: EnvState, params: EnvParams, non_delay: bool) -> Array:
+    """The machines on which one lot's next operation can end (non-delay: start) at the first event, bool [M].
+
+    `clocks` is the event's open time by calendar, int32 [A].
+    """
+    assert state.machines.clock is not None
+    assert state.machines.family is not None
+    families = numbered(ops.setup.shape[0], ops.setup[0, 0])[:, None] == state.machines.family[None]
+    setup = jnp.where(families[:, None], ops.setup[:, :, None], 0).sum(axis=0, dtype=jnp.int32)
+    time = ops.time[:, None] + setup
+    start = earliest_start(ops.start[:, None], state.machines.clock[None])
+    by_machine = jnp.broadcast_to(_plant(params).calendars.of_machine[None], start.shape)
+    start = _whole(_plant(params), by_machine, start, time, jnp.broadcast_to(ops.whole, start.shape))
+    event = start if non_delay else completion(start, time)
+    there = each(clocks, ops.calendar)[:, None]
+    return (members(ops.set, params) & (event == there)).any(axis=0)
+
+
+def competing(run: Run, state: EnvState, params: EnvParams, non_delay: bool) -> Array:
+    """Which operations compete for the open decision's machine, whose first event is `state.event`, bool [...].
+
+    Those that could start before that (non-delay: then). Open time tells: of all ticks that have the same, the last is
+    the one at which work can start.
+    """
+    calendars = _plant(params).calendars
+    limit = open_time(calendars, at(calendars.of_machine, state.machine), state.event)
+    return run.on & (run.start <= limit[None] if non_delay else run.start < limit[None])
+
+
+def in_ticks(run: Run, params: EnvParams, machine: Array) -> tuple[Array, Array]:
+    """Start and end of a run in ticks, int32 [...] each."""
+    plant = _plant(params)
+    calendar = jnp.broadcast_to(at(plant.calendars.of_machine, machine), run.start.shape)
+    start = opening(plant.calendars, calendar, run.start)
+    return start, jnp.maximum(start, closing(plant.calendars, calendar, completion(run.start, run.time)))
+
+
+def upcoming(params: EnvParams, op: Array, sets: Array, ready: Array) -> tuple[Array, PlantLots]:
+    """What an operation, ready at a tick, asks of its sets, int32 [G, ...]: `LotState.start`, and `LotState.plant`.
+
+    Its event is still to be found.
+    """
+    plant = _plant(params)
+    families, to = plant.setups.shape[1], each(plant.to, op)
+    calendar = each(plant.calendars.of_set, sets)
+    row = each(plant.table, sets) * families
+    flat = plant.setups.reshape(-1, *plant.setups.shape[3:])
+    setup = jnp.stack([each(flat, (row + family) * families + to[None]) for family in range(families)])
+    start = open_time(plant.calendars, calendar, jnp.broadcast_to(ready[None], calendar.shape))
+    return start, PlantLots(calendar, setup, each(plant.whole, op), start)
+
+
+def advance(lots: LotState, lot: Array, start: Array, new: PlantLots) -> LotState:
+    """The lot asks for something else."""
+    old = _of(lots)
+    return lots._replace(
+        start=put(lots.start, lot, start), plant=PlantLots(*(put(x, lot, y) for x, y in zip(old, new, strict=True)))
+    )
+
+
+def free_of(sets_free: Array, sets: Array, families: int) -> Array:
+    """From when sets, int32 [...], have a machine of each family free, int32 [F, ...]."""
+    count = sets_free.shape[0] // families
+    return jnp.stack([each(sets_free, sets + family * count) for family in range(families)])
+
+
+def family_sets(member: Array, machines: MachineState, families: int) -> Array:
+    """Open time from which a machine of each family is free in each set, int32 [F * S]; NEVER where there is none."""
+    assert machines.clock is not None
+    ticks = [jnp.where(machines.family == family, machines.clock, NEVER) for family in range(families)]
+    return jnp.concatenate([free_sets(member, of_family) for of_family in ticks])
+
+
+def follow_machine(
+    state: EnvState, params: EnvParams, machine: Array, before: Array, lot: Array, non_delay: bool
+) -> EnvState:
+    """Sets and events brought up to date with the machine, set up for family `before` until now, and with the lot."""
+    lots, families = state.lots, _plant(params).setups.shape[1]
+    around = at(params.machines.sets, machine)
+    if around.size == 0:
+        free = family_sets(params.sets.member, state.machines, families)
+        return _with_events(state, free, events(waiting(lots), free_of(free, lots.set, families), params, non_delay))
+    free = _follow_families(state, params, machine, before, around)
+    rows = free.reshape(families, -1, *free.shape[1:])
+    shape = (families, *lots.set.shape)
+    by_lot, waits = jnp.full(shape, NEVER, jnp.int32), jnp.zeros(lots.set.shape, bool)
+    for number in around:
+        here = lots.set == number
+        by_lot = jnp.where(here[None], at(rows, number)[:, None, None], by_lot)
+        waits |= here
+    event = jnp.where(waits, events(waiting(lots), by_lot, params, non_delay), _of(lots).event)
+    own = of_lot(lots, lot)
+    return _with_events(state, free, put(event, lot, events(own, free_of(free, own.set, families), params, non_delay)))
+
+
+def _with_events(state: EnvState, free: Array, event: Array) -> EnvState:
+    plant = _of(state.lots)._replace(event=event)
+    return state._replace(sets=state.sets._replace(free=free), lots=state.lots._replace(plant=plant))
+
+
+def _follow_families(state: EnvState, params: EnvParams, machine: Array, before: Array, around: Array) -> Array:
+    """`sets.free` after the machine's, of which only the sets around it are looked at."""
+    assert state.machines.clock is not None
+    assert state.machines.family is not None
+    sets, free, held = params.sets.member.shape[0], state.sets.free, members(around, params)
+    one = free.shape[0] == sets
+    for family in [before] if one else [before, at(state.machines.family, machine)]:
+        fresh = free_sets(held, jnp.where(state.machines.family == family, state.machines.clock, NEVER))
+        for number, tick in zip(around, fresh, strict=True):
+            # Padding, -1, is the last set of the family before, or none: it has no machine and stays at NEVER.
+            free = put(free, family * sets + number, tick)
+    return free
+
+
+def first_free(state: EnvState, params: EnvParams, sets: Array) -> Array:
+    """The tick from which sets, int32 [...], have a machine free of whatever family; of one environment."""
+    plant = _plant(params)
+    by_family = state.sets.free.reshape(plant.setups.shape[1], -1)
+    return opening(plant.calendars, plant.calendars.of_set[sets], by_family.min(axis=0)[sets])
+
+
+def _whole(plant: Plant, calendar: Array, start: Array, time: Array, whole: Array) -> Array:
+    """Later starts for what has to run in one open stretch."""
+    if plant.calendars.longest is None:
+        return start
+    reached = start < NEVER
+    moved = fit(plant.calendars, calendar, jnp.where(reached, start, 0), time)
+    return jnp.where(reached & (whole > 0), moved, start)
+
+
+def _plant(params: EnvParams) -> Plant:
+    assert params.plant is not None
+    return params.plant
+
+
+def _of(lots: LotState) -> PlantLots:
+    assert lots.plant is not None
+    return lots.plant

@@ -1,0 +1,212 @@
+"""The environment under the plant's own rules: against the host's dispatcher, the verifier and brute force."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxshop.env import JobShop, check_env, environments_last, make, op_ends
+from jaxshop.env import timing as device
+from jaxshop.env.packing import pack, pack_stacked, shape_of
+from jaxshop.env.plant_packing import calendars_of
+from jaxshop.env.types import PlantShape, Shape
+from jaxshop.policies.acting import play, rule
+from jaxshop.policies.rules import RULES
+from jaxshop.schedule import Schedule, verify
+from jaxshop.schedule.dispatch import RULES as HOST_RULES
+from jaxshop.schedule.dispatch import dispatch_by_rule
+from jaxshop.search.compiled import Dispatch, dispatch_of, to_schedule
+from jaxshop.shop import Objective, split_lots
+from jaxshop.shop.calendars import Windows
+from tests.oracles.plant import optimum
+from tests.plant import plant_plan, plant_shop
+from tests.shops import random_shop
+
+SEEDS = (*range(40), 285)
+"""Of the last one a set-up saved makes a lot complete sooner on a machine than before."""
+
+KEY = jax.random.key(0)
+
+PLANS = tuple(plant_plan(seed) for seed in SEEDS)
+SHAPE = shape_of(PLANS)
+"""Holds every shop of these tests, so that all of them share few compilations."""
+
+
+NUMBERS = {name: jnp.int32(number) for number, name in enumerate(RULES)}
+
+
+@partial(jax.jit, static_argnums=0)
+def played(non_delay: bool, number, params, keys) -> Dispatch:
+    """The schedules of stacked shops by a rule, which is traced, so that all share a compilation."""
+    env = JobShop(SHAPE, non_delay)
+    return jax.vmap(lambda p, key: dispatch_of(env, play(env, p, rule(number), key), p))(params, keys)
+
+
+@jax.jit
+def stepped(states, lots, params):
+    """The next states of stacked shops."""
+    return jax.vmap(lambda s, a, p: JobShop(SHAPE).advance(KEY, s, a, p)[0])(states, lots, params)
+
+
+@jax.jit
+def begun(params):
+    """The first states of stacked shops."""
+    return jax.vmap(lambda p: JobShop(SHAPE).begin(KEY, p))(params)
+
+
+@pytest.fixture(scope="module")
+def stacked():
+    """All plans, stacked."""
+    return jax.device_put(pack_stacked(PLANS, SHAPE))
+
+
+def schedules(non_delay: bool, name: str, params) -> list[tuple[Schedule, Dispatch]]:
+    """What a rule gives of every plan."""
+    keys = jax.random.split(KEY, len(PLANS))
+    fetched = jax.tree.map(np.asarray, played(non_delay, NUMBERS[name], params, keys))
+    each = [Dispatch(*(x[i] for x in fetched)) for i in range(len(PLANS))]
+    return [(to_schedule(plan, dispatch), dispatch) for plan, dispatch in zip(PLANS, each, strict=True)]
+
+
+@pytest.mark.parametrize("non_delay", [False, True])
+def test_rules_decide_as_they_do_on_the_host(stacked, non_delay: bool):
+    """Shows for three rules on 41 shops that environment and host, which share no code, give the same rows."""
+    for name in ("MWKR", "SPT", "FIFO"):
+        for seed, plan, (found, _) in zip(SEEDS, PLANS, schedules(non_delay, name, stacked), strict=True):
+            host = dispatch_by_rule(plan, HOST_RULES[name], active=not non_delay)
+            assert sorted(found.rows) == sorted(host.rows), (name, seed)
+
+
+def test_random_play_is_valid_and_costs_what_the_host_says(stacked):
+    """Shows that the verifier accepts every schedule, and that its cost is the host's."""
+    assert SHAPE.tardiness
+    for seed, plan, (schedule, dispatch) in zip(SEEDS, PLANS, schedules(False, "random", stacked), strict=True):
+        assert verify(plan, schedule) == [], seed
+        assert int(dispatch.makespan) == schedule.makespan
+        cost = plan.shop.objective.cost(schedule.job_ends, plan.shop.jobs)
+        np.testing.assert_allclose(dispatch.cost, cost, rtol=1e-6, atol=1)
+
+
+@pytest.mark.usefixtures("ranks_meet")
+def test_environments_last_are_the_same(stacked):
+    """Shows, state by state, that one more axis at the end computes what `vmap` does."""
+    env, last = JobShop(SHAPE), environments_last(stacked)
+    step_last = jax.jit(lambda s, a, p: env.advance(KEY, s, a, p)[0])
+    side, end = begun(stacked), env.begin(KEY, last)
+    rng = np.random.default_rng(0)
+    for _ in range(SHAPE.operations + 1):
+        moved = jax.tree.map(lambda x: np.moveaxis(np.asarray(x), -1, 0), end)
+        jax.tree.map(np.testing.assert_array_equal, jax.tree.map(np.asarray, side), moved)
+        mask = np.asarray(side.mask)
+        action = np.array([rng.choice(np.flatnonzero(row)) if row.any() else 0 for row in mask], np.int32)
+        side, end = stepped(side, action, stacked), step_last(end, action, last)
+
+
+def test_a_plain_shop_plays_in_the_plants_shape_as_in_its_own():
+    """Shows that shops of different make stack: calendars and set-ups that a shop does not have change nothing."""
+    plan = split_lots(random_shop(5, jobs=4, machines=3, dated=True), None)
+    params = [pack(plan, shape) for shape in (shape_of([plan]), SHAPE)]
+    own = jax.jit(lambda p: play(JobShop(shape_of([plan])), p, rule(NUMBERS["MWKR"]), KEY))(params[0])
+    alike = jax.tree.map(lambda x: np.stack([x] * len(PLANS)), params[1])
+    found = played(False, NUMBERS["MWKR"], alike, jax.random.split(KEY, len(PLANS)))
+    count = int(params[0].operations)
+    assert int(own.estimate) == int(found.makespan[0])
+    for one, other in zip(
+        (*own.schedule[:2], op_ends(own, params[0])), (found.start, found.machine, found.end), strict=True
+    ):
+        assert one[:count].tolist() == other[0, :count].tolist()
+
+
+def test_lateness_alone_can_be_the_objective():
+    """Shows the promises of the interface on a shop that counts no makespan: its cost is weighted tardiness."""
+    plan = split_lots(replace(plant_shop(4), objective=Objective(0.0, 2.0)), None)
+    env, params = make(plan)
+    state = check_env(env, params)
+    schedule = to_schedule(plan, dispatch_of(env, state, params))
+    late = sum(
+        job.weight * max(0, schedule.job_ends[job.id] - job.due) for job in plan.shop.jobs if job.due is not None
+    )
+    np.testing.assert_allclose(float(env.cost(state, params)), 2 * late, rtol=1e-6)
+    assert late > 0
+
+
+def test_the_decision_against_brute_force():
+    """Shows on 30 shops that no legal play beats all semi-active schedules, and that only set-ups lose the optimum.
+
+    How often and how much, on more shops and with wider decisions, is in docs/architecture.md.
+    """
+    losing = []
+    for seed in range(30):
+        plan = split_lots(plant_shop(seed, plain=True), None)
+        params = jax.tree.map(lambda x: np.stack([x] * len(PLANS)), pack(plan, SHAPE))
+        states = jax.tree.map(lambda x: np.asarray(x)[:1], begun(params))
+        for _ in range(int(params.operations[0])):
+            rows, lots = np.nonzero(states.mask)
+            states = _distinct(_children(jax.tree.map(lambda x, rows=rows: x[rows], states), lots, params))
+        best, least = int(states.estimate.min()), optimum(plan)
+        assert best >= least, seed
+        if best > least:
+            losing.append(seed)
+            assert plan.shop.changeovers, seed
+    assert losing == [9, 27]
+
+
+def _children(states, lots, params):
+    """Dispatch `lots` in `states`, as many at a time as there are params, so that nothing compiles twice."""
+    done, chunk = [], len(PLANS)
+    for begin in range(0, len(lots), chunk):
+        part = slice(begin, begin + chunk)
+        real = len(lots[part])
+        rows = np.minimum(np.arange(chunk), real - 1)
+        batch = jax.tree.map(lambda x, part=part, rows=rows: x[part][rows], states)
+        after = stepped(batch, lots[part][rows].astype(np.int32), params)
+        done.append(jax.tree.map(lambda x, real=real: np.asarray(x)[:real], after))
+    return jax.tree.map(lambda *x: np.concatenate(x), *done)
+
+
+def _distinct(states):
+    lots, machines = states.lots, states.machines
+    keys = np.concatenate([lots.left, lots.ready, machines.free, machines.family, states.estimate[:, None]], axis=1)
+    _, kept = np.unique(keys, axis=0, return_index=True)
+    return jax.tree.map(lambda x: x[kept], states)
+
+
+@st.composite
+def closed_windows(draw) -> Windows:
+    """Up to six windows that are apart."""
+    edges = sorted(draw(st.sets(st.integers(0, 200), max_size=12)))
+    edges = edges[: len(edges) // 2 * 2]
+    table = np.array(edges, np.int64).reshape(-1, 2)
+    return Windows(table[:, 0].copy(), table[:, 1].copy())
+
+
+@settings(deadline=None)
+@given(closed_windows(), st.integers(0, 220), st.integers(1, 60))
+def test_open_time_runs_as_the_hosts_windows_do(windows: Windows, ready: int, ticks: int):
+    """Shows that clock, opening, closing and fit give the host's starts and ends, interrupted or not."""
+    size = PlantShape(calendars=1, windows=8, families=1, tables=1, whole=True)
+    closed = np.stack([windows.starts, windows.ends])
+    calendars = calendars_of([closed], size, np.zeros(1, np.int32), np.zeros(1, np.int32))
+    number, time = jnp.int32(0), jnp.int32(ticks)
+    clock = device.open_time(calendars, number, jnp.int32(ready))
+    start, end = windows.run(ready, ticks, True)
+    assert int(device.opening(calendars, number, clock)) == start
+    assert int(device.closing(calendars, number, clock + time)) == end
+    whole = device.fit(calendars, number, clock, time)
+    start, end = windows.run(ready, ticks, False)
+    assert int(device.opening(calendars, number, whole)) == start
+    assert int(device.closing(calendars, number, whole + time)) == end
+
+
+def test_a_shape_without_the_rules_refuses_a_plan_with_them():
+    """Shows that a plan is never packed without what it has to keep."""
+    shape = Shape(lots=9, operations=40, choices=9, sets=20, machines=9, pools=9, candidates=9)
+    with pytest.raises(ValueError, match="calendars"):
+        pack(PLANS[0], shape)
