@@ -6,13 +6,14 @@ import gc
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
 from jaxshop.bounds import prepare
 from jaxshop.search.improve import kernels
+from jaxshop.search.plant import kernels as of_plants
 from tests.workers import (  # noqa: F401
     adopt_orphans,
     end_children,
@@ -96,9 +97,15 @@ def finished(tmp_path_factory):
 def kernels_are_ready(worker_id):
     """No test meets a compilation in the background: what it prints under one has been seen to go astray, and a time
     limit would be over. Where there is no cache yet, each worker compiles what the others do not."""
-    parts = {"whole": partial(kernels.prepare, False), "shifted": partial(kernels.prepare, True), "bounds": prepare}
+    parts: dict[str, Callable[[], None]] = {
+        "whole": partial(kernels.prepare, False),
+        "shifted": partial(kernels.prepare, True),
+        "plants": partial(of_plants.wait, None),
+        "bounds": prepare,
+    }
     for name in reversed(parts) if worker_id == "gw1" else parts:
         with only_here(name):
             parts[name]()
     for shifted in (False, True):
         kernels.wait(shifted, None)
+    of_plants.wait(None)

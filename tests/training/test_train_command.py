@@ -150,7 +150,8 @@ def test_a_missed_target_is_exit_code_3(finished: Finished, copied):
 def test_times_and_rates_are_of_the_whole_run(finished: Finished, copied):
     """Shows that a resume with nothing left to train reports compilation, rate and target of the process before it."""
     result = run_train("--resume", copied, "--json")
-    assert finished.report["compile_seconds"] > 0
+    *_, last = (json.loads(line) for line in (finished.folder / "metrics.jsonl").read_text().splitlines())
+    assert last["compile_seconds"] > 0  # less than the report's tenth of a second, from a cache
     assert result.json["compile_seconds"] == finished.report["compile_seconds"]
     assert result.json["env_steps_per_second"] == pytest.approx(finished.report["env_steps_per_second"], rel=0.01)
     assert result.json["seconds_to_target"] == finished.report["seconds_to_target"]
