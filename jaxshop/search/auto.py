@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jaxshop.schedule import Schedule
 from jaxshop.search.sampling import Greedy, Samples
 from jaxshop.search.types import Incumbent, Key, Method, Options, Rollouts, Stop, Task
 from jaxshop.shop import rules_of
@@ -58,13 +59,16 @@ class Suited:
 
 
 def improve(rollouts: Rollouts, options: Options) -> Method:
-    """Search from the start that is given, from the policy, or from the best rule: in kernels of their own for
-    plans with the plant's own rules."""
+    """Search from the start that is given, from the policy, or from the best rule."""
+    return improving(options.start, Greedy(rollouts) if options.from_policy else None, options.threads)
+
+
+def improving(start: Schedule | None = None, policy: Method | None = None, threads: int | None = None) -> Method:
+    """The search from a start, in kernels of their own for plans with the plant's own rules; loads Numba."""
     from jaxshop.search.improve.method import Improve
     from jaxshop.search.plant.method import Sequences
 
-    policy = Greedy(rollouts) if options.from_policy else None
-    return Suited(Improve(options.start, policy, options.threads), Sequences(options.start, options.threads))
+    return Suited(Improve(start, policy, threads), Sequences(start, threads))
 
 
 def auto(rollouts: Rollouts, options: Options) -> Method:

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxshop.shop import Provenance, Shop
+from jaxshop.shop import Objective, Provenance, Shop
 from jaxshop.sources.families import FAMILIES, Family, Range, log_uniform, make_shop
 from jaxshop.sources.generator import generate_shop, random_spec
+from jaxshop.sources.plant import dress
 
 DISTRIBUTION_VERSION = 1
 """Changes whenever the same make, seed and number of operations would give another shop."""
@@ -28,12 +29,19 @@ class Make:
         family: what is not drawn; None for shops of the reference's make.
         machines: how many, drawn log-uniformly.
         draws: parameters of the family that are drawn for each shop, each with what it is drawn from, evenly.
+        dressed: whether its shops have the plant's own rules: two shifts, and families that need set-ups.
+        dated: whether these have due dates and weights besides, which count beside the makespan.
     """
 
     family: Family | None
     machines: Range
     draws: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    dressed: bool = False
+    dated: bool = False
 
+
+LATENESS = 0.02
+"""Weight of weighted tardiness beside the makespan, where a make is dated: both count for about as much."""
 
 _ANY_MACHINE = Family((5, 20), (2, 999), centre=None, minutes=(1, 99), longest=None)
 _SPREADS = (0.0, 0.0, 0.3, 1.0)
@@ -78,8 +86,12 @@ MAKES: dict[str, Make] = {
     "tight-factory": Make(replace(FAMILIES["tight-centre"], centre=(2, 8), alternatives=None), (80, 150), _TIGHT),
     "identical-factory": Make(replace(FAMILIES["identical"], centre=(2, 20)), (80, 150), {"shape": (0.6, 0.8, 1.2)}),
     "reference-factory": Make(None, (120, 150)),
+    "plant-reference": Make(None, (18, 40), dressed=True),
+    "plant-identical": Make(FAMILIES["identical"], (15, 50), {"steps": ((1, 4), (2, 6))}, dressed=True),
+    "plant-due": Make(FAMILIES["identical"], (15, 50), {"steps": ((1, 4), (2, 6))}, dressed=True, dated=True),
 }
-"""By name, from job shops to the factory's size; `sparse` and `flexible` choose from all machines of the shop."""
+"""By name, from job shops to the factory's size, and with the plant's own rules. Shops of `sparse` and `flexible`
+choose from all machines."""
 
 
 def draw_shop(seed: list[int], make: str, operations: int) -> Shop:
@@ -104,5 +116,9 @@ def draw_shop(seed: list[int], make: str, operations: int) -> Shop:
             rng.bit_generator.state = state
             shop = make_shop(rng, replace(family, jobs=(jobs, jobs)), name)
             jobs = max(2, round(jobs * operations / sum(len(job.operations) for job in shop.jobs)))
+    if chosen.dressed:
+        shop = dress(rng, shop, name, chosen.dated)
+        if chosen.dated:
+            shop = replace(shop, objective=Objective(1.0, LATENESS))
     origin = f"distribution {DISTRIBUTION_VERSION}, {name}, {operations} operations"
     return replace(shop, provenance=Provenance("generated", origin))

@@ -67,17 +67,23 @@ def parse_plant(detail: str) -> tuple[str, int]:
 
 
 def plant_shop(shop: Shop, seed: int, due: bool) -> Shop:
+    """The shop as `dress` has it, by a seed; raises ShopError as that does."""
+    name = f"{'plant-due' if due else 'plant'}:{shop.name}:{seed}"
+    dressed = dress(np.random.default_rng([seed, PLANT_VERSION]), shop, name, due)
+    detail = f"plant {PLANT_VERSION}, seed {seed}, of {shop.provenance.detail or shop.name}"
+    return replace(dressed, provenance=Provenance("generated", detail))
+
+
+def dress(rng: np.random.Generator, shop: Shop, name: str, due: bool) -> Shop:
     """The shop with two shifts and families, and with due dates where they are asked for.
 
     Raises:
         ShopError: the shop has work centres or rules of its own that this would undo.
     """
-    name = f"{'plant-due' if due else 'plant'}:{shop.name}:{seed}"
     if shop.calendars or shop.changeovers or any(machine.work_centre is None for machine in shop.machines):
         raise ShopError(
             f"{name}: wants a shop without calendars and set-ups of its own, whose machines have work centres"
         )
-    rng = np.random.default_rng([seed, PLANT_VERSION])
     centres = sorted({machine.work_centre or "" for machine in shop.machines})
     coloured = sorted(rng.permutation(centres)[:CENTRES].tolist())
     entries = tuple(
@@ -93,7 +99,9 @@ def plant_shop(shop: Shop, seed: int, due: bool) -> Shop:
     )
     painted = {machine.id for machine in machines if machine.work_centre in coloured}
     jobs = tuple(_in_family(job, str(rng.choice(FAMILIES)), painted) for job in shop.jobs)
-    detail = f"plant {PLANT_VERSION}, seed {seed}, of {shop.provenance.detail or shop.name}"
+    coming = {op.family for job in jobs for op in job.operations}
+    known = coming | {machine.family for machine in machines}
+    entries = tuple(entry for entry in entries if entry.to_family in coming and entry.from_family in known)
     dressed = replace(
         shop,
         name=name,
@@ -102,7 +110,6 @@ def plant_shop(shop: Shop, seed: int, due: bool) -> Shop:
         plan_start=PLAN_START,
         calendars=(TWO_SHIFTS,),
         changeovers=entries,
-        provenance=Provenance("generated", detail),
     )
     if due:
         dressed = replace(dressed, jobs=_with_due(dressed, rng), objective=Objective(0.0, 1.0))

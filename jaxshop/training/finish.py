@@ -15,6 +15,7 @@ from jaxshop.parallel.mesh import device_name, local
 from jaxshop.policies.checkpoint import Store, export_policy
 from jaxshop.schedule import Schedule
 from jaxshop.schedule import write as write_schedule
+from jaxshop.search.auto import improving
 from jaxshop.search.tune import Tuned
 from jaxshop.search.types import Incumbent, Stop
 from jaxshop.shop import TICKS_PER_HOUR, gap_percent, shop_facts, span
@@ -133,11 +134,9 @@ def _searched(problem: TrainingProblem, begun: Made, work: int, seed: int) -> Ma
     """
     if work == 0:
         return begun
-    from jaxshop.search.improve.method import Improve  # loads Numba, which training has no need of
-
     task = problem.task
     stop = Stop(work=work, target=problem.certificate.cost(task.objective))
-    *_, best = Improve(begun.schedule).search(task, seed, stop)
+    *_, best = improving(begun.schedule).search(task, seed, stop)
     return Made(best.schedule, best.cost, begun.source if best.source == "start" else best.source)
 
 

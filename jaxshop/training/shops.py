@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxshop.env import EnvParams, Shape
 from jaxshop.env.packing import pack, pack_stacked, shape_of
+from jaxshop.search.auto import improving
 from jaxshop.search.types import Stop, Task
 from jaxshop.shop import LotPlan, split_lots
 from jaxshop.sources.distribution import draw_shop
@@ -71,11 +72,9 @@ def make_kept(order: ShopOrder) -> Kept:
 
 
 def _best_known(plan: LotPlan, order: ShopOrder) -> int:
-    from jaxshop.search.improve.method import Improve  # loads Numba, which most runs have no need of here
-
     task = Task.of(plan)
     stop = Stop(work=order.work, target=task.certificate.cost(task.objective))
-    *_, best = Improve().search(task, order.seed, stop)
+    *_, best = improving().search(task, order.seed, stop)
     return best.cost
 
 

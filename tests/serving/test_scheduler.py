@@ -165,9 +165,9 @@ def test_nothing_unverified_is_handed_out(
 
 
 def test_a_plan_beyond_the_ladder_is_refused(scheduler: SafeScheduler, engine: FakeEngine) -> None:
-    """The refusal names the limit."""
+    """The refusal of a policy names the limit; searches have none."""
     with pytest.raises(ShopError, match="256"):
-        scheduler.schedule(engine.load(), Order(plan_of(jobs=65)))
+        scheduler.schedule(engine.load(), Order(plan_of(jobs=65), samples=0))
 
 
 def test_warm_up_measures_every_size_and_refuses_a_lying_model(engine: FakeEngine) -> None:

@@ -38,7 +38,7 @@ def test_a_shop_is_its_seed_and_make():
 
 
 def test_the_distribution_is_as_wide_as_it_says():
-    """Shows job shops and flexible ones, equal and unequal times, releases, late machines, routes that come back."""
+    """Shows job shops and flexible ones, un/equal times, releases, late machines, routes that come back, plants."""
     seen = set()
     for make in MAKES:
         for seed in range(12):
@@ -50,8 +50,12 @@ def test_the_distribution_is_as_wide_as_it_says():
                 seen.add("unequal" if any(len(set(op.alternatives.values())) > 1 for op in operations) else "equal")
             seen |= {"released" for job in shop.jobs if job.release} | {"set-up" for op in operations if op.setup}
             seen |= {"late machine" for machine in shop.machines if machine.available_from}
+            seen |= {"shifts"} if shop.calendars else set()
+            seen |= {"families"} if shop.changeovers else set()
             for job in shop.jobs:
                 visited = [next(iter(op.alternatives)) for op in job.operations]
+                seen |= {"due"} if job.due is not None else set()
                 seen |= {"comes back"} if len(set(visited)) < len(visited) else set()
     wanted = {"flexible", "job shop", "unequal", "equal", "released", "set-up", "late machine", "comes back"}
+    wanted |= {"shifts", "families", "due"}
     assert seen == wanted

@@ -33,8 +33,9 @@ SMALL = [
     *("mix.flexible.weight=0", "mix.factory.weight=0", "mix.jobs.weight=2", "evaluation.every=3"),
     *(f"mix.{bank}.{key}" for bank in ("jobs", "lots") for key in ("count=4", "operations=24", "kept=2")),
     *(f"mix.{bank}.{key}" for bank in ("jobs", "lots") for key in ("shops=2", "samples=2", "candidates=8")),
+    'mix.lots.makes=["identical", "tight-centre", "plant-due"]',
 ]
-"""Job shops with twice the weight of work centres, all tiny."""
+"""Job shops with twice the weight of work centres, all tiny; some of these with shifts, set-ups and due dates."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_an_update_learns_from_all_banks(mixed: Path):
         assert line["best_gap/lots"] <= line["gap/lots"]
         assert line["steps"] > 2 * 2 * 2 * 20  # of both banks
     evaluated = [line for line in lines if "selection_gap" in line]
-    makes = {"jobshop", "routes", "identical", "tight-centre", "reference"}
+    makes = {"jobshop", "routes", "identical", "tight-centre", "plant-due"}
     assert [line["update"] for line in evaluated] == [3, 4]
     for line in evaluated:
         gaps = {key.removeprefix("kept/"): gap for key, gap in line.items() if key.startswith("kept/")}
