@@ -32,7 +32,11 @@ from tests.shops import random_shop
 SEEDS = (*range(40), 285)
 """Of the last one a set-up saved makes a lot complete sooner on a machine than before."""
 
-KEY = jax.random.key(0)
+
+def key():
+    """A key of its own for everyone who takes one."""
+    return jax.random.key(0)
+
 
 PLANS = tuple(plant_plan(seed) for seed in SEEDS)
 SHAPE = shape_of(PLANS)
@@ -52,13 +56,13 @@ def played(non_delay: bool, number, params, keys) -> Dispatch:
 @jax.jit
 def stepped(states, lots, params):
     """The next states of stacked shops."""
-    return jax.vmap(lambda s, a, p: JobShop(SHAPE).advance(KEY, s, a, p)[0])(states, lots, params)
+    return jax.vmap(lambda s, a, p: JobShop(SHAPE).advance(key(), s, a, p)[0])(states, lots, params)
 
 
 @jax.jit
 def begun(params):
     """The first states of stacked shops."""
-    return jax.vmap(lambda p: JobShop(SHAPE).begin(KEY, p))(params)
+    return jax.vmap(lambda p: JobShop(SHAPE).begin(key(), p))(params)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,7 @@ def stacked():
 
 def schedules(non_delay: bool, name: str, params) -> list[tuple[Schedule, Dispatch]]:
     """What a rule gives of every plan."""
-    keys = jax.random.split(KEY, len(PLANS))
+    keys = jax.random.split(key(), len(PLANS))
     fetched = jax.tree.map(np.asarray, played(non_delay, NUMBERS[name], params, keys))
     each = [Dispatch(*(x[i] for x in fetched)) for i in range(len(PLANS))]
     return [(to_schedule(plan, dispatch), dispatch) for plan, dispatch in zip(PLANS, each, strict=True)]
@@ -98,8 +102,8 @@ def test_random_play_is_valid_and_costs_what_the_host_says(stacked):
 def test_environments_last_are_the_same(stacked):
     """Shows, state by state, that one more axis at the end computes what `vmap` does."""
     env, last = JobShop(SHAPE), environments_last(stacked)
-    step_last = jax.jit(lambda s, a, p: env.advance(KEY, s, a, p)[0])
-    side, end = begun(stacked), env.begin(KEY, last)
+    step_last = jax.jit(lambda s, a, p: env.advance(key(), s, a, p)[0])
+    side, end = begun(stacked), env.begin(key(), last)
     rng = np.random.default_rng(0)
     for _ in range(SHAPE.operations + 1):
         moved = jax.tree.map(lambda x: np.moveaxis(np.asarray(x), -1, 0), end)
@@ -113,9 +117,9 @@ def test_a_plain_shop_plays_in_the_plants_shape_as_in_its_own():
     """Shows that shops of different make stack: calendars and set-ups that a shop does not have change nothing."""
     plan = split_lots(random_shop(5, jobs=4, machines=3, dated=True), None)
     params = [pack(plan, shape) for shape in (shape_of([plan]), SHAPE)]
-    own = jax.jit(lambda p: play(JobShop(shape_of([plan])), p, rule(NUMBERS["MWKR"]), KEY))(params[0])
+    own = jax.jit(lambda p: play(JobShop(shape_of([plan])), p, rule(NUMBERS["MWKR"]), key()))(params[0])
     alike = jax.tree.map(lambda x: np.stack([x] * len(PLANS)), params[1])
-    found = played(False, NUMBERS["MWKR"], alike, jax.random.split(KEY, len(PLANS)))
+    found = played(False, NUMBERS["MWKR"], alike, jax.random.split(key(), len(PLANS)))
     count = int(params[0].operations)
     assert int(own.estimate) == int(found.makespan[0])
     for one, other in zip(
