@@ -13,7 +13,7 @@ from jaxshop.env import FEATURE_NAMES
 from jaxshop.policies import play
 from jaxshop.schedule import verify
 from jaxshop.schedule.dispatch import RULES, Rivals, dispatch_by_rule
-from jaxshop.search.compiled import dispatch_of, to_schedule
+from jaxshop.search.dispatches import dispatch_of, to_schedule
 
 
 def rest_first(rivals: Rivals) -> np.ndarray:

@@ -10,14 +10,14 @@ from copy import copy
 from functools import cached_property, lru_cache, partial
 from itertools import cycle
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from chex import Array, ArrayTree, PRNGKey
 
-from jaxshop.env import EnvParams, EnvState, JobShop, Shape, op_ends
+from jaxshop.env import EnvParams, JobShop, Shape
 from jaxshop.env.features import FEATURES
 from jaxshop.env.ladder import rung
 from jaxshop.env.packing import pack, shape_of
@@ -26,15 +26,14 @@ from jaxshop.policies.acting import greedy, linear, play, play_on, rule, sampled
 from jaxshop.policies.checkpoint import Policy
 from jaxshop.policies.rules import RULES
 from jaxshop.policies.types import Network
-from jaxshop.schedule import Row, Schedule
-from jaxshop.schedule.dispatch import fixed_rows
+from jaxshop.schedule import Schedule
 from jaxshop.search import background
 from jaxshop.search.beam import Way
+from jaxshop.search.dispatches import Dispatch, dispatch_of, to_schedule, to_schedules
 from jaxshop.search.mirror import backward, mirrored, turned
 from jaxshop.search.priority import POPULATION
 from jaxshop.search.types import Key, Task
-from jaxshop.shop import LotPlan, fingerprint
-from jaxshop.support.errors import InvalidScheduleError
+from jaxshop.shop import LotPlan
 from jaxshop.support.machine import usable_cores
 
 CANDIDATES = 48
@@ -46,22 +45,6 @@ RULE_BATCH = len(RULES)
 """Rules that one call plays; fixed, so that one rule and all of them share a program."""
 
 NUMBERS = {name: number for number, name in enumerate(RULES)}
-
-
-class Dispatch(NamedTuple):
-    """Where and when each operation runs, in flat route order: int32 [N] each, with makespan and cost, int32 []."""
-
-    makespan: Array
-    start: Array
-    end: Array
-    machine: Array
-    cost: Array
-
-
-def dispatch_of(env: JobShop, state: EnvState, params: EnvParams) -> Dispatch:
-    """Read the schedule off a final state."""
-    schedule, ends = state.schedule, op_ends(state, params)
-    return Dispatch(state.estimate, schedule.start, ends, schedule.machine, env.cost(state, params))
 
 
 def greedy_dispatch(env: JobShop, network: Network, weights: ArrayTree, params: EnvParams) -> Dispatch:
@@ -194,31 +177,6 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
         return best_sample(env, network, weights, params, key, begin, batch, limit)
 
     return jax.jit(samples)
-
-
-def to_schedule(plan: LotPlan, dispatch: Dispatch, of_shop: str | None = None) -> Schedule:
-    """Name what the arrays number; `of_shop` is the shop's fingerprint, where it is known.
-
-    Raises:
-        InvalidScheduleError: it is not as long as the environment said.
-    """
-    start, end, machine = (np.asarray(x).tolist() for x in (dispatch.start, dispatch.end, dispatch.machine))
-    names = [m.id for m in plan.shop.machines]
-    steps = [(lot, operation) for lot in plan.lots for operation in lot.operations if operation.fixed is None]
-    rows = tuple(
-        Row(lot.job, lot.index, operation.id, names[machine[i]], start[i], end[i])
-        for i, (lot, operation) in enumerate(steps)
-    )
-    schedule = Schedule(of_shop or fingerprint(plan.shop), plan.max_lot_hours, (*fixed_rows(plan), *rows))
-    if schedule.makespan != int(dispatch.makespan):
-        raise InvalidScheduleError(f"ends after {schedule.makespan} ticks, not after {dispatch.makespan} as played")
-    return schedule
-
-
-def to_schedules(task: Task, dispatches: Dispatch, count: int) -> list[Schedule]:
-    """The first `count` of several schedules [R, ...]."""
-    fetched = jax.tree.map(np.asarray, dispatches)
-    return [to_schedule(task.plan, Dispatch(*(x[i] for x in fetched)), task.fingerprint) for i in range(count)]
 
 
 def rule_arguments(names: Sequence[str], keys: Sequence[Key], batch: int = RULE_BATCH) -> tuple[PRNGKey, np.ndarray]:

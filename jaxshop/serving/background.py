@@ -8,7 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jaxshop.serving.jobs import Job, Work
+from jaxshop.serving.job import Job
+from jaxshop.serving.jobs import Work
 from jaxshop.serving.problems import Problem
 from jaxshop.serving.schemas import Options
 from jaxshop.shop import TICKS_PER_HOUR

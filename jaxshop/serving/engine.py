@@ -17,15 +17,8 @@ from jaxshop.policies.checkpoint import CheckpointError, load_policy
 from jaxshop.policies.types import Network
 from jaxshop.schedule import Schedule
 from jaxshop.search import Method, warming
-from jaxshop.search.compiled import (
-    CANDIDATES,
-    RULE_BATCH,
-    SAMPLE_BATCH,
-    Dispatch,
-    program,
-    rule_arguments,
-    to_schedule,
-)
+from jaxshop.search.compiled import CANDIDATES, RULE_BATCH, SAMPLE_BATCH, program, rule_arguments
+from jaxshop.search.dispatches import Dispatch, to_schedule
 from jaxshop.search.registry import method_named
 from jaxshop.search.types import Options
 from jaxshop.serving.types import Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxshop.schedule import from_json, kpis
-from jaxshop.serving.jobs import UNKNOWN
+from jaxshop.serving.job import UNKNOWN
 from jaxshop.serving.shop_schemas import SHOP_EXAMPLE
 from jaxshop.shop import fingerprint, parse_shop, split_lots
 

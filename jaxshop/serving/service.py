@@ -14,7 +14,8 @@ from starlette.requests import Request
 from jaxshop.serving import logs
 from jaxshop.serving.auth import forbidden
 from jaxshop.serving.device import DeviceThread
-from jaxshop.serving.jobs import Job, Jobs
+from jaxshop.serving.job import Job
+from jaxshop.serving.jobs import Jobs
 from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import busy
 from jaxshop.serving.settings import Settings

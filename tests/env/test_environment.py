@@ -15,7 +15,7 @@ from jaxshop.env import JobShop, check_env, environments_last, make, op_ends
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.env.types import Shape
 from jaxshop.schedule import verify
-from jaxshop.search.compiled import dispatch_of, to_schedule
+from jaxshop.search.dispatches import dispatch_of, to_schedule
 from jaxshop.shop import split_lots
 from tests.shops import from_routes, ft06, random_shop
 

@@ -22,7 +22,7 @@ from jaxshop.policies.rules import RULES
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES as HOST_RULES
 from jaxshop.schedule.dispatch import dispatch_by_rule
-from jaxshop.search.compiled import Dispatch, dispatch_of, to_schedule
+from jaxshop.search.dispatches import Dispatch, dispatch_of, to_schedule
 from jaxshop.shop import Objective, split_lots
 from jaxshop.shop.calendars import Windows
 from tests.oracles.plant import optimum

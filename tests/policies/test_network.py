@@ -14,7 +14,7 @@ from jaxshop.env.types import Shape
 from jaxshop.policies.acting import greedy, play
 from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.policies.types import Network
-from jaxshop.search.compiled import dispatch_of, to_schedule
+from jaxshop.search.dispatches import dispatch_of, to_schedule
 from jaxshop.shop import split_lots
 from tests.shops import from_routes
 

@@ -15,7 +15,8 @@ from jaxshop.env.packing import pack
 from jaxshop.env.types import Shape
 from jaxshop.policies.rules import RULES, highest_priority
 from jaxshop.schedule import verify
-from jaxshop.search.compiled import Dispatch, rule_dispatch, to_schedule
+from jaxshop.search.compiled import rule_dispatch
+from jaxshop.search.dispatches import Dispatch, to_schedule
 from jaxshop.search.rules import parse_rule
 from jaxshop.shop import Shop, split_lots
 from jaxshop.sources.generator import generate_shop, random_spec

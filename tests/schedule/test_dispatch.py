@@ -17,7 +17,8 @@ from jaxshop.env.packing import pack_stacked, shape_of
 from jaxshop.policies.rules import RULES as ENV_RULES
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, best_rule, dispatch_by_rule
-from jaxshop.search.compiled import rule_dispatch, to_schedule
+from jaxshop.search.compiled import rule_dispatch
+from jaxshop.search.dispatches import to_schedule
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
 from tests.shops import random_shop, small_shop
 

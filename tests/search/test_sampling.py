@@ -15,7 +15,8 @@ from jaxshop.policies.checkpoint import load_policy
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search.beam import Beam, Way, leading
-from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts, program, to_schedule
+from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts, program
+from jaxshop.search.dispatches import to_schedule
 from jaxshop.search.mirror import TURN, backward, mirrored, turned
 from jaxshop.search.sampling import Samples
 from jaxshop.search.solver import PATIENCE, solve

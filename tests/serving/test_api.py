@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from jaxshop.schedule import from_json, verify
-from jaxshop.serving import schemas
+from jaxshop.serving import job_schemas, schemas
 from jaxshop.serving.examples import EXAMPLES
 from jaxshop.shop import fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import DeviceError
@@ -253,10 +253,10 @@ def test_examples_of_replies_are_of_the_documented_shape() -> None:
     """Each validates as what its route returns."""
     shapes = {
         ("/v1/schedules", "post", "200"): schemas.ScheduleReply,
-        ("/v1/schedules", "post", "202"): schemas.JobState,
-        ("/v1/schedules", "get", "200"): schemas.JobList,
+        ("/v1/schedules", "post", "202"): job_schemas.JobState,
+        ("/v1/schedules", "get", "200"): job_schemas.JobList,
         ("/v1/schedules:verify", "post", "200"): schemas.VerifyReply,
-        ("/v1/schedules/{id}", "get", "200"): schemas.JobState,
+        ("/v1/schedules/{id}", "get", "200"): job_schemas.JobState,
         ("/v1/schedules/{id}:release", "post", "200"): schemas.ReleasedPlan,
     }
     found = {(p, m, s): e for p, methods in EXAMPLES.items() for m, of in methods.items() for s, e in of.items()}

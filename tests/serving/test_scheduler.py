@@ -12,7 +12,7 @@ import pytest
 
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import best_rule
-from jaxshop.serving import scheduler as module
+from jaxshop.serving import course
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.scheduler import SafeScheduler
 from jaxshop.serving.types import AbandonedError, Model, Order, Progress, RejectedError, UnverifiedError
@@ -159,7 +159,7 @@ def test_nothing_unverified_is_handed_out(
     def lie(plan: LotPlan, *_: object) -> tuple[str, Schedule]:
         return "MWKR", engine._behave("greedy:invalid", "greedy", engine.greedy(engine.load(), plan_of()))
 
-    monkeypatch.setattr(module, "best_rule", lie)
+    monkeypatch.setattr(course, "best_rule", lie)
     with pytest.raises(UnverifiedError, match="fallback:MWKR"):
         scheduler.schedule(engine.load(), Order(plan_of("greedy:raise"), samples=0))
 

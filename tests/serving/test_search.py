@@ -15,7 +15,7 @@ import pytest
 from jaxshop.bounds import prepare
 from jaxshop.schedule import from_json, verify
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
-from jaxshop.serving import schemas
+from jaxshop.serving import job_schemas, schemas
 from jaxshop.serving.client import Client
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.scheduler import SafeScheduler
@@ -160,7 +160,7 @@ def test_stop_here_keeps_the_result(serve: Serve) -> None:
     asked = client.post(f"{location}:stop")
     assert (asked.status_code, asked.json()["stopped"]) == (202, True)
     state = end_of(client, location)
-    schemas.JobState.model_validate(state)
+    job_schemas.JobState.model_validate(state)
     assert (state["status"], state["stopped"]) == ("done", True)
     result = state["result"]
     assert result["kpis"]["makespan_hours"] == state["makespan_hours"] == state["objective_hours"]
@@ -190,7 +190,7 @@ def test_events_tell_the_whole_curve(serve: Serve) -> None:
         events = [block.split("data: ") for block in text.replace("\r\n", "\n").split("\n\n") if "data: " in block]
         told = [json.loads(data) for name, data in events if "event: progress" in name]
         for data in told:
-            schemas.JobProgress.model_validate(data)
+            job_schemas.JobProgress.model_validate(data)
         curve = {(data["seconds"], data["objective_hours"], data["source"]): data for data in told if data["source"]}
         assert sorted(curve) == sorted(tuple(entry) for entry in result["trace"])
         bounds = [data["lower_bound_hours"] for data in told if data["source"]]

@@ -17,15 +17,12 @@ from starlette.requests import ClientDisconnect
 
 from jaxshop.serving.auth import Caller
 from jaxshop.serving.background import BUDGET, patience, too_late
-from jaxshop.serving.jobs import Ask, Job
+from jaxshop.serving.job import Ask, Job
+from jaxshop.serving.job_schemas import JobList, JobProgress, JobState, Page
 from jaxshop.serving.problems import Problem
 from jaxshop.serving.reschedule_schemas import RescheduleReply
 from jaxshop.serving.schemas import (
-    JobList,
-    JobProgress,
-    JobState,
     Options,
-    Page,
     Plans,
     ReleasedPlan,
     ScheduleReply,

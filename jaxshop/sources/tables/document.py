@@ -125,10 +125,10 @@ class _Builder:
 
     def document(self) -> dict[str, Any]:
         machines = self.machines()
-        document = {"machines": machines, "jobs": self.jobs({str(m["id"]) for m in machines})}
+        document: dict[str, Any] = {"machines": machines, "jobs": self.jobs({str(m["id"]) for m in machines})}
         for key, value in (("calendars", self.calendars()), ("setups", self.setups())):
             if value:
-                document[key] = value  # type: ignore[assignment]
+                document[key] = value
         self.downtime(machines)
         return document
 
