@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jaxshop.schedule import to_json, verify
 from jaxshop.serving.job import Job
 from jaxshop.serving.jobs import Work
 from jaxshop.serving.problems import Problem
@@ -51,7 +52,7 @@ async def _answer(service: Service, options: Options, job: Job) -> bytes:
 
     def report(progress: Progress) -> None:
         def tell() -> None:
-            job.update("running", samples_done=progress.samples_done)
+            job.update("running", samples_done=progress.samples_done, best=progress)
             job.improve(_found(progress))
 
         with suppress(RuntimeError):  # the loop has been closed: the server stopped before the search did
@@ -82,6 +83,20 @@ def _found(progress: Progress) -> dict[str, Any]:
         "limit_s": progress.seconds,
         "proven_optimal": best.cost <= bound,
     }
+
+
+def best_of(job: Job) -> dict[str, Any]:
+    """The best schedule so far of a request and what is told of it; verified here, since a search's first is not.
+
+    Raises:
+        Problem: a 409 where there is none.
+    """
+    progress = job.best
+    if job.result is not None:
+        return job.progress() | {"schedule": json.loads(job.result)["schedule"]}
+    if progress is None or verify(progress.plan, progress.best.schedule):
+        raise Problem(409, "no-schedule", "this request has no schedule so far, or another server works on it")
+    return job.progress(_found(progress)) | {"schedule": to_json(progress.best.schedule)}
 
 
 def patience(options: Options) -> float | None:

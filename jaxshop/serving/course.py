@@ -81,9 +81,8 @@ class Course:
         """Report how far it is."""
         self.samples_done, self.told = max(self.samples_done, samples), self.stop.elapsed
         if self.found:
-            self.order.report(
-                Progress(self.samples_done, self.found[-1], least_cost(self.task, self.certificate), self.stop.seconds)
-            )
+            bound = least_cost(self.task, self.certificate)
+            self.order.report(Progress(self.samples_done, self.found[-1], bound, self.stop.seconds, self.order.plan))
 
     def rule(self, kind: str, deadline: float | None) -> Incumbent:
         """The best of the rules that can be tried by the deadline, at least one, on the host; unverified."""

@@ -65,6 +65,7 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         }
     },
     "/v1/schedules/{id}": {"get": {"200": _ENTRY | {"status": "done", "error": None, "result": _REPLY}}},
+    "/v1/schedules/{id}/best": {"get": {"200": _PROGRESS | {"schedule": SCHEDULE}}},
     "/v1/schedules/{id}:release": {
         "post": {"200": {"schedule_id": "4b1d" * 16, "superseded": None, "status": "released"}}
     },

@@ -17,6 +17,7 @@ from jaxshop.serving.problems import Problem
 
 if TYPE_CHECKING:  # it imports SQLAlchemy
     from jaxshop.serving.store import Record
+    from jaxshop.serving.types import Progress
 
 UNKNOWN: dict[str, Any] = {
     **dict.fromkeys(("makespan_hours", "objective_hours", "lower_bound_hours", "gap_percent")),
@@ -64,6 +65,8 @@ class Job:
         self.ending = False
         """Whether its end is being stored."""
         self.found: list[dict[str, Any]] = []
+        self.best: Progress | None = None
+        """The latest report of the work here: it has the schedule."""
         self._changed = asyncio.Event()
 
     @classmethod

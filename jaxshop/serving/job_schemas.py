@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from jaxshop.serving.schemas import ProblemDocument, ScheduleReply
+from jaxshop.serving.schemas import ProblemDocument, ScheduleFile, ScheduleReply
 from jaxshop.serving.shop_schemas import Strict
 
 
@@ -26,6 +26,12 @@ class JobProgress(Strict):
     seconds: float | None = Field(description="after which the best so far was found")
     limit_s: float | None = Field(description="seconds that the search may take")
     proven_optimal: bool
+
+
+class JobBest(JobProgress):
+    """The best schedule so far of an asynchronous request."""
+
+    schedule: ScheduleFile
 
 
 class JobEntry(JobProgress):

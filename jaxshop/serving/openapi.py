@@ -50,6 +50,7 @@ PROBLEMS: dict[str, dict[int, str]] = {
     "/v1/schedules:verify": _BODY,
     "/v1/reschedules": _BODY,
     "/v1/schedules/{id}": _KEPT,
+    "/v1/schedules/{id}/best": _KEPT | {409: "It has no schedule so far, or another server works on it"},
     "/v1/schedules/{id}:write-back": _KEPT | {409: "There is nothing to store", 422: "The database refuses"},
     "/v1/schedules/{id}:release": _KEPT
     | {

@@ -96,6 +96,7 @@ class Progress(NamedTuple):
     """The least cost, in ticks."""
     seconds: float | None
     """That the search may take."""
+    plan: LotPlan
 
 
 class Rejection(NamedTuple):

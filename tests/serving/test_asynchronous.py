@@ -59,6 +59,8 @@ def test_a_refusal_comes_with_the_status(serve: Serve) -> None:
     job_schemas.JobState.model_validate(state)
     assert (state["status"], state["error"]["status"], state["result"]) == ("failed", 422, None)
     assert "event: error" in client.get(f"{location}/events").text
+    none = client.get(f"{location}/best")
+    assert (none.status_code, none.json()["type"]) == (409, "urn:jaxshop:problem:no-schedule")
 
 
 def test_cancelling_frees_the_thread_and_the_place(serve: Serve) -> None:

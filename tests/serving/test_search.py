@@ -151,12 +151,16 @@ def test_a_default_request_searches_for_a_while(serve: Serve) -> None:
 
 
 def test_stop_here_keeps_the_result(serve: Serve) -> None:
-    """`:stop` ends a long search at once: its status is done and stopped, its result the best schedule so far."""
+    """`:stop` ends a long search at once: done and stopped, its result the best so far, which could be had before."""
     client, body = serve(), shop_body()
     location = client.post("/v1/schedules?time_limit_s=300", json=body, headers=ASYNC).headers["location"]
     while client.get(location).json()["source"] != "search:auto":
         time.sleep(0.01)
     assert client.post(f"{location}:stop", headers=MES).status_code == 404
+    best = client.get(f"{location}/best").json()
+    job_schemas.JobBest.model_validate(best)
+    assert verify(split_lots(parse_shop(body, "body"), None), from_json(best["schedule"], "best")) == []
+    assert best["schedule"]["makespan"] == best["makespan_hours"]
     asked = client.post(f"{location}:stop")
     assert (asked.status_code, asked.json()["stopped"]) == (202, True)
     state = end_of(client, location)
@@ -166,6 +170,7 @@ def test_stop_here_keeps_the_result(serve: Serve) -> None:
     assert result["kpis"]["makespan_hours"] == state["makespan_hours"] == state["objective_hours"]
     assert verify(split_lots(parse_shop(body, "body"), None), from_json(result["schedule"], "reply")) == []
     assert client.post(f"{location}:stop").json()["status"] == "done"
+    assert client.get(f"{location}/best").json()["schedule"] == result["schedule"]
 
 
 def test_a_stop_reaches_samples_too(serve: Serve) -> None:

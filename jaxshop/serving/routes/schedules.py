@@ -11,14 +11,14 @@ from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import ClientDisconnect
 
 from jaxshop.serving.auth import Caller
-from jaxshop.serving.background import BUDGET, patience, too_late
+from jaxshop.serving.background import BUDGET, best_of, patience, too_late
 from jaxshop.serving.job import Ask, Job
-from jaxshop.serving.job_schemas import JobList, JobProgress, JobState, Page
+from jaxshop.serving.job_schemas import JobBest, JobList, JobProgress, JobState, Page
 from jaxshop.serving.problems import Problem
 from jaxshop.serving.reschedule_schemas import RescheduleReply
 from jaxshop.serving.schemas import (
@@ -164,6 +164,12 @@ async def job_events(job: JobOf, service: ServiceOf) -> AsyncIterator[ServerSent
     """Stream server-sent events: `progress` until one of `done`, `error`, `cancelled` ends the stream."""
     async for name, data in service.jobs.watch(job):
         yield ServerSentEvent(event=name, data=data)
+
+
+@routes.get("/schedules/{id}/best", response_class=JSONResponse, responses={200: {"model": JobBest}})
+async def job_best(job: JobOf) -> Response:
+    """Return the best schedule so far of an asynchronous request, verified."""
+    return JSONResponse(await asyncio.to_thread(best_of, job))
 
 
 @routes.delete("/schedules/{id}", status_code=204)
