@@ -28,13 +28,17 @@ def example(name: str) -> ModuleType:
 
 
 def test_the_examples_run(tmp_path: Path):
-    """Neither random play nor a rule beats the optimum of ft06, a few updates of PPO get ahead of random play, and a
-    network of one's own fits the update, and plays.
+    """Neither random play nor a rule beats the optimum of ft06, a picture has a line a machine, a few updates of PPO
+    get ahead of random play, and a network of one's own fits the update, and plays.
     """
     shop = tmp_path / "ft06.txt"
     shop.write_text("6 6" + FT06)
     makespans, _ = example("random_play").random_play(str(shop), 16)
     assert 55 <= int(makespans.min()) < int(makespans.max())
+
+    lines = example("render").picture(str(shop), 20).splitlines()
+    assert len(lines) == 7
+    assert sum(map(len, lines)) > 600
 
     by_rule = example("custom_rule").compare(str(shop))
     assert min(by_rule.values()) * 3600 >= 55

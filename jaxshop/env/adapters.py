@@ -21,16 +21,26 @@ class KeyedState(NamedTuple):
     key: PRNGKey
 
 
-def to_gymnasium(env: JobShop, params: EnvParams) -> Any:
-    """A `gymnasium.Env` over one shop: a dict observation with `action_mask`, and numpy in and out."""
+RENDER_MODES = ("ansi", "rgb_array")
+"""Those of gymnasium that `JobShop.render` knows."""
+
+
+def to_gymnasium(env: JobShop, params: EnvParams, render_mode: str | None = None) -> Any:
+    """A `gymnasium.Env` over one shop: a dict observation with `action_mask`, and numpy in and out.
+
+    `render_mode` is `ansi` or `rgb_array`, as in `JobShop.render`; ValueError for another. None: `render` gives None.
+    """
     import gymnasium
 
-    reset, step = jax.jit(env.reset_env), jax.jit(env.step_env)
+    if render_mode not in (None, *RENDER_MODES):
+        raise ValueError(f"render mode {render_mode!r} is not one of {', '.join(RENDER_MODES)}")
+    reset, step, shown = jax.jit(env.reset_env), jax.jit(env.step_env), render_mode
 
     class GymnasiumJobShop(gymnasium.Env):
         """One shop, one episode at a time."""
 
-        metadata = {"render_modes": []}  # noqa: RUF012
+        metadata = {"render_modes": list(RENDER_MODES), "render_fps": 10}  # noqa: RUF012
+        render_mode = shown
         action_space = gymnasium.spaces.Discrete(env.shape.lots)
         observation_space = gymnasium.spaces.Dict(
             {
@@ -61,6 +71,12 @@ def to_gymnasium(env: JobShop, params: EnvParams) -> Any:
                 False,
                 info | {"action_mask": np.asarray(obs.action_mask)},
             )
+
+        def render(self):
+            """The schedule so far, in the mode that the environment was made for."""
+            if self._state is None:
+                raise gymnasium.error.ResetNeeded("call reset before render")
+            return None if shown is None else env.render(self._state, params, shown)
 
     return GymnasiumJobShop()
 
@@ -95,6 +111,10 @@ def to_jumanji(env: JobShop, params: EnvParams) -> Any:
                 lambda: transition(reward, obs, extras=extras),
             )
             return KeyedState(inner, state.key), timestep
+
+        def render(self, state: KeyedState) -> np.ndarray:
+            """The schedule so far in pixels, uint8 [height, width, 3]."""
+            return env.render(state.inner, params, "rgb_array")
 
         @cached_property
         def observation_spec(self) -> specs.Spec:

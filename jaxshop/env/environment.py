@@ -14,6 +14,7 @@ from jaxshop.env import objective
 from jaxshop.env.decision import resolve_action
 from jaxshop.env.features import CONTEXT, FEATURES, observe
 from jaxshop.env.packing import pack_stacked, shape_of
+from jaxshop.env.rendering import render
 from jaxshop.env.spaces import Box, Dict, Discrete
 from jaxshop.env.transition import first_state, transition
 from jaxshop.env.types import Decision, EnvParams, EnvState, Observation, Shape
@@ -58,6 +59,8 @@ class JobShop:
     non_delay: bool = False
     default_params: EnvParams | None = field(default=None, compare=False, repr=False)
     """The shop that `make` was called with (the first of several)."""
+    default_plan: LotPlan | None = field(default=None, compare=False, repr=False)
+    """What that shop's arrays number: names for `render`."""
 
     @property
     def name(self) -> str:
@@ -108,6 +111,22 @@ class JobShop:
         int32 [], or float32 [] where the shop's objective is more than the makespan.
         """
         return objective.cost(state, params)
+
+    def render(self, state: EnvState, params: EnvParams | None = None, mode: str = "ansi") -> Any:
+        """The schedule so far, with the certified bound, as a picture: outside jit, of one environment.
+
+        Args:
+            state: of any step.
+            params: of the same shop. Without them, or with those of `make`, machines and operations have their names,
+                and fixed work is shown; else they are numbered.
+            mode: `ansi`, a str of a line a machine, letters standing for jobs; `svg`, a str; `rgb_array`,
+                uint8 [height, width, 3].
+
+        Raises:
+            ValueError: another mode, or a batch of states.
+        """
+        shop = self._params(params)
+        return render(state, shop, mode, self.default_plan if shop is self.default_params else None)
 
     def reset(self, key: PRNGKey, params: EnvParams | None = None) -> tuple[Observation, EnvState]:
         """`reset_env`, with the default shop where none is given."""
@@ -200,4 +219,4 @@ def make(shops: Shop | LotPlan | Sequence[Shop | LotPlan], candidates: int | Non
     shape = shape_of(plans, candidates)
     packed = pack_stacked(plans, shape)
     first = jax.device_put(jax.tree.map(lambda x: x[0], packed))  # `jnp.asarray` would compile a program for each shape
-    return JobShop(shape, default_params=first), first if single else jax.device_put(packed)
+    return JobShop(shape, default_params=first, default_plan=plans[0]), first if single else jax.device_put(packed)

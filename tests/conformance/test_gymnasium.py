@@ -17,7 +17,7 @@ from tests.shops import ft06
 @pytest.fixture(scope="module")
 def env():
     """ft06 as a gymnasium environment."""
-    return to_gymnasium(*make(ft06()))
+    return to_gymnasium(*make(ft06()), render_mode="rgb_array")
 
 
 def test_gymnasium_finds_nothing(env):
@@ -43,6 +43,18 @@ def test_an_episode_through_numpy(env):
     assert steps == 36
     plan = split_lots(ft06(), None)
     assert info["makespan"] == oracle.dispatch(plan, oracle.RULES["MWKR"]).makespan
+
+
+def test_pictures_by_gymnasium_s_names(env):
+    """Shows that `rgb_array` gives pixels of what was dispatched, and that another mode is refused by name."""
+    env.reset(seed=0)
+    before = env.render()
+    env.step(0)
+    assert before.shape[2] == 3
+    assert before.dtype == np.uint8
+    assert (env.render() != before).any()
+    with pytest.raises(ValueError, match="'human' is not one of ansi, rgb_array"):
+        to_gymnasium(*make(ft06()), render_mode="human")
 
 
 def test_a_step_before_the_first_reset_is_refused():

@@ -25,6 +25,7 @@ from jaxshop.schedule.dispatch import dispatch_by_rule
 from jaxshop.search.dispatches import Dispatch, dispatch_of, to_schedule
 from jaxshop.shop import Objective, split_lots
 from jaxshop.shop.calendars import Windows
+from jaxshop.views.picture import state_of
 from tests.oracles.plant import optimum
 from tests.plant import plant_plan, plant_shop
 from tests.shops import random_shop
@@ -96,6 +97,16 @@ def test_random_play_is_valid_and_costs_what_the_host_says(stacked):
         assert int(dispatch.makespan) == schedule.makespan
         cost = plan.shop.objective.cost(schedule.job_ends, plan.shop.jobs)
         np.testing.assert_allclose(dispatch.cost, cost, rtol=1e-6, atol=1)
+
+
+def test_a_picture_shows_fixed_work_beside_what_was_dispatched(stacked):
+    """Shows that the bars of a final state are the schedule's rows, though fixed operations are not in the arrays."""
+    both = list(zip(PLANS, schedules(False, "random", stacked), strict=True))
+    assert any(op.fixed for plan, _ in both for lot in plan.lots for op in lot.operations)
+    for plan, (schedule, played) in both:
+        bars = state_of(plan, played.start, played.end, played.machine).bars
+        rows = [(row.machine, f"{row.operation}, lot {row.lot + 1}", row.start, row.end) for row in schedule.rows]
+        assert [(plan.shop.machines[bar.machine].id, *bar[2:]) for bar in bars] == rows
 
 
 @pytest.mark.usefixtures("ranks_meet")

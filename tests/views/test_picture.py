@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.shop import split_lots
-from jaxshop.views.picture import schedule_picture, state_picture
+from jaxshop.views.picture import Bar, Picture, pixels, schedule_picture, state_picture, text
 from tests.shops import HOSTILE, from_routes, ft06
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -45,3 +45,21 @@ def test_bars_lie_in_their_machine_s_row_in_the_order_of_time():
     assert len(first) == 2
     assert first[0][1] + first[0][2] <= first[1][1] + 0.2
     assert "0 h" in picture
+
+
+def test_text_and_pixels_show_the_same_bars():
+    """Each cell shows the job that fills it most, past work stands left of 0, and an idle machine is empty."""
+    bars = [Bar(0, 0, "", -87, 0), Bar(0, 1, "", 0, 87), Bar(1, 27, "", 43, 87)]
+    picture = Picture(["a", "a machine of a long name", "idle"], bars, bound=87, ticks=True)
+    first, second, idle, axis = text(picture).splitlines()
+    cells = 87
+    assert first == f"{'a':<12} " + "A" * (cells // 2 + 1) + "B" * (cells // 2)
+    assert second == "a machine of " + "." * 65 + "b" * 22
+    assert idle == f"{'idle':<12} " + "." * cells
+    assert axis.startswith("ticks")
+    assert [mark for mark in axis.split() if mark != "ticks"] == ["-50", "0", "50"]
+    image = pixels(picture)
+    rows = [{tuple(pixel) for pixel in row.tolist()} for row in image[[8, 24, 40]]]
+    line = (185, 28, 28)
+    assert [len(row - {line}) for row in rows] == [2, 2, 1]
+    assert all(line in row for row in rows)
