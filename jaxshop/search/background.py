@@ -90,6 +90,11 @@ def leave(code: int) -> int:
     return code
 
 
+def under_way() -> bool:
+    """Whether a call goes on, which an ordinary end would wait for."""
+    return any(thread.is_alive() for thread in _threads.copy())
+
+
 @atexit.register
 def _join() -> None:
     for thread in list(_threads):

@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None, make_engine: EngineFactory = jax_eng
     server.run([listener])
     code = _exit_code(server.service.failure)
     if server.service.left_behind:
-        # The interpreter would wait for every thread that compiles, a minute maybe.
+        # The interpreter would wait for every thread that compiles, a minute maybe. What Numba has done is kept.
         sys.stderr.flush()
         os._exit(code)
     return code

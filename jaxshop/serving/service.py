@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from jaxshop.search.background import under_way
 from jaxshop.serving import logs
 from jaxshop.serving.auth import forbidden
 from jaxshop.serving.device import DeviceThread
@@ -69,7 +70,7 @@ class Service:
         """While sizes are compiled, how far that is."""
         self.draining = False
         self.left_behind = False
-        """After `stop`: whether a thread goes on, inside XLA as a rule, which nothing can interrupt."""
+        """After `stop`: whether a thread goes on, inside XLA, Numba or a search, which nothing can interrupt."""
         self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
         self._drained: asyncio.Task[None] | None = None
         self._planner: Planner | None = None
@@ -158,7 +159,7 @@ class Service:
             self.webhooks.stop()
         self.workers.stop()
         ended = await asyncio.to_thread(self.device.stop, 1.0)
-        self.left_behind = not ended or self._warming.is_alive()
+        self.left_behind = not ended or self._warming.is_alive() or not self.workers.idle or under_way()
         logs.event("stopped", device_ended=ended)
 
     def _warm_up(self) -> None:

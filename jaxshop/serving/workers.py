@@ -46,6 +46,11 @@ class Workers:
         self._metrics = metrics
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is under work, not even what its caller gave up."""
+        return self._admitted == 0
+
+    @property
     def crowd(self) -> float:
         """By how much the searches that run or wait outnumber the places; 1 where nobody waits."""
         return max(1.0, (self._searching + self._waiting) / self._searches) if self._waiting else 1.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxshop.schedule import Row, Schedule
-from jaxshop.search import Incumbent, Stop, Task
+from jaxshop.search import Incumbent, Stop, Task, background
 from jaxshop.search.types import Best
 from jaxshop.serving.logs import event
 from jaxshop.serving.types import Model
@@ -76,7 +76,8 @@ class FakeEngine:
     """An engine that does as the shop's name says: `greedy:hang`, `samples:raise`, `greedy:invalid`, `samples:dawdle`,
     `greedy:late start`, `auto:raise`.
 
-    With a checkpoint, a JSON file of `{"name": ...}`, the model is read from it; that of `slow` compiles for a minute.
+    With a checkpoint, a JSON file of `{"name": ...}`, the model is read from it; that of `slow` compiles for a minute,
+    that of `kernels` has a minute's compilation go on when everything is ready.
     """
 
     def __init__(
@@ -106,11 +107,13 @@ class FakeEngine:
         return size.operations
 
     def compile(self, size: FakeSize) -> None:
-        """Do nothing, or take a minute in a pool of threads, as the real one does."""
+        """Do nothing, or take a minute in a pool of threads, as the real one does; `kernels`: leave one behind."""
         if self.checkpoint is not None and self.load().name == "slow":
             event("compiling")
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(time.sleep, 60).result()
+        if self.checkpoint is not None and self.load().name == "kernels":
+            background.start(lambda: time.sleep(60), "kernels are compiled")
 
     def limits(self, size: FakeSize) -> dict[str, int | None]:
         """Return what a real engine names, too."""

@@ -123,6 +123,16 @@ def test_a_stop_does_not_wait_for_the_compilation(fake_process: Start, tmp_path:
     assert not any('"ERROR"' in line or "Traceback" in line for line in process.lines)
 
 
+def test_a_stop_does_not_wait_for_kernels(fake_process: Start, tmp_path: Path) -> None:
+    """Where all is ready and the search's kernels are still compiled beside it, SIGTERM ends with 0 as quickly."""
+    checkpoint = tmp_path / "model.json"
+    checkpoint.write_text('{"name": "kernels"}')
+    process = fake_process("--checkpoint", str(checkpoint))
+    process.await_event("warm")
+    assert process.stop(timeout=30) == 0
+    assert process.lines[-1].startswith("{")
+
+
 def test_a_stop_in_the_first_moments_ends_without_a_traceback(fake_process: Start) -> None:
     """SIGTERM while the application is loaded, and while the model is: exit code 0, JSON lines and nothing else."""
     process = fake_process()
