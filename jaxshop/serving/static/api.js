@@ -57,7 +57,7 @@ class Api {
   }
 
   /**
-   * Asks for a schedule and calls `onProgress` with each progress event. Aborting `signal` also cancels it at the
+   * Asks for a schedule and calls `onProgress` with each progress event and a function that fetches the best so far. Aborting `signal` also cancels it at the
    * server; aborting `stop` ends the search there, and what it has found is the reply.
    */
   async schedule(shop, options, onProgress, signal, stop) {
@@ -66,12 +66,14 @@ class Api {
     if (accepted.status !== 202) return accepted.json();
     const location = new URL(accepted.headers.get("Location"), window.location.href).pathname;
     const stopHere = () => this.fetch(`${location}:stop`, { method: "POST" }).catch(() => {});
+    const best = () => this.fetch(`${location}/best`, { signal }).then((response) => response.json());
+    const tell = (progress) => onProgress(progress, best);
     if (stop?.aborted) stopHere();
     else stop?.addEventListener("abort", stopHere);
     try {
       for (;;) {
         // A stream that breaks loses nothing: the state is asked for, and the events are taken up again.
-        await this.#follow(`${location}/events`, onProgress, signal);
+        await this.#follow(`${location}/events`, tell, signal);
         const state = await this.fetch(location, { signal }).then((response) => response.json());
         const reply = state.result ?? state;
         if (reply.schedule) return reply;

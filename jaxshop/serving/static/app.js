@@ -165,12 +165,41 @@ class Page {
     this.stopping = new AbortController();
     this.search.clear();
     this.say("Waiting for the server…");
-    const reply = await this.working((signal) => {
-      $("stop").hidden = false;
-      const onProgress = (progress) => signal.aborted || this.#progress(progress);
-      return this.api.schedule(shop, options, onProgress, signal, this.stopping.signal);
+    const preview = this.#preview(shop, options);
+    try {
+      const reply = await this.working((signal) => {
+        $("stop").hidden = false;
+        const onProgress = (progress, best) => {
+          if (signal.aborted) return;
+          this.#progress(progress);
+          preview.take(progress, best);
+        };
+        return this.api.schedule(shop, options, onProgress, signal, this.stopping.signal);
+      });
+      preview.end();
+      this.#takeReply(shop, reply, options, preview.drawn > 0);
+    } catch (error) {
+      preview.end();
+      if (preview.drawn) this.show(true); // what was there before
+      throw error;
+    }
+  }
+
+  /** What draws the best schedule of a shop so far. */
+  #preview(shop, { max_lot_hours: lots, target_hours: target }) {
+    let model = null;
+    return new Preview((best, keepView) => {
+      model ??= new Model(shop, lots ? Number(lots) : null);
+      const { makespan_hours: makespan, objective_hours: objective, lower_bound_hours: bound, seconds } = best;
+      const marks = { bound: makespan === objective ? ticksOf(bound) : null, target: target ? ticksOf(Number(target)) : null };
+      const plan = model.plan(best.schedule.operations, marks);
+      $("welcome").hidden = true;
+      $("compare").hidden = true;
+      $("kpis").hidden = $("viewer").hidden = $("so-far").hidden = false;
+      this.viewer.show(plan, null, keepView || Boolean(this.planning.history));
+      $("kpis").replaceChildren(...tiles(plan, null, () => this.viewer.showLate()));
+      $("so-far").textContent = `The best so far, found after ${inWords(seconds)}. Stop here keeps it.`;
     });
-    this.#takeReply(shop, reply, options);
   }
 
   /** Runs what may be cancelled; meanwhile nothing else begins. */
@@ -215,7 +244,7 @@ class Page {
     this.say(best ? `${count}, best so far ${best.toFixed(1)} h` : `${count}…`);
   }
 
-  #takeReply(shop, reply, options) {
+  #takeReply(shop, reply, options, seen) {
     const ticks = (hours) => (hours ? ticksOf(hours) : null);
     const { lower_bound_hours: bound, completion } = reply.kpis;
     const state = firstState(shop, reply.schedule, {
@@ -226,7 +255,7 @@ class Page {
     if (history) this.other = { plan, origin: "the previous schedule", fingerprint: history.state.fingerprint };
     this.say(reply.proven_optimal ? "Done: proven optimal." : "Done.");
     if (history) this.planning.set(history.with("Planned by the server", state).settledHere());
-    else this.planning.begin(state);
+    else this.planning.begin(state, seen);
   }
 
   // What is seen.
@@ -239,6 +268,7 @@ class Page {
     $("kpis").hidden = $("viewer").hidden = $("save").hidden = !history;
     $("save-shop").hidden = !history || history.state.shop === this.shop;
     $("compare").hidden = !other;
+    $("so-far").hidden = true;
     this.shelf.remember();
     if (!history) return;
     const narrow = matchMedia("(max-width: 900px)").matches;

@@ -86,22 +86,21 @@ class Planning {
     };
   }
 
-  /** Begins with a state; null ends. */
-  begin(state) {
+  /** Begins with a state; null ends. `keepView`: what is on show is this plan's shop already. */
+  begin(state, keepView = Boolean(this.history)) {
     const { shop, rows } = state ?? { shop: {}, rows: [] };
     const makespan = rows.reduce((latest, row) => Math.max(latest, row.end), 0);
     this.now = tickNow(Date.now(), new Clock(shop.unit, shop.plan_start).epoch, makespan);
     this.model = null;
-    this.set(state && new History([state]));
+    this.set(state && new History([state]), keepView);
   }
 
   /** Shows a history: checks its state, draws it, and tells the cost. */
   set(history, keepView = true) {
-    const fresh = !this.history || !history;
     this.history = history;
     $("planning").hidden = !history;
     if (history) this.#compute();
-    this.page.show(keepView && !fresh);
+    this.page.show(keepView);
     if (history) this.#describe();
   }
 

@@ -42,6 +42,13 @@ def make_schedule(plan: LotPlan, offset: int = 0) -> Schedule:
     return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))
 
 
+def found(number: int) -> dict[str, object]:
+    """What a search tells of the schedule of that number: it takes an hour less than the one before."""
+    hours = 20.0 - number
+    best = {"objective_hours": hours, "lower_bound_hours": 16.0, "gap_percent": 100 * (hours / 16 - 1)}
+    return best | {"makespan_hours": hours, "source": "search:improve", "seconds": number / 10}
+
+
 class StubServer(ThreadingHTTPServer):
     """Answers what the page asks for; notes each request, and pauses in mid-work while `go` is cleared."""
 
@@ -81,6 +88,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._json(shop_to_json(hostile_shop(name="demo")))
         if path.endswith("/events"):
             return self._events()
+        if path.endswith("/best"):
+            return self._json(found(2) | {"schedule": self.server.results[int(path.split("/")[3])]["schedule"]})
         result = self.server.results[int(path.rsplit("/", 1)[1])]
         return self._json({"status": "done", "error": None, "result": result})
 
@@ -133,10 +142,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         for done in range(1, 5):
-            hours, head = 20.0 - done, {"status": "running", "samples": self.server.samples, "limit_s": 60.0}
-            best = {"objective_hours": hours, "lower_bound_hours": 16.0, "gap_percent": 100 * (hours / 16 - 1)}
-            best |= {"makespan_hours": hours, "source": "search:improve", "seconds": done / 10}
-            data = json.dumps(head | best | {"samples_done": done, "proven_optimal": done == 4})
+            head = {"status": "running", "samples": self.server.samples, "limit_s": 60.0}
+            data = json.dumps(head | found(done) | {"samples_done": done, "proven_optimal": done == 4})
             self.wfile.write(f"event: progress\r\ndata: {data}\r\n\r\n".encode())
             if done == 2:
                 self.server.go.wait(60)

@@ -73,6 +73,30 @@ def test_a_search_is_shown_as_a_curve_and_stopped_where_it_is(server: StubServer
     page.wait_for_selector("#search", state="hidden")
 
 
+def test_the_best_so_far_is_drawn_while_the_server_searches(server: StubServer, open_page: OpenPage) -> None:
+    """The chart comes before the answer, and is no plan yet: Cancel takes it away, Stop here keeps it and its view."""
+    server.go.clear()
+    server.samples = None
+    page = open_page(server.url)
+    page.fill("#key", KEY)
+    drop(page, shop_to_json(hostile_shop()))
+    for button in ("#cancel", "#stop"):
+        page.click("#run")
+        page.wait_for_selector("#so-far:visible")
+        assert "The best so far, found after 0.2 s" in page.inner_text("#so-far")
+        operations = server.results[-1]["schedule"]["operations"]
+        assert page.evaluate("page.viewer.gantt.plan.bars.length") == len(operations)
+        assert page.is_visible("#makespan")
+        assert page.is_hidden("#planning")
+        page.evaluate("page.viewer.gantt.moveTo({ left: 3600, top: 0, zoom: 2 })")
+        page.click(button)
+        status(page, "Cancelled" if button == "#cancel" else "Done")
+        assert page.is_hidden("#so-far")
+        assert page.is_visible("#welcome") is (button == "#cancel")
+        assert page.is_visible("#viewer") is page.is_visible("#planning") is (button == "#stop")
+    assert page.evaluate("page.viewer.gantt.view.zoom") == 2
+
+
 def test_another_shop_ends_the_work_on_the_one_before(server: StubServer, open_page: OpenPage) -> None:
     """A shop dropped while samples come cancels the request, and no schedule of the first shop is shown."""
     server.go.clear()

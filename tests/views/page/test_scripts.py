@@ -323,3 +323,28 @@ def test_an_event_that_tells_nothing_better_changes_nothing() -> None:
         return [view.found.map(({ hours }) => hours), shown, view.began];"""
     told = [[None, None], [9, 5], [8, 5], [9, 5], [8, 5], [8, 6], [8, 5], [7, 6]]
     assert run_script(["search.js"], body, told) == [[9, 8, 7], [[1, 5], [2, 5], [2, 6], [3, 6]], 4]
+
+
+def test_of_the_schedules_found_while_one_is_fetched_the_last_is_drawn() -> None:
+    """Shows one fetch at a time, worse schedules passed over, and nothing drawn after the end of the search."""
+    body = """
+        globalThis.setTimeout = (go) => Promise.resolve().then(go);
+        const [drawn, answers] = [[], []];
+        const preview = new Preview((best, again) => drawn.push([best, again]));
+        const asked = (hours) => () => new Promise((answer) => answers.push(() => answer(hours)));
+        const tell = (hours) => preview.take({ objective_hours: hours }, asked(hours));
+        const settle = async () => { for (let i = 0; i < 9; i++) await null; };
+        const first = tell(9);
+        for (const hours of [null, 8, 7, 7.5]) tell(hours);
+        const fetched = [answers.length];
+        answers.shift()();
+        await settle();
+        fetched.push(answers.length);
+        answers.shift()();
+        await first;
+        const last = tell(6);
+        preview.end();
+        answers.shift()();
+        await last;
+        return [drawn, fetched];"""
+    assert run_script(["preview.js"], body) == [[[9, False], [7, True]], [1, 1]]
