@@ -59,4 +59,4 @@ def prepare(shifted: bool) -> None:
     for kind in (TabuSearch, IteratedGreedy):
         worker = kind(model, order, choice, 0)
         worker.advance(1, -1, 0)
-        worker.adopt(worker)
+        worker.adopt(worker.found)

@@ -132,4 +132,4 @@ class _Slices:
 
     def schedule(self) -> Schedule:
         """See `Slices`."""
-        return to_schedule(self.model, self.team.winner.best, self.task.fingerprint)
+        return to_schedule(self.model, self.team.winner.table, self.task.fingerprint)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxshop.search.improve.model import Model
-from jaxshop.search.improve.workers import IteratedGreedy, TabuSearch, Worker
+from jaxshop.search.improve.workers import Found, IteratedGreedy, TabuSearch, Worker
 
 EPOCH = 32
 """Pieces of work by each seat after which the team meets."""
@@ -64,14 +64,15 @@ class Team:
         self._owed = np.zeros(len(kinds))
         self._done, self._left = 0, EPOCH
         self._still, self._patience, self._renewed = 0, STILL, 0
+        self._kept = self._seats[0].workers[0].found
         self._cost = self.winner.cost
         self._assign()
 
     @property
-    def winner(self) -> Worker:
-        """The one with the best schedule."""
-        every = (worker for seat in self._seats for worker in seat.workers)
-        return min(every, key=lambda worker: (worker.cost, worker.found))  # the same, whoever looks when
+    def winner(self) -> Found:
+        """The best schedule."""
+        every = (worker.found for seat in self._seats for worker in seat.workers)
+        return min((self._kept, *every), key=lambda found: (found.cost, found.piece))  # the same, whoever looks when
 
     @property
     def left(self) -> int:
@@ -98,9 +99,9 @@ class Team:
         self._gains *= MEMORY
         for seat in self._seats:
             worker, kind = seat.workers[seat.at_work], seat.at_work
-            self._gains[kind] += max(0, self._cost - worker.cost)
+            self._gains[kind] += max(0, self._cost - worker.found.cost)
             seat.alone[kind] = max(0, seat.alone[kind] - 1)
-            if worker.cost > winner.cost and not seat.alone[kind]:
+            if worker.found.cost > winner.cost and not seat.alone[kind]:
                 worker.adopt(winner)
         self._still = 0 if winner.cost < self._cost else self._still + 1
         self._cost, self._left = winner.cost, EPOCH
@@ -110,6 +111,7 @@ class Team:
 
     def _begin_anew(self) -> None:
         """Let a tabu search of the next seat begin again, for as long as there was nothing new."""
+        self._kept = self.winner  # what only the one that begins again may have
         seat = self._seats[self._renewed % len(self._seats)]
         searches = [kind for kind, (maker, _) in enumerate(self._kinds) if maker is TabuSearch]
         kind = searches[self._renewed // len(self._seats) % len(searches)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,18 +19,22 @@ FIRST_COOLING = 64 * UNIT
 """Work of the first cooling of iterated greedy."""
 
 
+class Found(NamedTuple):
+    """A schedule that a search found."""
+
+    table: np.ndarray
+    cost: int  # ticks
+    piece: int  # of work that led to it, as the team counts
+
+
 class Worker(ABC):
-    """One search that can be continued; both kinds keep its state, begun with a schedule.
+    """One search that can be continued; all kinds keep its state, begun with a schedule.
 
     Attributes:
-        best: the table of its best schedule: of those that cost so many ticks, the first.
-        cost: of its best schedule, in ticks.
-        found: the piece of work that led to it, as the team counts.
+        found: its best schedule: of those that cost so many ticks, the first.
     """
 
-    best: np.ndarray
-    cost: int
-    found: int
+    found: Found
 
     def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
         self.model, self.arrays = model, model.arrays
@@ -45,7 +50,7 @@ class Worker(ABC):
         """Go on until so much work is done in all, with the best in `table`."""
 
     @abstractmethod
-    def adopt(self, other: Worker) -> None:
+    def adopt(self, other: Found) -> None:
         """Take another's best for its own."""
 
     def advance(self, pieces: int, target: int, done: int) -> None:
@@ -56,18 +61,16 @@ class Worker(ABC):
         for piece in range(done + 1, done + pieces + 1):
             self.pieces += 1
             self._run(self.pieces * UNIT, target)
-            if self.model.ticks(cost_of(self.arrays, self.table)) < self.cost:
+            if self.model.ticks(cost_of(self.arrays, self.table)) < self.found.cost:
                 self._take_note(piece)
         if self.state.counters[CYCLIC]:
             raise AssertionError("a move made a cycle: a fault of the search")
 
     def _take_note(self, piece: int) -> None:
-        self.best, self.found = self.table.copy(), piece
-        self.cost = self.model.ticks(cost_of(self.arrays, self.table))
+        self.found = Found(self.table.copy(), self.model.ticks(cost_of(self.arrays, self.table)), piece)
 
-    def _adopt(self, other: Worker) -> int:
-        self.table[:] = other.best
-        self._take_note(other.found)
+    def _adopt(self, other: Found) -> int:
+        self.table[:], self.found = other.table, other
         return int(cost_of(self.arrays, self.table))
 
 
@@ -82,7 +85,7 @@ class IteratedGreedy(Worker):
     def _run(self, work: int, target: int) -> None:
         greedy.iterated_greedy(self.arrays, self.state, self.table, self.memory, work, target)
 
-    def adopt(self, other: Worker) -> None:
+    def adopt(self, other: Found) -> None:
         """See `Worker`; the next cooling begins with it."""
         self.memory[greedy.BEST] = self._adopt(other)
 
@@ -106,6 +109,6 @@ class TabuSearch(Worker):
     def _run(self, work: int, target: int) -> None:
         tabu.tabu_search(*self.arguments, work, target)
 
-    def adopt(self, other: Worker) -> None:
+    def adopt(self, other: Found) -> None:
         """See `Worker`; restarts go back to it."""
         self.memory[tabu.BEST] = self._adopt(other)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxshop.bounds import certify
@@ -14,7 +16,9 @@ from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search import types
 from jaxshop.search.improve import kernels, team
+from jaxshop.search.improve.dispatching import dispatch, floor_of
 from jaxshop.search.improve.method import Improve
+from jaxshop.search.improve.model import model_of
 from jaxshop.search.slices import seed_of
 from jaxshop.search.types import Incumbent, Stop, Task
 from jaxshop.shop import LotPlan, split_lots
@@ -162,3 +166,17 @@ def test_keys_are_told_apart():
     keys = [jax.random.wrap_key_data(jnp.array(pair, jnp.uint32)) for pair in halves]
     assert len({seed_of(key) for key in keys}) == len(halves)
     assert seed_of(7) == 7
+
+
+def test_a_search_alone_keeps_its_best_when_it_begins_anew(monkeypatch):
+    """Shows that one seat that begins again from the start, over and over, never falls behind what it had found."""
+    monkeypatch.setattr(team, "EPOCH", 1)
+    model = model_of(PLANS["job shop"])
+    order, choice = np.empty((2, model.arrays.operations), np.int32)
+    dispatch(floor_of(model), 0, False, order, choice)
+    alone, costs = team.Team(model, (order, choice), 0, 1), []
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(12):
+            alone.advance(1, 0, pool)
+            costs.append(alone.winner.cost)
+    assert costs == sorted(costs, reverse=True)
