@@ -151,6 +151,7 @@ class LoggingConfig:
     """What is written besides metrics.jsonl."""
 
     tensorboard: bool = False
+    tracker: Annotated[str | None, one_of(("mlflow", "wandb"))] = None
     checkpoint_every: Annotated[int, POSITIVE] = 10
 
 
@@ -274,18 +275,18 @@ _MAY_CHANGE = (
 """What a resumed run may set anew: how long it goes on, and how it is judged and logged."""
 
 
-def _flat(record: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+def flattened(record: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """The values of nested tables by `section.key`."""
     found: dict[str, Any] = {}
     for key, value in record.items():
-        found |= _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
+        found |= flattened(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
     return found
 
 
 def check_complete(record: Mapping[str, Any], where: str) -> None:
     """Refuse a run's record that lacks a key: the version that began the run did something else than its default."""
-    known = _flat(record)
-    missing = [name for name in _flat(to_dict(Config())) if name not in known and not name.startswith(_MAY_CHANGE)]
+    known = flattened(record)
+    missing = [name for name in flattened(to_dict(Config())) if name not in known and not name.startswith(_MAY_CHANGE)]
     if missing:
         raise ConfigError(
             f"{where}: lacks {', '.join(missing)}: another version of jaxshop began this run; begin a new one"
@@ -294,7 +295,7 @@ def check_complete(record: Mapping[str, Any], where: str) -> None:
 
 def check_resume(before: Config, after: Config, where: str) -> None:
     """Refuse a resumed run that would not be the same run, with every difference."""
-    old, new = _flat(to_dict(before)), _flat(to_dict(after))
+    old, new = flattened(to_dict(before)), flattened(to_dict(after))
     differences = [
         f"{name} was {old[name]!r}, now {new[name]!r}"
         for name in old

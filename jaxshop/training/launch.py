@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -36,7 +37,7 @@ from jaxshop.training.callbacks import (
     LearningCurves,
     TensorBoard,
 )
-from jaxshop.training.config import Config, to_dict
+from jaxshop.training.config import Config, flattened, to_dict
 from jaxshop.training.evaluate import Evaluator
 from jaxshop.training.loop import Outcome, train
 from jaxshop.training.origin import Origin, originated
@@ -45,6 +46,7 @@ from jaxshop.training.progress import Spent, spent_before
 from jaxshop.training.resume import new_folder, open_store, resumed
 from jaxshop.training.shop_process import ShopProcess
 from jaxshop.training.stages import check_devices, check_memory, traced_update, untrained, untrained_outline
+from jaxshop.training.trackers import Tracker, require
 from jaxshop.views.tables import comparison_table, shop_summary, wrapped
 
 
@@ -143,6 +145,8 @@ def _check(config: Config, shop: Shop) -> None:
     check_devices(config)
     if config.logging.tensorboard:
         TensorBoard.writer()
+    if config.logging.tracker is not None:
+        require(config.logging.tracker)
     if config.run.export_to is not None and not Path(config.run.export_to).absolute().parent.is_dir():
         raise ConfigError(f"run.export_to: the folder around {config.run.export_to} does not exist")
 
@@ -182,6 +186,9 @@ def _begin(
     sinks: list[Callback] = [lines, progress, LearningCurves(folder / "curves.html", lines.known)]
     if config.logging.tensorboard:
         sinks.append(TensorBoard(folder / "tensorboard"))
+    if (kind := config.logging.tracker) is not None:
+        say = partial(console.print, highlight=False)
+        sinks.append(Tracker(kind, folder, folder.name, flattened(to_dict(config)), say))
     return spent_before(lines.known, config.run.target_hours), sinks
 
 

@@ -290,13 +290,16 @@ def test_a_resume_from_damage_is_refused(copied, tmp_path):
         ("run.runs_dir=/dev/null", "cannot be made"),
         ("ppo.minibatches=100000", "ppo.minibatches: general has only"),
         ("logging.tensorboard=true", "--extra tensorboard"),
+        ("logging.tracker=mlflow", "--extra mlflow"),
+        ("logging.tracker=tensorboard", "logging.tracker: must be one of mlflow, wandb"),
         ("run.require_real_data=true", "require_real_data"),
         ("pool.machines=1.5", "pool.machines: must be an integer"),
     ],
 )
 def test_what_cannot_work_is_refused_before_a_folder_is_made(finished: Finished, tmp_path, monkeypatch, override, said):
     """Shows that no run folder is left by a run that could not begin."""
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)  # as if the extra were not installed
+    for extra in ("tensorboardX", "mlflow"):
+        monkeypatch.setitem(sys.modules, extra, None)  # as if it were not installed
     given = [f"run.runs_dir={tmp_path / 'runs'}", override]
     assert_refused(run_train("--config", finished.config_path, *given), said)
     assert not (tmp_path / "runs").exists()
