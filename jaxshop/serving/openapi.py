@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from jaxshop.serving import problems
 from jaxshop.serving.examples import EXAMPLES, SCHEDULE
+from jaxshop.serving.import_schemas import IMPORT_EXAMPLE, ImportRequest
 from jaxshop.serving.reschedule_schemas import RescheduleRequest
 from jaxshop.serving.schemas import ProblemDocument, ScheduleRequest, VerifyRequest
 from jaxshop.serving.shop_schemas import SHOP_EXAMPLE
@@ -21,6 +22,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/v1/schedules": ScheduleRequest,
     "/v1/schedules:verify": VerifyRequest,
     "/v1/reschedules": RescheduleRequest,
+    "/v1/imports": ImportRequest,
 }
 SOURCE = {"source": "mariadb"}
 OPEN = frozenset({"/livez", "/readyz"})
@@ -49,6 +51,7 @@ PROBLEMS: dict[str, dict[int, str]] = {
     "/v1/schedules": _BODY,
     "/v1/schedules:verify": _BODY,
     "/v1/reschedules": _BODY,
+    "/v1/imports": _BODY,
     "/v1/schedules/{id}": _KEPT,
     "/v1/schedules/{id}/best": _KEPT | {409: "It has no schedule so far, or another server works on it"},
     "/v1/schedules/{id}:write-back": _KEPT | {409: "There is nothing to store", 422: "The database refuses"},
@@ -118,10 +121,11 @@ def _add_problems(operation: dict[str, Any], kinds: dict[int, str]) -> None:
 
 def _add_body(operation: dict[str, Any], model: type[BaseModel]) -> None:
     content: dict[str, Any] = {"schema": {"$ref": REF.format(model=model.__name__)}}
-    example = SHOP_EXAMPLE if model is ScheduleRequest else {"shop": SHOP_EXAMPLE, "schedule": SCHEDULE}
+    whole: dict[type[BaseModel], dict[str, Any]] = {ScheduleRequest: SHOP_EXAMPLE, ImportRequest: IMPORT_EXAMPLE}
+    example = whole.get(model, {"shop": SHOP_EXAMPLE, "schedule": SCHEDULE})
     if model is RescheduleRequest:
         example = example | {"now": 1.0, "down": [{"machine": "PP09", "from": 1.0, "to": 3.0}], "drop": []}
-    content["examples"] = {"small": {"summary": "Three machines, two jobs", "value": example}}
+    content["examples"] = {"small": {"summary": "A few machines and jobs", "value": example}}
     if model is ScheduleRequest:
         content["examples"]["database"] = {"summary": "The shop in the server's database", "value": SOURCE}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from jaxshop.schedule import from_json, verify
-from jaxshop.serving import job_schemas, schemas
+from jaxshop.serving import import_schemas, job_schemas, schemas
 from jaxshop.serving.examples import EXAMPLES
 from jaxshop.shop import fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import DeviceError
@@ -211,6 +211,8 @@ def test_openapi_examples_are_accepted(client: httpx.Client) -> None:
         conforms(client.post("/v1/schedules?max_lot_hours=60&samples=32", json=shop), schemas.ScheduleReply)
     for claim in examples("/v1/schedules:verify"):
         assert conforms(client.post("/v1/schedules:verify", json=claim), schemas.VerifyReply)["valid"]
+    for tables in examples("/v1/imports"):
+        conforms(client.post("/v1/imports", json=tables), import_schemas.ImportReply)
     options = {
         parameter["name"]
         for parameter in document["paths"]["/v1/schedules"]["post"]["parameters"]
@@ -257,6 +259,7 @@ def test_examples_of_replies_are_of_the_documented_shape() -> None:
         ("/v1/schedules", "get", "200"): job_schemas.JobList,
         ("/v1/schedules:verify", "post", "200"): schemas.VerifyReply,
         ("/v1/schedules/{id}", "get", "200"): job_schemas.JobState,
+        ("/v1/schedules/{id}/best", "get", "200"): job_schemas.JobBest,
         ("/v1/schedules/{id}:release", "post", "200"): schemas.ReleasedPlan,
     }
     found = {(p, m, s): e for p, methods in EXAMPLES.items() for m, of in methods.items() for s, e in of.items()}

@@ -128,7 +128,8 @@ def _separator(file: str, text: str, reading: Reading) -> str:
     cells = {each: next(csv.reader([top], delimiter=each)) for each in SEPARATORS}
     best = max(SEPARATORS, key=lambda each: (recognised(cells[each], reading.headers), len(cells[each])))
     chosen = reading.separator or best
-    if len(next(csv.reader([top], delimiter=chosen))) < 2 and top:
+    under = next(csv.reader([top], delimiter=chosen))
+    if len(under) < 2 and top and not recognised(under, reading.headers):
         if reading.separator is not None and len(cells[best]) > 1:
             hint = f"{SEPARATORS[best]} gives {len(cells[best])}"
         else:
