@@ -9,6 +9,8 @@ class Problem extends Error {
     this.title = Problem.titles[status] ?? title;
     this.request = request;
     this.faults = faults;
+    // The server lists so many faults at most, and counts them all.
+    this.count = Math.max(faults.length, 1 + Number(/\(and (\d+) more faults?\)$/.exec(detail)?.[1] ?? 0));
   }
 }
 
@@ -19,6 +21,16 @@ Problem.titles = {
   503: "The server is busy or starting",
   504: "The server did not finish in time",
 };
+
+/** What a problem is, as elements: title, sentence or list, the request's id; `words` puts each text as people here say it. */
+function faultNodes({ message, title = "", faults = [], count = faults.length, request = "" }, words = (text) => text) {
+  const listed = faults.filter((fault) => fault !== message).map((fault) => el("li", {}, words(fault)));
+  if (listed.length && count > faults.length) listed.push(el("li", {}, `and ${count - faults.length} more`));
+  return [
+    el("strong", {}, title), el("p", {}, message === title ? "" : words(message)), el("ul", {}, ...listed),
+    el("p", { className: "quiet" }, request && `Request ${request}`),
+  ];
+}
 
 /** The jaxshop API, as far as the page needs it. The key travels in a header only. */
 class Api {
@@ -49,6 +61,11 @@ class Api {
 
   verify(shop, schedule) {
     return this.post("/v1/schedules:verify", { shop, schedule }).then((response) => response.json());
+  }
+
+  /** A shop file of tables: {files: {name: base64}, options}; see docs/import.md. */
+  importTables(body) {
+    return this.post("/v1/imports", body).then((response) => response.json());
   }
 
   /** Plans anew what is left of a plan under way; see docs/reschedule.md. */

@@ -12,10 +12,11 @@ class Page {
     this.busy = false;
     this.planning = new Planning(this);
     this.shelf = new Shelf(this);
+    this.importing = new Importing(this);
     $("key").value = sessionStorage.getItem("jaxshop-key") ?? "";
     $("key").onchange = () => sessionStorage.setItem("jaxshop-key", $("key").value.trim());
     $("choose").onclick = () => $("file").click();
-    $("file").onchange = () => this.guard(() => this.#take($("file").files[0]));
+    $("file").onchange = () => this.guard(() => this.#take([...$("file").files]));
     $("demo").onclick = () => this.guard(() => this.#takeDemo());
     $("cancel").onclick = () => this.running.abort();
     $("stop").onclick = () => this.#stop();
@@ -46,8 +47,8 @@ class Page {
     document.addEventListener("drop", (event) => {
       event.preventDefault();
       dragging(false);
-      const [file] = event.dataTransfer.files;
-      if (file) this.guard(() => this.#take(file));
+      const files = [...event.dataTransfer.files];
+      if (files.length) this.guard(() => this.#take(files));
     });
   }
 
@@ -74,42 +75,46 @@ class Page {
     $("said").textContent = text;
   }
 
-  #complain({ message, title = "", faults = [], request = "" }) {
-    const listed = faults.filter((fault) => fault !== message);
-    const shown = listed.slice(0, 20).map((fault) => el("li", {}, fault));
-    if (listed.length > shown.length) shown.push(el("li", {}, `and ${listed.length - shown.length} more`));
-    $("problem").replaceChildren(
-      el("strong", {}, title), el("p", {}, message === title ? "" : message), el("ul", {}, ...shown),
-      el("p", { className: "quiet" }, request && `Request ${request}`));
+  #complain(problem) {
+    $("problem").replaceChildren(...faultNodes(problem));
     $("problem").hidden = false;
     if ($("request").hidden) this.#toggleForm();
   }
 
   // What comes in.
 
-  async #take(file) {
+  /** Takes files: tables into the dialog that imports them; of shop files and schedules the shop first. */
+  async #take(files) {
     $("file").value = ""; // so that the same file can be chosen again after a change
+    const tables = files.filter(({ name }) => TABLE_FILE.test(name));
+    const read = await Promise.all(files.filter((file) => !tables.includes(file)).map((file) => this.#read(file)));
+    for (const [data, name] of read) if (data.format === SHOP) this.takeShop(data, name);
+    for (const [data, name] of read) if (data.format === SCHEDULE) await this.#takeSchedule(data, name);
+    if (tables.length) this.importing.add(tables);
+  }
+
+  /** The content of a shop file or a schedule, and the file's name. */
+  async #read(file) {
     let data;
     try {
       data = JSON.parse(await file.text());
     } catch (error) {
       throw new Problem({ title: `${file.name} is not JSON`, detail: error.message });
     }
-    if (data?.format === SCHEDULE) return this.#takeSchedule(data, file.name);
-    if (data?.format === SHOP) return this.#takeShop(data, file.name);
-    const hint = "Other formats become shop files with: jaxshop inspect FILE --out shop.json";
+    if ([SHOP, SCHEDULE].includes(data?.format)) return [data, file.name];
+    const hint = "Tables of orders, routes and machines are CSV or XLSX files.";
     throw new Problem({ title: `${file.name} is neither a shop file nor a schedule`, detail: hint });
   }
 
   async #takeDemo() {
     this.say("Fetching the demo…");
-    this.#takeShop(await this.api.demoShop(), "the demo");
+    this.takeShop(await this.api.demoShop(), "the demo");
     // Its longest job alone takes 332 h: only lots bring the target into reach.
     Object.assign($("request").elements.max_lot_hours, { value: 60 });
     Object.assign($("request").elements.target_hours, { value: 130 });
   }
 
-  #takeShop(shop, origin) {
+  takeShop(shop, origin) {
     const [machines, jobs] = [shop.machines, shop.jobs].map((list) => (Array.isArray(list) ? list.length : 0));
     this.running?.abort(); // its schedule would be of the shop before
     this.search.clear();
@@ -147,7 +152,7 @@ class Page {
   /** Goes on where a plan was kept. */
   restore(entry) {
     if (!entry) return;
-    this.#takeShop(entry.shop ?? entry.settled.shop, entry.origin ?? "your last visit");
+    this.takeShop(entry.shop ?? entry.settled.shop, entry.origin ?? "your last visit");
     if (!entry.state) return;
     this.planning.begin(entry.settled);
     this.planning.now = Math.max(this.planning.now, entry.now ?? 0);

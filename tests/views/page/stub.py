@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import jaxshop.serving
 import jaxshop.views
 from jaxshop.schedule import Row, Schedule, from_json, kpis, to_json, verify
+from jaxshop.serving.importer import imported
 from jaxshop.serving.middleware import PAGE_POLICY
 from jaxshop.serving.problems import Problem, refusing
 from jaxshop.serving.replanner import answer, read_request
@@ -96,7 +97,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Schedule, or verify."""
         path = self._note()
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "null")
+        sent = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        body = json.loads(sent or "null")
         if self._refused():
             return None
         if path.endswith(":stop"):
@@ -109,6 +111,8 @@ class Handler(BaseHTTPRequestHandler):
                     violations = verify(split_lots(shop, schedule.max_lot_hours), schedule)
                     reply = {"valid": not violations, "violations": violations, "fingerprint": fingerprint(shop)}
                     return self._json(reply)
+                if path == "/v1/imports":
+                    return self._send(imported(sent), "application/json")
                 if path == "/v1/reschedules":
                     self.server.asked.append(body)
                     asked = read_request(body, "body", lambda shop, size, _: split_lots(shop, size), 60)

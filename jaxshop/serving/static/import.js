@@ -1,0 +1,97 @@
+"use strict";
+
+const TABLE_FILE = /\.(csv|tsv|txt|xlsx|xlsm)$/i;
+const IMPORT_WORDS = {
+  plan_start: "Plan starts", timezone: "Time zone", decimal: "Numbers", columns: "Columns", separator: "Separator",
+  encoding: "Encoding", skip_sheets: "Sheets to leave out",
+};
+
+/** What the server says of its options, in the words of the form. */
+function inFormWords(text) {
+  return text.replace(/\boptions\.(\w+)/g, (whole, name) => (name in IMPORT_WORDS ? `“${IMPORT_WORDS[name]}”` : whole));
+}
+
+/** The options of an import as they were filled in: {plan_start, timezone, ...} without those that say nothing. */
+function importOptions({ columns = "", skip_sheets: sheets = "", ...given }) {
+  const said = Object.entries(given).filter(([, value]) => value !== "");
+  const headers = columns.split("\n").filter((line) => line.trim()).map((line) => {
+    const [name, ...header] = line.split("=");
+    return [name.trim(), header.join("=").trim()];
+  });
+  const skipped = sheets.split(",").map((name) => name.trim()).filter(Boolean);
+  return {
+    ...Object.fromEntries(said), ...(headers.length ? { columns: Object.fromEntries(headers) } : {}),
+    ...(skipped.length ? { skip_sheets: skipped } : {}),
+  };
+}
+
+/** A file's content in base64. */
+function base64Of(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
+    reader.onerror = () => reject(new Problem({ title: `${file.name} cannot be read`, detail: reader.error.message }));
+    reader.readAsDataURL(file);
+  });
+}
+
+/** Tables of orders, routes and machines: gathered in a dialog, read by the server, every fault shown there. */
+class Importing {
+  constructor(page) {
+    this.page = page;
+    this.dialog = $("import-dialog");
+    this.form = this.dialog.querySelector("form");
+    this.files = new Map();
+    const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
+    $("zones").append(...zones.map((zone) => el("option", { value: zone })));
+    this.form.elements.timezone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const today = new Date(Date.now() - 60_000 * new Date().getTimezoneOffset()).toISOString();
+    this.form.elements.plan_start.value = `${today.slice(0, 10)}T06:00`;
+    $("import-more").onclick = () => $("file").click();
+    this.form.onsubmit = (event) => {
+      event.preventDefault();
+      this.#send();
+    };
+  }
+
+  /** Takes files into the dialog; one of a name that is there takes its place. */
+  add(files) {
+    for (const file of files) this.files.set(file.name, file);
+    this.#list();
+    if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  #list() {
+    const drop = (name) => () => {
+      this.files.delete(name);
+      this.#list();
+    };
+    $("import-files").replaceChildren(...[...this.files.keys()].map((name) =>
+      el("li", {}, name, " ", el("button", { type: "button", className: "link", onclick: drop(name), "aria-label": `Leave out ${name}` }, "leave out"))));
+    $("import-faults").hidden = true;
+    $("import-run").disabled = !this.files.size;
+  }
+
+  async #send() {
+    const { page } = this;
+    $("import-run").disabled = true;
+    $("import-faults").hidden = true;
+    try {
+      const contents = await Promise.all([...this.files].map(async ([name, file]) => [name, await base64Of(file)]));
+      const options = importOptions(Object.fromEntries(new FormData(this.form)));
+      const { shop, ignored_columns: ignored } = await page.api.importTables({ files: Object.fromEntries(contents), options });
+      const origin = [...this.files.keys()].join(", ");
+      this.dialog.close();
+      this.files.clear();
+      page.guard(() => page.takeShop(shop, origin));
+      const unread = Object.entries(ignored).map(([place, headers]) => `${place}: ${headers.join(", ")}`);
+      if (unread.length) page.say(`Ready. Not read: ${unread.join("; ")}.`);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      $("import-faults").replaceChildren(...faultNodes(error, inFormWords));
+      $("import-faults").hidden = false;
+    } finally {
+      $("import-run").disabled = !this.files.size;
+    }
+  }
+}
