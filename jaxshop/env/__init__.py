@@ -2,7 +2,7 @@
 
 from jaxshop.env.checks import check_env
 from jaxshop.env.environment import JobShop, environments_last, make
-from jaxshop.env.features import CONTEXT, CONTEXT_NAMES, FEATURE_NAMES, FEATURES, explain
+from jaxshop.env.features import CONTEXT, CONTEXT_NAMES, FEATURE_NAMES, FEATURES, PLANT_NAMES, explain
 from jaxshop.env.packing import pack, pack_stacked, shape_of
 from jaxshop.env.transition import op_ends
 from jaxshop.env.types import EnvParams, EnvState, Observation, Shape
@@ -12,6 +12,7 @@ __all__ = [
     "CONTEXT_NAMES",
     "FEATURES",
     "FEATURE_NAMES",
+    "PLANT_NAMES",
     "EnvParams",
     "EnvState",
     "JobShop",

@@ -83,7 +83,7 @@ def to_gymnasium(env: JobShop, params: EnvParams, render_mode: str | None = None
 
 def _numpy(obs: Observation) -> dict[str, np.ndarray]:
     """Masks as int8, as gymnasium's MultiBinary wants them."""
-    arrays = {name: np.asarray(value) for name, value in obs._asdict().items()}
+    arrays = {name: np.asarray(value) for name, value in obs._asdict().items() if value is not None}
     return {name: a.astype(np.int8) if a.dtype == bool else a for name, a in arrays.items()}
 
 

@@ -12,7 +12,7 @@ from chex import Array, PRNGKey
 
 from jaxshop.env import objective
 from jaxshop.env.decision import resolve_action
-from jaxshop.env.features import CONTEXT, FEATURES, observe
+from jaxshop.env.features import CONTEXT, FEATURES, PLANT_FEATURES, observe
 from jaxshop.env.packing import pack_stacked, shape_of
 from jaxshop.env.rendering import render
 from jaxshop.env.spaces import Box, Dict, Discrete
@@ -177,15 +177,16 @@ class JobShop:
         """The fields of `Observation`; features are clipped to -5 ... 5."""
         del params
         lots, shown = self.shape.lots, self.shape.candidates
-        return Dict(
-            {
-                "action_mask": Box(0, 1, (lots,), jnp.bool_),
-                "candidates": Box(0, lots - 1, (shown,), jnp.int32),
-                "candidate_mask": Box(0, 1, (shown,), jnp.bool_),
-                "features": Box(-5.0, 5.0, (shown, FEATURES)),
-                "context": Box(-1e6, 1e6, (CONTEXT,)),
-            }
-        )
+        spaces = {
+            "action_mask": Box(0, 1, (lots,), jnp.bool_),
+            "candidates": Box(0, lots - 1, (shown,), jnp.int32),
+            "candidate_mask": Box(0, 1, (shown,), jnp.bool_),
+            "features": Box(-5.0, 5.0, (shown, FEATURES)),
+            "context": Box(-1e6, 1e6, (CONTEXT,)),
+        }
+        if self.shape.plant is not None or self.shape.tardiness:
+            spaces["plant"] = Box(-5.0, 5.0, (shown, PLANT_FEATURES))
+        return Dict(spaces)
 
     @property
     def _decision(self) -> Decision:

@@ -15,10 +15,10 @@ from chex import Array
 
 from jaxshop.env.makes import MAKE_NAMES
 from jaxshop.env.types import EnvParams, EnvState, Observation
-from jaxshop.env.view import View, candidates, look
+from jaxshop.env.view import PlantView, View, candidates, look
 from jaxshop.support.errors import ShopError
 
-FEATURES_VERSION = 3
+FEATURES_VERSION = 4
 """Changes whenever a column does."""
 
 
@@ -115,24 +115,61 @@ SHOP_COLUMNS = (
 )
 """Of the shop: the context that every candidate is seen in."""
 
+
+def _plant(value: Callable[[PlantView], Array]) -> Callable[[View], Array]:
+    def of(view: View) -> Array:
+        assert view.plant is not None
+        return value(view.plant)
+
+    return of
+
+
+def _urgency(view: View) -> Array:
+    """The apparent tardiness cost (Vepsalainen and Morton 1987) over the largest of the candidates."""
+    assert view.plant is not None
+    ahead = 2.0 * jnp.where(view.mask, view.time, 0.0).sum() / jnp.maximum(view.competing, 1.0) + 1e-6
+    cost = view.plant.weight / (view.time + 1e-4) * jnp.exp(jnp.minimum(-view.plant.slack / ahead, 0.0))
+    return cost / jnp.maximum(jnp.where(view.mask, cost, 0.0).max(), 1e-9)
+
+
+PLANT_COLUMNS = (
+    Column("set-up by sequence", 8, _plant(lambda p: p.setup)),
+    Column("closed before the end", 4, _plant(lambda p: p.closed)),
+    Column("share of the family", 1, _plant(lambda p: p.family)),
+    Column("has a due date", 1, _plant(lambda p: p.due)),
+    Column("weight", 0.5, _plant(lambda p: p.weight)),
+    Column("slack", 3, _plant(lambda p: p.slack)),
+    Column("late", 3, _plant(lambda p: jnp.maximum(-p.slack, 0.0))),
+    Column("late by weight", 1, _plant(lambda p: p.weight * jnp.maximum(-p.slack, 0.0))),
+    Column("apparent tardiness cost", 1, _urgency),
+)
+"""Of each candidate besides, where the plant's own rules or due dates count."""
+
 FEATURE_NAMES = tuple(column.name for column in LOT_COLUMNS)
 CONTEXT_NAMES = tuple(column.name for column in SHOP_COLUMNS)
 FEATURES = len(LOT_COLUMNS)
 CONTEXT = len(SHOP_COLUMNS)
+PLANT_NAMES = tuple(column.name for column in PLANT_COLUMNS)
+PLANT_FEATURES = len(PLANT_COLUMNS)
 
 
 def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     """Features of C = `count` candidates; every time is divided by the certified bound.
 
     Returns:
-        Observation with features float32 [C, FEATURES] and context float32 [CONTEXT].
+        Observation with features float32 [C, FEATURES] and context float32 [CONTEXT]; and, where the plant's own rules
+        or due dates count, plant float32 [C, PLANT_FEATURES].
     """
     lots, mask = candidates(state, count)
     view = look(state, params, lots, mask)
-    features = jnp.stack([column.of(view) for column in LOT_COLUMNS], axis=1)
-    features = jnp.where(mask[:, None], jnp.clip(features, -5.0, 5.0), 0.0)
+
+    def table(columns: tuple[Column, ...]) -> Array:
+        found = jnp.stack([column.of(view) for column in columns], axis=1)
+        return jnp.where(mask[:, None], jnp.clip(found, -5.0, 5.0), 0.0)
+
     context = jnp.stack([column.of(view) for column in SHOP_COLUMNS])
-    return Observation(state.mask, lots, mask, features, context)
+    plant = None if view.plant is None else table(PLANT_COLUMNS)
+    return Observation(state.mask, lots, mask, table(LOT_COLUMNS), context, plant)
 
 
 def explain(obs: Observation, lot: int) -> dict[str, float]:
@@ -144,4 +181,7 @@ def explain(obs: Observation, lot: int) -> dict[str, float]:
     shown = np.flatnonzero(np.asarray(obs.candidate_mask) & (np.asarray(obs.candidates) == lot))
     if not shown.size:
         raise ShopError(f"lot {lot}: is not among the candidates of this decision")
-    return dict(zip(FEATURE_NAMES, np.asarray(obs.features)[shown[0]].tolist(), strict=True))
+    seen = dict(zip(FEATURE_NAMES, np.asarray(obs.features)[shown[0]].tolist(), strict=True))
+    if obs.plant is None:
+        return seen
+    return seen | dict(zip(PLANT_NAMES, np.asarray(obs.plant)[shown[0]].tolist(), strict=True))

@@ -65,8 +65,10 @@ class Dict:
         return {name: space.sample(k) for (name, space), k in zip(self.spaces.items(), keys, strict=True)}
 
     def contains(self, x: Any) -> Array:
-        """Whether every field of a mapping or NamedTuple is an element of its space, bool []."""
-        fields = x._asdict() if hasattr(x, "_asdict") else x
+        """Whether every field of a mapping or NamedTuple, but for None, is an element of its space, bool []."""
+        fields = {
+            name: value for name, value in (x._asdict() if hasattr(x, "_asdict") else x).items() if value is not None
+        }
         if set(fields) != set(self.spaces):
             return jnp.bool_(False)
         return jnp.all(jnp.stack([space.contains(fields[name]) for name, space in self.spaces.items()]))

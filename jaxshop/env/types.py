@@ -249,3 +249,4 @@ class Observation(NamedTuple):
     candidate_mask: chex.Array  # bool [C] False for padding
     features: chex.Array  # float32 [C, F]
     context: chex.Array  # float32 [X]
+    plant: chex.Array | None = None  # float32 [C, P] of the plant's own rules and due dates; None where neither counts

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from chex import Array
 
 from jaxshop.env import plant
-from jaxshop.env.timing import completion, earliest_start, lot_completion
+from jaxshop.env.timing import completion, earliest_start, lot_completion, open_time
 from jaxshop.env.types import EnvParams, EnvState
 
 AHEAD = 6
@@ -47,6 +47,17 @@ class SetView(NamedTuple):
     later_last: Array  # the latest of those further on
 
 
+class PlantView(NamedTuple):
+    """What set-ups, closed time and due dates say of each candidate, float32 [C] each; times in bounds."""
+
+    setup: Array  # by sequence, on the open machine
+    closed: Array  # between start and end
+    family: Array  # the candidates' share that is of the lot's family, itself included
+    due: Array  # 1 where lateness has a cost, else 0
+    weight: Array  # over the mean of the jobs that have one
+    slack: Array  # until the due date when the lot is done without waiting, closed time ahead included
+
+
 class View(NamedTuple):
     """The open decision as columns see it: of the candidates, float32 [C] each, and of the shop, float32 []."""
 
@@ -77,6 +88,7 @@ class View(NamedTuple):
     machine_pool: Array  # the horizon of the open machine's pool
     competing: Array
     make: Array  # [D]
+    plant: PlantView | None = None  # None where operations run as in a plain shop and the makespan alone counts
 
 
 def candidates(state: EnvState, count: int) -> tuple[Array, Array]:
@@ -107,13 +119,13 @@ def look(state: EnvState, params: EnvParams, lots: Array, mask: Array) -> View:
         start = earliest_start(ready, free)
         on = params.sets.member[state.lots.set[:, lots], state.machine]
         ticks = jnp.where(on, state.lots.time[:, lots], 0).sum(axis=0, dtype=jnp.int32)
-        end = completion(start, ticks)
+        end, setup = completion(start, ticks), jnp.zeros_like(ticks)
         rest = tail - ticks
         next_free = bounds(state.sets.free[next_sets].min(axis=0))
     else:
         run = plant.run_on(plant.of_lots(state.lots, lots), state, params, state.machine)
         start, end = plant.in_ticks(run, params, state.machine)
-        ticks, rest = run.time, tail - (run.time - run.setup)
+        ticks, rest, setup = run.time, tail - (run.time - run.setup), run.setup
         next_free = bounds(plant.first_free(state, params, next_sets).min(axis=0))
     time, arrival = bounds(ticks), bounds(end)
 
@@ -152,6 +164,11 @@ def look(state: EnvState, params: EnvParams, lots: Array, mask: Array) -> View:
         machine_pool=horizon[params.machines.pool[state.machine]],
         competing=mask.sum(dtype=jnp.int32).astype(jnp.float32),
         make=params.make,
+        plant=_look_at_plant(
+            state, params, lots, mask, (bounds(setup), bounds(end - start - ticks), arrival, bounds(rest))
+        )
+        if params.plant is not None or params.lateness is not None
+        else None,
     )
 
 
@@ -188,3 +205,27 @@ def _look_at_sets(state: EnvState, params: EnvParams, lots: Array, ops: Array, t
         next_last=last[:, 1],
         later_last=last[:, 2:].max(axis=1),
     )
+
+
+def _look_at_plant(
+    state: EnvState, params: EnvParams, lots: Array, mask: Array, run: tuple[Array, Array, Array, Array]
+) -> PlantView:
+    """`run`: set-up, closed time, end and what remains afterwards, in bounds."""
+    setup, closed, end, rest = run
+    none = jnp.zeros_like(setup)
+    family, stretch, due, weight, left = none, 1.0, none, none, none
+    if params.plant is not None:
+        to = params.plant.to[state.lots.op[lots]]
+        alike = (to[:, None] == to[None]) & mask[None]
+        family = alike.sum(axis=1).astype(jnp.float32) / jnp.maximum(mask.sum(), 1).astype(jnp.float32)
+        passed = open_time(params.plant.calendars, params.plant.calendars.of_machine[state.machine], params.bound)
+        stretch = params.bound.astype(jnp.float32) / jnp.maximum(passed, 1).astype(jnp.float32)
+    if params.lateness is not None:
+        jobs = params.lots.job[lots]
+        weighs = params.lateness.weight > 0
+        mean = params.lateness.weight.sum() / jnp.maximum(weighs.sum(), 1).astype(jnp.float32)
+        weight = params.lateness.weight[jobs] / jnp.maximum(mean, 1e-9)
+        due = weighs[jobs].astype(jnp.float32)
+        left = params.lateness.due[jobs].astype(jnp.float32) / params.bound.astype(jnp.float32)
+    slack = jnp.where(due > 0, left - end - rest * stretch, 0.0)
+    return PlantView(setup, closed, family, due, weight, slack)

@@ -88,6 +88,7 @@ MAKES: dict[str, Make] = {
     "reference-factory": Make(None, (120, 150)),
     "plant-reference": Make(None, (18, 40), dressed=True),
     "plant-identical": Make(FAMILIES["identical"], (15, 50), {"steps": ((1, 4), (2, 6))}, dressed=True),
+    "plant-flow": Make(FAMILIES["flow"], (8, 30), {"centre": ((1, 3), (2, 6)), "spread": _SPREADS}, dressed=True),
     "plant-due": Make(FAMILIES["identical"], (15, 50), {"steps": ((1, 4), (2, 6))}, dressed=True, dated=True),
 }
 """By name, from job shops to the factory's size, and with the plant's own rules. Shops of `sparse` and `flexible`

@@ -94,6 +94,7 @@ class BankConfig:
         return tuple(dict.fromkeys(self.makes))
 
 
+_PLANTS = ("plant-reference", "plant-identical", "plant-flow", "plant-due")
 _FACTORY = ("tight-factory", "identical-factory", "reference-factory")
 
 
@@ -107,6 +108,7 @@ class MixConfig:
     flexible: BankConfig = field(default_factory=lambda: BankConfig(("sparse", "flexible", "flow", "recirculating")))
     lots: BankConfig = field(default_factory=lambda: BankConfig(("identical", "tight-centre", "reference")))
     factory: BankConfig = field(default_factory=lambda: BankConfig(_FACTORY, 24, 1600, 1.0, 2, 8, 48, 4))
+    plants: BankConfig = field(default_factory=lambda: BankConfig(_PLANTS, weight=0.0))
 
     def banks(self) -> dict[str, BankConfig]:
         """Those that have a weight, by name."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from jaxshop.env import CONTEXT_NAMES, FEATURE_NAMES
+from jaxshop.env import CONTEXT_NAMES, FEATURE_NAMES, PLANT_NAMES
 from jaxshop.policies.checkpoint import versions
 from jaxshop.shop import LotPlan, fingerprint
 from jaxshop.sources.distribution import DISTRIBUTION_VERSION
@@ -20,7 +20,7 @@ def describe(config: Config, plan: LotPlan, origin: Origin) -> Callable[[int], d
     """What a run's checkpoints say of themselves, each by its updates: versions, columns, config, what made it."""
     about = {
         "versions": versions(),
-        "columns": {"features": list(FEATURE_NAMES), "context": list(CONTEXT_NAMES)},
+        "columns": {"features": list(FEATURE_NAMES), "context": list(CONTEXT_NAMES), "plant": list(PLANT_NAMES)},
         "config": to_dict(config),
         "fingerprint": fingerprint(plan.shop),
         "provenance": asdict(plan.shop.provenance),

@@ -10,8 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxshop.env import CONTEXT_NAMES, FEATURE_NAMES, JobShop, explain, make, pack, shape_of
-from jaxshop.shop import split_lots
+from jaxshop.env import CONTEXT_NAMES, FEATURE_NAMES, PLANT_NAMES, JobShop, explain, make, pack, shape_of
+from jaxshop.shop import (
+    TICKS_PER_HOUR,
+    Calendar,
+    Changeover,
+    Job,
+    Machine,
+    Objective,
+    Operation,
+    Shift,
+    Shop,
+    split_lots,
+)
 from jaxshop.sources.generator import generate_shop, random_spec
 from jaxshop.support.errors import ShopError
 from tests.env.test_environment import stepper
@@ -111,6 +122,40 @@ def test_work_that_cannot_leave_a_narrow_set_threatens_those_who_can():
     # Two operations of 5 cannot leave machine 0, the bound is 10; the broad lot would add 5: 15 / 10 - 1.
     np.testing.assert_allclose(threat[2], 4 * 0.5, atol=1e-5)
     np.testing.assert_allclose(threat[:2], 4 * -0.5, atol=1e-5)
+
+
+def test_what_set_ups_closed_time_and_due_dates_say():
+    """Shows the plant's columns of a shop computed by hand: set-up, closed hours, family, due date, weight, slack."""
+    hour = TICKS_PER_HOUR
+    machine = Machine("press", family="red", calendar="day")
+    day = Calendar("day", "UTC", ((Shift(0, 8 * hour),),) * 7)
+
+    def job(name: str, hours: int, family: str, due: int | None, weight: float) -> Job:
+        return Job(name, (Operation("1", {"press": hours * hour}, family=family),), due=due, weight=weight)
+
+    jobs = (job("A", 6, "red", 10 * hour, 3.0), job("B", 4, "blue", None, 1.0), job("C", 2, "blue", 26 * hour, 1.0))
+    changes = (Changeover("blue", hour, "red", machine="press"), Changeover("red", hour, "blue", machine="press"))
+    shop = Shop(
+        "plant",
+        (machine,),
+        jobs,
+        plan_start="2026-11-23T00:00:00Z",
+        calendars=(day,),
+        changeovers=changes,
+        objective=Objective(1.0, 1.0),
+    )
+    env, params = make(shop)
+    obs, _ = stepper(env)[0](jax.random.key(0), params)
+    assert obs.plant.shape == (3, len(PLANT_NAMES))
+    bound = int(params.bound) / hour
+    seen = [{name: explain(obs, lot)[name] for name in PLANT_NAMES} for lot in range(3)]
+    np.testing.assert_allclose([x["set-up by sequence"] for x in seen], [0.0, 8 / bound, 8 / bound], rtol=1e-5)
+    assert [x["share of the family"] for x in seen] == pytest.approx([1 / 3, 2 / 3, 2 / 3])
+    assert [x["has a due date"] for x in seen] == [1, 0, 1]
+    assert [x["weight"] for x in seen] == pytest.approx([0.5 * 3 / 2, 0.0, 0.5 * 1 / 2])
+    np.testing.assert_allclose([x["slack"] for x in seen], [3 * 4 / bound, 0.0, 3 * (26 - 3) / bound], rtol=1e-5)
+    assert [x["closed before the end"] for x in seen] == [0.0, 0.0, 0.0]
+    assert seen[0]["apparent tardiness cost"] == 1.0 > seen[2]["apparent tardiness cost"] > seen[1]["late"] == 0.0
 
 
 def test_every_column_has_a_name():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxshop.env import JobShop, Observation
-from jaxshop.env.features import CONTEXT, FEATURES
+from jaxshop.env.features import CONTEXT, FEATURES, PLANT_FEATURES
 from jaxshop.env.packing import pack
 from jaxshop.env.types import Shape
 from jaxshop.policies.acting import greedy, play
@@ -75,6 +75,17 @@ def test_independent_of_padding(apply, weights):
     assert (many.logits[9:] < many.logits[:9].min() - 1e6).all()
 
 
+def test_the_plants_columns_say_nothing_before_they_are_learned(apply, weights):
+    """Shows that random weights play a plant as the plain shop, and that what is learned of its columns counts."""
+    seen = observation(2, 6, 5)
+    plant = np.random.default_rng(3).normal(size=(6, PLANT_FEATURES)).astype(np.float32)
+    plain, ruled = apply(weights, seen), apply(weights, seen._replace(plant=plant))
+    np.testing.assert_array_equal(ruled.logits, plain.logits)
+    taught = jax.tree_util.tree_map_with_path(lambda path, x: x + 1 if "plant" in str(path) else x, weights)
+    assert np.ptp(np.asarray(apply(taught, seen._replace(plant=plant)).logits[:5] - plain.logits[:5])) > 0.1
+    np.testing.assert_array_equal(apply(taught, seen).logits, plain.logits)
+
+
 def test_a_decision_does_not_see_the_others_of_its_batch(apply, weights):
     """Shows that a batch gives each row what the row gets alone, whatever the masks of the other rows."""
     rows = [observation(seed, 8, real) for seed, real in enumerate((8, 1, 5))]
@@ -91,7 +102,7 @@ def test_no_weight_knows_a_number_of_lots_or_machines(network):
     shapes = [jax.eval_shape(network.initialise, jax.random.key(0), observation(0, count, count)) for count in (1, 37)]
     assert shapes[0] == shapes[1]
     pooled = 2 * network.width + CONTEXT
-    known = {1, network.width, FEATURES, CONTEXT, pooled}
+    known = {1, network.width, FEATURES, CONTEXT, PLANT_FEATURES, pooled}
     assert {size for array in jax.tree.leaves(shapes[0]) for size in array.shape} <= known
 
 

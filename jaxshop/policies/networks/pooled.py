@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import Observation
-from jaxshop.env.features import CONTEXT, FEATURES
+from jaxshop.env.features import CONTEXT, FEATURES, PLANT_FEATURES
 from jaxshop.policies.types import Output
 
 
@@ -20,6 +20,7 @@ class Seen(NamedTuple):
     candidate_mask: Array  # bool [..., C]
     features: Array  # float16 [..., C, F] as stored, which halves the memory; float32 when applied
     context: Array  # float16 [..., X], alike
+    plant: Array | None = None  # float16 [..., C, P], alike; None where a shop has no rules of its own
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Pooled:
     gates: ClassVar[bool] = False
 
     def initialise(self, key: PRNGKey, obs: Observation | None = None) -> ArrayTree:
-        """Random weights; only the widths of features and context count."""
+        """Random weights; only the widths of features and context count. The plant's columns have theirs always."""
         seen = _blank() if obs is None else _seen(obs)
+        seen = seen._replace(plant=jnp.zeros((*seen.features.shape[:-1], PLANT_FEATURES)))
         return cast(ArrayTree, self._layers.init(key, seen))
 
     def apply(self, weights: ArrayTree, seen: Any) -> Output:
@@ -49,9 +51,9 @@ class Pooled:
 
     def narrowed(self, stored: Seen, columns: int) -> Seen:
         """The context is of all candidates and stays."""
-        return stored._replace(
-            candidate_mask=stored.candidate_mask[..., :columns], features=stored.features[..., :columns, :]
-        )
+        mask, features, plant = stored.candidate_mask, stored.features, stored.plant
+        plant = None if plant is None else plant[..., :columns, :]
+        return Seen(mask[..., :columns], features[..., :columns, :], stored.context, plant)
 
     @property
     def _layers(self) -> nn.Module:
@@ -83,12 +85,15 @@ class _Layers(nn.Module):
             return jnp.concatenate([mean, top, seen.context], axis=-1)
 
         features = gated(seen.features)
-        x = gated(nn.relu(nn.Dense(self.width)(features) + nn.Dense(self.width)(seen.context)[..., None, :]))
+        own = nn.Dense(self.width)(features) + nn.Dense(self.width)(seen.context)[..., None, :]
+        x = gated(nn.relu(own if seen.plant is None else own + _unopinionated(self.width, "plant")(seen.plant)))
         for _ in range(self.depth - 1):
             summary = nn.Dense(self.width)(pooled(x))
             x = gated(nn.relu(nn.Dense(self.width)(x) + summary[..., None, :]))
         score = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.orthogonal(0.1))(x)
         linear = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.normal(0.01))(features)
+        if seen.plant is not None:
+            linear = linear + _unopinionated(1, "plant_linear")(seen.plant)
         logits = jnp.where(seen.candidate_mask, (score + linear)[..., 0], -1e9)
 
         hidden = nn.relu(nn.Dense(self.width)(pooled(x)))
@@ -96,12 +101,18 @@ class _Layers(nn.Module):
         return Output(logits, value)
 
 
+def _unopinionated(units: int, name: str) -> nn.Dense:
+    """A layer that adds nothing before it has learned: what was learned without its columns holds."""
+    return nn.Dense(units, use_bias=False, kernel_init=nn.initializers.zeros, name=name)
+
+
 def _seen(obs: Any) -> Seen:
-    return Seen(obs.candidate_mask, obs.features, obs.context)
+    return Seen(obs.candidate_mask, obs.features, obs.context, obs.plant)
 
 
 def _as_type(seen: Seen, dtype: Any) -> Seen:
-    return seen._replace(features=seen.features.astype(dtype), context=seen.context.astype(dtype))
+    plant = None if seen.plant is None else seen.plant.astype(dtype)
+    return Seen(seen.candidate_mask, seen.features.astype(dtype), seen.context.astype(dtype), plant)
 
 
 def _blank() -> Seen:
