@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NETWORKS: Mapping[str, tuple[str, str]] = {
     "pooled": ("jaxshop.policies.networks.pooled", "Pooled"),
     "gated": ("jaxshop.policies.networks.gated", "Gated"),
+    "attention": ("jaxshop.policies.networks.attention", "Attention"),
 }
 """Module and class of each kind; the class takes the keys of `NetworkConfig` that it has fields for."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from jaxshop.support.settings import NOT_NEGATIVE, POSITIVE, SHARE, Constraint
 
@@ -12,7 +12,7 @@ REPEATED = Constraint(lambda x: x >= 2, "must be at least 2, as a sample is judg
 
 @dataclass(frozen=True)
 class PPOConfig:
-    """Proximal policy optimisation."""
+    """Proximal policy optimisation; `signal` is what tells good decisions from bad (`jaxshop.ppo.signals`)."""
 
     learning_rate: Annotated[float, POSITIVE] = 1e-2
     final_rate: Annotated[float, SHARE] = 0.1
@@ -26,6 +26,7 @@ class PPOConfig:
     trace: Annotated[float, SHARE] = 1.0
     max_grad_norm: Annotated[float, POSITIVE] = 0.5
     averaging: Annotated[float, SHARE] = 0.9
+    signal: Literal["critic", "returns", "best"] = "critic"
 
 
 @dataclass(frozen=True)

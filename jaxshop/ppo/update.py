@@ -10,12 +10,11 @@ import optax
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams
-from jaxshop.ppo.config import PPOConfig
-from jaxshop.ppo.gae import generalised_advantages
 from jaxshop.ppo.learning import Trained, learn
 from jaxshop.ppo.losses import Batch, LossMetrics
 from jaxshop.ppo.rollout import Transitions, collect
 from jaxshop.ppo.setup import Setup
+from jaxshop.ppo.signals import advantages
 
 
 class Learner(NamedTuple):
@@ -42,25 +41,6 @@ class UpdateMetrics(NamedTuple):
 def begin(weights: ArrayTree, optimiser: optax.GradientTransformation, key: PRNGKey) -> Learner:
     """The learner with these weights before its first update; `key` is kept."""
     return Learner(weights, weights, optimiser.init(weights), key, jnp.int32(0))
-
-
-def advantages(transitions: Transitions, config: PPOConfig) -> tuple[Array, Array]:
-    """Normalised advantages and the critic's targets, both float32 [T, S, R].
-
-    Samples of one shop are at the same step together, so the mean over them is subtracted as a second baseline. The
-    scale is a shop's own: of a batch's, shops whose makespans vary most would have most of the gradient.
-    """
-    alive, weight = transitions.alive, transitions.alive.astype(jnp.float32)
-    value = jnp.where(alive, transitions.value, 0.0)
-    following = jnp.concatenate([value[1:], jnp.zeros_like(value[:1])])
-    ended = jnp.concatenate([~alive[1:], jnp.ones_like(alive[:1])])
-    raw = generalised_advantages(
-        transitions.reward, value, following, ended, jnp.zeros_like(ended), config.discount, config.trace
-    )
-    centred = raw - raw.mean(axis=2, keepdims=True)
-    decisions = jnp.maximum(weight.sum(axis=(0, 2), keepdims=True), 1.0)
-    scale = jnp.sqrt((jnp.square(centred) * weight).sum(axis=(0, 2), keepdims=True) / decisions)
-    return centred / (scale + 1e-8), raw + value
 
 
 class Experience(NamedTuple):

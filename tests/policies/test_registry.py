@@ -30,7 +30,9 @@ def test_nothing_but_the_registry_names_a_network_s_module():
 
 def test_an_unknown_kind_is_refused_in_one_line():
     """Shows that the line says where, what is known and what was given."""
-    with pytest.raises(ConfigError, match=r"^overrides: network\.kind: must be one of pooled, gated, not 'deep'$"):
+    with pytest.raises(
+        ConfigError, match=r"^overrides: network\.kind: must be one of pooled, gated, attention, not 'deep'$"
+    ):
         load_config(None, ["network.kind=deep"])
 
 

@@ -9,7 +9,7 @@ import pytest
 from jaxshop.ppo.config import PPOConfig
 from jaxshop.ppo.gae import generalised_advantages
 from jaxshop.ppo.rollout import Transitions
-from jaxshop.ppo.update import advantages
+from jaxshop.ppo.signals import advantages
 
 
 def column(*values):
@@ -89,3 +89,22 @@ def test_advantages_of_a_batch_of_unequal_episodes():
         own = centred[:, s] / centred[:, s][alive[:, s]].std()
         np.testing.assert_allclose(found[:, s], own, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(np.asarray(target)[alive], (raw + value)[alive], rtol=1e-4, atol=1e-5)
+
+
+def test_signals_without_the_critic():
+    """Shows returns against their mean over samples, and that the best sample's decisions alone are right."""
+    reward = np.zeros((3, 1, 3), np.float32)
+    reward[:, 0] = [[-1, 0, -1], [0, 0, -3], [-1, -1, 0]]
+    alive = np.ones((3, 1, 3), bool)
+    alive[2, 0, 2] = False
+    value = np.full_like(reward, 7.0)
+    transitions = Transitions((None, None, None), None, None, value, reward, alive)
+    returns, _ = advantages(transitions, PPOConfig(signal="returns"))
+    left = np.array([[-2, -1, -4], [-1, -1, -3], [-1, -1, 0]], np.float32)
+    centred = left - left.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        returns[:, 0], centred / np.sqrt(np.square(centred[alive[:, 0]]).mean()), rtol=1e-4, atol=1e-5
+    )
+    best, targets = advantages(transitions, PPOConfig(signal="best"))
+    np.testing.assert_array_equal(best[:, 0], [[0, 3, 0]] * 3)
+    np.testing.assert_allclose(np.asarray(targets)[alive], left[:, None][alive], atol=1e-5)

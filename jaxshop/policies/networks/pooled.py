@@ -86,14 +86,14 @@ class _Layers(nn.Module):
 
         features = gated(seen.features)
         own = nn.Dense(self.width)(features) + nn.Dense(self.width)(seen.context)[..., None, :]
-        x = gated(nn.relu(own if seen.plant is None else own + _unopinionated(self.width, "plant")(seen.plant)))
+        x = gated(nn.relu(own if seen.plant is None else own + unopinionated(self.width, "plant")(seen.plant)))
         for _ in range(self.depth - 1):
             summary = nn.Dense(self.width)(pooled(x))
             x = gated(nn.relu(nn.Dense(self.width)(x) + summary[..., None, :]))
         score = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.orthogonal(0.1))(x)
         linear = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.normal(0.01))(features)
         if seen.plant is not None:
-            linear = linear + _unopinionated(1, "plant_linear")(seen.plant)
+            linear = linear + unopinionated(1, "plant_linear")(seen.plant)
         logits = jnp.where(seen.candidate_mask, (score + linear)[..., 0], -1e9)
 
         hidden = nn.relu(nn.Dense(self.width)(pooled(x)))
@@ -101,7 +101,7 @@ class _Layers(nn.Module):
         return Output(logits, value)
 
 
-def _unopinionated(units: int, name: str) -> nn.Dense:
+def unopinionated(units: int, name: str) -> nn.Dense:
     """A layer that adds nothing before it has learned: what was learned without its columns holds."""
     return nn.Dense(units, use_bias=False, kernel_init=nn.initializers.zeros, name=name)
 
