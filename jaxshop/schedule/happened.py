@@ -96,7 +96,7 @@ def happened(shop: Shop, schedule: Schedule, events: Events, where: str = "sched
         raise ShopError([f"{where}: {violation}" for violation in violations])
     if faults := list(_faults(shop, schedule, events)):
         raise ShopError(faults)
-    course = _Course(plan, schedule, events)
+    course = Course(plan, schedule, events)
     course.follow()
     now = course.shop_now()
     validate(now, f"{shop.name} as it is now")
@@ -151,7 +151,7 @@ def _faults(shop: Shop, schedule: Schedule, events: Events) -> Iterator[str]:
                 yield f"{what}: unknown operation {each.operation!r}"
 
 
-class _Course:
+class Course:
     """Goes through the rows of a plan in order, and keeps what can have been and what can stay."""
 
     def __init__(self, plan: LotPlan, schedule: Schedule, events: Events):

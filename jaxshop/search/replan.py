@@ -68,22 +68,43 @@ class Replanned:
 class _Trials:
     """Schedules of the rest, put together with what stands and compared."""
 
-    def __init__(self, past: Past, stability: float, begun: float):
-        self.past, self.stability, self.begun = past, stability, begun
+    def __init__(self, past: Past, stability: float, begun: float, report: Callable[[Candidate, int], None]):
+        self.past, self.stability, self.begun, self.report = past, stability, begun, report
         self.trace: list[Candidate] = []
+        self.bound = self.standing = max((row.end for row in past.kept), default=0)
+        self._told: tuple[int, int] | None = None
 
     def offer(self, rest: Schedule | None, source: str) -> None:
         """Take a schedule of the rest, if it is better than all before it."""
-        schedule = self.past.whole(rest)
-        shop = self.past.plan.shop
+        found = self._candidate(rest, source)
+        if self.trace and _rank(found) >= _rank(self.trace[-1]):
+            return
+        if violations := [*verify(self.past.plan, found.schedule), *contradictions(self.past, found.schedule)]:
+            raise InvalidScheduleError(f"the schedule of {source} is invalid: {violations[0]}")
+        self.trace.append(found)
+        self._tell(found)
+
+    def foresee(self, watched: Watched) -> None:
+        """Report what a search has found, which is offered when it has ended."""
+        if watched.best is not None and watched.best.source != "start":
+            self._tell(self._candidate(watched.best.schedule, watched.best.source))
+
+    def _candidate(self, rest: Schedule | None, source: str) -> Candidate:
+        schedule, shop = self.past.whole(rest), self.past.plan.shop
         objective = shop.objective.cost(schedule.job_ends, shop.jobs)
         changes = changes_of(self.past, schedule)
         cost = objective + (round(self.stability * disturbance(changes)) if self.stability else 0)
-        if self.trace and (cost, disturbance(changes)) >= (self.trace[-1].cost, disturbance(self.trace[-1].changes)):
-            return
-        if violations := [*verify(self.past.plan, schedule), *contradictions(self.past, schedule)]:
-            raise InvalidScheduleError(f"the schedule of {source} is invalid: {violations[0]}")
-        self.trace.append(Candidate(schedule, source, objective, changes, cost, time.monotonic() - self.begun))
+        return Candidate(schedule, source, objective, changes, cost, time.monotonic() - self.begun)
+
+    def _tell(self, found: Candidate) -> None:
+        if self._told is None or _rank(found) < self._told:
+            self._told = _rank(found)
+            self.report(found, self.bound)
+
+
+def _rank(found: Candidate) -> tuple[int, int]:
+    """By which candidates are compared: of two that cost the same the one that moves less is better."""
+    return found.cost, disturbance(found.changes)
 
 
 def contradictions(past: Past, schedule: Schedule) -> list[str]:
@@ -107,6 +128,7 @@ def replan(
     cancelled: Callable[[], bool] = lambda: False,
     watch: Callable[[Watched], None] = lambda watched: None,
     work: int | None = None,
+    report: Callable[[Candidate, int], None] = lambda candidate, bound: None,
 ) -> Replanned:
     """Plan the rest of a plan anew: repairs first, then rules, then search while time is left.
 
@@ -121,12 +143,14 @@ def replan(
         cancelled: looked at now and then; True ends the search with the best so far.
         watch: called with each incumbent of the search.
         work: schedules that rules and search may build, repairs not counted: the same work gives the same plan.
+        report: told each better schedule of the whole shop as it is found, with the bound; those of the search before
+            they are verified.
 
     Raises:
         InvalidScheduleError: a schedule is invalid, or contradicts what has happened.
     """
     begun = time.monotonic() if begun is None else begun
-    trials = _Trials(past, stability, begun)
+    trials = _Trials(past, stability, begun, report)
     if not past.rest.lots:
         trials.offer(None, "repair:nothing")
         return _result(trials, None, begun, 0)
@@ -134,6 +158,7 @@ def replan(
     least = 0
     gaps = gaps_of(past)
     task = Task(past.rest, certify(relaxed(past, gaps))) if gaps else Task.of(past.rest)
+    trials.bound = max(trials.standing, task.certificate.value)
     for repair in Repair:
         for urgent in (False, True) if past.events.add else (False,):
             rest = repaired(past, repair, urgent)
@@ -160,6 +185,11 @@ def replan(
     if proven or late or work == 0 or cancelled():
         return _result(trials, task.certificate, begun, done)
     options = Options(start=start, threads=threads)
+
+    def seen(watched: Watched) -> None:
+        watch(watched)
+        trials.foresee(watched)
+
     found = solve(
         past.rest,
         seed=seed,
@@ -169,7 +199,7 @@ def replan(
         options=options,
         work=work,
         cancelled=cancelled,
-        watch=watch,
+        watch=seen,
     )
     for incumbent in found.trace:
         if incumbent.source != "start":
@@ -179,9 +209,8 @@ def replan(
 
 
 def _result(trials: _Trials, certificate: Certificate | None, begun: float, work: int) -> Replanned:
-    standing = max((row.end for row in trials.past.kept), default=0)
-    bound, witness = standing, "what stands"
-    if certificate is not None and certificate.value > standing:
+    bound, witness = trials.standing, "what stands"
+    if certificate is not None and certificate.value > bound:
         bound, witness = certificate.value, certificate.witness
     return Replanned(trials.past, tuple(trials.trace), bound, witness, time.monotonic() - begun, work)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from jaxshop.schedule import to_json, verify
 from jaxshop.serving.job import Job
 from jaxshop.serving.jobs import Work
 from jaxshop.serving.problems import Problem
+from jaxshop.serving.reschedule_schemas import RescheduleOptions
 from jaxshop.serving.schemas import Options
 from jaxshop.shop import TICKS_PER_HOUR
 
@@ -29,12 +31,12 @@ def work_of(service: Service) -> Work:
     """What answers an asynchronous request."""
 
     async def work(job: Job) -> bytes:
-        options, timeout = Options.model_validate(json.loads(job.ask.query)), service.settings.job_timeout_s
+        timeout = service.settings.job_timeout_s
         try:
             async with asyncio.timeout(timeout):
                 while True:
                     try:
-                        return await _answer(service, options, job)
+                        return await _answer(service, job)
                     except Problem as problem:
                         if problem.kind != "queue-full":
                             raise
@@ -47,7 +49,7 @@ def work_of(service: Service) -> Work:
     return work
 
 
-async def _answer(service: Service, options: Options, job: Job) -> bytes:
+async def _answer(service: Service, job: Job) -> bytes:
     loop = asyncio.get_running_loop()
 
     def report(progress: Progress) -> None:
@@ -58,16 +60,24 @@ async def _answer(service: Service, options: Options, job: Job) -> bytes:
         with suppress(RuntimeError):  # the loop has been closed: the server stopped before the search did
             loop.call_soon_threadsafe(tell)
 
+    planner, asked = service.planner, job.ask.options
+    options: Options | RescheduleOptions
+    if job.ask.kind == "reschedule":
+        options = RescheduleOptions.model_validate(asked)
+        plan: Callable[..., Any] = partial(planner.reschedule, job.ask.body, options)
+        waits = None
+    else:
+        options = Options.model_validate(asked)
+        plan, waits = partial(planner.schedule, job.ask.body, options), patience(options)
     work = partial(
-        service.planner.schedule,
-        *(job.ask.body, options),
+        plan,
         budget_s=BUDGET * service.settings.job_timeout_s,
         cancelled=job.cancelled,
         stopped=job.stopped,
         report=report,
         author=job.owner,
     )
-    return (await service.workers.run(work, patience(options))).body
+    return (await service.workers.run(work, waits)).body
 
 
 def _found(progress: Progress) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from jaxshop.shop import Shop, shop_to_json
 from jaxshop.sources.report import load_and_report
 
 BUSY = (429, 503)
+MARIADB = {"source": "mariadb"}
+"""Stands for the shop in the server's database."""
 
 
 class JaxshopError(Exception):
@@ -114,11 +116,7 @@ class Client:
 
         With the same idempotency key and the same request again this is the request of then, whatever became of it.
         """
-        headers = {"Prefer": "respond-async"}
-        if idempotency_key is not None:
-            headers["Idempotency-Key"] = idempotency_key
-        accepted = self._ask("POST", "/v1/schedules", json=_document(shop), params=options, headers=headers)
-        return Submitted(self, f"/v1/schedules/{accepted['id']}")
+        return self._submit("/v1/schedules", _document(shop), options, idempotency_key)
 
     def submitted(self, id: str) -> Submitted:
         """A request in the background, by its id: of this client or of an earlier one."""
@@ -159,13 +157,38 @@ class Client:
     def reschedule(
         self,
         shop: Shop | Mapping[str, Any] | str | os.PathLike[str],
-        schedule: Mapping[str, Any],
-        now: float,
+        schedule: Mapping[str, Any] | None = None,
+        now: float | None = None,
+        *,
+        write_back: bool = False,
         **told: Any,
     ) -> dict[str, Any]:
-        """Plan anew what is left of a schedule at an hour; `told` are the other keys of `POST /v1/reschedules`."""
-        body = {"shop": _document(shop), "schedule": dict(schedule), "now": now, **told}
-        return self._ask("POST", "/v1/reschedules", json=body)
+        """Plan anew what is left of a schedule at an hour.
+
+        Args:
+            shop: as `Client.schedule` takes it; or `MARIADB`, for the plan that is released in the server's database.
+            schedule: the plan under way, of that shop; None with `MARIADB`.
+            now: hours since the plan start; None with `MARIADB`: by the clock.
+            write_back: store the new plan there as a draft.
+            **told: the other keys of `POST /v1/reschedules`.
+        """
+        body = _rescheduling(shop, schedule, now, told)
+        return self._ask("POST", "/v1/reschedules", json=body, params=_given(write_back=write_back))
+
+    def submit_reschedule(
+        self,
+        shop: Shop | Mapping[str, Any] | str | os.PathLike[str],
+        schedule: Mapping[str, Any] | None = None,
+        now: float | None = None,
+        *,
+        write_back: bool = False,
+        webhook: str | None = None,
+        idempotency_key: str | None = None,
+        **told: Any,
+    ) -> Submitted:
+        """Plan anew in the background, as `submit` does it; takes what `reschedule` takes."""
+        body, options = _rescheduling(shop, schedule, now, told), _given(write_back=write_back, webhook=webhook)
+        return self._submit("/v1/reschedules", body, options, idempotency_key)
 
     def models(self) -> list[dict[str, Any]]:
         """Return the models in use, with the sizes that they take."""
@@ -180,6 +203,12 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _submit(self, path: str, body: Any, options: Mapping[str, Any], idempotency_key: str | None) -> Submitted:
+        headers = {"Prefer": "respond-async"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        return self.submitted(self._ask("POST", path, json=body, params=options, headers=headers)["id"])
 
     def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         give_up = time.monotonic() + self._timeout
@@ -264,6 +293,21 @@ def _document(shop: Shop | Mapping[str, Any] | str | os.PathLike[str]) -> dict[s
     if isinstance(shop, Mapping):
         return dict(shop)
     return shop_to_json(shop if isinstance(shop, Shop) else load_and_report(os.fspath(shop)))
+
+
+def _rescheduling(
+    shop: Shop | Mapping[str, Any] | str | os.PathLike[str],
+    schedule: Mapping[str, Any] | None,
+    now: float | None,
+    told: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The body of `POST /v1/reschedules`."""
+    plan = MARIADB if shop == MARIADB else {"shop": _document(shop), "schedule": dict(schedule or {})}
+    return plan | _given(now=now) | dict(told)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None and value is not False}
 
 
 def _seconds(text: str | None) -> float | None:

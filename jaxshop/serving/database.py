@@ -13,10 +13,11 @@ from jaxshop.serving.logs import event, log
 from jaxshop.serving.problems import Problem, busy, refusing
 from jaxshop.serving.schemas import Options
 from jaxshop.serving.types import Answer, Model
-from jaxshop.shop import LotPlan, Shop, parse_shop, split_lots
-from jaxshop.sources.mariadb import results
+from jaxshop.shop import LotPlan, parse_shop, split_lots
+from jaxshop.sources.mariadb import history, results
 from jaxshop.sources.mariadb.connection import ConnectionLostError
-from jaxshop.sources.mariadb.reader import read
+from jaxshop.sources.mariadb.reader import Reading, read
+from jaxshop.sources.mariadb.results import About
 from jaxshop.sources.mariadb.values import RefusedRowsError
 from jaxshop.sources.snapshot import sign
 from jaxshop.support.errors import ShopError
@@ -35,35 +36,46 @@ def is_source(data: object) -> bool:
     return True
 
 
-def read_source() -> Shop:
+def read_source() -> Reading:
     """Read the shop; a 422 lists rows that are refused, a 503 says that the database is away."""
     with refusing("mariadb"), _database():
         reading = read()
     event("shop read from the database", **{k: v for k, v in asdict(reading.counts).items() if v})
-    return reading.shop
+    return reading
+
+
+def released_plan() -> history.Released:
+    """The plan that the floor works by; a 409 where there is none."""
+    with _database():
+        plan = history.released()
+    if plan is None:
+        raise Problem(409, "no-released-plan", "no plan is released, so there is none to plan anew")
+    return plan
 
 
 def store(plan: LotPlan, answer: Answer, model: Model, options: Options, author: str | None) -> dict[str, Any]:
     """Store an answer as a draft; what the reply says of it. Where the database is away, the reply says so."""
     made_by = model.fingerprint if answer.source.startswith("policy:") else answer.source
     lower_bound = answer.certificate.cost(plan.shop.objective)
-    return _stored(plan, answer.schedule, made_by, lower_bound, options.model_dump(exclude_unset=True), author)
+    return stored(plan, answer.schedule, made_by, About(lower_bound, options.model_dump(exclude_unset=True), author))
 
 
 def store_again(reply: bytes, query: dict[str, Any], author: str | None) -> bytes:
     """Store the plan of a reply that could not be stored, and return the reply with what is said of that now."""
     document = json.loads(reply)
-    if "shop" not in document:
+    if "stored" not in document:
         raise Problem(409, "not-from-the-database", "this schedule is of no shop that was read from the database")
     shop = sign(parse_shop(document["shop"], "shop"))  # it comes out of the server's own store
     schedule = from_json(document["schedule"], "schedule")
     plan = split_lots(shop, schedule.max_lot_hours)
     source, bound = document["source"], document["stored"] or {}
     made_by = document["model"]["fingerprint"] if source.startswith("policy:") else source
-    stored = _stored(plan, schedule, made_by, bound.get("lower_bound"), query, author)
-    if stored["schedule_id"] is None:
-        raise busy(stored["error"], 5, kind="database-away")
-    return json.dumps(document | {"stored": stored}, separators=(",", ":")).encode()
+    options = document.get("options", query)  # of a plan made anew, what was told, and the plan before it
+    about = About(bound.get("lower_bound"), options, author, options.get("before"))
+    now = stored(plan, schedule, made_by, about)
+    if now["schedule_id"] is None:
+        raise busy(now["error"], 5, kind="database-away")
+    return json.dumps(document | {"stored": now}, separators=(",", ":")).encode()
 
 
 def release(schedule_id: str, by: str, replaces: str | None) -> dict[str, Any]:
@@ -85,17 +97,15 @@ def plans(most: int) -> dict[str, Any]:
         return {"plans": results.plans(most)}
 
 
-def _stored(
-    plan: LotPlan, schedule: Schedule, made_by: str, lower_bound: int | None, asked: dict[str, Any], author: str | None
-) -> dict[str, Any]:
-    about = results.About(lower_bound, asked, author)
-    stored = {"schedule_id": None, "status": None, "written": False, "lower_bound": lower_bound, "error": None}
+def stored(plan: LotPlan, schedule: Schedule, made_by: str, about: About) -> dict[str, Any]:
+    """Store a plan as a draft, and return what a reply says of that; where the database is away, it says so."""
+    told = {"schedule_id": None, "status": None, "written": False, "lower_bound": about.lower_bound, "error": None}
     try:
         found = results.write_back(plan, schedule, made_by, about=about)
     except ShopError as error:
         log.warning("a plan is not stored: %s", error)
-        return stored | {"error": f"the plan is kept, but not stored: {error}"}
-    return stored | {"schedule_id": found.schedule_id, "status": "draft", "written": found.written}
+        return told | {"error": f"the plan is kept, but not stored: {error}"}
+    return told | {"schedule_id": found.schedule_id, "status": "draft", "written": found.written}
 
 
 @contextmanager

@@ -31,9 +31,9 @@ _VIOLATION = {
     **{"job": "B", "lot": 0, "operation": "B/1", "machine": "PP10", "start": 0, "end": 15_300},
 }
 _PROGRESS = {
-    **{"id": "5f0c7a5be1f24f0f9c7d8d1f0a6b2c11", "status": "running", "stopped": False, "samples": None},
+    **{"id": "5f0c7a5be1f24f0f9c7d8d1f0a6b2c11", "kind": "schedule", "status": "running", "stopped": False},
     **UNKNOWN,
-    **{"samples_done": 0, "makespan_hours": 4.5, "objective_hours": 4.5, "lower_bound_hours": 4.25},
+    **{"samples": None, "samples_done": 0, "makespan_hours": 4.5, "objective_hours": 4.5, "lower_bound_hours": 4.25},
     **{"gap_percent": 5.88, "source": "rule:MWKR", "seconds": 0.01, "limit_s": 2.0},
 }
 _ENTRY = _PROGRESS | {"submitted_at": "2026-11-23T06:00:00.000+00:00", "ended_at": None}

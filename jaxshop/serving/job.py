@@ -9,13 +9,15 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jaxshop.serving.problems import Problem
 
-if TYPE_CHECKING:  # it imports SQLAlchemy
+if TYPE_CHECKING:  # they import SQLAlchemy and Pydantic
+    from pydantic import BaseModel
+
     from jaxshop.serving.store import Record
     from jaxshop.serving.types import Progress
 
@@ -26,16 +28,36 @@ UNKNOWN: dict[str, Any] = {
 }
 """Of a request without any schedule so far, by field of its progress."""
 
+KINDS = ("schedule", "reschedule")
+"""What may be asked."""
+
 
 @dataclass(frozen=True)
 class Ask:
     """What is asked: enough to begin anew after the server was killed."""
 
     query: bytes
-    """JSON of the options."""
+    """JSON of the options; with them its `kind`, where it is not the first."""
     body: bytes
     samples: int | None = None
     idempotency_key: str | None = None
+
+    @classmethod
+    def of(cls, kind: str, options: BaseModel, body: bytes, idempotency_key: str | None) -> Ask:
+        """What a request of a kind asks, with the options of its query."""
+        given = options.model_dump(mode="json", exclude_unset=True) | ({} if kind == KINDS[0] else {"kind": kind})
+        query = json.dumps(given, separators=(",", ":")).encode()
+        return cls(query, body, given.get("samples"), idempotency_key)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The query's options that were given."""
+        return {name: value for name, value in json.loads(self.query or b"{}").items() if name != "kind"}
+
+    @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+        return json.loads(self.query or b"{}").get("kind", KINDS[0])
 
     @property
     def digest(self) -> str:
@@ -72,7 +94,8 @@ class Job:
     @classmethod
     def of(cls, record: Record) -> Job:
         """The job that a record tells of."""
-        ask = Ask(record.query, record.body, json.loads(record.query or b"{}").get("samples"), record.idempotency_key)
+        ask = Ask(record.query, record.body, idempotency_key=record.idempotency_key)
+        ask = replace(ask, samples=ask.options.get("samples"))
         job = cls(record.owner, ask, record.id, record.submitted_at)
         told = json.loads(record.progress)
         job.found = [{name: entry[name] for name in UNKNOWN} for entry in told if entry["seconds"] is not None]
@@ -128,7 +151,7 @@ class Job:
 
     def progress(self, found: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return how far it is, the data of its events; `found`: when that was the best so far."""
-        head = {"id": self.id, "status": self.status, "stopped": self.stopped.is_set()}
+        head = {"id": self.id, "kind": self.ask.kind, "status": self.status, "stopped": self.stopped.is_set()}
         head |= {"samples": self.samples, "samples_done": self.samples_done}
         return head | (found or (self.found[-1] if self.found else UNKNOWN))
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from jaxshop.serving.reschedule_schemas import RescheduleReply
 from jaxshop.serving.schemas import ProblemDocument, ScheduleFile, ScheduleReply
 from jaxshop.serving.shop_schemas import Strict
 
@@ -14,6 +15,7 @@ class JobProgress(Strict):
     """How far an asynchronous request is; the data of its `progress` events, one for each better schedule at least."""
 
     id: str
+    kind: Literal["schedule", "reschedule"]
     status: Literal["queued", "running", "done", "failed", "cancelled"]
     stopped: bool = Field(description="the search was asked to end with what it had")
     samples: int | None
@@ -59,4 +61,4 @@ class JobState(JobEntry):
     """An asynchronous request."""
 
     error: ProblemDocument | None
-    result: ScheduleReply | None
+    result: ScheduleReply | RescheduleReply | None

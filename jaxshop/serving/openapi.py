@@ -50,7 +50,7 @@ PROBLEMS: dict[str, dict[int, str]] = {
     "/v1/demo-shop": {503: "Not ready; see Retry-After"},
     "/v1/schedules": _BODY,
     "/v1/schedules:verify": _BODY,
-    "/v1/reschedules": _BODY,
+    "/v1/reschedules": _BODY | {409: "No plan is released in the database"},
     "/v1/imports": _BODY,
     "/v1/schedules/{id}": _KEPT,
     "/v1/schedules/{id}/best": _KEPT | {409: "It has no schedule so far, or another server works on it"},
@@ -128,4 +128,6 @@ def _add_body(operation: dict[str, Any], model: type[BaseModel]) -> None:
     content["examples"] = {"small": {"summary": "A few machines and jobs", "value": example}}
     if model is ScheduleRequest:
         content["examples"]["database"] = {"summary": "The shop in the server's database", "value": SOURCE}
+    if model is RescheduleRequest:
+        content["examples"]["database"] = {"summary": "The plan that is released there", "value": SOURCE}
     operation["requestBody"] = {"required": True, "content": {"application/json": content}}

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import scipy.optimize  # noqa: F401 - a certificate may need it, and no caller's time limit shall pay for its import
@@ -23,7 +22,8 @@ from jaxshop.serving.logs import event, log
 from jaxshop.serving.metrics import Metrics
 from jaxshop.serving.problems import MOST_ERRORS, Problem, busy, refusing
 from jaxshop.serving.replanner import answer, read_request
-from jaxshop.serving.replies import describe_model, reply_document
+from jaxshop.serving.replies import Reply, describe_model, reply_document
+from jaxshop.serving.reschedule_schemas import RescheduleOptions
 from jaxshop.serving.scheduler import SafeScheduler, alone
 from jaxshop.serving.schemas import Options
 from jaxshop.serving.settings import Settings
@@ -41,25 +41,12 @@ from jaxshop.serving.types import (
 from jaxshop.serving.workers import Search
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, fingerprint, parse_shop, refuse_rules, shop_to_json, split_lots
 from jaxshop.sources import load_shop
-from jaxshop.support.errors import InvalidScheduleError, ShopError
+from jaxshop.support.errors import ShopError
 from jaxshop.support.files import parse_json
 
 WHERE = "body"
 LEAST, PATIENCE = 0.25, 0.8
 """Of JAXSHOP_SEARCH_S: what a search gets in a crowd, too; of its time: how long it waits for a place at most."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A reply's JSON, and the seconds that its parts took."""
-
-    body: bytes
-    seconds: dict[str, float]
-
-    @property
-    def server_timing(self) -> str:
-        """The `Server-Timing` header, in milliseconds."""
-        return ", ".join(f"{name};dur={1e3 * value:.1f}" for name, value in self.seconds.items())
 
 
 class Planner:
@@ -167,7 +154,7 @@ class Planner:
             if options.write_back and not from_database:
                 raise _refuse("write_back", 'wants the body {"source": "mariadb"}')
             with refusing(WHERE):
-                shop = database.read_source() if from_database else parse_shop(data, WHERE)
+                shop = database.read_source().shop if from_database else parse_shop(data, WHERE)
             plan = self._plan(shop, options.max_lot_hours, "query.max_lot_hours")
             with refusing(WHERE):
                 if options.samples is not None:
@@ -241,22 +228,32 @@ class Planner:
         return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
 
     def reschedule(
-        self, body: bytes, waited_s: float, *, budget_s: float, cancelled: threading.Event
+        self,
+        body: bytes,
+        options: RescheduleOptions,
+        waited_s: float,
+        *,
+        budget_s: float,
+        cancelled: threading.Event,
+        stopped: threading.Event | None = None,
+        report: Callable[[Progress], None] = lambda progress: None,
+        author: str | None = None,
     ) -> Reply | Search[Reply]:
-        """Answer `POST /v1/reschedules`: say what search has to be run; without a place for it, repairs answer."""
-        began = time.monotonic()
+        """Answer `POST /v1/reschedules`: say what search has to be run; without a place for it, repairs answer.
+
+        Arguments and errors are those of `schedule`.
+        """
+        began, ends = time.monotonic(), [event for event in (cancelled, stopped) if event is not None]
         with refusing(WHERE):
             data = _decode(body)
-        asked = read_request(data, WHERE, self._plan, budget_s)
+        asked = read_request(data, WHERE, self._plan, budget_s, options.write_back)
         seconds = min(budget_s, self._settings.search_s) if asked.time_limit_s is None else asked.time_limit_s
 
         def search(has_place: bool) -> Reply:
-            try:
-                document = answer(asked, seconds if has_place else 0.0, self._settings.search_cores, cancelled)
-            except InvalidScheduleError as error:
-                self._metrics.unanswered.inc()
-                log.error("no verified schedule: %s", error)
-                raise Problem(500, "unverified", "no schedule passed the verifier, so there is no answer") from None
+            limits = seconds if has_place else 0.0, self._settings.search_cores
+            with self._counting():
+                ended = lambda: any(event.is_set() for event in ends)  # noqa: E731
+                document = answer(asked, *limits, ended, report, author, options.write_back)
             return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
 
         return Search(search, max(0.0, PATIENCE * seconds))

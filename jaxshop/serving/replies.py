@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,19 @@ from jaxshop.schedule import Schedule, kpis, to_json
 from jaxshop.serving.schemas import Options
 from jaxshop.serving.types import Answer, Model
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply's JSON, and the seconds that its parts took."""
+
+    body: bytes
+    seconds: dict[str, float]
+
+    @property
+    def server_timing(self) -> str:
+        """The `Server-Timing` header, in milliseconds."""
+        return ", ".join(f"{name};dur={1e3 * value:.1f}" for name, value in self.seconds.items())
 
 
 def reply_document(plan: LotPlan, answer: Answer, model: Model, options: Options) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
-from jaxshop.serving.schemas import ScheduleFile, ScheduleRow
+from jaxshop.serving.schemas import ScheduleFile, ScheduleRow, StoredPlan
 from jaxshop.serving.shop_schemas import Hours, Id, JobEntry, ShopFile, Strict
 from jaxshop.shop import MAX_HOURS
 
@@ -42,22 +42,49 @@ class KeptEntry(Strict):
     lot: int | None = None
 
 
-class RescheduleRequest(Strict):
-    """The body of `POST /v1/reschedules`; hours count from the plan start."""
+class RescheduleOptions(Strict):
+    """The query of `POST /v1/reschedules`."""
 
-    shop: ShopFile
-    schedule: ScheduleFile
-    now: Hours
+    webhook: str | None = Field(
+        None,
+        max_length=2000,
+        description="URL that is told when an asynchronous request has ended, where the server signs webhooks",
+    )
+    write_back: bool = Field(False, description="store the new plan as a draft; for the database's shop")
+
+
+class ToldEntry(Strict):
+    """What is told, and how to plan; hours count from the plan start."""
+
     freeze_hours: Hours = 0
     down: tuple[DownEntry, ...] = ()
-    add: tuple[JobEntry, ...] = ()
-    drop: tuple[str, ...] = ()
     late: tuple[LateEntry, ...] = ()
     worked: tuple[WorkedEntry, ...] = ()
     keep: tuple[KeptEntry, ...] = ()
     stability: float = Field(0, ge=0, le=MAX_HOURS, description="hours of the objective for an hour's move")
     time_limit_s: float | None = Field(None, ge=0, le=86_400, description="default: JAXSHOP_SEARCH_S")
     seed: int = Field(0, ge=0, lt=2**32)
+
+
+class RescheduleShop(ToldEntry):
+    """A plan under way, with its shop."""
+
+    shop: ShopFile
+    schedule: ScheduleFile
+    now: Hours
+    add: tuple[JobEntry, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+class RescheduleSource(ToldEntry):
+    """The plan that is released in the server's database, in the shop as the database has it now."""
+
+    source: Literal["mariadb"]
+    now: Hours | None = Field(None, description="default: by the clock")
+
+
+class RescheduleRequest(RootModel[RescheduleShop | RescheduleSource]):
+    """The body of `POST /v1/reschedules`."""
 
 
 class Move(Strict):
@@ -116,6 +143,7 @@ class PlanBefore(Strict):
     makespan_hours: float
     tardiness_hours: float
     late_jobs: int
+    schedule_id: str | None = Field(None, description="of the plan in the database")
 
 
 class BoundWitness(Strict):
@@ -146,3 +174,5 @@ class RescheduleReply(Strict):
     before: PlanBefore
     changes: Changes
     late: list[WhyLate]
+    options: dict[str, Any] | None = Field(None, description="what is stored beside a plan of the database's shop")
+    stored: StoredPlan | None = Field(None, description="where write_back was asked for")

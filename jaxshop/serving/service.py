@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -117,7 +116,7 @@ class Service:
             self.webhooks = Webhooks(key, settings.webhook_hosts)
 
     def _tell_ended(self, job: Job) -> None:
-        url = json.loads(job.ask.query).get("webhook")
+        url = job.ask.options.get("webhook")
         if self.webhooks is not None and url is not None:
             error = None if job.problem is None else job.problem.document()
             self.webhooks.tell(url, job.entry() | {"error": error})

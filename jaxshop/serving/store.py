@@ -55,7 +55,7 @@ requests = sql.Table(
 )
 PACKED = ("query", "body", "progress", "problem", "result")
 """Bytes, compressed: a shop file to about a tenth."""
-HEAD = ("id", "owner", "status", "stopped", "submitted_at", "ended_at", "progress")
+HEAD = ("id", "owner", "query", "status", "stopped", "submitted_at", "ended_at", "progress")
 """What lists show."""
 
 
@@ -127,7 +127,7 @@ class Store:
                     (columns.submitted_at < at) | ((columns.submitted_at == at) & (columns.id < before))
                 )
             query = query.order_by(columns.submitted_at.desc(), columns.id.desc()).limit(most)
-            return [_record({"query": b"", "body": b"", "digest": ""} | row) for row in _rows(connection, query)]
+            return [_record({"body": b"", "digest": ""} | row) for row in _rows(connection, query)]
 
     def finish(self, record: Record) -> bool:
         """Store how a request of this server ended; False if it is this server's no more, or was forgotten."""

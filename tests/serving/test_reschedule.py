@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from jaxshop.schedule import from_json, to_json, verify
+from jaxshop.schedule.dispatch import best_rule
+from jaxshop.search import Incumbent, Solution, Task
+from jaxshop.search.proof import Watched
+from jaxshop.serving import job_schemas
 from jaxshop.serving import reschedule_schemas as schemas
 from jaxshop.serving.client import Client
-from jaxshop.shop import parse_shop, shop_to_json, split_lots
+from jaxshop.serving.job import Ask, Job
+from jaxshop.serving.schemas import Options
+from jaxshop.shop import LotPlan, parse_shop, shop_to_json, split_lots
+from tests.shops import small_shop
 from tests.underway import planned, presses
 
 from .conftest import Process
+from .fakes import list_schedule
 from .replies import conforms, problem
 
+Serve = Callable[..., httpx.Client]
+ASYNC = {"Prefer": "respond-async"}
 STOPS = {"now": 2.5, "down": [{"machine": "P1", "from": 2.5, "to": 5}]}
 
 
@@ -34,9 +49,11 @@ def test_a_press_stops(client: httpx.Client) -> None:
 
 
 def test_the_example_is_accepted(client: httpx.Client) -> None:
-    """The document's example gets an answer."""
+    """The document's example gets an answer; the one for a database is answered where there is one."""
     content = client.get("/openapi.json").json()["paths"]["/v1/reschedules"]["post"]["requestBody"]["content"]
-    for example in content["application/json"]["examples"].values():
+    examples = content["application/json"]["examples"]
+    assert examples.pop("database")["value"] == {"source": "mariadb"}
+    for example in examples.values():
         conforms(client.post("/v1/reschedules", json=example["value"]), schemas.RescheduleReply)
 
 
@@ -78,3 +95,67 @@ def test_the_client_plans_anew(server: Process) -> None:
         reply = caller.reschedule(presses(), to_json(planned(presses())), 2.5, **told)
     schemas.RescheduleReply.model_validate(reply)
     assert reply["makespan_hours"] == 8.5
+
+
+def test_an_asynchronous_one_ends_like_a_synchronous_one(serve: Serve) -> None:
+    """202 with the resource that schedules have; events tell the whole plan's figures; a key stands for one request."""
+    client, asked = serve(), body(**STOPS)
+    headers = ASYNC | {"Idempotency-Key": "press-1"}
+    accepted = client.post("/v1/reschedules", json=asked, headers=headers)
+    assert (accepted.status_code, accepted.json()["kind"]) == (202, "reschedule")
+    location = accepted.headers["location"]
+    events = client.get(f"{location}/events").text
+    progress = [json.loads(line.partition(": ")[2]) for line in events.splitlines() if line.startswith("data: ")]
+    assert ("event: done" in events, progress[-1]["makespan_hours"]) == (True, 8.5)
+    state = client.get(location).json()
+    job_schemas.JobState.model_validate(state)
+    direct = client.post("/v1/reschedules", json=asked).json()
+    lasting = direct.keys() - {"seconds", "trace", "work_done"}
+    assert {key: state["result"][key] for key in lasting} == {key: direct[key] for key in lasting}
+    assert client.get(f"{location}/best").json()["schedule"] == direct["schedule"]
+    again = client.post("/v1/reschedules", json=asked, headers={"Idempotency-Key": "press-1"})
+    assert (again.status_code, again.json()) == (200, state["result"])
+    reused = client.post("/v1/reschedules", json=body(now=1), headers=headers)
+    assert reused.json()["type"] == "urn:jaxshop:problem:idempotency-key-reused"
+    assert [entry["kind"] for entry in client.get("/v1/schedules").json()["schedules"]] == ["reschedule"]
+    unknown = problem(client.post("/v1/reschedules?samples=1", json=asked), 422)
+    assert unknown["errors"][0]["message"] == "unknown option; the known ones are webhook, write_back"
+    refused = problem(client.post("/v1/reschedules?write_back=true", json=asked), 422)
+    assert refused["errors"][0]["path"] == "query.write_back"
+
+
+def test_stop_keeps_the_best_so_far(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of minutes ends when it is told to, with what it has; the best so far could be had before."""
+    found, plan = threading.Event(), split_lots(small_shop(), None)
+    base = list_schedule(plan, random.Random(0))
+
+    def endless(rest: LotPlan, *, watch: Any, cancelled: Any, **_: Any) -> Solution:
+        task = Task.of(rest)
+        best = Incumbent(best_rule(rest, None)[1], 1, "search:slow", 0.1, 1)
+        watch(Watched(best, task.certificate))
+        found.set()
+        while not cancelled():
+            time.sleep(0.01)
+        return Solution(best.schedule, best.source, task.certificate, 0, 0.1, 1, (best,))
+
+    monkeypatch.setattr("jaxshop.search.replan.solve", endless)
+    client = serve()
+    asked = {"shop": shop_to_json(plan.shop), "schedule": to_json(base), "now": 0, "time_limit_s": 300}
+    location = client.post("/v1/reschedules", json=asked, headers=ASYNC).headers["location"]
+    assert found.wait(20)
+    best = client.get(f"{location}/best").json()
+    assert verify(plan, from_json(best["schedule"], "best")) == []
+    assert client.post(f"{location}:stop").status_code == 202
+    while (state := client.get(location).json())["status"] in ("queued", "running"):
+        time.sleep(0.01)
+    assert (state["status"], state["stopped"]) == ("done", True)
+    assert state["result"]["makespan_hours"] <= best["makespan_hours"]
+
+
+def test_one_that_a_killed_server_had_under_work_is_begun_anew_as_what_it_was() -> None:
+    """What the store keeps says what was asked: the kind, the options, the body."""
+    asked = Ask.of("reschedule", schemas.RescheduleOptions(write_back=True), b"{}", "k")
+    kept = Job.of(Job("ann", asked).record())
+    assert (kept.ask, kept.ask.kind, kept.ask.options) == (asked, "reschedule", {"write_back": True})
+    plain = Ask.of("schedule", Options(samples=3, seed=1), b"{}", None)
+    assert (plain.kind, plain.samples, plain.query) == ("schedule", 3, b'{"samples":3,"seed":1}')

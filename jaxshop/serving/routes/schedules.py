@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -20,7 +21,8 @@ from jaxshop.serving.background import BUDGET, best_of, patience, too_late
 from jaxshop.serving.job import Ask, Job
 from jaxshop.serving.job_schemas import JobBest, JobList, JobProgress, JobState, Page
 from jaxshop.serving.problems import Problem
-from jaxshop.serving.reschedule_schemas import RescheduleReply
+from jaxshop.serving.replies import Reply
+from jaxshop.serving.reschedule_schemas import RescheduleOptions, RescheduleReply
 from jaxshop.serving.schemas import (
     Options,
     Plans,
@@ -59,6 +61,29 @@ async def body_of(request: Request, service: ServiceOf) -> bytes:
 Body = Annotated[bytes, Depends(body_of)]
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """How a request is to be answered: at once or in the background, and under which idempotency key."""
+
+    later: bool
+    key: str | None
+
+
+def wishes_of(
+    prefer: Annotated[str, Header(description="respond-async: answer 202 at once")] = "",
+    idempotency_key: Annotated[str | None, Header(description="the same key again: the same answer")] = None,
+) -> Wishes:
+    """Read the headers (a FastAPI dependency)."""
+    if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        raise Problem(422, "invalid-input", "Idempotency-Key: must be 1 to 255 printable ASCII characters, no blanks")
+    wishes = [wish.partition(";")[0].strip().lower() for wish in prefer.split(",")]
+    return Wishes("respond-async" in wishes, idempotency_key)
+
+
+WishesOf = Annotated[Wishes, Depends(wishes_of)]
+ACCEPTED = {"model": JobState, "description": "Accepted; the Location header names the status resource"}
+
+
 @routes.post(
     "/schedules",
     response_class=Response,
@@ -67,35 +92,38 @@ Body = Annotated[bytes, Depends(body_of)]
             "model": ScheduleReply,
             "description": "A verified schedule; times are in the Server-Timing header",
         },
-        202: {"model": JobState, "description": "Accepted; the Location header names the status resource"},
+        202: ACCEPTED,
     },
 )
 async def schedule(
-    request: Request,
-    service: ServiceOf,
-    body: Body,
-    options: Annotated[Options, Query()],
-    prefer: Annotated[str, Header(description="respond-async: answer 202 at once")] = "",
-    idempotency_key: Annotated[str | None, Header(description="the same key again: the same answer")] = None,
+    request: Request, service: ServiceOf, body: Body, options: Annotated[Options, Query()], wishes: WishesOf
 ) -> Response:
     """Schedule the shop in the body; with `Prefer: respond-async`, in the background."""
-    planner, settings = service.planner, service.settings
-    if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        raise Problem(422, "invalid-input", "Idempotency-Key: must be 1 to 255 printable ASCII characters, no blanks")
-    later = "respond-async" in (wish.partition(";")[0].strip().lower() for wish in prefer.split(","))
+    ask = Ask.of("schedule", options, body, wishes.key)
+    return await _planned(request, service, ask, options, wishes, service.planner.schedule, patience(options))
+
+
+async def _planned(
+    request: Request,
+    service: Service,
+    ask: Ask,
+    options: Options | RescheduleOptions,
+    wishes: Wishes,
+    plan: Callable[..., Reply | Search[Reply]],
+    patience_s: float | None = None,
+) -> Response:
+    """Answer while the client waits, or have the request kept, and answered whatever the client does."""
     if options.webhook is not None:
-        _check_webhook(service, options.webhook, later)
-    if later or idempotency_key is not None or options.write_back:
-        ask = Ask(options.model_dump_json(exclude_unset=True).encode(), body, options.samples, idempotency_key)
+        _check_webhook(service, options.webhook, wishes.later)
+    if wishes.later or wishes.key is not None or options.write_back:
         job = await service.jobs.submit(request.scope["caller"], ask)
-        if not later:
+        if not wishes.later:
             return await _ended(service, job, options.write_back)
         headers = {"Location": f"/v1/schedules/{job.id}", "Preference-Applied": "respond-async"}
         return Response(job.document(), 202, headers, "application/json")
-
-    cancelled = threading.Event()
-    work = partial(planner.schedule, body, options, budget_s=BUDGET * settings.request_timeout_s, cancelled=cancelled)
-    reply = await _while_connected(request, service, work, cancelled, patience(options))
+    cancelled, budget = threading.Event(), BUDGET * service.settings.request_timeout_s
+    work = partial(plan, ask.body, options, budget_s=budget, cancelled=cancelled)
+    reply = await _while_connected(request, service, work, cancelled, patience_s)
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
 
@@ -127,15 +155,17 @@ async def verify(request: Request, service: ServiceOf, body: Body) -> Response:
 @routes.post(
     "/reschedules",
     response_class=Response,
-    responses={200: {"model": RescheduleReply, "description": "A verified schedule of the whole shop as it is now"}},
+    responses={
+        200: {"model": RescheduleReply, "description": "A verified schedule of the whole shop as it is now"},
+        202: ACCEPTED,
+    },
 )
-async def reschedule(request: Request, service: ServiceOf, body: Body) -> Response:
-    """Plan anew what is left of a schedule under way."""
-    cancelled = threading.Event()
-    budget = BUDGET * service.settings.request_timeout_s
-    work = partial(service.planner.reschedule, body, budget_s=budget, cancelled=cancelled)
-    reply = await _while_connected(request, service, work, cancelled)
-    return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
+async def reschedule(
+    request: Request, service: ServiceOf, body: Body, options: Annotated[RescheduleOptions, Query()], wishes: WishesOf
+) -> Response:
+    """Plan anew what is left of a schedule under way; with `Prefer: respond-async`, in the background."""
+    ask = Ask.of("reschedule", options, body, wishes.key)
+    return await _planned(request, service, ask, options, wishes, service.planner.reschedule)
 
 
 @routes.get("/schedules", response_model=JobList)
@@ -197,7 +227,7 @@ async def write_back(request: Request, job: JobOf, service: ServiceOf) -> dict[s
 
     if job.result is None:
         raise Problem(409, "no-result", "this request has no schedule to store")
-    query, author = json.loads(job.ask.query), request.scope["caller"].name
+    query, author = job.ask.options, request.scope["caller"].name
     result = await asyncio.to_thread(database.store_again, job.result, query, author)
     await service.jobs.amend(job, result)
     return json.loads(result)["stored"]

@@ -41,6 +41,8 @@ class About:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What was asked for."""
     author: str | None = None
+    based_on: str | None = None
+    """The released plan that it was made from; None: the one that is released when it is stored."""
 
 
 class Stored(NamedTuple):
@@ -126,7 +128,7 @@ def write_back(
         head = (
             *(id, schedule.fingerprint, checkpoint_id, schedule.max_lot_hours, at(start)),
             *(to_hours(schedule.makespan), at(datetime.now(UTC)), *_figures(plan, schedule, about.lower_bound)),
-            *(json.dumps(dict(about.options)), about.author, _released(database)),
+            *(json.dumps(dict(about.options)), about.author, about.based_on or _released(database)),
         )
         try:
             database.insert("schedules", SCHEDULE_COLUMNS, [head])

@@ -116,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
                 if path == "/v1/reschedules":
                     self.server.asked.append(body)
                     asked = read_request(body, "body", lambda shop, size, _: split_lots(shop, size), 60)
-                    return self._json(answer(asked, 0.0, 1, threading.Event()))
+                    return self._json(answer(asked, 0.0, 1, lambda: False))
                 query = parse_qs(urlsplit(self.path).query)
                 size = query.get("max_lot_hours")
                 plan = split_lots(parse_shop(body, "body"), float(size[0]) if size else None)
