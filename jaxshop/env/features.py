@@ -14,8 +14,9 @@ import numpy as np
 from chex import Array
 
 from jaxshop.env.makes import MAKE_NAMES
+from jaxshop.env.shown import candidates
 from jaxshop.env.types import EnvParams, EnvState, Observation
-from jaxshop.env.view import PlantView, View, candidates, look
+from jaxshop.env.view import PlantView, View, look
 from jaxshop.support.errors import ShopError
 
 FEATURES_VERSION = 4
@@ -160,7 +161,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
         Observation with features float32 [C, FEATURES] and context float32 [CONTEXT]; and, where the plant's own rules
         or due dates count, plant float32 [C, PLANT_FEATURES].
     """
-    lots, mask = candidates(state, count)
+    lots, mask = candidates(state, params, count)
     view = look(state, params, lots, mask)
 
     def table(columns: tuple[Column, ...]) -> Array:

@@ -158,6 +158,7 @@ def _operations(
         if not is_last[i]:
             tail[i] += lags[i] + tail[i + 1]
 
+    place, lot_at = _places(count, tail)
     pool_of_set = np.full(shape.sets, p_none, np.int32)
     for machines, index in layout.sets.items():
         pool_of_set[index] = layout.pool_of_machine[machines[0]]
@@ -180,8 +181,19 @@ def _operations(
         pools=pools.astype(np.int32),
         next_set=np.where(ahead >= 0, sets[:, ahead], s_none).astype(np.int32),
         next_time=np.where(ahead >= 0, time[:, ahead], 0),
+        place=place,
+        lot_at=lot_at,
         home=home,
     )
+
+
+def _places(count: np.ndarray, tail: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`OperationParams.place` and `.lot_at`, int32 [N] each; padding has the last places, and lot 0."""
+    lot = np.zeros(tail.size, np.int32)
+    lot[: count.sum()] = np.repeat(np.arange(count.size, dtype=np.int32), count)
+    longest = np.where(np.arange(tail.size) < count.sum(), tail.astype(np.float32) + 1, 0)  # as features round it
+    order = np.lexsort((lot, np.negative(longest)))
+    return np.argsort(order).astype(np.int32), lot[order]
 
 
 def _next_index(is_last: np.ndarray) -> np.ndarray:

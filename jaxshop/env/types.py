@@ -87,6 +87,8 @@ class OperationParams(NamedTuple):
     pools: chex.Array  # int32 [3, N] pools of the operation and of the two after it, P - 1 for none
     next_set: chex.Array  # int32 [G, N] sets of the operation after it, S - 1 for none
     next_time: chex.Array  # int32 [G, N] its times, 0 for none
+    place: chex.Array  # int32 [N] of the operation among all, those with the longest tail first, then of the lowest lot
+    lot_at: chex.Array  # int32 [N] the lot of the operation at each place
     home: chex.Array  # int32 [N] the smallest set that holds all machines of the operation, S - 1 for none
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from chex import Array
 
@@ -89,16 +88,6 @@ class View(NamedTuple):
     competing: Array
     make: Array  # [D]
     plant: PlantView | None = None  # None where operations run as in a plain shop and the makespan alone counts
-
-
-def candidates(state: EnvState, count: int) -> tuple[Array, Array]:
-    """Indices int32 [C] and mask bool [C] of the conflict set, longest remaining lot first.
-
-    Where more than C lots compete, those with the least work left are not shown. Of equally long lots the lowest comes
-    first, wherever the padding is.
-    """
-    key, index = jax.lax.top_k(jnp.where(state.mask, state.lots.tail.astype(jnp.float32) + 1.0, 0.0), count)
-    return index, key > 0
 
 
 def look(state: EnvState, params: EnvParams, lots: Array, mask: Array) -> View:

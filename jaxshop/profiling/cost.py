@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -75,7 +75,7 @@ def _flop(equation: Any, branch: Callable[[Iterable[float]], float]) -> float:
     if name == "scan":
         return float(params["length"]) * flop_of(_open(params["jaxpr"]), branch)
     if name == "cond":
-        return branch([flop_of(_open(b), branch) for b in params["branches"]])
+        return branch([flop_of(_open(b), branch) for b in _branches(params)])
     if name == "dot_general":
         (contracted, _), _ = params["dimension_numbers"]
         return 2.0 * written * math.prod(equation.invars[0].aval.shape[d] for d in contracted)
@@ -90,6 +90,16 @@ def _flop(equation: Any, branch: Callable[[Iterable[float]], float]) -> float:
         return float(read)
     programs = [p for p in jax.tree.leaves(list(params.values()), is_leaf=is_program) if is_program(p)]
     return sum(flop_of(_open(p), branch) for p in programs) if programs else float(written)
+
+
+def _branches(params: Mapping[str, Any]) -> Sequence[Any]:
+    """Those that may run: of a choice by platform, the one for this process's."""
+    here = jax.default_backend()
+    names = ("cuda", "rocm") if here == "gpu" else (here,)
+    for program, platforms in zip(params["branches"], params.get("branches_platforms") or (), strict=False):
+        if platforms is None or not set(names).isdisjoint(platforms):
+            return [program]
+    return params["branches"]
 
 
 def _open(program: Any) -> Jaxpr:

@@ -1,0 +1,145 @@
+"""What a GPU would run in a step, without one.
+
+`python benchmarks/gpu_kernels.py --environments 4096`: XLA's own compiler for CUDA, told of an H200, compiles the
+programs of `benchmarks/gpu.py` on a CPU. Told are kernels of a step, sorts among them, and the bytes that these read
+and write; of what is written in place (scatters) only the updates. Nothing is run, so nothing here is a time.
+
+Needs the extra `cuda` for XLA's compiler, and neither a GPU nor a driver.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["JAX_SKIP_CUDA_CONSTRAINTS_CHECK"] = "1"  # there is no driver to ask
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_autotune_level=0"  # nor a GPU to try kernels on
+
+H200 = """
+gpu_device_info {
+  threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152 shared_memory_per_core: 233472
+  threads_per_core_limit: 2048 core_count: 132 fpus_per_core: 128 block_dim_limit_x: 2147483647 block_dim_limit_y: 65535
+  block_dim_limit_z: 65535 memory_bandwidth: 4800000000000 l2_cache_size: 52428800 clock_rate_ghz: 1.98
+  device_memory_size: 150000000000 shared_memory_per_block_optin: 232448 cuda_compute_capability { major: 9 }
+  registers_per_core_limit: 65536 registers_per_block_limit: 65536
+}
+platform_name: "CUDA" dnn_version_info { major: 9 minor: 8 } device_description_str: "NVIDIA H200"
+"""
+
+SIZES = {"pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "f16": 2, "bf16": 2, "s64": 8, "u64": 8, "f64": 8}
+NO_KERNELS = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "while", "copy-done"}
+
+
+class Kernel(NamedTuple):
+    """A kernel of a compiled program, by its operation, with what it reads and writes."""
+
+    name: str
+    bytes: int
+    sorts: bool
+
+
+class Line(NamedTuple):
+    """An instruction of HLO text."""
+
+    name: str
+    result: str
+    operation: str
+    rest: str
+
+
+def compiled_for_gpu(function: Any, *arguments: Any) -> str:
+    """The HLO text that XLA makes of a function for one H200, its kernels fused and scheduled."""
+    import jax
+    import numpy as np
+    from jax.experimental import topologies
+
+    topology = topologies.get_topology_desc("cuda", platform="cuda", topology="1x1x1", target_config=H200)
+    mesh = jax.sharding.Mesh(np.array(topology.devices[:1]), ("gpu",))
+    whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), arguments)
+    return jax.jit(function).lower(*shapes).compile().as_text()
+
+
+def steps_of(text: str) -> dict[str, list[Kernel]]:
+    """The kernels of each loop's body in a compiled program, by the body's name."""
+    programs: dict[str, list[Line]] = {}
+    for line in text.splitlines():
+        if begun := re.match(r"(?:ENTRY )?%?([\w.\-]+) \(.*\{$", line):
+            inside = programs.setdefault(begun[1], [])
+        elif found := re.match(r"\s+(?:ROOT )?%([\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)$", line):
+            inside.append(Line(*found.groups()))
+    bodies = {name for lines in programs.values() for x in lines for name in re.findall(r"body=%([\w.\-]+)", x.rest)}
+    return {name: list(_kernels(programs, name)) for name in sorted(bodies)}
+
+
+def _kernels(programs: dict[str, list[Line]], body: str) -> Iterator[Kernel]:
+    results = {line.name: line.result for line in programs[body]}
+    for line in programs[body]:
+        if line.operation in NO_KERNELS:
+            continue
+        called = re.search(r"calls=%([\w.\-]+)", line.rest)
+        inner = {x.operation for x in programs.get(called[1], [])} if called else {line.operation}
+        operands = [results.get(name, "") for name in re.findall(r"%([\w.\-]+)", line.rest.split("), ")[0])]
+        written = re.findall(r"\w+\[[\d,]*\]", line.result)
+        if inner & {"scatter", "dynamic-update-slice"}:  # in place: the array is the same before and after
+            shapes = [re.match(r"\w+\[[\d,]*\]", x) for x in operands]
+            operands = [x for x, shape in zip(operands, shapes, strict=True) if not shape or shape[0] not in written]
+            written = []
+        place = re.search(r'op_name="([^"]*)"', line.rest)
+        size = sum(map(_bytes, operands)) + sum(map(_bytes, written))
+        yield Kernel(place[1] if place else line.operation, size, "sort" in inner)
+
+
+def _bytes(result: str) -> int:
+    total = 0
+    for dtype, sizes in re.findall(r"(\w+)\[([\d,]*)\]", result):
+        count = 1
+        for size in filter(None, sizes.split(",")):
+            count *= int(size)
+        total += count * SIZES.get(dtype, 4)
+    return total
+
+
+def programs(environments: int) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
+    """Name, function and arguments of random play and of play by the network, on the reference in lots of 60 h."""
+    import jax
+
+    import jaxshop
+    from jaxshop.env import make
+    from jaxshop.policies.registry import NetworkConfig, make_network
+    from jaxshop.profiling.workloads import policy_rollout, random_rollout
+    from jaxshop.shop import split_lots
+
+    env, params = make(split_lots(jaxshop.load_shop("reference"), 60.0), candidates=48)
+    key = jax.random.key(0)
+    yield "random play", random_rollout(env, environments, 64), (key, params)
+    network = make_network(NetworkConfig())
+    weights = jax.eval_shape(network.initialise, key)
+    yield "play by the network", policy_rollout(env, network, environments, 64), (key, params, weights)
+
+
+def main() -> None:
+    """Parse and carry out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--environments", type=int, default=4096)
+    parser.add_argument("--largest", type=int, default=0, metavar="N", help="tell the N kernels that move most, too")
+    args = parser.parse_args()
+    for name, function, arguments in programs(args.environments):
+        kernels = max(steps_of(compiled_for_gpu(function, *arguments)).values(), key=len)
+        found = {"program": name, "environments": args.environments, "kernels": len(kernels)}
+        found |= {"sorts": sum(k.sorts for k in kernels), "megabytes": round(sum(k.bytes for k in kernels) / 1e6, 1)}
+        print(json.dumps(found), flush=True)
+        for kernel in sorted(kernels, key=lambda k: -k.bytes)[: args.largest]:
+            print(f"  {kernel.bytes / 1e6:8.2f} MB {kernel.name}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Which of the competing lots a policy is shown, in which order."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from chex import Array
+
+from jaxshop.env.types import EnvParams, EnvState
+
+WORD = 32
+"""Places in a word of a bitmap."""
+
+
+def candidates(state: EnvState, params: EnvParams, count: int) -> tuple[Array, Array]:
+    """Indices int32 [C] and mask bool [C] of the conflict set, longest remaining lot first; padding has index 0.
+
+    Where more than C lots compete, those with the least work left are not shown. Of equally long lots the lowest comes
+    first, wherever the padding is. A CPU selects the first C of a row; a GPU would sort all of it.
+    """
+    on_gpu = partial(longest_by_place, count=count)
+    return jax.lax.platform_dependent(
+        state, params, cuda=on_gpu, rocm=on_gpu, default=partial(longest_by_selection, count=count)
+    )
+
+
+def longest_by_selection(state: EnvState, params: EnvParams, count: int) -> tuple[Array, Array]:
+    """`candidates` as `top_k` finds them."""
+    del params
+    key, index = jax.lax.top_k(jnp.where(state.mask, state.lots.tail.astype(jnp.float32) + 1.0, 0.0), count)
+    return jnp.where(key > 0, index, 0), key > 0
+
+
+def longest_by_place(state: EnvState, params: EnvParams, count: int) -> tuple[Array, Array]:
+    """`candidates` without a sort: their order is known before anything is dispatched (`OperationParams.place`).
+
+    Lots set bits at their places, and each candidate looks for its own among them. One reduction finds the word that
+    holds it, the bits before that word, and the word, as each gather would be a kernel.
+    """
+    size = -(-params.ops.lot_at.shape[0] // WORD)
+    place = params.ops.place[state.lots.op]
+    bit = jnp.uint32(1) << (place % WORD).astype(jnp.uint32)
+    words = jnp.zeros(size, jnp.uint32).at[jnp.where(state.mask, place // WORD, size)].add(bit, mode="drop")
+    held = jax.lax.population_count(words).astype(jnp.int32)
+    upto = jnp.cumsum(held)
+
+    number = jnp.arange(count, dtype=jnp.int32)
+    passed = upto[None] <= number[:, None]
+    here = ~passed & ((upto - held)[None] <= number[:, None])
+    index = passed.sum(axis=1, dtype=jnp.int32)
+    before = jnp.where(passed, upto[None], 0).max(axis=1)
+    word = jnp.where(here, words[None], jnp.uint32(0)).sum(axis=1, dtype=jnp.uint32)
+    mask = index < size
+    found = jnp.where(mask, index * WORD + _nth_bit(word, number - before), 0)
+    return jnp.where(mask, params.ops.lot_at[found], 0), mask
+
+
+def _nth_bit(words: Array, n: Array) -> Array:
+    """Where the bit of each word, uint32, is that has `n` set ones below it, int32, by halves."""
+    place, width = jnp.zeros_like(n), WORD // 2
+    while width:
+        low = jax.lax.population_count(words & jnp.uint32((1 << width) - 1)).astype(jnp.int32)
+        above = n >= low
+        n = jnp.where(above, n - low, n)
+        place = jnp.where(above, place + width, place)
+        words = jnp.where(above, words >> jnp.uint32(width), words)
+        width //= 2
+    return place
