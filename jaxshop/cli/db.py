@@ -1,24 +1,31 @@
-"""`jaxshop db`: makes the tables, loads a shop into them, and takes signed snapshots."""
+"""`jaxshop db`: makes the tables, loads a shop into them, takes signed snapshots, lists and releases plans."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
+import re
 import sys
 from typing import Any
 
+from jaxshop.cli.arguments import positive_count
 from jaxshop.shop import fingerprint, shop_to_json
 from jaxshop.sources import load_shop
 from jaxshop.sources.snapshot import KEY, snapshot_key
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import check_writable, write_atomic
 
+STATES = ("draft", "released", "superseded")
+DIGITS = 12
+"""Of an id, on the console."""
+
 
 def add_db(subparsers: Any) -> None:
     """Add `db` and its actions to a parser's subcommands."""
     db = subparsers.add_parser(
         "db",
-        help="make, fill and snapshot the MariaDB tables",
+        help="make, fill and snapshot the MariaDB tables; list and release plans",
         description="Settings and passwords come from JAXSHOP_DB_* in the environment, or an option file.",
     )
     actions = db.add_subparsers(dest="action", required=True)
@@ -35,13 +42,30 @@ def add_db(subparsers: Any) -> None:
     filled.add_argument("shop", metavar="SHOP", help="reference, reference:K or a file")
     taken = actions.add_parser("snapshot", parents=[parent], help="write the database's shop to a signed file")
     taken.add_argument("out", metavar="OUT", help="the shop file to write")
+    listed = actions.add_parser("plans", parents=[parent], help="list the plans that are stored, the latest first")
+    listed.add_argument("--status", choices=STATES, help="only those")
+    listed.add_argument("--limit", type=positive_count, default=20, metavar="N", help="how many; else 20")
+    released = actions.add_parser("release", parents=[parent], help="make a draft the plan that the floor works by")
+    released.add_argument("plan", type=_id, metavar="ID", help="its schedule_id, or how that begins")
+    released.add_argument(
+        "--replaces", type=_id, metavar="ID", help="the plan that is released now, if another than when it was made"
+    )
+    released.add_argument("--by", metavar="NAME", help="who releases it; else the account of this machine")
 
 
 def run_db(args: argparse.Namespace) -> int:
     """Run one action and return its exit code; bad input is raised as ShopError."""
-    result, text = {"init": _init, "upgrade": _upgrade, "load": _load, "snapshot": _snapshot}[args.action](args)
+    result, text = ACTIONS[args.action](args)
     print(json.dumps(result) if args.json else text)
     return 0
+
+
+def _id(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{8,64}", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be the 8 to 64 first digits of a schedule_id: `jaxshop db plans`"
+        )
+    return text
 
 
 def _init(args: argparse.Namespace) -> tuple[dict, str]:
@@ -88,3 +112,49 @@ def _snapshot(args: argparse.Namespace) -> tuple[dict, str]:
     provenance = shop.provenance
     result = {"out": args.out, "fingerprint": fingerprint(shop), "taken_at": provenance.taken_at}
     return result, f"wrote {args.out}: {provenance.detail} as of {provenance.taken_at}, signed"
+
+
+def _plans(args: argparse.Namespace) -> tuple[dict, str]:
+    from jaxshop.sources.mariadb.results import plans
+
+    found = plans(args.limit, status=args.status)
+    return {"plans": found}, "\n".join(_lines(found)) or "no plan is stored"
+
+
+def _lines(found: list[dict[str, Any]]) -> list[str]:
+    """A plan a line, in 100 columns."""
+
+    def line(plan: dict[str, Any]) -> str:
+        gap = "" if plan["gap_percent"] is None else f"{plan['gap_percent']:.2f} %"
+        late = "" if plan["late_jobs"] is None else plan["late_jobs"]
+        made = (plan["author"] or plan["checkpoint_id"] or "")[:16]
+        who = f"by {plan['released_by'] or '?'}" if plan["released_at"] else ""
+        head = f"{plan['schedule_id'][:DIGITS]}  {plan['status']:<10}  {plan['created_at'][:16]}"
+        return f"{head}  {plan['makespan_h']:9.2f} h  {gap:>8}  {late:>4}  {made:<16}  {who}".rstrip()
+
+    if not found:
+        return []
+    head = (
+        f"{'plan':<12}  {'status':<10}  {'made (UTC)':<16}  {'makespan':>11}  {'gap':>8}  late  {'for':<16}  released"
+    )
+    return [head, *map(line, found)]
+
+
+def _release(args: argparse.Namespace) -> tuple[dict, str]:
+    from jaxshop.sources.mariadb.results import named, release
+
+    by = args.by or getpass.getuser()
+    released = release(named(args.plan), by[:64], replaces=args.replaces and named(args.replaces))
+    before = f", in place of {released.superseded[:DIGITS]}" if released.superseded else ""
+    text = f"released {released.schedule_id[:DIGITS]}{before}: the floor works by it now"
+    return released._asdict() | {"status": "released", "by": by}, text
+
+
+ACTIONS = {
+    "init": _init,
+    "upgrade": _upgrade,
+    "load": _load,
+    "snapshot": _snapshot,
+    "plans": _plans,
+    "release": _release,
+}

@@ -141,7 +141,7 @@ def write_back(
 def release(
     schedule_id: str, by: str | None, settings: DbSettings | None = None, replaces: str | None = None
 ) -> Released:
-    """Make a draft the plan that the floor works by; the one before it is superseded. All or nothing.
+    """Make a draft the plan that the floor works by, with the releaser's account; the one before it is superseded.
 
     Args:
         schedule_id: of the draft.
@@ -154,7 +154,7 @@ def release(
         ReleaseConflictError: it is no draft, or another plan was released since it was made; nothing is changed.
         ConnectionLostError: the database went away.
     """
-    settings = settings or load_settings()
+    settings = (settings or load_settings()).releasing
     attempt = 1
     while True:
         try:
@@ -168,13 +168,30 @@ def release(
             attempt += 1
 
 
-def plans(most: int, settings: DbSettings | None = None) -> list[dict[str, Any]]:
+def named(beginning: str, settings: DbSettings | None = None) -> str:
+    """The id of the one plan whose id begins so.
+
+    Raises:
+        UnknownScheduleError: there is none, or more than one.
+    """
+    with connect((settings or load_settings()).releasing, writer=True) as database:
+        source = "SELECT `schedule_id` FROM `schedules` WHERE LEFT(`schedule_id`, ?) = ? LIMIT 2"
+        found = database.query("schedules", source, (len(beginning), beginning))
+    if len(found) != 1:
+        raise UnknownScheduleError(
+            f"mariadb: schedules: there {'is no plan' if not found else 'are several plans'} {beginning}"
+        )
+    return str(found[0][0])
+
+
+def plans(most: int, settings: DbSettings | None = None, status: str | None = None) -> list[dict[str, Any]]:
     """The latest plans, the latest first: what is stored of each but its operations, JSON types only; dates are UTC."""
     columns = f"{SCHEDULE_COLUMNS}, status, released_at, released_by".split(", ")
-    source = f"SELECT {', '.join(columns)} FROM `schedules` ORDER BY `created_at` DESC, `schedule_id` LIMIT ?"
+    of = "WHERE `status` = ?" if status else ""
+    source = f"SELECT {', '.join(columns)} FROM `schedules` {of} ORDER BY `created_at` DESC, `schedule_id` LIMIT ?"
     with connect(settings or load_settings(), writer=True) as database:
         _check_columns(database)
-        rows = database.query("schedules", source, (most,))
+        rows = database.query("schedules", source, (status, most) if status else (most,))
     found = [dict(zip(columns, row, strict=True)) for row in rows]
     return [
         {name: _plain(value) for name, value in row.items()} | {"options": json.loads(row["options"] or "{}")}

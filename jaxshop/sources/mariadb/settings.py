@@ -32,6 +32,7 @@ OPTIONS = {
         "ssl-ca": "ssl_ca",
     },
     "jaxshop-writer": {"user": "writer_user", "password": "writer_password"},
+    "jaxshop-releaser": {"user": "releaser_user", "password": "releaser_password"},
 }
 """The groups of an option file: what each of their keys sets."""
 
@@ -51,6 +52,8 @@ class DbSettings(BaseSettings):
     password: SecretStr = SecretStr("")
     writer_user: str = Field("", description="for `db init`, `db load` and `--write-back`")
     writer_password: SecretStr = SecretStr("")
+    releaser_user: str = Field("", description="releases plans; none: the writer does")
+    releaser_password: SecretStr = SecretStr("")
 
     plan_start: datetime | None = Field(None, description="UTC; instead of the row in `plan`")
     open_states: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -94,6 +97,13 @@ class DbSettings(BaseSettings):
     def wants_tls(self) -> bool:
         """Say whether the connection must be encrypted, to a server whose certificate is good."""
         return not self.socket and (bool(self.ssl_ca) or not self.is_local)
+
+    @property
+    def releasing(self) -> DbSettings:
+        """The same, with the account that releases plans in the writer's place, where there is one."""
+        if not self.releaser_user:
+            return self
+        return self.model_copy(update={"writer_user": self.releaser_user, "writer_password": self.releaser_password})
 
     def account(self, writer: bool) -> tuple[str, str]:
         """Return user and password; the reader's never write, so neither stands in for the other.

@@ -14,6 +14,7 @@ from jaxshop.sources.mariadb.reader import read_shop
 from jaxshop.sources.mariadb.results import release, write_back
 from jaxshop.sources.mariadb.values import RefusedRowsError
 from jaxshop.sources.mariadb.writer import init
+from jaxshop.support.errors import ShopError
 
 PAGE = Path(__file__).parents[3] / "docs/mariadb.md"
 
@@ -149,7 +150,7 @@ def test_views_of_rules_hide_no_fault(ruled, change: str, fault: str) -> None:
 
 
 def test_accounts_have_rights_enough(mapped, blocks, server, monkeypatch) -> None:
-    """With the page's GRANTs, and no other right, the shop is read and results are written."""
+    """With the page's GRANTs, and no other right, the shop is read and results are written; to release is another's."""
     init(results_only=True)
     accounts = blocks[4].replace("factory.", f"{mapped.name}.").replace("@'10.%'", "@'%'").replace("REQUIRE SSL ", "")
     server.sql(*statements(accounts.replace("IDENTIFIED BY '...'", "IDENTIFIED BY 'pass word'")))
@@ -164,6 +165,10 @@ def test_accounts_have_rights_enough(mapped, blocks, server, monkeypatch) -> Non
         schedule = Schedule(fingerprint(plan.shop), None, tuple(rows))
         stored = [write_back(plan, schedule, "c") for _ in range(2)]
         assert [one.written for one in stored] == [True, False]
+        with pytest.raises(ShopError, match="UPDATE command denied"):
+            release(stored[0].schedule_id, "ann")
+        monkeypatch.setenv("JAXSHOP_DB_RELEASER_USER", "jaxshop_releaser")
+        monkeypatch.setenv("JAXSHOP_DB_RELEASER_PASSWORD", "pass word")
         assert release(stored[0].schedule_id, "ann").superseded is None
     finally:
-        server.sql("DROP USER 'jaxshop_reader'@'%', 'jaxshop_writer'@'%'")
+        server.sql("DROP USER 'jaxshop_reader'@'%', 'jaxshop_writer'@'%', 'jaxshop_releaser'@'%'")

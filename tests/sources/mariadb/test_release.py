@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pytest
 
+from jaxshop.cli.main import main
 from jaxshop.schedule import Row, Schedule
 from jaxshop.shop import fingerprint, split_lots
 from jaxshop.sources.mariadb.reader import read_shop
@@ -106,6 +107,28 @@ def test_of_many_who_release_at_once_one_wins(draft, same: bool) -> None:
         with ThreadPoolExecutor(4) as pool:
             assert sum(pool.map(attempt, drafts)) == 1
         assert draft.site.sql("SELECT COUNT(*) FROM schedules WHERE status = 'released'") == [(1,)]
+
+
+def test_the_console_lists_drafts_and_releases_one(draft, jaxshop) -> None:
+    """By how its id begins; of two who release at once one wins, the other is told in one line; no id, one line."""
+    ids = [draft("first"), draft("second")]
+    listed = jaxshop("db", "plans", "--status", "draft")
+    assert [line.split()[:2] for line in sorted(listed.out.splitlines()[1:])] == [
+        [id[:12], "draft"] for id in sorted(ids)
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        codes = list(pool.map(lambda id: main(["db", "release", id[:12], "--by", "eve"]), ids))
+    assert sorted(codes) == [0, 2]
+    (won,) = json.loads(jaxshop("db", "plans", "--status", "released", "--json").out)["plans"]
+    assert (won["schedule_id"], won["released_by"]) == (ids[codes.index(0)], "eve")
+    lost = ids[codes.index(2)]
+    late = jaxshop("db", "release", lost)
+    assert (late.code, late.out, f"say replaces={won['schedule_id']}" in late.err) == (2, "", True)
+    told = json.loads(jaxshop("db", "release", lost, "--replaces", won["schedule_id"][:8], "--json").out)
+    assert (told["schedule_id"], told["superseded"]) == (lost, won["schedule_id"])
+    for id, said in (("0" * 64, "there is no plan"), ("xy", "must be the 8 to 64 first digits of a schedule_id")):
+        ended = jaxshop("db", "release", id)
+        assert (ended.code, ended.out, said in ended.err, ended.err.count("\n")) == (2, "", True, 1)
 
 
 def test_tables_of_an_earlier_version_are_brought_up_to_date(loose, jaxshop) -> None:
