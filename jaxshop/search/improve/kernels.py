@@ -42,21 +42,23 @@ def ready(shifted: bool) -> bool:
 
 
 def prepare(shifted: bool) -> None:
-    """Load or compile them here and now, by running every kernel on a shop of six operations."""
+    """Load or compile them here and now, by running every kernel on shops of six operations."""
     import numpy as np
 
     from jaxshop.search.improve.balancing import balanced_start
     from jaxshop.search.improve.dispatching import dispatch, floor_of
     from jaxshop.search.improve.model import model_of
-    from jaxshop.search.improve.workers import IteratedGreedy, TabuSearch
+    from jaxshop.search.improve.workers import IteratedGreedy, OrderSearch, TabuSearch
 
-    times = {"A": 0 if shifted else 2, "B": 3}
+    machines, times = (Machine("A"), Machine("B")), {"A": 0 if shifted else 2, "B": 3}
     jobs = tuple(Job(name, (Operation(name, times), Operation(f"{name}'", times))) for name in ("1", "2", "3"))
-    model = model_of(split_lots(Shop("kernels", (Machine("A"), Machine("B")), jobs), None))
-    order, choice = np.empty(6, np.int32), np.empty(6, np.int32)
-    dispatch(floor_of(model), 0, False, order, choice)
+    model = model_of(split_lots(Shop("kernels", machines, jobs), None))
+    flow = tuple(Job(name, tuple(Operation(name + on, {on: times[on]}) for on in times)) for name in ("1", "2", "3"))
+    staged = model_of(split_lots(Shop("kernels", machines, flow), None))
     balanced_start(floor_of(model))
-    for kind in (TabuSearch, IteratedGreedy):
-        worker = kind(model, order, choice, 0)
+    for kind, of in ((TabuSearch, model), (IteratedGreedy, model), (OrderSearch, staged)):
+        order, choice = np.empty((2, 6), np.int32)
+        dispatch(floor_of(of), 0, False, order, choice)
+        worker = kind(of, order, choice, 0)
         worker.advance(1, -1, 0)
         worker.adopt(worker.found)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxshop.search.improve.model import Model
-from jaxshop.search.improve.workers import Found, IteratedGreedy, TabuSearch, Worker
+from jaxshop.search.improve.orders import stages_of
+from jaxshop.search.improve.workers import Found, IteratedGreedy, OrderSearch, TabuSearch, Worker
 
 EPOCH = 32
 """Pieces of work by each seat after which the team meets."""
@@ -52,15 +53,16 @@ class Team:
         """Begin with a start, and beside it, where it is given, with one whose work is divided by loads alone."""
         flexible = len(model.arrays.where) > model.arrays.operations
         # Without alternatives, to take operations out and put them back leads nowhere that tabu search does not.
-        kinds: list[tuple[type[TabuSearch] | type[IteratedGreedy], Start]] = [(TabuSearch, begin)]
+        kinds: list[tuple[type[Worker], Start]] = [(OrderSearch, begin)] if stages_of(model.arrays) else []
+        kinds += [(TabuSearch, begin)]
         kinds += [(IteratedGreedy, begin)] if flexible else []
         kinds += [(TabuSearch, divided)] if divided is not None else []
         self._model, self._kinds, self._seed = model, kinds, 1000 * seed
         self._seats = [
             Seat([self._new(kind) for kind in range(len(kinds))], [ALONE] * len(kinds)) for _ in range(seats)
         ]
-        # Tabu search has the first word: it is quick, and whoever begins with iterated greedy stays in what that finds.
-        self._gains = np.array([float(maker is TabuSearch) for maker, _ in kinds])
+        # Iterated greedy has the last word: the others are quick, and whoever begins with it stays in what it finds.
+        self._gains = np.array([float(maker is not IteratedGreedy) for maker, _ in kinds])
         self._owed = np.zeros(len(kinds))
         self._done, self._left = 0, EPOCH
         self._still, self._patience, self._renewed = 0, STILL, 0

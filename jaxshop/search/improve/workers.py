@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxshop.search.improve import greedy, tabu
+from jaxshop.search.improve import greedy, orders, tabu
 from jaxshop.search.improve.graph import build, cost_of
-from jaxshop.search.improve.model import Model
+from jaxshop.search.improve.model import HEAD, Model
 from jaxshop.search.improve.state import CYCLIC, new_state
 
 UNIT = 1 << 17
@@ -112,3 +112,33 @@ class TabuSearch(Worker):
     def adopt(self, other: Found) -> None:
         """See `Worker`; restarts go back to it."""
         self.memory[tabu.BEST] = self._adopt(other)
+
+
+class OrderSearch(Worker):
+    """See `orders`; only for plans that have stages."""
+
+    def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
+        super().__init__(model, order, choice, seed)
+        stages = orders.stages_of(self.arrays)
+        assert stages is not None
+        self.stages = stages
+        self.best, self.order, self.trial, self.scratch = np.zeros((4, self.arrays.lots), np.int32)
+        self.adopt(self.found)
+
+    def _run(self, work: int, target: int) -> None:
+        before, memory = self.memory[orders.BEST], self.memory
+        places = self.best, self.order, self.trial, self.scratch
+        orders.search_orders(self.arrays, self.stages, self.state, *places, memory, work, target)
+        if memory[orders.BEST] < before:
+            orders.play(self.arrays, self.stages, self.state, self.best, self.arrays.lots, memory[orders.BEST])
+            order = self.stages.starts.argsort(kind="stable").astype(np.int32)
+            build(self.arrays, self.state, order, self.stages.choice)
+            self.table[:] = self.state.table
+
+    def adopt(self, other: Found) -> None:
+        """See `Worker`; goes on from the order in which its lots begin, which may well cost more."""
+        self.memory[orders.BEST] = self._adopt(other)
+        firsts = np.concatenate([[0], self.arrays.last[:-1] + 1])
+        self.order[:] = self.table[firsts, HEAD].argsort(kind="stable")
+        played = orders.play(self.arrays, self.stages, self.state, self.order, self.arrays.lots, orders.NO_COST)
+        self.memory[[orders.CURRENT, orders.OUT]] = played, 0

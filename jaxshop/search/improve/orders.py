@@ -1,0 +1,162 @@
+"""Iterated greedy over orders of the lots, for shops that all lots pass in one direction (Ruiz and Stuetzle 2007).
+
+In a hybrid flow shop a lot that goes earlier goes earlier at every stage, which in the graph takes a move a stage, each
+of them for the worse. Here an order of the lots is played stage by stage: at the first in that order, then first come,
+first served, each on the machine where it ends first (Ruiz, Serifoglu and Urlings 2008).
+"""
+
+from __future__ import annotations
+
+import math
+from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxshop.search.improve.gaps import NO_COST
+from jaxshop.search.improve.graph import place_after
+from jaxshop.search.improve.model import HEAD, Arrays
+from jaxshop.search.improve.state import WORK, draw
+from jaxshop.support.compiling import compiled
+
+CURRENT, BEST, OUT, LEAST = range(4)
+"""Of `memory`: costs at present, and ever; lots that are out yet; the cost once the last of them is in."""
+
+TAKEN = 3
+"""Lots that are taken out of the order and put back one by one."""
+
+WARMTH = 0.001
+"""Temperature, as a share of the best cost."""
+
+
+class Stages(NamedTuple):
+    """The stages of a shop, in the order in which lots pass them, and room to play an order of the lots."""
+
+    at: np.ndarray  # int32 [stages, lots]: the lot's operation there; -1: it passes by
+    rest: np.ndarray  # int64 [operations]: the least ticks of its lot after it
+    ready: np.ndarray  # int64 [lots]: scratch
+    free: np.ndarray  # int64 [machines]: scratch
+    queue: np.ndarray  # int32 [lots]: scratch
+    starts: np.ndarray  # int64 [operations]: of what was played last
+    choice: np.ndarray  # int32 [operations]: its alternatives
+
+
+def stages_of(arrays: Arrays) -> Stages | None:
+    """The stages, groups of machines that share operations; None where lots come back to one, or pass two crosswise."""
+    n, first = arrays.operations, arrays.operations + arrays.lots
+    spans = zip(arrays.begins[:-1].tolist(), arrays.begins[1:].tolist(), strict=True)
+    sets = [tuple((arrays.where[a:b] - first).tolist()) for a, b in spans]
+    stage = np.arange(arrays.machines)
+    for machines in dict.fromkeys(sets):
+        joined = stage[list(machines)]
+        stage[np.isin(stage, joined)] = joined.min()
+    passed = [int(stage[machines[0]]) for machines in sets]
+    ends = set(arrays.last.tolist())
+    before: dict[int, set[int]] = {number: set() for number in passed}
+    for i in range(n):
+        if i not in ends:
+            before[passed[i + 1]].add(passed[i])
+    try:
+        place = {number: k for k, number in enumerate(TopologicalSorter(before).static_order())}
+    except CycleError:
+        return None
+    lot = np.searchsorted(arrays.last, np.arange(n))
+    at = np.full((len(place), arrays.lots), -1, np.int32)
+    at[[place[number] for number in passed], lot] = np.arange(n)
+    done = np.cumsum(arrays.least.astype(np.int64))
+    ready, free, starts = (np.zeros(count, np.int64) for count in (arrays.lots, arrays.machines, n))
+    queue, choice = np.zeros(arrays.lots, np.int32), np.zeros(n, np.int32)
+    return Stages(at, done[arrays.last][lot] - done, ready, free, queue, starts, choice)
+
+
+@compiled
+def play(arrays, stages, state, order, count, most):
+    """Play the first `count` lots of an order; returns when the last of them ends, or NO_COST where that is sure to be
+    after `most`."""
+    n, ready, free, queue = arrays.operations, stages.ready, stages.free, stages.queue
+    first, latest, placed = n + arrays.lots, np.int64(0), 0
+    for machine in range(arrays.machines):
+        free[machine] = arrays.blank[first + machine, HEAD]
+    for k in range(count):
+        queue[k] = order[k]
+        ready[order[k]] = arrays.blank[n + order[k], HEAD]
+    for stage in range(stages.at.shape[0]):
+        for k in range(count):
+            lot = queue[k]
+            i = stages.at[stage, lot]
+            if i >= 0:
+                ends, chosen = np.int64(NO_COST), 0
+                for a in range(arrays.begins[i], arrays.begins[i + 1]):
+                    machine = arrays.where[a] - first
+                    end = place_after(ready[lot], free[machine], arrays.takes[a]).end
+                    # Of machines where it ends alike, the one that has waited least keeps the others open.
+                    if end < ends or (end == ends and free[machine] > free[arrays.where[chosen] - first]):
+                        ends, chosen = end, a
+                placed += 1
+                if ends + stages.rest[i] > most:
+                    state.counters[WORK] += placed
+                    return NO_COST
+                ready[lot] = free[arrays.where[chosen] - first] = ends
+                stages.starts[i], stages.choice[i] = ends - arrays.takes[chosen], chosen
+                latest = max(latest, ends)
+            j = k
+            while j > 0 and ready[queue[j - 1]] > ready[lot]:
+                queue[j] = queue[j - 1]
+                j -= 1
+            queue[j] = lot
+    state.counters[WORK] += placed
+    return latest
+
+
+@compiled
+def take_some(arrays, state, order):
+    """Move some lots to the end of an order."""
+    lots = arrays.lots
+    taken = min(TAKEN, lots)
+    for k in range(taken):
+        j = draw(state.random, lots - k)
+        lot = order[j]
+        order[j : lots - 1 - k] = order[j + 1 : lots - k]
+        order[lots - 1 - k] = lot
+    return taken
+
+
+@compiled
+def put_best(arrays, stages, state, order, trial, out):
+    """Put the first lot that is out where the order costs least; returns the cost."""
+    inside = arrays.lots - out
+    lot, least, ties, place = order[inside], np.int64(NO_COST), 0, inside
+    trial[1 : inside + 1] = order[:inside]
+    for k in range(inside + 1):
+        if k > 0:
+            trial[k - 1] = order[k - 1]
+        trial[k] = lot
+        cost = play(arrays, stages, state, trial, inside + 1, least)
+        if cost < least:
+            least, ties, place = cost, 1, k
+        elif cost == least:
+            ties += 1
+            if draw(state.random, ties) == 0:
+                place = k
+    for k in range(inside, place, -1):
+        order[k] = order[k - 1]
+    order[place] = lot
+    return least
+
+
+@compiled
+def search_orders(arrays, stages, state, best, order, trial, scratch, memory, budget, target):
+    """Go on until so much work is done in all, or the target is met; the best order is kept in `best`."""
+    while state.counters[WORK] < budget and memory[BEST] > target:
+        if memory[OUT] == 0:
+            trial[:] = order
+            memory[OUT] = take_some(arrays, state, trial)
+        memory[LEAST] = put_best(arrays, stages, state, trial, scratch, memory[OUT])
+        memory[OUT] -= 1
+        if memory[OUT] > 0:
+            continue
+        cost, worse = memory[LEAST], memory[LEAST] - memory[CURRENT]
+        if worse <= 0 or draw(state.random, 1 << 30) < math.exp(-worse / (memory[BEST] * WARMTH)) * (1 << 30):
+            order[:], memory[CURRENT] = trial, cost
+        if cost < memory[BEST]:
+            best[:], memory[BEST] = trial, cost
