@@ -48,7 +48,7 @@ def run_import(args: argparse.Namespace) -> int:
     )
     check_writable(args.out)
     files = {file: read_bytes(file) for file in args.files}
-    shop, ignored = import_tables(files, reading, args.name or Path(args.out).stem)
+    shop, ignored, past = import_tables(files, reading, args.name or Path(args.out).stem)
     write_atomic(args.out, json.dumps(shop_to_json(shop), indent=1, ensure_ascii=False) + "\n")
     facts = {
         "out": args.out,
@@ -58,12 +58,15 @@ def run_import(args: argparse.Namespace) -> int:
         "jobs": len(shop.jobs),
         "operations": sum(len(job.operations) for job in shop.jobs),
         "ignored_columns": ignored,
+        "in_the_past": past,
     }
     if args.json:
         print(json.dumps(facts))
         return 0
     for place, headers in ignored.items():
         print(f"{place}: not read: {', '.join(headers)}")
+    if past:
+        print(f"{past} dates of release or availability are before the plan start and count from it")
     size = f"{len(shop.machines)} machines, {len(shop.jobs)} orders, {facts['operations']} operations"
     print(f"{size}, plan start {shop.plan_start or 'not said'}; wrote {args.out}")
     return 0

@@ -48,3 +48,4 @@ class ImportReply(Strict):
     shop: ShopFile
     fingerprint: str
     ignored_columns: dict[str, list[str]] = Field(description="by file and sheet, headers that nothing is read from")
+    in_the_past: int = Field(description="dates of release or availability before the plan start, which count from it")

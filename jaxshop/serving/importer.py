@@ -34,10 +34,11 @@ def imported(body: bytes) -> bytes:
     files = {name: _decoded(name, text) for name, text in asked.files.items()}
     try:
         name = asked.name or PurePath(next(iter(asked.files))).stem
-        shop, ignored = import_tables(files, _reading(asked.options), name)
+        shop, ignored, past = import_tables(files, _reading(asked.options), name)
     except ShopError as error:
         raise _refused(_here(str(error)), [{"path": "", "message": _here(fault)} for fault in error.faults]) from None
     reply = {"shop": shop_to_json(shop), "fingerprint": fingerprint(shop), "ignored_columns": ignored}
+    reply["in_the_past"] = past
     return json.dumps(reply, separators=(",", ":")).encode()
 
 

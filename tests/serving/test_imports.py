@@ -31,7 +31,7 @@ def test_tables_become_the_shop_of_the_command(client: httpx.Client) -> None:
     names = ("orders", "routes", "machines", "shifts", "setups")
     files = {f"{name}.csv": (EXAMPLES / f"{name}.csv").read_bytes() for name in names}
     reply = conforms(client.post("/v1/imports", json=asked(files)), ImportReply)
-    shop, ignored = import_tables(files, Reading(parse_start(OPTIONS["plan_start"], BERLIN), BERLIN), "orders")
+    shop, ignored, _ = import_tables(files, Reading(parse_start(OPTIONS["plan_start"], BERLIN), BERLIN), "orders")
     assert (reply["fingerprint"], reply["ignored_columns"]) == (fingerprint(shop), ignored)
     assert reply["shop"]["name"] == "orders"
     assert client.post("/v1/imports", json=asked(files) | {"name": "press"}).json()["shop"]["name"] == "press"

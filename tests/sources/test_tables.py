@@ -73,6 +73,15 @@ def test_three_tables_become_a_shop():
     assert shop.provenance.kind == "file"
 
 
+def test_what_was_there_before_the_plan_start_is_there_from_it_on():
+    """A release date of last week counts from the plan start, and is counted; negative hours are a slip."""
+    late = {**GOOD, "orders.csv": ORDERS.replace("2026-11-23T08:00", "2026-11-16T08:00")}
+    found = import_tables({name: text.encode() for name, text in late.items()}, DATED, "test")
+    assert (found.shop.jobs[0].release, found.past) == (0, 1)
+    slip = {**GOOD, "orders.csv": ORDERS.replace("2026-11-23T08:00+01:00", "-5")}
+    assert faults(slip) == ["orders.csv, row 2, column 'release': must be >= 0"]
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([",", ";", "\t", "|"]), st.booleans())
 def test_what_is_written_is_read(seed: int, separator: str, as_workbook: bool):
@@ -274,7 +283,7 @@ def test_long_step_numbers_stay_apart_and_no_column_is_lost():
     """Steps with many digits keep them in the ids of operations; a column without a header is told of."""
     routes = "order,step,,machine,hours\nA1,1234567,x,M1,1\nA1,1234568,,M1,1\nA2,1.5,,M1,1\n"
     files = {name: text.encode() for name, text in (GOOD | {"routes.csv": routes}).items()}
-    shop, ignored = import_tables(files, DATED, "test")
+    shop, ignored, _ = import_tables(files, DATED, "test")
     assert [op.id for job in shop.jobs for op in job.operations] == ["A1/1234567", "A1/1234568", "A2/1.5"]
     assert ignored == {"routes.csv": ["column 3, which has no header"]}
 

@@ -45,11 +45,12 @@ class Record(NamedTuple):
 
 
 class Values:
-    """Reads cells as values of a kind; `faults` holds what is wrong, in the order of reading."""
+    """Reads cells as values of a kind; `faults` holds what is wrong, in reading order, `past` how many moments were over."""
 
     def __init__(self, reading: Reading):
         self.reading = reading
         self.faults: list[str] = []
+        self.past = 0
 
     def records(self, table: Table | None) -> Iterator[Record]:
         """The rows of a table, none of one that is not there."""
@@ -120,13 +121,21 @@ class Values:
     def moment(self, record: Record, column: str, ends: bool = False) -> float | None:
         """Hours from the plan start, of a number of hours or a date; a day is its begin, or its end."""
         value = record.cell(column)
-        if value is None or type(value) in (int, float) or (isinstance(value, str) and not _DATED.match(value)):
+        if value is None or _is_hours(value):
             return self.number(record, column)
         try:
             return self._hours_until(value, ends)
         except (ValueError, OverflowError) as error:
             self.note(record, column, str(error))
             return None
+
+    def earliest(self, record: Record, column: str) -> float | None:
+        """A moment that something cannot begin before; a date before the plan start holds nothing back, and is counted."""
+        hours = self.moment(record, column)
+        if hours is None or hours >= 0 or _is_hours(record.cell(column)):
+            return hours
+        self.past += 1
+        return 0.0
 
     def _hours_until(self, value: Cell, ends: bool) -> float:
         if isinstance(value, str):
@@ -187,6 +196,10 @@ class Values:
 
 
 _DATED = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}")
+
+
+def _is_hours(value: Cell) -> bool:
+    return type(value) in (int, float) or (isinstance(value, str) and not _DATED.match(value))
 
 
 def _moment_of(text: str) -> date:

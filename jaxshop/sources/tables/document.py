@@ -38,6 +38,7 @@ class Imported(NamedTuple):
 
     shop: Shop
     ignored: dict[str, list[str]]  # by file and sheet, the headers that no column is read from
+    past: int  # releases and availabilities before the plan start, which count from it
 
 
 def import_tables(files: Mapping[str, bytes], reading: Reading, name: str) -> Imported:
@@ -71,7 +72,7 @@ def import_tables(files: Mapping[str, bytes], reading: Reading, name: str) -> Im
         faults = [*faults, *error.faults]
     if faults or shop is None:
         raise ShopError(faults)
-    return Imported(shop, ignored)
+    return Imported(shop, ignored, builder.values.past)
 
 
 def _recognise(sheets: Sequence[Sheet], reading: Reading) -> tuple[dict[str, Table], dict[str, list[str]]]:
@@ -156,7 +157,7 @@ class _Builder:
             entry = {
                 "id": id,
                 "work_centre": values.text(record, "work_centre"),
-                "available_from": values.moment(record, "available_from"),
+                "available_from": values.earliest(record, "available_from"),
                 "calendar": values.text(record, "calendar"),
                 "family": values.text(record, "family"),
             }
@@ -179,7 +180,7 @@ class _Builder:
             entry = {
                 "id": id,
                 "quantity": int(quantity) if quantity is not None and quantity == quantity // 1 else quantity,
-                "release": values.moment(record, "release"),
+                "release": values.earliest(record, "release"),
                 "due": values.moment(record, "due", ends=True),
                 "weight": values.number(record, "weight"),
             }
