@@ -37,8 +37,8 @@ def imported(body: bytes) -> bytes:
         shop, ignored, past = import_tables(files, _reading(asked.options), name)
     except ShopError as error:
         raise _refused(_here(str(error)), [{"path": "", "message": _here(fault)} for fault in error.faults]) from None
-    reply = {"shop": shop_to_json(shop), "fingerprint": fingerprint(shop), "ignored_columns": ignored}
-    reply["in_the_past"] = past
+    facts = {"fingerprint": fingerprint(shop), "ignored_columns": ignored, "in_the_past": past}
+    reply = {"shop": shop_to_json(shop)} | facts
     return json.dumps(reply, separators=(",", ":")).encode()
 
 

@@ -110,21 +110,30 @@ class Page {
     this.say("Fetching the demo…");
     this.takeShop(await this.api.demoShop(), "the demo");
     // Its longest job alone takes 332 h: only lots bring the target into reach.
-    Object.assign($("request").elements.max_lot_hours, { value: 60 });
-    Object.assign($("request").elements.target_hours, { value: 130 });
+    this.#fill("60", "130");
+    this.demo = true;
+  }
+
+  /** Fills in lot size and target. */
+  #fill(lots, target) {
+    Object.assign($("request").elements.max_lot_hours, { value: lots });
+    Object.assign($("request").elements.target_hours, { value: target });
   }
 
   takeShop(shop, origin) {
     const [machines, jobs] = [shop.machines, shop.jobs].map((list) => (Array.isArray(list) ? list.length : 0));
     this.running?.abort(); // its schedule would be of the shop before
     this.search.clear();
+    if (this.demo) this.#fill("", ""); // which were the demo's
+    this.demo = false;
     this.shop = shop;
     this.other = null;
     $("shop").textContent = shop.name ?? origin;
     $("shop-detail").textContent = `${machines} machines, ${jobs} jobs, from ${origin}`;
     $("title").textContent = shop.name ?? origin;
     $("run").disabled = false;
-    $("invitation").textContent = "Ready: ask for a schedule";
+    $("aims").hidden = !(Array.isArray(shop.jobs) && shop.jobs.some((job) => typeof job?.due === "number"));
+    $("invitation").textContent = "Ready: press Schedule";
     this.say("Ready.");
     this.planning.begin(null);
   }
@@ -165,8 +174,8 @@ class Page {
 
   async #run() {
     const given = [...new FormData($("request"))].filter(([, value]) => value !== "");
-    const options = Object.fromEntries(given);
-    const shop = this.planning.history?.settled.shop ?? this.shop;
+    const { aim, ...options } = Object.fromEntries(given);
+    const shop = aimed(this.planning.history?.settled.shop ?? this.shop, aim);
     this.stopping = new AbortController();
     this.search.clear();
     this.say("Waiting for the server…");
@@ -232,7 +241,7 @@ class Page {
     $("progress").hidden = $("cancel").hidden = !busy;
     $("stop").hidden = true;
     $("stop").disabled = false;
-    $("invitation").textContent = busy ? "Searching…" : "Ready: ask for a schedule";
+    $("invitation").textContent = busy ? "Searching…" : "Ready: press Schedule";
     $("progress").removeAttribute("value");
     this.planning.enable();
   }

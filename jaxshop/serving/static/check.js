@@ -63,7 +63,7 @@ class Checker {
     const { closings } = this.model;
     const pause = closings.closedTicks(row.machine, row.start, row.end);
     const takes = row.end - row.start - pause;
-    if (takes !== ticks) this.#say("duration", row, `takes ${this.clock.text(takes)} on ${row.machine}, but needs ${this.clock.text(ticks)}`);
+    if (takes !== ticks) this.#say("duration", row, `has ${this.clock.text(takes)} of ${row.machine}'s open time, but needs ${this.clock.text(ticks)}`);
     if (row.end <= row.start) return;
     if (closings.closedTicks(row.machine, row.start, row.start + 1)) this.#say("closed", row, `starts while ${row.machine} is closed`);
     else if (closings.closedTicks(row.machine, row.end - 1, row.end)) this.#say("closed", row, `ends after ${row.machine} has closed`);

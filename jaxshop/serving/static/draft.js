@@ -78,6 +78,15 @@ function adding(state, job) {
   return { shop: { ...state.shop, jobs: [...state.shop.jobs, job] }, adds: [...state.adds, job] };
 }
 
+const AIMS = { end: { makespan: 1, tardiness: 0 }, dates: { makespan: 0.01, tardiness: 1 } };
+
+/** A shop whose plans are judged by an aim, the last hours late counting more than the end; "" leaves it as it is. */
+function aimed(shop, aim) {
+  const { makespan = 0, tardiness = 0 } = shop.objective ?? AIMS.end;
+  const wanted = AIMS[aim];
+  return !wanted || (wanted.makespan === makespan && wanted.tardiness === tardiness) ? shop : { ...shop, objective: wanted };
+}
+
 /** An order like another one: its route, so many times as much work. */
 function orderLike(like, { id, times, release, due, weight }) {
   const scaled = (alternatives) => Object.fromEntries(Object.entries(alternatives).map(([machine, hours]) => [machine, hours * times]));

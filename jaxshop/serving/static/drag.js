@@ -63,7 +63,8 @@ class Dragging {
     const found = board.tried(key, machine.id, start, clock);
     const { row } = found;
     const length = bar.end - bar.start;
-    gantt.ghost = { bar, machine, start: row?.start ?? start, end: row?.end ?? start + length, wrong: Boolean(found.refusal) };
+    const { times } = board.model.steps.get(key);
+    gantt.ghost = { bar, machine, mayRunOn: (id) => times.has(id), start: row?.start ?? start, end: row?.end ?? start + length, wrong: Boolean(found.refusal) };
     gantt.redraw(false);
     const lines = row ? [[el("strong", {}, bar.job.id), ` · ${bar.operation}`], [machine.id], [clock.span(row.start, row.end)]] : [[el("span", { className: "bad" }, found.refusal)]];
     this.viewer.tell(lines, x, y);

@@ -78,17 +78,21 @@ class Importing {
     $("import-faults").hidden = true;
     try {
       const contents = await Promise.all([...this.files].map(async ([name, file]) => [name, await base64Of(file)]));
-      const options = importOptions(Object.fromEntries(new FormData(this.form)));
-      const { shop, ignored_columns: ignored } = await page.api.importTables({ files: Object.fromEntries(contents), options });
+      const { name, ...given } = Object.fromEntries(new FormData(this.form));
+      const named = name.trim() || (this.files.size > 1 ? "imported tables" : "");
+      const body = { files: Object.fromEntries(contents), options: importOptions(given), ...(named ? { name: named } : {}) };
+      const { shop, ignored_columns: ignored, in_the_past: past } = await page.api.importTables(body);
       const origin = [...this.files.keys()].join(", ");
       this.dialog.close();
       this.files.clear();
       page.guard(() => page.takeShop(shop, origin));
       const unread = Object.entries(ignored).map(([place, headers]) => `${place}: ${headers.join(", ")}`);
-      if (unread.length) page.say(`Ready. Not read: ${unread.join("; ")}.`);
+      page.say(["Ready.", ...(past ? [`${past} dates of material or machines before the plan starts count from there.`] : []),
+        ...(unread.length ? [`Not read: ${unread.join("; ")}.`] : [])].join(" "));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      $("import-faults").replaceChildren(...faultNodes(error, inFormWords));
+      const refused = error.faults.length > 0;
+      $("import-faults").replaceChildren(...faultNodes({ ...error, message: error.message, title: refused ? "To be mended first" : error.title }, inFormWords));
       $("import-faults").hidden = false;
     } finally {
       $("import-run").disabled = !this.files.size;

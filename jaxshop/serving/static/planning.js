@@ -126,9 +126,10 @@ class Planning {
     this.enable();
     const [first] = plan.violations;
     const more = plan.violations.length > 1 ? ` And ${plan.violations.length - 1} more.` : "";
-    const label = history.open || first ? `${state.label}. ` : "No change waits.";
+    const hint = "Drag a bar, or choose a change above: what it costs is shown here before you accept it.";
+    const label = el(...(history.open || first ? ["strong", {}, `${state.label}. `] : ["span", { className: "quiet" }, hint]));
     const wrong = first ? [" ", el("span", { className: "bad" }, `${first.text}${more}`)] : [];
-    $("draft-text").replaceChildren(el("strong", {}, label), ...wrong);
+    $("draft-text").replaceChildren(label, ...wrong);
     $("draft-text").title = $("draft-text").textContent;
     const cost = this.roomy?.cost ?? this.cost;
     $("costs").replaceChildren(...(this.roomy ? [el("span", { className: "quiet" }, "With room made:")] : []), ...this.#costs(cost));
@@ -218,6 +219,7 @@ class Planning {
     const machine = $("stop-machine").value;
     const [from, to] = [this.fields["stop-from"].ticks, this.fields["stop-to"].ticks];
     if (from === null || to === null || to <= from) throw new Problem({ title: "A stop has to end after it begins" });
+    this.viewer.gantt.select(null); // so that the chart shows all that is in the way
     this.#change(`${machine} stops ${this.clock.span(from, to)}`, { ...stopping(this.state, machine, from, to, $("stop-reason").value), held: [] });
   }
 
@@ -242,6 +244,8 @@ class Planning {
     const changes = adding(this.state, job);
     const board = new Board(new Model(changes.shop, this.state.maxLotHours), this.state.rows, this.board);
     this.#change(`${id} added`, { ...changes, rows: board.inserted(id) ?? this.state.rows, held: [] });
+    const added = this.plan.jobs.find((each) => each.id === id);
+    this.viewer.gantt.select(added, added.bars[0] ?? null);
   }
 
   // What the server does.

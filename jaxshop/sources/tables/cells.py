@@ -45,7 +45,7 @@ class Record(NamedTuple):
 
 
 class Values:
-    """Reads cells as values of a kind; `faults` holds what is wrong, in reading order, `past` how many moments were over."""
+    """Reads cells as values of a kind; `faults` holds what is wrong, in reading order, `past` counts what was over."""
 
     def __init__(self, reading: Reading):
         self.reading = reading
@@ -130,7 +130,7 @@ class Values:
             return None
 
     def earliest(self, record: Record, column: str) -> float | None:
-        """A moment that something cannot begin before; a date before the plan start holds nothing back, and is counted."""
+        """A moment before which something cannot begin; before the plan start it holds nothing back; it is counted."""
         hours = self.moment(record, column)
         if hours is None or hours >= 0 or _is_hours(record.cell(column)):
             return hours

@@ -116,14 +116,16 @@ class Frame {
       const left = byCentre ? 10 + 0.58 * this.#room : 10;
       let above = -Infinity;
       pen.font();
+      // Lines lie below the names, which are taller than low rows.
+      for (let r = first; r < last; r++) if (g.startsCentre(r)) pen.rect(pen.theme.line, 0, Math.round(g.y(r)), plot.x, 1);
       for (let r = first; r < last; r++) {
         if (!this.#narrow) this.#utilisation(pen, g.shown(g.rows[r]), g.y(r));
         const middle = g.y(r) + (low ? 5 : g.rowHeight / 2);
         if (middle - above >= LINE - 1 && !(byCentre && this.#narrow)) {
+          if (low) pen.rect(pen.theme.panel, left - 2, middle - 5, Math.min(pen.width(g.rows[r].id), this.#room + 10 - left) + 4, 10);
           pen.text(byCentre ? pen.theme.muted : pen.theme.text, g.rows[r].id, left, middle, this.#room + 10 - left);
           above = middle;
         }
-        if (g.startsCentre(r)) pen.rect(pen.theme.line, 0, Math.round(g.y(r)), plot.x, 1);
       }
       if (byCentre) this.#centres(pen);
     });

@@ -167,8 +167,13 @@ class Plot {
     if (g.selected?.due != null) pen.vertical(pen.theme.late, g.x(g.selected.due), plot.y, plot.height, [2, 3]);
   }
 
-  /** A bar on its way: where it came from, and where it would lie; red and dashed where it may not. */
-  #ghost(pen, { bar, machine, start, end, wrong }) {
+  /** A bar on its way: where it came from, and where it would lie; red and dashed where it may not, and rows pale that never may have it. */
+  #ghost(pen, { bar, machine, mayRunOn, start, end, wrong }) {
+    const [first, last] = this.g.visibleRows;
+    const { plot } = this.g.box;
+    for (let r = first; r < last; r++) {
+      if (!mayRunOn(this.g.rows[r].id)) pen.faint(0.6, () => pen.rect(pen.theme.panel, plot.x, this.g.y(r), plot.width, this.g.rowHeight));
+    }
     this.#outline(pen, bar, pen.theme.muted, 1);
     const { context, theme } = pen;
     const lane = this.g.laneOf({ machine });

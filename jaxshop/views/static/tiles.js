@@ -25,7 +25,7 @@ function tiles(plan, other = null, list = null) {
     if (distance === text(0)) return ["as the other"];
     return [`${difference > 0 ? "+" : "−"}${distance} vs other`, better * difference > 0 ? "good" : "bad"];
   };
-  const ends = clock.dated && !other ? [`ends ${clock.moment(plan.makespan)}`] : [];
+  const ends = [clock.dated ? `ends ${clock.moment(plan.makespan)}` : "until all is done"];
   const shown = [tile("makespan", "Makespan", hours(plan.makespan), ...(other ? change((p) => p.makespan, hours, -1) : ends))];
   if (plan.bound) {
     shown.push(tile("bound", "Lower bound", hours(plan.bound), "no schedule is shorter"));

@@ -237,3 +237,13 @@ def test_two_plans_are_compared() -> None:
     assert figures == [1, 2, 5 * HOUR, 0]
     assert orders == ["A: 2.0 h later, now late", "B: 1.0 h later, in time in both"]
     assert words[0].startswith("1 operation runs on another machine, 2 at another time; begins are 5 h later")
+
+
+def test_an_aim_changes_the_shop_only_where_it_says_something_else() -> None:
+    """No aim, or the one that the shop has, leaves it as it is; due dates count a hundred times the end."""
+    body = """const same = [aimed(given, ""), aimed(given, "end")].map((shop) => shop === given);
+        const due = aimed(given, "dates");
+        const more = [aimed(due, "dates") === due, aimed(due, "end").objective.tardiness, given.objective];
+        return [same, due.objective, ...more];"""
+    found = run_script(["draft.js"], body, {"jobs": []})
+    assert found == [[True, True], {"makespan": 0.01, "tardiness": 1}, True, 0, None]

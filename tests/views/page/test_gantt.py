@@ -122,7 +122,7 @@ def test_table_and_csv_hold_every_operation(report: tuple[Path, dict], open_page
     path, schedule = report
     page = open_page(path.as_uri())
     page.select_option("#clock", "hours")
-    page.click("text=Table")
+    page.click(".group >> text=Table")
     assert page.get_attribute("table", "aria-rowcount") == str(len(schedule["operations"]) + 1)
     page.click("th:has-text('end h') button")
     page.click("th:has-text('end h') button")
@@ -245,7 +245,7 @@ SHADES = """async () => {
 def test_the_table_has_no_empty_columns(large: str, open_page: OpenPage) -> None:
     """Without due dates neither table nor CSV speaks of them; what only the chart can do goes with the chart."""
     page = open_page(large)
-    page.click("text=Table")
+    page.click(".group >> text=Table")
     assert "due" not in page.inner_text("thead")
     assert page.is_hidden("#colour")
     page.click("text=Chart")
