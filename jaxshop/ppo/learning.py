@@ -16,7 +16,7 @@ from jaxshop.parallel.mesh import AXIS
 from jaxshop.ppo.config import PPOConfig
 from jaxshop.ppo.losses import Batch, LossMetrics, ppo_loss
 from jaxshop.ppo.microbatches import Microbatches, accumulate, cut, ladder, needed_width
-from jaxshop.ppo.setup import Setup
+from jaxshop.ppo.setup import RUNS, Setup
 
 
 class Trained(NamedTuple):
@@ -27,18 +27,23 @@ class Trained(NamedTuple):
 
 
 def learn(
-    setups: Sequence[Setup], start: Trained, seen: Sequence[Any], batches: Sequence[Batch], keys: PRNGKey
+    setups: Sequence[Setup],
+    start: Trained,
+    seen: Sequence[Any],
+    batches: Sequence[Batch],
+    keys: PRNGKey,
+    pace: Array | None = None,
 ) -> tuple[Trained, list[LossMetrics], Array]:
     """Passes over decisions [T, S, R, ...] of each setup, `epochs` of them in `minibatches` steps each.
 
     A step's gradient is the mean over the setups, by their weights. `keys`, one a setup, are consumed. On a mesh, which
     the R samples are spread over, only gradients and means travel: a minibatch takes as many decisions of every sample,
-    by an order that depends on the sample's index alone.
+    by an order that depends on the sample's index alone. `pace`, float32 [], multiplies the steps; None leaves them.
 
     Returns:
         What was trained, each setup's losses and the gradients' global norms, float32 [epochs, minibatches].
     """
-    run, samples = partial(_learn, setups), [jnp.arange(batch.action.shape[2]) for batch in batches]
+    run, samples = partial(_learn, setups, pace), [jnp.arange(batch.action.shape[2]) for batch in batches]
     mesh = setups[0].mesh
     if mesh is None:
         return run(start, seen, batches, samples, keys)
@@ -59,6 +64,7 @@ Gradients = Callable[[ArrayTree, Microbatches], tuple[ArrayTree, LossMetrics]]
 
 def _learn(
     setups: Sequence[Setup],
+    pace: Array | None,
     start: Trained,
     seen: Sequence[Any],
     batches: Sequence[Batch],
@@ -80,6 +86,8 @@ def _learn(
             *(gradient for gradient, _ in found),
         )
         steps, state = optimiser.update(mean, trained.optimiser, trained.weights)
+        if pace is not None:
+            steps = jax.tree.map(lambda x: pace * x, steps)
         weights = optax.apply_updates(trained.weights, steps)
         return Trained(weights, state), ([metrics for _, metrics in found], optax.tree.norm(mean))
 
@@ -118,6 +126,8 @@ def _gradients(setup: Setup, seen: Any, batch: Batch) -> Gradients:
 
             return jax.grad(loss, has_aux=True)(weights)
 
+        if setup.together:  # else each run would compute all branches, to choose among what they give
+            microbatches = microbatches._replace(rung=jax.lax.pmax(microbatches.rung, RUNS))
         return over_devices(accumulate(part, microbatches, widths))
 
     return gradients

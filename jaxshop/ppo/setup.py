@@ -12,6 +12,9 @@ from jaxshop.env import JobShop
 from jaxshop.policies.types import Network
 from jaxshop.ppo.config import PPOConfig, StageConfig
 
+RUNS = "runs"
+"""The axis of runs that are updated in one program."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -27,6 +30,8 @@ class Setup:
     mesh: Mesh | None = None
     weight: float = 1.0
     """Its share of the gradient, relative to the setups that it learns beside."""
+    together: bool = False
+    """Whether several runs are updated in one program; see `jaxshop.ppo.several`."""
 
     @property
     def optimiser(self) -> optax.GradientTransformation:

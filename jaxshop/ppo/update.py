@@ -58,12 +58,13 @@ def update(setup: Setup, learner: Learner, bank: EnvParams) -> tuple[Learner, Up
 
 
 def update_together(
-    setups: tuple[Setup, ...], learner: Learner, banks: tuple[EnvParams, ...]
+    setups: tuple[Setup, ...], learner: Learner, banks: tuple[EnvParams, ...], pace: Array | None = None
 ) -> tuple[Learner, tuple[UpdateMetrics, ...]]:
     """Improve the learner on as many shops as each stage draws from its stacked bank, by its episodes of each.
 
     Every gradient step learns from all setups: in turns, what one teaches undoes what the others taught, as a step that
-    is small on the decisions that it is made from may be large on theirs.
+    is small on the decisions that it is made from may be large on theirs. `pace`, float32 [], multiplies the learning
+    rate.
 
     On a mesh, learner and banks are replicated, samples and minibatches are spread. Keys and minibatches are made from
     global indices, so that the update is the same on any number of devices but for the order of float sums.
@@ -76,7 +77,7 @@ def update_together(
     ]
     start = Trained(learner.weights, learner.optimiser)
     seen, batches = [x.transitions.seen for x in gathered], [x.batch for x in gathered]
-    (weights, state), losses, norms = learn(setups, start, seen, batches, keys[:, 2])
+    (weights, state), losses, norms = learn(setups, start, seen, batches, keys[:, 2], pace)
     done = learner.update.astype(jnp.float32)
     decay = jnp.minimum(config.averaging, (1.0 + done) / (10.0 + done))
     averaged = optax.incremental_update(weights, learner.averaged, 1.0 - decay)

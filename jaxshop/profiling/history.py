@@ -42,7 +42,7 @@ def earlier_line(path: str, report: Mapping[str, Any]) -> dict[str, Any]:
         try:
             line = json.loads(text)
             same = all(line[name] == report[name] for name in SAME)
-            line["at"], [each["operations_per_second"] for each in line["phases"]]
+            line["at"], [(each["operations_per_second"], each["peak_bytes"]) for each in line["phases"]]
         except (ValueError, KeyError, TypeError):
             raise ShopError(f"{path}: line {number}: is no line of `jaxshop profile --history`") from None
         found = line if same else found

@@ -100,8 +100,9 @@ class TensorBoard(Callback):
 class ConsoleProgress(Callback):
     """A progress bar on a terminal, of the stage and what is done in it; elsewhere a plain line at every evaluation."""
 
-    def __init__(self, console: Console, unit: str = "hours"):
-        self._console, self._unit = console, unit
+    def __init__(self, console: Console, unit: str = "hours", runs: int = 1):
+        """`runs` at once, whose means are shown."""
+        self._console, self._unit, self._runs = console, unit, runs
         self._stage, self._begin, self._end = "training", 0, 0
         self._bar: Progress | None = None
         self._task: Any = None
@@ -132,8 +133,9 @@ class ConsoleProgress(Callback):
             self._bar.update(self._task, completed=done, total=count, note=note)
         if "own_hours" in metrics:
             own = span(metrics["own_hours"] * TICKS_PER_HOUR, self._unit)
+            mean, over = ("", "over the bound") if self._runs == 1 else (f"mean of {self._runs}: ", "over")
             text = (
-                f"{metrics['stage']} {done}/{count}  greedy {own} ({100 * metrics['own_gap']:.2f} % over the bound)  "
+                f"{metrics['stage']} {done}/{count}  {mean}greedy {own} ({100 * metrics['own_gap']:.2f} % {over})  "
                 f"kept {100 * metrics['selection_gap']:.2f} %  samples {100 * metrics['gap']:.1f} %  "
                 f"{metrics['steps_per_second']:,.0f} op/s"
             )
@@ -148,12 +150,18 @@ class ConsoleProgress(Callback):
 class Ending:
     """Says what the end of a run is at: a bar on a terminal, else a line each."""
 
-    def __init__(self, console: Console):
-        self._console = console
+    def __init__(self, console: Console, whose: str = ""):
+        """`whose` stands before what is done."""
+        self._console, self._whose = console, f"{whose}: " if whose else ""
+
+    def of(self, whose: str) -> Ending:
+        """The end of one of several runs."""
+        return Ending(self._console, whose)
 
     @contextmanager
     def step(self, what: str, seconds: float | None = None) -> Iterator[Callable[[float], None]]:
         """While something is done that takes so many seconds, if that is known; yields how far it is."""
+        what = f"{self._whose}{what}"
         if not self._console.is_terminal:
             limit = "" if seconds is None else f" for {seconds:.0f} s"
             self._console.print(f"{what}{limit}", highlight=False)

@@ -46,9 +46,15 @@ class RunConfig:
     target_hours: Annotated[float | None, POSITIVE] = 130.0
     require_real_data: bool = False
     seed: Annotated[int, SEED] = 0
+    shops_seed: Annotated[int | None, SEED] = None
     runs_dir: str = "runs"
     export_to: str | None = None
     start_from: str | None = None
+
+    @property
+    def seed_of_shops(self) -> int:
+        """What generated shops are drawn with."""
+        return self.seed if self.shops_seed is None else self.shops_seed
 
     @property
     def target(self) -> int | None:

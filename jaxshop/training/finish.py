@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from chex import ArrayTree
-from rich.console import Console
 
 from jaxshop.parallel.mesh import device_name, local
 from jaxshop.policies.checkpoint import Store, export_policy
@@ -70,18 +69,42 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Baselines:
+    """What a policy has to be better than."""
+
+    rules: Mapping[str, Ruled]
+    tuned: Tuned
+
+
+@dataclass(frozen=True)
 class Judgement:
-    """Verified schedules of the policy, and everything that it has to be better than."""
+    """Verified schedules of the policy, and what it has to be better than."""
 
     untrained: Incumbent
     greedy: Incumbent
     last: Incumbent
     sampled: Incumbent
-    rules: Mapping[str, Ruled]
-    tuned: Tuned
+    baselines: Baselines
     plan: Plan
     seconds: Mapping[str, float]
     """What `greedy`, `sampled` and the `plan` took, training apart."""
+
+
+def baselines(config: Config, evaluator: Evaluator, seconds: float, ending: Ending) -> Baselines:
+    """Play every rule, and tune a linear priority.
+
+    Args:
+        seconds: what training took, for a priority of equal time.
+        ending: is told what is done.
+
+    Raises:
+        InvalidScheduleError: a schedule is invalid.
+    """
+    with ending.step("playing every rule"):
+        rules = evaluator.rules(config.evaluation.rule_seeds)
+    limit = config.evaluation.baseline_seconds or seconds
+    with ending.step("tuning the baseline, a linear priority,", limit) as watch:
+        return Baselines(rules, evaluator.tuned(config.run.seed, limit, watch))
 
 
 def judge(
@@ -90,36 +113,27 @@ def judge(
     evaluator: Evaluator,
     chosen: Chosen,
     initial: ArrayTree,
-    seconds: float,
-    ending: Ending | None = None,
+    against: Baselines,
+    ending: Ending,
 ) -> Judgement:
-    """Compare the chosen weights with the last, the initial ones, rules, and a tuned baseline.
-
-    Args:
-        seconds: what training took, for a baseline of equal time.
-        ending: is told what is done.
+    """Compare the chosen weights with the last, the initial ones and the baselines, and search on from the best.
 
     Raises:
         InvalidScheduleError: a schedule is invalid.
     """
     seed, evaluation = config.run.seed, config.evaluation
-    step, whose = (ending or Ending(Console(quiet=True))).step, f"update {chosen.update}"
+    step, whose = ending.step, f"update {chosen.update}"
     with step(f"playing the policy of {whose}, and {evaluation.samples} samples"):
         greedy, of_greedy = _timed(lambda: evaluator.greedy(chosen.weights, whose))
         sampled, of_samples = _timed(lambda: evaluator.best_of(chosen.weights, evaluation.samples, seed, whose))
         untrained, last = evaluator.greedy(initial, "untrained"), evaluator.greedy(chosen.last, "the last update")
-    with step("playing every rule"):
-        rules = evaluator.rules(evaluation.rule_seeds)
-    limit = evaluation.baseline_seconds or seconds
-    with step("tuning the baseline, a linear priority,", limit) as watch:
-        tuned = evaluator.tuned(seed, limit, watch)
     played = [Made(found.schedule, found.cost, found.source) for found in (greedy, sampled)]
-    ruled = [Made(found.best, found.cost, f"rule:{name}") for name, found in rules.items()]
+    ruled = [Made(found.best, found.cost, f"rule:{name}") for name, found in against.rules.items()]
     begun = min((*played, *(each for each in ruled if "random" not in each.source)), key=lambda each: each.cost)
     with step("searching on from the best of them"):
         made, of_search = _timed(lambda: _searched(problem, begun, evaluation.plan_work, seed))
     took = {"greedy": of_greedy, "sampled": of_samples, "plan": of_search}
-    return Judgement(untrained, greedy, last, sampled, rules, tuned, Plan(made, begun), took)
+    return Judgement(untrained, greedy, last, sampled, against, Plan(made, begun), took)
 
 
 def _timed(do: Callable[[], Done]) -> tuple[Done, float]:
@@ -171,13 +185,13 @@ def report(
             "last_greedy_hours": _hours(judgement.last.cost),
         },
         "plan": _plan(problem, judgement.plan),
-        "rules": {name: _hours(found.cost) for name, found in judgement.rules.items()},
-        "baselines": {"linear_cem": _hours(judgement.tuned.makespan)},
+        "rules": {name: _hours(found.cost) for name, found in judgement.baselines.rules.items()},
+        "baselines": {"linear_cem": _hours(judgement.baselines.tuned.makespan)},
         "gap_percent": round(100 * (greedy / problem.bound - 1), 3),
         "seconds_to_target": None if spent.seconds_to_target is None else round(spent.seconds_to_target, 1),
         "method_seconds": _method_seconds(judgement, spent),
         "training_seconds": round(spent.seconds, 1),
-        "baseline_seconds": round(judgement.tuned.seconds, 1),
+        "baseline_seconds": round(judgement.baselines.tuned.seconds, 1),
         "compile_seconds": round(spent.compile_seconds, 1),
         "env_steps": spent.env_steps,
         "env_steps_per_second": round(spent.env_steps / max(spent.seconds - spent.compile_seconds, 1e-9)),
@@ -188,8 +202,8 @@ def report(
 def _method_seconds(judgement: Judgement, spent: Spent) -> dict[str, float]:
     """What each method took for the shop: the policy's with its training, the plan's of the search alone."""
     took, trained = judgement.seconds, spent.seconds
-    found = {name: played.seconds for name, played in judgement.rules.items()}
-    found |= {"linear_cem": judgement.tuned.seconds, "greedy": trained + took["greedy"]}
+    found = {name: played.seconds for name, played in judgement.baselines.rules.items()}
+    found |= {"linear_cem": judgement.baselines.tuned.seconds, "greedy": trained + took["greedy"]}
     found |= {"best_of": trained + took["sampled"], "plan": took["plan"]}
     return {name: round(seconds, 2) for name, seconds in found.items()}
 

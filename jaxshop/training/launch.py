@@ -8,20 +8,24 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from chex import ArrayTree
 from rich.console import Console
 
 from jaxshop.parallel.cluster import check_agreement, find_cluster, from_leader, leads, membership
 from jaxshop.parallel.devices import start_devices
 from jaxshop.parallel.mesh import cap_instructions, data_mesh, device_name, local, one_device_per_core, replicate
+from jaxshop.policies.checkpoint import Store
 from jaxshop.policies.selftest import trust_device
+from jaxshop.ppo.update import Learner
 from jaxshop.shop import Shop, fingerprint
 from jaxshop.sources.report import load_and_report
 from jaxshop.sources.snapshot import require_real_data
@@ -39,110 +43,206 @@ from jaxshop.training.callbacks import (
 )
 from jaxshop.training.config import Config, flattened, to_dict
 from jaxshop.training.evaluate import Evaluator
-from jaxshop.training.loop import Outcome, train
+from jaxshop.training.loop import Outcome, Run, train
 from jaxshop.training.origin import Origin, originated
 from jaxshop.training.problem import Draft, TrainingProblem, draft, here
 from jaxshop.training.progress import Spent, spent_before
-from jaxshop.training.resume import new_folder, open_store, resumed
+from jaxshop.training.resume import new_folder, open_store, resumed, same_update
 from jaxshop.training.shop_process import ShopProcess
 from jaxshop.training.stages import check_devices, check_memory, traced_update, untrained, untrained_outline
+from jaxshop.training.sweep import sweep_report, write_members
 from jaxshop.training.trackers import Tracker, require
-from jaxshop.views.tables import comparison_table, shop_summary, wrapped
+from jaxshop.views.tables import comparison_table, shop_summary, sweep_lines, sweep_table, wrapped
 
 
 def launch(
-    config: Config, resume: str | None, console: Console, process: ShopProcess | None = None
+    configs: Mapping[str, Config],
+    resume: str | None,
+    console: Console,
+    process: ShopProcess | None = None,
+    command: str = "uv run train.py",
 ) -> tuple[dict[str, Any], int]:
     """Run what `train.py` was asked for, together with the other processes that the environment describes.
 
     Args:
-        config: of `jaxshop.training.start.resolve`.
+        configs: of `jaxshop.training.start.resolve_all`: one, or those of several runs in one program.
         resume: the run folder to go on with.
         console: what is printed goes there.
         process: makes the generated shops, and is ended when they are made; None: they are made here.
+        command: what was typed, for the line that says how to resume.
 
     Returns:
         The final JSON (empty in processes that do not lead) and the exit code: 0, 3 when the target was not met,
         128 + the signal when interrupted.
     """
     cap_instructions()
+    config = next(iter(configs.values()))
     with membership(os.environ):
         if find_cluster(os.environ) is None:  # else the processes have met, and JAX runs
-            one_device_per_core(*(lesson.settings.samples for lesson in config.lessons()))
+            shared = [len(configs)] if len(configs) > 1 else [lesson.settings.samples for lesson in config.lessons()]
+            one_device_per_core(*shared)
+        elif len(configs) > 1:
+            raise ConfigError("--seeds: several runs in one program train in one process, and this is one of a cluster")
         start_devices()
         trust_device()
         quiet = Console(file=io.StringIO(), quiet=True)
-        return _run(config, resume, console if leads() else quiet, process)
+        return _run(configs, resume, console if leads() else quiet, process, command)
 
 
 def _run(
-    config: Config, resume: str | None, console: Console, process: ShopProcess | None
+    configs: Mapping[str, Config], resume: str | None, console: Console, process: ShopProcess | None, command: str
 ) -> tuple[dict[str, Any], int]:
-    begun = time.monotonic()
+    begun, each, count = time.monotonic(), list(configs.values()), len(configs)
+    config = each[0]
     shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file), full=True)
-    _check(config, shop)
+    _check(config, shop, count)
     with _background() as background:
-        drawing = background.submit(untrained, config)
-        drafted = draft(shop, config, process or here)
-        check_memory(drafted.setups)
-        compiling = {} if resume else _compile_ahead(drafted, config, background)
+        drawing = background.submit(lambda: [untrained(config) for config in each])
+        drafted = draft(shop, config, process or here, together=count > 1)
+        check_memory(drafted.setups, count)
+        compiling = {} if resume else _compile_ahead(drafted, config, background, count)
         problem = drafted.finish()
         if process:
             process.end()
-        record = json.dumps(to_dict(config), indent=2) + "\n"
-        agreed = [record, fingerprint(shop), problem.certificate.value, list(problem.shops.values())]
+        records = [json.dumps(to_dict(config), indent=2) + "\n" for config in each]
+        agreed = [*records, fingerprint(shop), problem.certificate.value, list(problem.shops.values())]
         check_agreement(agreed, "config, shop and version of jaxshop")
-        folder = Path(resume or from_leader(lambda: str(new_folder(config, shop))))
+        folder = Path(resume or from_leader(lambda: str(new_folder(config, shop, count > 1))))
+    if count > 1 and not resume:
+        for name in configs:
+            (folder / name).mkdir()
     evaluator = Evaluator(problem)
-    first, origin = drawing.result(), Origin()
-    if not resume:
-        first, origin = originated(config, first)
-    like = replicate(first, data_mesh())
-    store = open_store(folder, resume)
-    step = store.latest() or 0
-    start = first
-    if resume:
-        start, origin = resumed(store, step, like, config, shop, resume), Origin.of(store.meta(step))
+    prepared = [
+        _prepare(config, shop, folder / name, first, resume)
+        for (name, config), first in zip(configs.items(), drawing.result(), strict=True)
+    ]
+    step = same_update([each.store for each in prepared], folder)
     check_agreement(step, "checkpoint to resume from")
     if leads():
-        write_atomic(folder / "config.json", record)
-    before, sinks = _begin(config, problem, folder, step, console) if leads() else (Spent(), [])
-    with Callbacks(*sinks) as callbacks:
+        if count > 1:
+            write_members(folder, list(configs))
+        for each_run, record in zip(prepared, records, strict=True):
+            write_atomic(each_run.folder / "config.json", record)
+        _introduce(problem, folder, console)
+    runs, sinks = _begin(prepared, folder, config.run.target_hours, console)
+    progress = ConsoleProgress(console, problem.plan.shop.unit, count) if leads() else Callback()
+    with Callbacks(progress, *sinks):
         try:
-            outcome = train(problem, config, store, evaluator, callbacks, start, before, compiling, origin)
+            outcome = train(problem, runs, evaluator, progress, [one.start for one in prepared], compiling)
         except ConfigError:  # the device's memory is too small
-            if leads() and store.latest() is None:
+            if leads() and prepared[0].store.latest() is None:
                 shutil.rmtree(folder, ignore_errors=True)  # nothing was learned yet
             raise
     if outcome.interrupted is not None:
-        store.close()
-        return _interrupted(outcome, folder, console)
+        for run in runs:
+            run.store.close()
+        return _interrupted(outcome, folder, console, command)
+    return _end(problem, prepared, outcome, evaluator, folder, begun, console)
 
-    chosen = finish.choose(store, like.averaged)
-    store.close()
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before its first update here: its folder, where it stands, and the weights that it began with."""
+
+    config: Config
+    folder: Path
+    store: Store
+    start: Learner
+    initial: ArrayTree
+    origin: Origin
+
+
+def _prepare(config: Config, shop: Shop, folder: Path, first: Learner, resume: str | None) -> Prepared:
+    """Open the checkpoints, and go on from the latest one, or begin."""
+    origin = Origin()
+    if not resume:
+        first, origin = originated(config, first)
+    like = replicate(first, data_mesh())
+    store = open_store(folder, None if resume is None else str(folder))
+    start, step = first, store.latest() or 0
+    if resume:
+        start, origin = resumed(store, step, like, config, shop, str(folder)), Origin.of(store.meta(step))
+    return Prepared(config, folder, store, start, like.averaged, origin)
+
+
+def _begin(
+    prepared: Sequence[Prepared], folder: Path, target_hours: float | None, console: Console
+) -> tuple[list[Run], list[Callback]]:
+    """The runs as they are trained, and where their numbers go; of another process than the leader's nowhere."""
+    runs, sinks = [], []
+    for each in prepared:
+        own: list[Callback] = []
+        before = Spent()
+        if leads():
+            lines = JsonLines(each.folder / "metrics.jsonl", keep=int(each.start.update))
+            own = [lines, *_sinks(each, lines, str(each.folder.relative_to(folder.parent)), console)]
+            before = spent_before(lines.known, target_hours)
+        runs.append(Run(each.config, each.store, Callbacks(*own), before, each.origin))
+        sinks += own
+    return runs, sinks
+
+
+def _sinks(run: Prepared, lines: JsonLines, name: str, console: Console) -> Iterator[Callback]:
+    yield LearningCurves(run.folder / "curves.html", lines.known)
+    if run.config.logging.tensorboard:
+        yield TensorBoard(run.folder / "tensorboard")
+    if (kind := run.config.logging.tracker) is not None:
+        say = partial(console.print, highlight=False)
+        yield Tracker(kind, run.folder, name, flattened(to_dict(run.config)), say)
+
+
+def _end(
+    problem: TrainingProblem,
+    prepared: Sequence[Prepared],
+    outcome: Outcome,
+    evaluator: Evaluator,
+    folder: Path,
+    begun: float,
+    console: Console,
+) -> tuple[dict[str, Any], int]:
+    """Judge every run, write what it came to, and report."""
+    chosen = []
+    for run in prepared:
+        chosen.append(finish.choose(run.store, run.initial))
+        run.store.close()
     if not leads():
         return {}, 0
-    judgement = finish.judge(
-        problem, config, evaluator, chosen, local(like.averaged), outcome.spent.seconds, Ending(console)
-    )
-    finish.write(problem, config, judgement, chosen, folder)
-    report = {
-        "run_dir": str(folder),
-        **finish.report(problem, config, judgement, chosen, outcome.spent, origin),
-        "wall_seconds": round(time.monotonic() - begun, 1),
-    }
-    write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
-    console.print(comparison_table(report, problem.plan.shop.unit))
-    for line in finish.verdict_lines(problem, config, judgement, report):
+    ending, unit = Ending(console), problem.plan.shop.unit
+    against = finish.baselines(prepared[0].config, evaluator, outcome.spent[0].seconds, ending)
+    reports: dict[str, dict[str, Any]] = {}
+    for run, choice, spent in zip(prepared, chosen, outcome.spent, strict=True):
+        whose = ending if len(prepared) == 1 else ending.of(run.folder.name)
+        judgement = finish.judge(problem, run.config, evaluator, choice, local(run.initial), against, whose)
+        finish.write(problem, run.config, judgement, choice, run.folder)
+        report = {
+            "run_dir": str(run.folder),
+            **finish.report(problem, run.config, judgement, choice, spent, run.origin),
+            "wall_seconds": round(time.monotonic() - begun, 1),
+        }
+        write_atomic(run.folder / "report.json", json.dumps(report, indent=2) + "\n")
+        reports[run.folder.name] = report
+    if len(prepared) > 1:
+        configs = {run.folder.name: run.config for run in prepared}
+        scores = [float(choice.meta["score"]) for choice in chosen]
+        report = sweep_report(folder, configs, reports, scores)
+        report["wall_seconds"] = round(time.monotonic() - begun, 1)
+        write_atomic(folder / "report.json", json.dumps(report, indent=2) + "\n")
+        console.print(sweep_table(report, unit))
+        lines = sweep_lines(report, unit)
+    else:
+        console.print(comparison_table(report, unit))
+        lines = finish.verdict_lines(problem, prepared[0].config, judgement, report)
+    for line in lines:
         console.print(line, highlight=False)
     return report, 3 if report["target_met"] is False else 0
 
 
-def _check(config: Config, shop: Shop) -> None:
+def _check(config: Config, shop: Shop, runs: int) -> None:
     """Find out before anything is written what would fail only later."""
     if config.run.require_real_data:
         require_real_data(shop)
-    check_devices(config)
+    if runs == 1:
+        check_devices(config)
     if config.logging.tensorboard:
         TensorBoard.writer()
     if config.logging.tracker is not None:
@@ -163,33 +263,22 @@ def _background() -> Iterator[ThreadPoolExecutor]:
     pool.shutdown(wait=False)
 
 
-def _compile_ahead(drafted: Draft, config: Config, background: ThreadPoolExecutor) -> dict[str, Future[Any]]:
+def _compile_ahead(drafted: Draft, config: Config, background: ThreadPoolExecutor, runs: int) -> dict[str, Future[Any]]:
     """Have the first stage with generated shops compiled while these are being certified."""
     stage, lessons = next(groupby(config.lessons(), key=lambda lesson: lesson.stage))
     names = [lesson.name for lesson in lessons]
     if any(name not in drafted.outlines for name in names):
         return {}
     setups, banks = [drafted.setups[name] for name in names], [drafted.outlines[name].shops for name in names]
-    traced = traced_update(tuple(setups), untrained_outline(config), tuple(banks))
+    traced = traced_update(tuple(setups), untrained_outline(config, runs), tuple(banks), runs)
     return {stage: background.submit(traced.compile)}
 
 
-def _begin(
-    config: Config, problem: TrainingProblem, folder: Path, step: int, console: Console
-) -> tuple[Spent, list[Callback]]:
-    """Say what is run; returns what the run spent before, and where its progress goes."""
+def _introduce(problem: TrainingProblem, folder: Path, console: Console) -> None:
+    """Say what is run, and where."""
     for line in introduction(problem):
         console.print(wrapped(line), highlight=False)
     console.print(f"run folder {folder}, device {device_name()}", highlight=False)
-    lines = JsonLines(folder / "metrics.jsonl", keep=step)
-    progress = ConsoleProgress(console, problem.plan.shop.unit)
-    sinks: list[Callback] = [lines, progress, LearningCurves(folder / "curves.html", lines.known)]
-    if config.logging.tensorboard:
-        sinks.append(TensorBoard(folder / "tensorboard"))
-    if (kind := config.logging.tracker) is not None:
-        say = partial(console.print, highlight=False)
-        sinks.append(Tracker(kind, folder, folder.name, flattened(to_dict(config)), say))
-    return spent_before(lines.known, config.run.target_hours), sinks
 
 
 def introduction(problem: TrainingProblem) -> Iterator[str]:
@@ -200,11 +289,11 @@ def introduction(problem: TrainingProblem) -> Iterator[str]:
         yield f"{whole.reason}. Lots of at most {problem.plan.max_lot_hours:g} h are used instead."
 
 
-def _interrupted(outcome: Outcome, folder: Path, console: Console) -> tuple[dict[str, Any], int]:
+def _interrupted(outcome: Outcome, folder: Path, console: Console, command: str) -> tuple[dict[str, Any], int]:
     """Say how to go on."""
     assert outcome.interrupted is not None
     console.print(f"interrupted at update {outcome.update}; saved. Resume with:", highlight=False)
-    console.print(f"uv run train.py --resume {folder}", highlight=False)
+    console.print(f"{command} --resume {folder}", highlight=False)
     name = signal.Signals(outcome.interrupted).name
     report = {"run_dir": str(folder), "interrupted": name, "update": outcome.update}
     return report if leads() else {}, 128 + outcome.interrupted

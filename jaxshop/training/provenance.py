@@ -46,7 +46,7 @@ def _practised_on(config: Config, plan: LotPlan, update: int, origin: Origin) ->
         updates = min(update, getattr(config, stage).updates)
         update -= updates
         for pool in (lesson.pool for lesson in lessons if updates):
-            about = _about_shop(plan) if pool is None else _about(pool, config.run.seed)
+            about = _about_shop(plan) if pool is None else _about(pool, config.run.seed_of_shops)
             yield {**about, "updates": updates}
 
 

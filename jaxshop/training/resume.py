@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import Config, check_complete, check_progress, check_resume, from_dict
 
 
-def new_folder(config: Config, shop: Shop) -> Path:
-    """`runs/<name>-<UTC>-<seed>`, made here; a run without a name is called after its shop."""
+def new_folder(config: Config, shop: Shop, several: bool = False) -> Path:
+    """`runs/<name>-<UTC>-<seed>`, made here; a run without a name is called after its shop.
+
+    Of several runs `runs/<name>-<UTC>-sweep`.
+    """
     name = config.run.name or re.sub(r"[^\w.-]+", "-", shop.name)[:60].strip("-.") or "run"
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = Path(config.run.runs_dir) / f"{name}-{stamp}-{config.run.seed}"
+    folder = Path(config.run.runs_dir) / f"{name}-{stamp}-{'sweep' if several else config.run.seed}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -50,3 +54,15 @@ def resumed(store: Store, step: int, like: Learner, config: Config, shop: Shop, 
     check_resume(saved, config, resume)  # the run's config.json may have been edited
     check_progress(saved, config, step, resume)
     return store.learner(step, like)
+
+
+def same_update(stores: Sequence[Store], folder: Path) -> int:
+    """The update that all of a folder's runs stand at, 0 at the beginning.
+
+    Raises:
+        ConfigError: they do not stand at one, as after a kill while they were being saved.
+    """
+    steps = [store.latest() or 0 for store in stores]
+    if len(set(steps)) > 1:
+        raise ConfigError(f"{folder}: its runs stand at updates {min(steps)} to {max(steps)}: resume each by itself")
+    return steps[0]

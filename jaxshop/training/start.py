@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxshop.support.files import read_json
 from jaxshop.support.machine import usable_cores
+from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import (
     BankConfig,
     Config,
@@ -21,6 +22,7 @@ from jaxshop.training.config import (
     load_run,
 )
 from jaxshop.training.shop_process import ShopProcess
+from jaxshop.training.sweep import check_together, members, read_members
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,17 +35,55 @@ _MANY_OPERATIONS = 15_000
 
 
 def start(
-    config_path: str | None, resume: str | None, overrides: Sequence[str], console: Console
+    config_path: str | None,
+    resume: str | None,
+    overrides: Sequence[str],
+    console: Console,
+    seeds: int | None = None,
+    rates: Sequence[float] = (),
+    command: str = "uv run train.py",
 ) -> tuple[dict[str, Any], int]:
-    """Do what `train.py` was asked for: arguments and errors of `resolve`, the console, and the results of `launch`."""
+    """Do what `train.py` was asked for.
+
+    Arguments and errors of `resolve_all`, the console, what was typed, and results of `launch`.
+    """
     gc.set_threshold(200_000, 20, 20)  # or garbage is looked for all along imports and tracing
-    config = resolve(config_path, resume, overrides)
-    with _shop_process(config) as process:
+    configs = resolve_all(config_path, resume, overrides, seeds, rates)
+    with _shop_process(next(iter(configs.values()))) as process:
         from jaxshop.training.launch import launch
 
         if not gc.get_freeze_count():
             gc.freeze()  # what was imported stays, and need not be looked through
-        return launch(config, resume, console, process)
+        return launch(configs, resume, console, process, command)
+
+
+def resolve_all(
+    config_path: str | None,
+    resume: str | None,
+    overrides: Sequence[str],
+    seeds: int | None = None,
+    rates: Sequence[float] = (),
+) -> dict[str, Config]:
+    """The runs of one program by the names of their folders inside the run folder; a single one has the name "".
+
+    Args:
+        config_path, resume, overrides: as in `resolve`; a sweep is resumed by its own folder.
+        seeds: how many, from the config's on; None: only that.
+        rates: learning rates, each with all of the seeds.
+
+    Raises:
+        ShopError: as `resolve`, or the runs cannot be trained together.
+    """
+    if resume is None:
+        return members(resolve(config_path, None, overrides), 1 if seeds is None else seeds, rates)
+    if seeds is not None or rates:
+        raise ConfigError(f"{resume}: a resumed run keeps its seeds and learning rates: leave the options out")
+    found = {
+        name: resolve(config_path, str(Path(resume) / name) if name else resume, overrides)
+        for name in read_members(Path(resume))
+    }
+    check_together(list(found.values()))
+    return found
 
 
 def resolve(config_path: str | None, resume: str | None, overrides: Sequence[str]) -> Config:

@@ -58,18 +58,66 @@ def comparison_table(report: Mapping[str, Any], unit: str = "hours") -> Table:
     if target is not None:
         _columns(table, ("target", "left"))
 
-    def time_of(hours: float) -> str:
-        return span(hours * TICKS_PER_HOUR, unit).removesuffix(" h").removesuffix(" ticks")
-
     for name, hours, seconds in sorted(rows, key=lambda row: row[1]):
         met = [] if target is None else ["met" if hours <= target else "missed"]
         shown = "" if seconds is None else f"{seconds:,.2f}"
         style = "bold" if name.startswith(("policy, ", "plan, ")) and began not in name else None
-        table.add_row(name, time_of(hours), f"{100 * (hours / bound - 1):.2f} %", shown, *met, style=style)
+        table.add_row(name, _bare(hours, unit), f"{100 * (hours / bound - 1):.2f} %", shown, *met, style=style)
     if target is not None:
-        table.add_row("target", time_of(target), f"{100 * (target / bound - 1):.2f} %", "", "")
-    table.add_row("certified lower bound", time_of(bound), "0.00 %", "")
+        table.add_row("target", _bare(target, unit), f"{100 * (target / bound - 1):.2f} %", "", "")
+    table.add_row("certified lower bound", _bare(bound, unit), "0.00 %", "")
     return table
+
+
+def sweep_table(report: Mapping[str, Any], unit: str = "hours") -> Table:
+    """The end of several runs: each of them, mean and spread, and what they have to be better than."""
+    bound, samples = report["lower_bound_hours"], report["samples"]
+    table = Table(title=f"{report['shop']['name']}: makespan in {unit}, and over the bound")
+    _columns(table, ("run", "left"), ("greedy", "right"), ("", "right"), (f"best of {samples}", "right"), ("", "right"))
+    _columns(table, ("update", "right"))
+
+    def times(*hours: float) -> list[str]:
+        return [cell for x in hours for cell in (_bare(x, unit), f"{100 * (x / bound - 1):.2f} %")]
+
+    for row in report["runs"]:
+        style = "bold" if row["name"] == report["best"] else None
+        shown = times(row["greedy_hours"], row["best_of_hours"])
+        table.add_row(row["name"], *shown, str(row["chosen_update"]), style=style)
+    for group in report["groups"]:
+        rate = f" at {group['learning_rate']:g}" if len(report["groups"]) > 1 else ""
+        table.add_section()
+        found = [group[key] for key in ("greedy_hours", "best_of_hours")]
+        table.add_row(f"mean of {group['runs']}{rate}", *times(*(each["mean"] for each in found)))
+        deviations = [(_bare(each["std"], unit), f"{100 * each['std'] / bound:.2f} %") for each in found]
+        table.add_row("standard deviation", *deviations[0], *deviations[1])
+    table.add_section()
+    rule = min(report["rules"], key=report["rules"].get)
+    table.add_row(f"rule {rule}", *times(report["rules"][rule]))
+    table.add_row("linear priority", *times(report["baselines"]["linear_cem"]))
+    if report["target_hours"] is not None:
+        table.add_row("target", *times(report["target_hours"]))
+    table.add_row("lower bound", *times(bound))
+    return table
+
+
+def sweep_lines(report: Mapping[str, Any], unit: str = "hours") -> Iterator[str]:
+    """How several runs ended: the best of them, and where the files are."""
+    best = next(row for row in report["runs"] if row["name"] == report["best"])
+    target, hours = report["target_hours"], span(best["greedy_hours"] * TICKS_PER_HOUR, unit)
+    chosen = f"{best['name']} is the best by what checkpoints are chosen by: greedy {hours}"
+    if target is None:
+        yield f"{chosen}; no target"
+    else:
+        met = sum(row["target_met"] for row in report["runs"])
+        judged = "met" if best["target_met"] else "missed"
+        wanted = span(target * TICKS_PER_HOUR, unit)
+        yield f"{chosen}; target {wanted} {judged} by it, met by {met} of {len(report['runs'])}"
+    yield f"{report['run_dir']}: report.json, and a folder for each run"
+
+
+def _bare(hours: float, unit: str) -> str:
+    """A time without its unit."""
+    return span(hours * TICKS_PER_HOUR, unit).removesuffix(" h").removesuffix(" ticks")
 
 
 def _columns(table: Table, *columns: tuple[str, JustifyMethod]) -> None:

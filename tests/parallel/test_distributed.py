@@ -151,7 +151,7 @@ def test_train_runs_on_every_core(tmp_path):
         "from jaxshop.training.start import resolve\n"
         "d.usable_cores = lambda: 4\n"
         "launch.load_and_report = lambda *given, **named: sys.exit(print(jax.device_count()))\n"
-        "launch.launch(resolve({!r}, None, []), None, rich.console.Console())"
+        "launch.launch({'': resolve({!r}, None, [])}, None, rich.console.Console())"
     )
     environ = {k: v for k, v in os.environ.items() if k not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
     command = [sys.executable, "-c", script.replace("{!r}", repr(str(write_tiny(tmp_path))))]

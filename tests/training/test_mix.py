@@ -136,7 +136,7 @@ def test_a_stage_has_the_banks_that_have_a_weight():
     assert weights == {"mix.jobs": 3.0, "mix.lots": 1.0, "mix.factory": 1.0}
     setups = {lesson.name: SimpleNamespace(mesh=None) for lesson in lessons}
     nothing: dict = dict.fromkeys(("mix", "general", "own"))  # is compiled
-    stages = stages_of(lessons, setups, dict.fromkeys(setups), nothing)
+    stages = stages_of([config], setups, dict.fromkeys(setups), nothing)
     assert [(s.name, s.begin, s.end) for s in stages] == [("mix", 0, 7), ("general", 7, 67), ("own", 67, 112)]
     assert [len(s.shops) for s in stages] == [3, 1, 1]
     assert list(stages[0].setups) == list(weights)

@@ -17,7 +17,7 @@ from jaxshop.policies.checkpoint import Store
 from jaxshop.sources import load_shop
 from jaxshop.training.callbacks import Callback, JsonLines
 from jaxshop.training.evaluate import Evaluator
-from jaxshop.training.loop import train
+from jaxshop.training.loop import Run, train
 from jaxshop.training.problem import draft, prepare
 from jaxshop.training.stages import jitted_update, untrained
 from tests.trained import UPDATES, Finished, run_train, write_tiny
@@ -121,10 +121,10 @@ def test_a_run_stopped_three_times_equals_the_uninterrupted_one(finished, proble
     for _ in range(len(stops) + 1):
         store = Store(tmp_path / "checkpoints")
         step = store.latest()
-        start = store.learner(step, first) if step is not None else None
+        start = [store.learner(step, first)] if step is not None else None
         begun.append(step)
         callback = StopAt(tmp_path / "metrics.jsonl", step or 0, stops)
-        outcome = train(problem, finished.config, store, evaluator, callback, start=start)
+        outcome = train(problem, [Run(finished.config, store, callback)], evaluator, Callback(), start)
         callback.close()
         assert outcome.interrupted == (None if outcome.update == UPDATES else signal.SIGTERM)
         if outcome.update < UPDATES:
