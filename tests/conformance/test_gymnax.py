@@ -90,7 +90,7 @@ def test_the_end_of_an_episode():
         obs, state, _, terminated, truncated, info = step(keys, state, state.first, params)
         for i in np.flatnonzero(terminated):
             ended[i] = ended[i] or t
-            for new, fresh in zip(obs, first, strict=True):
+            for new, fresh in zip(jax.tree.leaves(obs), jax.tree.leaves(first), strict=True):
                 np.testing.assert_allclose(new[i], fresh[i], atol=1e-5)
             assert float(info["final_observation"].context[i, 0]) == 1.0
         np.testing.assert_array_equal(info["terminated"], terminated)
