@@ -87,6 +87,20 @@ def _numpy(obs: Observation) -> dict[str, np.ndarray]:
     return {name: a.astype(np.int8) if a.dtype == bool else a for name, a in arrays.items()}
 
 
+class PlainObservation(NamedTuple):
+    """An `Observation` of a shop without rules of its own: Jumanji wants a spec for every field that there is."""
+
+    action_mask: Array
+    candidates: Array
+    candidate_mask: Array
+    features: Array
+    context: Array
+
+
+def _described(obs: Observation) -> Observation | PlainObservation:
+    return PlainObservation(*obs[:-1]) if obs.plant is None else obs
+
+
 def to_jumanji(env: JobShop, params: EnvParams) -> Any:
     """A `jumanji.Environment` over one shop; its state carries a key, and `TimeStep.extras` the info."""
     from jumanji import specs
@@ -100,15 +114,15 @@ def to_jumanji(env: JobShop, params: EnvParams) -> Any:
             """The empty schedule."""
             obs, inner = env.reset_env(key, params)
             extras = {"makespan": inner.estimate, "illegal": jnp.bool_(False)}
-            return KeyedState(inner, key), restart(obs, extras)
+            return KeyedState(inner, key), restart(_described(obs), extras)
 
         def step(self, state: Any, action: Array) -> tuple[Any, TimeStep]:
             """Dispatch the next operation of lot `action`."""
             obs, inner, reward, terminated, extras = env.step_env(state.key, state.inner, action, params)
             timestep = jax.lax.cond(
                 terminated,
-                lambda: termination(reward, obs, extras),
-                lambda: transition(reward, obs, extras=extras),
+                lambda: termination(reward, _described(obs), extras),
+                lambda: transition(reward, _described(obs), extras=extras),
             )
             return KeyedState(inner, state.key), timestep
 
@@ -124,7 +138,8 @@ def to_jumanji(env: JobShop, params: EnvParams) -> Any:
                 name: specs.BoundedArray(box.shape, np.dtype(box.dtype), box.low, box.high, name)
                 for name, box in boxes.items()
             }
-            return specs.Spec(Observation, "ObservationSpec", **fields)
+            record = Observation if "plant" in fields else PlainObservation
+            return specs.Spec(record, "ObservationSpec", **fields)
 
         @cached_property
         def action_spec(self) -> specs.DiscreteArray:

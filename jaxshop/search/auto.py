@@ -50,8 +50,8 @@ class Suited:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """Those of the method for plain plans: the other one needs none."""
-        return self.plain.steps
+        """Those of both."""
+        return tuple(dict.fromkeys((*self.plain.steps, *self.ruled.steps)))
 
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
         """See `Method`."""
@@ -68,7 +68,7 @@ def improving(start: Schedule | None = None, policy: Method | None = None, threa
     from jaxshop.search.improve.method import Improve
     from jaxshop.search.plant.method import Sequences
 
-    return Suited(Improve(start, policy, threads), Sequences(start, threads))
+    return Suited(Improve(start, policy, threads), Sequences(start, policy, threads))
 
 
 def auto(rollouts: Rollouts, options: Options) -> Method:

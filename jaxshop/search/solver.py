@@ -22,7 +22,7 @@ from jaxshop.search.proof import Prover, Watched
 from jaxshop.search.registry import method_named
 from jaxshop.search.rules import HOST_RULES, HostRules, Rules, parse_rule
 from jaxshop.search.types import Best, Incumbent, Key, Method, Options, Stop, Task
-from jaxshop.shop import MAKESPAN, LotPlan, Objective, refuse_rules, rules_of
+from jaxshop.shop import MAKESPAN, LotPlan, Objective, rules_of
 from jaxshop.support.errors import LateError, ShopError
 
 if TYPE_CHECKING:
@@ -198,8 +198,6 @@ def _method(
         return lambda rollouts: HostRules(rule_name)
     if method in ENDLESS and endless:
         raise ShopError(f"method {method}: needs a time limit")
-    if options.from_policy:
-        refuse_rules(plan, "the search from the policy")
     if rule_name is not None:
         return lambda rollouts: Rules(rollouts, rule_name)
     if rules_of(plan) and method == "rules":

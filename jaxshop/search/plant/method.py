@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from jaxshop.schedule import Schedule
 from jaxshop.schedule.dispatch import applicable, best_first
 from jaxshop.search.plant import kernels
 from jaxshop.search.slices import go_on, seed_of
-from jaxshop.search.types import Best, Incumbent, Key, Stop, Task
+from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
 from jaxshop.support.errors import LateError
 from jaxshop.support.machine import usable_cores
 
@@ -27,16 +28,18 @@ class Sequences:
 
     Attributes:
         start: a valid schedule to begin with; None begins with the best rule.
+        policy: a method whose schedule is begun with where it comes in time and is better than every rule.
         threads: how many searches; None: one for each core. Another number gives another schedule.
     """
 
     start: Schedule | None = None
+    policy: Method | None = None
     threads: int | None = None
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """None: it needs no rollouts."""
-        return ()
+        """Those of the policy."""
+        return () if self.policy is None else self.policy.steps
 
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
         """See `Method`; a piece of work is `UNIT` nodes and gaps on each seat."""
@@ -51,6 +54,14 @@ class Sequences:
             start = sequences(model, self.start)
         else:
             model, start = yield from _best_rule(task, stop, best)
+            if self.policy is not None:
+                with suppress(LateError):
+                    for incumbent in self.policy.search(task, key, stop):
+                        for better in best.offer(incumbent.schedule, incumbent.source):
+                            if better.schedule.makespan > model.arrays.until:
+                                model = _reaching(task, better.schedule.makespan)
+                            start = sequences(model, better.schedule)
+                            yield better
         seats = self.threads or usable_cores()
         if model.names and stop.allows(cost=best.cost):
             yield from go_on(Team(model, task.fingerprint, start, seed_of(key), seats), stop, best, seats)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxshop.schedule import verify
+from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, applicable, dispatch_by_rule
 from jaxshop.search.plant import kernels
 from jaxshop.search.plant.dispatching import NUMBERS, dispatch, eligible_of
@@ -19,7 +20,7 @@ from jaxshop.search.plant.model import model_of, sequences
 from jaxshop.search.plant.team import Seat, placed, read
 from jaxshop.search.registry import method_named
 from jaxshop.search.solver import solve
-from jaxshop.search.types import Options, Stop, Task
+from jaxshop.search.types import Incumbent, Options, Stop, Task
 from jaxshop.shop import fingerprint
 from jaxshop.support.errors import ShopError
 from tests.oracles import plant as oracle
@@ -35,9 +36,20 @@ def compiled():
     kernels.wait(None)
 
 
-def searched(plan, stop, threads=1, seed=0, start=None):
+def searched(plan, stop, threads=1, seed=0, start=None, policy=None):
     """All incumbents of a search."""
-    return list(Sequences(start, threads).search(Task.of(plan), seed, stop))
+    return list(Sequences(start, policy, threads).search(Task.of(plan), seed, stop))
+
+
+class Told(NamedTuple):
+    """A method that has one schedule to offer."""
+
+    schedule: Schedule
+    steps: tuple[str, ...] = ("greedy",)
+
+    def search(self, task, key, stop):
+        """That schedule."""
+        yield Incumbent(self.schedule, task.cost(self.schedule), "policy:greedy", stop.elapsed, 1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -129,6 +141,20 @@ def test_a_start_is_never_lost_and_a_cancelled_search_keeps_its_best():
     assert incumbents[-1].cost <= incumbents[0].cost
     only = searched(plan, Stop(cancelled=lambda: True), start=start)
     assert [each.schedule for each in only] == [start]
+
+
+def test_a_policy_is_begun_with_where_it_is_better_than_the_rules():
+    """Shows that a policy's good schedule is an incumbent and never lost, and that one like the best rule's is not."""
+    plan = plant_plan(13, jobs=10, machines=4)
+    known = searched(plan, Stop(work=RULES_AND + 40))
+    rule = [each for each in known if each.source.startswith("rule:")][-1]
+    good, best = Told(known[-1].schedule), known[-1].cost
+    assert best < rule.cost
+    sources = {each.source: each.cost for each in searched(plan, Stop(work=RULES_AND), policy=good)}
+    assert sources["policy:greedy"] == best == min(sources.values())
+    no_better = searched(plan, Stop(work=RULES_AND), policy=Told(rule.schedule))
+    assert "policy:greedy" not in {each.source for each in no_better}
+    assert Sequences(policy=good).steps == ("greedy",)
 
 
 def test_auto_is_this_search_where_the_plan_has_rules():
