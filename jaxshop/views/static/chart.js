@@ -60,7 +60,7 @@ class Chart {
     this.view.left = Math.min(Math.max(0, left), this.extent - this.extent / this.view.zoom);
     const overflow = this.rows.length * this.rowHeight - this.box.plot.height;
     this.view.top = Math.min(Math.max(0, top), Math.max(0, overflow));
-    this.redraw();
+    this.redraw(true, true);
   }
 
   pan(dx, dy) {

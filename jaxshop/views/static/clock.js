@@ -73,6 +73,17 @@ class Clock {
     this.zone = this.times.name;
   }
 
+  static #formats = new Map();
+
+  /** Numbers with so many decimals, at least and at most; kept, since one is slow to make. */
+  static #format(least, most) {
+    const key = `${least} ${most}`;
+    if (!Clock.#formats.has(key)) {
+      Clock.#formats.set(key, new Intl.NumberFormat("en", { minimumFractionDigits: least, maximumFractionDigits: most }));
+    }
+    return Clock.#formats.get(key);
+  }
+
   /** The same clock in another mode. */
   as(mode) {
     const [unit, planStart, zone] = this.given;
@@ -82,7 +93,7 @@ class Clock {
   // Lengths.
 
   amount(ticks, digits = 2) {
-    return (ticks / this.ticksPerUnit).toLocaleString("en", { maximumFractionDigits: digits });
+    return Clock.#format(0, digits).format(ticks / this.ticksPerUnit);
   }
 
   text(ticks, digits = 2) {
@@ -92,8 +103,7 @@ class Clock {
   /** For figures that stand beside each other: always one decimal; ticks have none. */
   figure(ticks) {
     const digits = this.unit === "h" ? 1 : 0;
-    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-    return `${(ticks / this.ticksPerUnit).toLocaleString("en", options)} ${this.unit}`;
+    return `${Clock.#format(digits, digits).format(ticks / this.ticksPerUnit)} ${this.unit}`;
   }
 
   // Moments.

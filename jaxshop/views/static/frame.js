@@ -177,6 +177,20 @@ class Frame {
     }
   }
 
+  /** The outline of a load, a pixel a column, as a path. */
+  #skyline(load, most) {
+    const { x, y, height } = this.g.box.overview;
+    const path = new Path2D();
+    path.moveTo(x, y + height);
+    load.forEach((busy, column) => {
+      const top = y + height * (1 - busy / most);
+      path.lineTo(x + column, top);
+      path.lineTo(x + column + 1, top);
+    });
+    path.lineTo(x + load.length, y + height);
+    return path;
+  }
+
   /** The busy machines over the whole plan; the window shows what the plot shows. */
   #overview(pen) {
     const { g } = this;
@@ -185,10 +199,8 @@ class Frame {
     const most = Math.max(1, g.plan.machines.length);
     pen.rect(pen.theme.panel, 0, box.y - 8, width, box.height + 10);
     pen.rect(pen.theme.line, 0, box.y - 8, width, 1);
-    pen.faint(0.5, () => g.load(Math.round(box.width)).forEach((busy, column) => {
-      const height = (busy / most) * box.height;
-      pen.rect(pen.theme.muted, box.x + column, box.y + box.height - height, 1, height);
-    }));
+    pen.context.fillStyle = pen.theme.muted;
+    pen.faint(0.5, () => pen.context.fill((g.kept.skyline ??= this.#skyline(g.load(Math.round(box.width)), most))));
     const [from, to] = [x(g.view.left), x(g.right)];
     pen.faint(0.7, () => {
       pen.rect(pen.theme.panel, box.x, box.y, from - box.x, box.height);

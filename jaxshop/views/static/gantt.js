@@ -5,6 +5,12 @@ const LABELS = 176;
 const NARROW = 92; // of the labels in a window of a phone
 const AXIS = 20;
 const OVERVIEW = 34;
+const NAMED = 13; // of a bar that has room for a name
+
+/** The part of a plot that comes into view when it is panned by so many pixels. */
+function uncovered({ x, y, width, height }, by) {
+  return { x: by > 0 ? x + width - by : x, y, width: Math.abs(by), height };
+}
 
 /**
  * A Gantt chart on two canvases: rows are machines, one zoom for both axes as on a map.
@@ -21,6 +27,7 @@ class Gantt extends Chart {
     this.colouring = COLOURINGS.job;
     this.query = "";
     this.stale = [false, false];
+    this.kept = {}; // what holds while no more than the view changes
     this.loads = new Map();
     this.canvas = this.layers[1];
     this.canvas.tabIndex = 0;
@@ -54,6 +61,7 @@ class Gantt extends Chart {
   /** Chooses and orders rows after a change of query, order, mode or colouring. */
   arrange() {
     if (!this.plan) return;
+    this.kept = {};
     this.point(null);
     const plans = this.#plans();
     const wanted = (machine) =>
@@ -148,6 +156,10 @@ class Gantt extends Chart {
 
   /** The lines over the plot: the plan's end, the bound, the target. */
   marks() {
+    return (this.kept.marks ??= this.#marks());
+  }
+
+  #marks() {
     const { plan, other, theme, mode } = this;
     const mark = (at, name, colour, more = {}) => ({ at, name: `${name} ${plan.clock.dated ? plan.clock.moment(at) : plan.clock.figure(at)}`, colour, dash: [], ...more });
     const marks = [];
@@ -161,8 +173,9 @@ class Gantt extends Chart {
 
   // Drawing.
 
-  /** Draws in the next frame: the overlay and, where the view or the data changed, the base. */
-  redraw(base = true) {
+  /** Draws in the next frame: the overlay and, where anything else changed, the base; `moved`: no more than the view. */
+  redraw(base = true, moved = false) {
+    if (base && !moved) this.kept = {};
     if (!this.stale[1]) requestAnimationFrame(() => this.#draw());
     this.stale = [this.stale[0] || base, true];
   }
@@ -171,16 +184,39 @@ class Gantt extends Chart {
     const { stale } = this;
     this.stale = [false, false];
     if (!this.plan || !this.box || this.box.plot.width <= 0 || this.box.plot.height <= 0) return;
-    ["base", "overlay"].filter((_, i) => stale[i]).forEach((name) => {
-      const pen = new Pen(this.layers[name === "base" ? 0 : 1].getContext("2d"), this.theme);
-      pen.context.clearRect(0, 0, this.box.width, this.box.height);
-      for (const painter of this.painters) painter[name](pen);
-    });
+    const pens = this.layers.map((layer) => new Pen(layer.getContext("2d"), this.theme));
+    if (stale[0]) this.#drawBase(pens[0]);
+    pens[1].context.clearRect(0, 0, this.box.width, this.box.height);
+    for (const painter of this.painters) painter.overlay(pens[1]);
+  }
+
+  /** Draws the base; where the view was only panned to the side, the plot is moved and what came into view is drawn. */
+  #drawBase(pen) {
+    const [plot, frame] = this.painters;
+    const by = this.#panned();
+    if (by === null) pen.rect(pen.theme.panel, 0, 0, this.box.width, this.box.height);
+    else if (by) pen.shifted(this.box.plot, by, this.density);
+    if (by !== 0) plot.base(pen, by === null ? this.box.plot : uncovered(this.box.plot, by));
+    frame.base(pen);
+    const { scale, rowHeight, view: { left, top } } = this;
+    const seen = this.kept.seen;
+    this.kept.seen = { scale, rowHeight, top, left: by === null ? left : seen.left + by / scale };
+  }
+
+  /** Pixels to the right by which the view was panned since the base was drawn; null where it has to be drawn anew. */
+  #panned() {
+    const { kept: { seen }, scale, rowHeight, view, density, box } = this;
+    if (!seen || seen.scale !== scale || seen.rowHeight !== rowHeight || seen.top !== view.top) return null;
+    if (rowHeight >= NAMED) return null; // a name stays in view where its bar begins before it
+    const pixels = (view.left - seen.left) * scale * density;
+    const whole = Math.round(pixels);
+    return Math.abs(pixels - whole) < 0.05 && Math.abs(whole) < 0.9 * box.plot.width * density ? whole / density : null;
   }
 
   /** Draws at once in the colours of now, since paper does not wait for the next frame. */
   restyle() {
     this.theme = readTheme(this.element);
+    this.kept = {};
     this.stale = [true, true];
     this.#draw();
   }
@@ -194,10 +230,12 @@ class Gantt extends Chart {
     for (const layer of emptied ? this.layers : []) {
       Object.assign(layer, { width: across, height: down });
       layer.getContext("2d").setTransform(this.density, 0, 0, this.density, 0, 0);
+      this.kept = {};
     }
-    const head = this.flagHeight + AXIS;
-    const labels = width < 560 ? NARROW : LABELS;
-    const plot = { x: labels, y: head, width: width - labels, height: height - head - OVERVIEW - 12 };
+    // Edges lie between pixels of the screen, so that a part can be moved without a seam.
+    const head = this.snap(this.flagHeight + AXIS);
+    const labels = this.snap(width < 560 ? NARROW : LABELS);
+    const plot = { x: labels, y: head, width: this.snap(width - labels), height: this.snap(height - head - OVERVIEW - 12) };
     const overview = { x: labels, y: height - OVERVIEW - 2, width: width - labels, height: OVERVIEW };
     this.box = { width, height, plot, overview };
     this.theme ??= readTheme(this.element);

@@ -27,6 +27,14 @@ class Pen {
     this.context.restore();
   }
 
+  /** Moves what is drawn in a box by so many pixels to the left; nothing of it may be transparent. */
+  shifted(box, by, density) {
+    this.clipped(box, () => {
+      this.context.setTransform(1, 0, 0, 1, 0, 0);
+      this.context.drawImage(this.context.canvas, -Math.round(by * density), 0);
+    });
+  }
+
   vertical(colour, x, y, height, dash = []) {
     const { context } = this;
     context.strokeStyle = colour;
@@ -57,13 +65,14 @@ class Pen {
   }
 
   font(weight = 400, size = 11) {
-    this.context.font = `${weight} ${size}px ${this.theme.font}`;
+    this.face = `${weight} ${size}px ${this.theme.font}`; // the context tells its own in other words, and slowly
+    this.context.font = this.face;
     this.context.textBaseline = "middle";
   }
 
   /** The width of a text; measured once, since a chart writes the same ids frame after frame. */
   width(text) {
-    const key = `${this.context.font}\n${text}`;
+    const key = `${this.face}\n${text}`;
     if (Pen.widths.size > 20000) Pen.widths.clear();
     if (!Pen.widths.has(key)) Pen.widths.set(key, this.context.measureText(text).width);
     return Pen.widths.get(key);

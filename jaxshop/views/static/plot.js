@@ -6,8 +6,12 @@ class Plot {
     this.g = gantt;
   }
 
-  base(pen) {
-    pen.clipped(this.g.box.plot, () => {
+  /** Draws a part of the plot, {x, y, width, height} in pixels. */
+  base(pen, part) {
+    this.from = this.g.time(part.x - 1);
+    this.to = this.g.time(part.x + part.width + 1);
+    pen.clipped(part, () => {
+      pen.rect(pen.theme.panel, part.x, part.y, part.width, part.height);
       this.#rows(pen);
       this.#grid(pen);
       this.#bars(pen);
@@ -53,7 +57,7 @@ class Plot {
   #closings(pen, machine, y) {
     const { g } = this;
     for (const [from, to] of machine.closed) {
-      if (to < g.view.left || from > g.right || (to - from) * g.scale < 1) continue;
+      if (to < this.from || from > this.to || (to - from) * g.scale < 1) continue;
       pen.faint(0.6, () => pen.rect(pen.theme.dim, g.x(from), y, (to - from) * g.scale, g.rowHeight));
     }
   }
@@ -61,7 +65,7 @@ class Plot {
   #grid(pen) {
     const { g } = this;
     const { plot } = g.box;
-    for (const { at, strong } of g.ticks()) pen.rect(strong ? pen.theme.line : pen.theme.grid, Math.round(g.x(at)), plot.y, 1, plot.height);
+    for (const { at, strong } of g.ticks()) pen.rect(strong ? pen.theme.line : pen.theme.grid, g.snap(g.x(at)), plot.y, 1, plot.height);
   }
 
   #bars(pen) {
@@ -77,13 +81,13 @@ class Plot {
   #lane(pen, { machine, y, height, faded }) {
     const { g } = this;
     const { context } = pen;
-    const { scale, density, right } = g;
+    const { scale, density } = g;
     const origin = g.box.plot.x - g.view.left * scale;
     const snap = (ticks) => Math.round((origin + ticks * scale) * density) / density;
     let painted = -Infinity;
-    for (let i = firstAbove(machine.reach, g.view.left); i < machine.bars.length; i++) {
+    for (let i = firstAbove(machine.reach, this.from); i < machine.bars.length; i++) {
       const bar = machine.bars[i];
-      if (bar.start > right) break;
+      if (bar.start > this.to) break;
       const end = snap(bar.end);
       if (end < painted) continue;
       const x = snap(bar.start);
@@ -102,7 +106,7 @@ class Plot {
       const setup = bar.setup * scale;
       if (setup >= 2 && height >= 3) pen.rect("rgb(255 255 255 / 45%)", x, y, Math.min(setup, width), height);
       if (width > 3 && machine.closed.length && !faded) this.#pause(pen, bar, y, height);
-      if (height >= 13 && width > 34 && !faded) this.#name(pen, bar, x, width, y + height / 2 + 0.5);
+      if (height >= NAMED && width > 34 && !faded) this.#name(pen, bar, x, width, y + height / 2 + 0.5);
     }
   }
 

@@ -169,6 +169,8 @@ def test_pan_and_zoom_draw_only_what_is_seen(large: str, open_page: OpenPage) ->
     assert seen["bars"] == 5000
     assert seen["whole"]["drawings"] == 1
     assert seen["whole"]["bars"] <= 5000
+    assert seen["aside"]["drawings"] == 1
+    assert 0 < seen["aside"]["bars"] < 0.2 * seen["whole"]["bars"]
     assert seen["near"]["drawings"] == 1
     assert 0 < seen["near"]["bars"] <= seen["inView"] < 500
     assert seen["frames"] == seen["moves"]  # each move is on the screen in the next frame
@@ -178,12 +180,11 @@ def test_pan_and_zoom_draw_only_what_is_seen(large: str, open_page: OpenPage) ->
 WORK = """async () => {
   const { gantt } = viewer;
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const [base] = gantt.layers.map((layer) => layer.getContext("2d"));
   const count = { drawings: 0, bars: 0 };
-  const { clearRect } = CanvasRenderingContext2D.prototype;
-  CanvasRenderingContext2D.prototype.clearRect = function (...box) {
-    if (this === base) count.drawings += 1;
-    return clearRect.apply(this, box);
+  const around = gantt.painters[1];
+  around.base = (pen) => { // once in each drawing
+    count.drawings += 1;
+    Frame.prototype.base.call(around, pen);
   };
   gantt.lit = (bar) => { // asked of each bar that is drawn
     count.bars += 1;
@@ -198,16 +199,20 @@ WORK = """async () => {
   };
   const many = (act) => () => { for (let i = 0; i < 50; i++) act(); };
   const whole = await during(many(() => gantt.redraw()));
+  gantt.moveTo({ left: 0, top: 0, zoom: 1.2 });
+  await frame();
+  const aside = await during(many(() => gantt.pan(1, 0)));
   const near = await during(() => { gantt.zoomAt(6, 700, 300); many(() => gantt.pan(3, 1))(); });
   const [first, last] = gantt.visibleRows;
-  const shown = (bar) => bar.end >= gantt.view.left && bar.start <= gantt.right;
+  const pixel = 1 / gantt.scale;
+  const shown = (bar) => bar.end >= gantt.view.left - pixel && bar.start <= gantt.right + pixel;
   const inView = gantt.rows.slice(first, last).flatMap((machine) => machine.bars.filter(shown)).length;
   let frames = 0;
   const moves = 12;
   for (let i = 0; i < moves; i++) frames += (await during(() => gantt.pan(i % 2 ? 25 : -25, 10))).drawings;
   const bar = gantt.rows[first + 2].bars[0];
   const hover = await during(() => gantt.point({ x: 700, y: 300 }, bar, bar.machine));
-  return { bars: plan.bars.length, whole, near, inView, moves, frames, hover };
+  return { bars: plan.bars.length, whole, aside, near, inView, moves, frames, hover };
 }"""
 
 
@@ -250,3 +255,50 @@ def test_the_table_has_no_empty_columns(large: str, open_page: OpenPage) -> None
     assert page.is_hidden("#colour")
     page.click("text=Chart")
     assert page.is_visible("#colour")
+
+
+PANNED = """async ([density, steps]) => {
+  const machines = Array.from({ length: 90 }, (_, i) => ({
+    id: `M${i}`, work_centre: `C${i % 7}`, available_from: 600 * (i % 3), closed: [[7000 + 90 * i, 9000 + 90 * i]],
+  }));
+  const jobs = Array.from({ length: 50 }, (_, j) => ({
+    id: `J${j}`, due: 300 * j, operations: Array.from({ length: 90 }, (_, i) => ({ id: `${j}/${i}`, setup: 60 })),
+  }));
+  const rows = jobs.flatMap((job, j) => machines.map(({ id }, i) => {
+    const start = 400 * j + 7 * i;
+    const end = start + 100 + ((37 * i + 59 * j) % 290);
+    return { job: job.id, lot: 0, operation: `${j}/${i}`, machine: id, start, end };
+  }));
+  const { gantt } = viewer;
+  viewer.show(new Plan({ name: "large", machines, jobs }, rows, { bound: 18000 }));
+  gantt.moveTo({ left: 900, top: 0, zoom: 2.5 });
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  const pixels = () => {
+    const { canvas } = gantt.layers[0].getContext("2d");
+    return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  };
+  await frame();
+  const found = [];
+  for (const by of steps) {
+    gantt.pan(by / density, 0);
+    const moved = gantt.kept.seen !== undefined && gantt.kept.seen.left !== gantt.view.left;
+    await frame();
+    const panned = pixels();
+    gantt.redraw();
+    await frame();
+    const anew = pixels();
+    found.push([moved, panned.reduce((count, value, i) => count + (Math.abs(value - anew[i]) > 24), 0)]);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("density", [1, 1.25])
+def test_a_panned_chart_is_the_chart_that_is_drawn_anew(
+    report: tuple[Path, dict], open_page: OpenPage, density: float
+) -> None:
+    """Only what comes into view is drawn while a large plan is panned: pixel by pixel it is what it would be anew."""
+    page = open_page(report[0].as_uri(), device_scale_factor=density, viewport={"width": 1000, "height": 500})
+    found = page.evaluate(PANNED, [density, [40, -13, 5, 301, -260, 1]])
+    assert [moved for moved, _ in found] == [True] * 6
+    assert all(differ < 40 for _, differ in found), found
