@@ -159,7 +159,11 @@ def test_the_page_of_commands_is_complete(command: tuple[str, ...]):
     _, heading, rest = TEXTS["docs/commands.md"].partition(f"\n## {' '.join(command)}\n")
     section = rest.partition("\n## ")[0]
     assert heading, command
-    actions = [("jaxshop", "db", name) for name in ("init", "load", "snapshot")] if command[-1] == "db" else [command]
+    actions = (
+        [("jaxshop", "db", name) for name in ("init", "upgrade", "load", "snapshot", "plans", "release")]
+        if command[-1] == "db"
+        else [command]
+    )
     known = frozenset().union(*map(options, actions)) - {"--version"}
     shown = set(OPTION.findall(section.replace("uv run --extra", "uv run")))
     assert shown - EVERYWHERE == known - EVERYWHERE

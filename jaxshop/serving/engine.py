@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from chex import ArrayTree
 
 from jaxshop.env import EnvParams, JobShop, Shape
 from jaxshop.env.packing import pack, shape_of
+from jaxshop.env.types import PlantShape
 from jaxshop.policies.checkpoint import CheckpointError, load_policy
 from jaxshop.policies.types import Network
 from jaxshop.schedule import Schedule
@@ -22,7 +24,7 @@ from jaxshop.search.dispatches import Dispatch, to_schedule
 from jaxshop.search.registry import method_named
 from jaxshop.search.types import Options
 from jaxshop.serving.types import Model
-from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, rules_of, split_lots
 from jaxshop.support.errors import ShopError
 
 SAMPLED_OPERATIONS = 16 * 2048
@@ -35,9 +37,18 @@ than the policy."""
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 
-def rung(lots: int, operations: int, choices: int, sets: int, machines: int, overlap: int = 0) -> Shape:
+def rung(
+    lots: int,
+    operations: int,
+    choices: int,
+    sets: int,
+    machines: int,
+    overlap: int = 0,
+    plant: PlantShape | None = None,
+) -> Shape:
     """A padded size; one set and one pool more than machines ask for, since padding takes one of each."""
-    return Shape(lots, operations, choices, sets + 1, machines, machines + 1, min(CANDIDATES, lots), overlap)
+    plain = Shape(lots, operations, choices, sets + 1, machines, machines + 1, min(CANDIDATES, lots), overlap)
+    return plain if plant is None else replace(plain, plant=plant, tardiness=True)
 
 
 LADDER = (
@@ -50,33 +61,50 @@ LADDER = (
 """Smallest first: a plan goes to the first that holds it."""
 
 
+SIZE = "lots:operations:machines[:times[:sets[:overlap]]][+calendars:closings:families:tables]"
+
+
 def parse_sizes(text: str) -> tuple[Shape, ...]:
-    """Read a ladder: sizes after commas, each `lots:operations:machines[:times[:sets[:overlap]]]`; none: the usual one.
+    """Read a ladder: sizes after commas, each as `SIZE` says; none: the usual one.
 
     `times`: different times that an operation takes on its machines (1); `sets`: different sets of machines that an
     operation takes the same time on (as many as machines); `overlap`: such sets that one machine is in (0: any number).
+    With a `+` it is for shops with the plant's own rules and any objective, too.
 
     Raises:
         ShopError: it is no such text.
     """
     sizes = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
-        numbers = entry.split(":")
-        if not 3 <= len(numbers) <= 6 or not all(re.fullmatch(r"0|[1-9]\d{0,5}", number) for number in numbers):
-            raise ShopError(f"JAXSHOP_SIZES: {entry!r} is not lots:operations:machines[:times[:sets[:overlap]]]")
+        plain, mark, rules = entry.partition("+")
+        numbers, ruled = plain.split(":"), rules.split(":") if mark else []
+        lengths = 3 <= len(numbers) <= 6 and len(ruled) in (0, 4)
+        if not lengths or not all(re.fullmatch(r"0|[1-9]\d{0,5}", number) for number in (*numbers, *ruled)):
+            raise ShopError(f"JAXSHOP_SIZES: {entry!r} is not {SIZE}")
         lots, operations, machines, *more = map(int, numbers)
         times, sets, overlap = [*more, *(1, machines, 0)[len(more) :]]
         if min(lots, operations, machines, times, sets) < 1 or lots > operations:
             raise ShopError(f"JAXSHOP_SIZES: {entry!r}: every number must be at least 1, and lots at most operations")
-        sizes.append(rung(lots, operations, times, sets, machines, overlap))
+        if mark and min(map(int, ruled)) < 1:
+            raise ShopError(f"JAXSHOP_SIZES: {entry!r}: every number behind the + must be at least 1")
+        sizes.append(rung(lots, operations, times, sets, machines, overlap, _plant(*map(int, ruled)) if mark else None))
     return tuple(sizes) or LADDER
+
+
+def _plant(calendars: int, closings: int, families: int, tables: int) -> PlantShape:
+    return PlantShape(calendars, 1 << closings.bit_length(), families + 1, tables, whole=True)
 
 
 def holds(size: Shape, needed: Shape) -> bool:
     """Say whether a plan of the least shape `needed` can be padded to `size`."""
     counted = ("lots", "operations", "choices", "sets", "machines", "pools")
     fits = all(getattr(needed, name) <= getattr(size, name) for name in counted)
-    return fits and (size.overlap == 0 or 0 < needed.overlap <= size.overlap)
+    fits = fits and (size.overlap == 0 or 0 < needed.overlap <= size.overlap)
+    ruled, rules = size.plant, needed.plant
+    if rules is not None:
+        of_rules = ("calendars", "windows", "families", "tables")
+        fits = fits and ruled is not None and all(getattr(rules, name) <= getattr(ruled, name) for name in of_rules)
+    return fits and needed.tardiness <= size.tardiness
 
 
 def in_words(size: Shape) -> str:
@@ -155,7 +183,11 @@ class JaxEngine:
 
     @staticmethod
     def limits(size: Shape) -> dict[str, int | None]:
-        """Return what a plan may have at most to fit the size; None where that does not matter."""
+        """Return what a plan may have at most to fit the size; None where that does not matter.
+
+        The last four are None where it holds no shop with the plant's own rules, nor with another objective.
+        """
+        rules = size.plant
         return {
             "lots": size.lots,
             "operations": size.operations,
@@ -163,6 +195,10 @@ class JaxEngine:
             "times_per_operation": size.choices,
             "machine_sets": size.sets - 1,  # padding takes one
             "sets_per_machine": size.overlap or None,
+            "calendars": None if rules is None else rules.calendars,
+            "closings": None if rules is None else rules.windows - 1,
+            "families": None if rules is None else rules.families - 1,
+            "tables_of_setups": None if rules is None else rules.tables,
         }
 
     def specimen(self, size: Shape) -> LotPlan:
@@ -184,7 +220,14 @@ class JaxEngine:
         for size in self.sizes:
             if holds(size, needed):
                 return size
-        largest = " or ".join(map(in_words, self.sizes[-2:]))
+        rules = needed.plant is not None or needed.tardiness
+        able = [size for size in self.sizes if size.plant is not None or not rules]
+        if not able:
+            raise ShopError(
+                f"{plan.shop.name}: no size here is compiled for {', '.join(rules_of(plan))}; without samples the "
+                f"search keeps them, and JAXSHOP_SIZES adds a size: {SIZE}; this shop has {in_words(needed)}"
+            )
+        largest = " or ".join(map(in_words, able[-2:]))
         raise ShopError(f"this shop has {in_words(needed)}; the largest sizes here hold {largest}")
 
     def prepare(self, plan: LotPlan, bound: int, size: Shape) -> Task:

@@ -39,7 +39,7 @@ from jaxshop.serving.types import (
     UnverifiedError,
 )
 from jaxshop.serving.workers import Search
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, fingerprint, parse_shop, refuse_rules, shop_to_json, split_lots
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, fingerprint, parse_shop, shop_to_json, split_lots
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import parse_json
@@ -157,8 +157,6 @@ class Planner:
                 shop = database.read_source().shop if from_database else parse_shop(data, WHERE)
             plan = self._plan(shop, options.max_lot_hours, "query.max_lot_hours")
             with refusing(WHERE):
-                if options.samples is not None:
-                    refuse_rules(plan, "the policy")
                 try:
                     shortest = self._scheduler.least(plan, options.samples is not None)
                 except NotCompiledError as error:

@@ -159,7 +159,7 @@ class SafeScheduler:
     def size_of(self, plan: LotPlan, sampled: bool) -> Any:
         """The size that a plan is padded to; None where it is larger than all, which only the policy has to refuse."""
         try:
-            return self.engine.fit(without_rules(plan))
+            return self.engine.fit(plan if sampled else without_rules(plan))
         except ShopError:
             if sampled:
                 raise

@@ -293,6 +293,10 @@ class SizeInfo(Strict):
     times_per_operation: int = Field(description="different times that an operation takes on its machines")
     machine_sets: int = Field(description="different sets of machines that an operation takes the same time on")
     sets_per_machine: int | None = Field(description="such sets that one machine is in; null: as many as there are")
+    calendars: int | None = Field(None, description="this and the next three: null where it takes no shop with rules")
+    closings: int | None = Field(None, description="of one calendar, as far as a schedule may reach")
+    families: int | None = None
+    tables_of_setups: int | None = None
     shortest_time_limit_s: float
     shortest_time_limit_with_samples_s: float | None = Field(description="null as long as the size is not compiled")
 

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,13 +16,14 @@ from jaxshop.policies.checkpoint import Store
 from jaxshop.policies.registry import make_network
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving.client import Client
-from jaxshop.serving.engine import LADDER, JaxEngine
-from jaxshop.shop import TICKS_PER_HOUR, fingerprint, parse_shop, split_lots
+from jaxshop.serving.engine import LADDER, JaxEngine, parse_sizes
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import Config
 from jaxshop.training.origin import Origin
 from jaxshop.training.provenance import describe
 from tests.oracles import dispatch as oracle
+from tests.plant import plant_plan
 from tests.shops import shop_body, small_shop
 
 from .conftest import BOSS, Process
@@ -61,6 +63,23 @@ def compilations(real: Process) -> dict[str, float]:
     text = real.client.get("/metrics").text
     found = re.findall(r'jaxshop_compilations_total\{phase="(\w+)"\} ([\d.]+)', text)
     return {phase: float(count) for phase, count in found}
+
+
+def test_a_size_for_the_plants_own_rules_takes_shops_with_and_without_them() -> None:
+    """Padded to it, every shop is arrays of the sizes that were compiled; the usual sizes refuse rules by name."""
+    (size,) = parse_sizes("32:128:16:8:64+12:400:8:8")
+    ruled, usual = (JaxEngine(None, lambda: None, sizes) for sizes in ((size,), LADDER))
+
+    def sizes(plan: LotPlan) -> Any:
+        assert ruled.fit(plan) == size
+        return jax.tree.map(lambda x: (np.shape(x), np.asarray(x).dtype), ruled.prepare(plan, 1, size).params)
+
+    plans = [split_lots(small_shop(), None), *(plant_plan(seed) for seed in range(3))]
+    compiled = sizes(ruled.specimen(size))
+    assert all(sizes(plan) == compiled for plan in plans)
+    for plan in plans[1:]:
+        with pytest.raises(ShopError, match=r"no size here is compiled for .*JAXSHOP_SIZES adds a size: lots:"):
+            usual.fit(plan)
 
 
 def test_shops_of_any_fitting_size_get_valid_schedules(real: Process) -> None:

@@ -82,8 +82,23 @@ def test_sizes_come_from_a_setting() -> None:
 
     small, large = parse_sizes("8:20:5, 640:2048:160:1:160:8")
     named = ("lots", "operations", "machines", "times_per_operation", "machine_sets", "sets_per_machine")
-    assert JaxEngine.limits(small) == dict(zip(named, (8, 20, 5, 1, 5, None), strict=True))
+    ruled = ("calendars", "closings", "families", "tables_of_setups")
+    assert JaxEngine.limits(small) == dict(zip(named, (8, 20, 5, 1, 5, None), strict=True)) | dict.fromkeys(ruled)
+    (plant,) = parse_sizes("8:20:5+2:40:6:1")
+    assert [JaxEngine.limits(plant)[name] for name in ruled] == [2, 63, 6, 1]
     assert (large, parse_sizes(" ")) == (LADDER[2], LADDER)
-    for text in ("8", "8:20", "a:b:c", "8:4:5", "0:20:5", "8:20:5:1:5:0:0", "8:20:-5", "8:9999999:5"):
+    for text in (
+        "8",
+        "8:20",
+        "a:b:c",
+        "8:4:5",
+        "0:20:5",
+        "8:20:5:1:5:0:0",
+        "8:20:-5",
+        "8:9999999:5",
+        "8:20:5+",
+        "8:20:5+1:2:3",
+        "8:20:5+1:2:0:4",
+    ):
         with pytest.raises(ShopError, match="JAXSHOP_SIZES: "):
             parse_sizes(text)
