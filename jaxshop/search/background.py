@@ -90,6 +90,11 @@ def leave(code: int) -> int:
     return code
 
 
+def lasting() -> list[str]:
+    """What goes on that later processes need, in words."""
+    return sorted({why for thread, why in list(_lasting.items()) if thread.is_alive()})
+
+
 def under_way() -> bool:
     """Whether a call goes on, which an ordinary end would wait for."""
     return any(thread.is_alive() for thread in _threads.copy())

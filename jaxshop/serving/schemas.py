@@ -326,6 +326,7 @@ class Status(Strict):
 
     status: str
     warming: Warming | None = Field(None, description="while sizes are compiled for the policy")
+    beside: list[str] | None = Field(None, description="what else is compiled, in words: rules answer in its place")
 
 
 class Version(Strict):

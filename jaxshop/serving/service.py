@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from jaxshop.search.background import under_way
+from jaxshop.search.background import lasting, under_way
 from jaxshop.serving import logs
 from jaxshop.serving.auth import forbidden
 from jaxshop.serving.device import DeviceThread
@@ -170,13 +170,18 @@ class Service:
             engine = self._make_engine(settings, self.metrics)
             self._planner = Planner(engine, self.device, self.metrics, settings, lambda: self.workers.crowd)
             self.jobs.takes_over = not self.draining
-            logs.event("ready", seconds=round(time.monotonic() - began, 2))
+            cpu = round(time.process_time(), 2)
+            logs.event("ready", seconds=round(time.monotonic() - began, 2), cpu_seconds=cpu, beside=lasting())
             self._planner.compile(self._tell)
         except Exception as error:
             if not self.draining:  # a stop takes the device away from a warm-up, which is no failure
                 self.fail(error)
         else:
             logs.event("warm", seconds=round(time.monotonic() - began, 2))
+            if lasting():
+                while lasting() and not self.draining:
+                    time.sleep(0.2)
+                logs.event("kernels are there", seconds=round(time.monotonic() - began, 2))
 
     def _tell(self, done: int, of: int, size: dict[str, int | None] | None) -> None:
         if self.draining:

@@ -1,6 +1,7 @@
 """Kills a server with SIGKILL at random moments under load, and counts what was lost or done twice.
 
     python -m tests.oracles.kill --moments 50
+    python -m tests.oracles.kill --moments 50 --store mariadb
 
 Clients ask for schedules with idempotency keys and ask again whenever the server is gone. Every result that one of them
 has seen must be there in the end, unchanged, and every key must stand for one request.
@@ -20,11 +21,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.shops import shop_body
 
@@ -48,7 +52,7 @@ class Outcome:
 class Killed:
     """A server on a port of its own that is killed and started again."""
 
-    def __init__(self, state: Path):
+    def __init__(self, state: Path, store: dict[str, str]):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -57,8 +61,8 @@ class Killed:
         self.environment = clean | {
             "JAXSHOP_API_KEYS": f"load:{KEY}",
             "JAXSHOP_STATE_DIR": str(state),
-            "JAXSHOP_STORE": "sqlite",
             "JAXSHOP_LEASE_S": "0.4",
+            **store,
         }
         self.start()
 
@@ -106,11 +110,32 @@ def digest(result: object) -> str:
     return hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
 
 
-def torture(moments: int, clients: int, state: Path, seed: int = 0) -> Outcome:
+SQLITE = {"JAXSHOP_STORE": "sqlite"}
+
+
+@contextmanager
+def mariadb(folder: Path) -> Iterator[dict[str, str]]:
+    """A MariaDB server of its own with the tables for results; yields the settings that name it."""
+    from jaxshop.sources.mariadb.writer import init
+    from tests.sources.mariadb.conftest import Server, make_site
+
+    folder.mkdir()
+    database = Server(folder)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            make_site(patch, folder / "state", database, "socket")
+            init(results_only=True)
+            named = {name: value for name, value in os.environ.items() if name.startswith("JAXSHOP_DB_")}
+        yield {"JAXSHOP_STORE": "mariadb", **named}
+    finally:
+        database.stop()
+
+
+def torture(moments: int, clients: int, state: Path, seed: int = 0, store: dict[str, str] = SQLITE) -> Outcome:
     """Kill the server so many times under load, then look at everything that it kept."""
     outcome, chance, stop = Outcome(), random.Random(seed), threading.Event()
     seen: dict[str, tuple[str, str]] = {}  # by key: id and digest of the result
-    server = Killed(state)
+    server = Killed(state, store)
 
     def load(name: int) -> None:
         count, body = 0, shop_body(jobs=6)
@@ -176,9 +201,12 @@ def main() -> int:
     parser.add_argument("--moments", type=int, default=50)
     parser.add_argument("--clients", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--store", choices=("sqlite", "mariadb"), default="sqlite")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as state:
-        outcome = torture(options.moments, options.clients, Path(state), options.seed)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
+        state = Path(folder)
+        store = opened.enter_context(mariadb(state / "db")) if options.store == "mariadb" else SQLITE
+        outcome = torture(options.moments, options.clients, state, options.seed, store)
     print(json.dumps(vars(outcome)))
     return 1 if outcome.failures else 0
 

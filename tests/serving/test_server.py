@@ -129,6 +129,7 @@ def test_a_stop_does_not_wait_for_kernels(fake_process: Start, tmp_path: Path) -
     checkpoint.write_text('{"name": "kernels"}')
     process = fake_process("--checkpoint", str(checkpoint))
     process.await_event("warm")
+    assert process.client.get("/readyz").json() == {"status": "ready", "beside": ["kernels are compiled"]}
     assert process.stop(timeout=30) == 0
     assert process.lines[-1].startswith("{")
 

@@ -122,6 +122,29 @@ def test_inner_addresses_are_refused_however_they_are_written(host: str) -> None
         asyncio.run(Guarded([]).connect_tcp(host, 1))
 
 
+def test_a_name_that_changes_its_address_leads_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name is resolved once, and the address that was looked at is connected to; one bad address is enough."""
+    public, inner = ("93.184.216.34", 80), ("127.0.0.1", 80)
+    answers = [[public], [inner], [public, inner]]
+    asked, connected = [], []
+
+    async def resolve(_: object, host: str, *__: object, **___: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        return [(0, 0, 0, "", address) for address in answers[len(asked) - 1]]
+
+    async def connect(_: object, address: str, *__: object) -> None:
+        connected.append(address)
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr("httpcore.AnyIOBackend.connect_tcp", connect)
+    asyncio.run(Guarded([]).connect_tcp("rebound.example", 80))
+    assert (asked, connected) == (["rebound.example"], ["93.184.216.34"])
+    for _ in range(2):
+        with pytest.raises(WebhookError, match=r"rebound.example is at 127.0.0.1, which is no public address"):
+            asyncio.run(Guarded([]).connect_tcp("rebound.example", 80))
+    assert connected == ["93.184.216.34"]
+
+
 @pytest.mark.parametrize(
     "url",
     ["", "x", "ftp://a.example", "http://", "file:///etc/passwd", "http://u:p@a.example", "http://a:0", "http://[x"],

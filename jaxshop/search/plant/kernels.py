@@ -17,7 +17,9 @@ def begin() -> Future[None]:
     """Begin to load or compile them, if nobody has."""
     with _lock:
         if not _ready:
-            _ready.append(background.start(_run, "the search's kernels are compiled, once"))
+            _ready.append(
+                background.start(_run, "the kernels of the search with the plant's own rules are compiled, once")
+            )
         return _ready[0]
 
 

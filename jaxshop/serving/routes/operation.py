@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response
 
+from jaxshop.search.background import lasting
 from jaxshop.serving.schemas import Status, Version
 from jaxshop.serving.service import Service, service_of
 
@@ -28,6 +29,8 @@ async def readyz(service: Annotated[Service, Depends(service_of)]) -> JSONRespon
     told: dict[str, object] = {"status": service.status}
     if service.warming is not None:
         told["warming"] = service.warming
+    if compiled := lasting():
+        told["beside"] = compiled
     return JSONResponse(told, 200 if service.status == "ready" else 503)
 
 
