@@ -27,8 +27,10 @@ function searchCurve(found, { bound, now, limit, width, height, margin = 14 }) {
 }
 
 /** The numbers beside the curve, as [name, text, mood]; `left` is null when the search is over. */
-function searchFigures({ objective_hours: best, lower_bound_hours: bound, gap_percent: gap, proven_optimal: optimal }, left) {
-  const figures = [["Best", `${best.toFixed(2)} h`, ""], ["Lower bound", `${bound.toFixed(2)} h`, ""]];
+function searchFigures({ objective_hours: best, makespan_hours: end = best, lower_bound_hours: bound, gap_percent: gap, proven_optimal: optimal }, left) {
+  // Where due dates count, too, what is made small is a cost, and no time by which all is done.
+  const names = best === end ? ["Best", "Lower bound"] : ["Best cost", "Least cost"];
+  const figures = [[names[0], `${best.toFixed(2)} h`, ""], [names[1], `${bound.toFixed(2)} h`, ""]];
   if (optimal) figures.push(["Gap", "proven optimal", "good"]);
   else if (gap !== null) figures.push(["Gap", `${gap.toFixed(2)} %`, ""]);
   if (left !== null) figures.push(["Time left", inWords(Math.max(0, left)), ""]);

@@ -1,5 +1,7 @@
 "use strict";
 
+const OVERLAPS = 200; // so many bars that break a rule are drawn twice
+
 /** Draws the inside of a chart: rows, bars and lines; on the layer above, what follows the pointer. */
 class Plot {
   constructor(gantt) {
@@ -128,7 +130,10 @@ class Plot {
     const { g } = this;
     const plan = g.shownPlan;
     for (const bar of plan.locked) this.#sign(pen, bar, (x, y) => this.#padlock(pen, x, y));
-    for (const bar of plan.broken.keys()) {
+    // Of bars that overlap the short ones lie above, lest a long one hides them.
+    const broken = [...plan.broken.keys()].sort((a, b) => b.end - b.start - a.end + a.start);
+    if (plan.broken.size <= OVERLAPS) for (const bar of broken) this.#again(pen, bar);
+    for (const bar of broken) {
       this.#outline(pen, bar, pen.theme.late, 2);
       this.#sign(pen, bar, (x, y) => {
         pen.rect(pen.theme.late, x, y, 9, 12);
@@ -136,6 +141,17 @@ class Plot {
         pen.text(pen.theme.panel, "!", x + 3, y + 6.5);
       });
     }
+  }
+
+  /** Draws a bar once more, over what hides it. */
+  #again(pen, bar) {
+    const { g } = this;
+    const lane = bar.end < this.from || bar.start > this.to || !g.lit(bar) ? undefined : g.laneOf(bar);
+    if (!lane) return;
+    const [x, width] = [g.snap(g.x(bar.start)), (bar.end - bar.start) * g.scale];
+    pen.rect(g.fill(bar).colour, x, lane.y, width, lane.height);
+    pen.font(500);
+    if (lane.height >= NAMED && width > 34) this.#name(pen, bar, x, width, lane.y + lane.height / 2 + 0.5);
   }
 
   /** Draws at the upper right of a bar that has the room. */
