@@ -55,7 +55,7 @@ class Clock:
 
     def spent(self) -> Spent:
         """By all of the run."""
-        compiling = sum(calls[0] - min(calls[1:2] or [0.0]) for calls in self._calls.values())
+        compiling = sum(max(0.0, calls[0] - min(calls[1:2] or [0.0])) for calls in self._calls.values())
         before = self._before
         return Spent(
             before.seconds + self.here,

@@ -243,6 +243,13 @@ def traced_update(setups: tuple[Setup, ...], learner: Learner, banks: tuple[EnvP
 def compiler_options() -> dict[str, int] | None:
     """On CPU the update is compiled at LLVM's level 1 instead of 3, sooner and as fast, where AVX-512 is not in use.
 
-    There LLVM aborts at that level, which nobody can catch; see `cap_instructions`.
+    There LLVM aborts at that level, which nobody can catch; see `cap_instructions`. Whoever asks JAX for hardly any
+    optimisations, as tests do, gets none: level 1 takes three times as long.
     """
-    return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" and instructions_capped() else None
+    if jax.default_backend() != "cpu" or not instructions_capped() or _hardly_optimised():
+        return None
+    return {"xla_backend_optimization_level": 1}
+
+
+def _hardly_optimised() -> bool:
+    return jax.config.read("jax_disable_most_optimizations")

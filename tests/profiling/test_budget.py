@@ -125,11 +125,16 @@ def test_update_stays_within_budget():
 def test_one_program_for_every_update():
     """Shows that an update takes the learner that the last one left without another trace."""
     step, (learner, bank), _ = small_update()
-    jitted = jax.jit(chex.assert_max_traces(lambda learner, bank: step(learner, bank), n=1))
+
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def update(learner, bank):  # whose program, of this name, the budget has had compiled
+        return step(learner, bank)
+
     for _ in range(3):
-        learner, _ = jitted(learner, bank)
+        learner, _ = update(learner, bank)
     assert int(learner.update) == 3
-    assert jitted._cache_size() == 1
+    assert update._cache_size() == 1
 
 
 def test_one_trace_and_one_program_for_every_shop_of_a_shape():
@@ -143,9 +148,10 @@ def test_one_trace_and_one_program_for_every_shop_of_a_shape():
 
     jitted = jax.jit(step, static_argnums=0)
     env, bank = make([job_shop(4, 3, 3, 9, seed=seed) for seed in (0, 1, 2)])
+    reset = jax.jit(env.reset_env)
     for i in range(3):
         params = jax.tree.map(lambda x, i=i: x[i], bank)
-        _, state = env.reset_env(jax.random.key(0), params)
+        _, state = reset(jax.random.key(0), params)
         for _ in range(3):
             _, state, *_ = jitted(JobShop(env.shape), state, params)
     assert traces == 1

@@ -49,6 +49,14 @@ def test_what_a_run_spent_adds_up():
     assert second.spent() == Spent(14.0, 10.0, 30, 9.0)
 
 
+def test_nothing_is_waited_for_where_the_first_call_was_the_quicker():
+    """Shows that seconds of compilation, all of whose programs come from a cache, are never less than none."""
+    clock = Clock()
+    for seconds in (3.0, 4.0):
+        clock.add("update", seconds)
+    assert clock.spent().compile_seconds == 0.0
+
+
 def test_what_was_spent_is_read_off_the_metrics():
     """Shows the sums of a run's lines, and none where it is new."""
     lines = [

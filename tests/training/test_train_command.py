@@ -151,7 +151,7 @@ def test_times_and_rates_are_of_the_whole_run(finished: Finished, copied):
     """Shows that a resume with nothing left to train reports compilation, rate and target of the process before it."""
     result = run_train("--resume", copied, "--json")
     *_, last = (json.loads(line) for line in (finished.folder / "metrics.jsonl").read_text().splitlines())
-    assert last["compile_seconds"] > 0  # less than the report's tenth of a second, from a cache
+    assert last["compile_seconds"] >= 0  # all may come from a cache, and the first call be the quickest
     assert result.json["compile_seconds"] == finished.report["compile_seconds"]
     assert result.json["env_steps_per_second"] == pytest.approx(finished.report["env_steps_per_second"], rel=0.01)
     assert result.json["seconds_to_target"] == finished.report["seconds_to_target"]
