@@ -47,6 +47,8 @@ class Sizes:
     stored: tuple[int, ...]
     steps: int  # of each random rollout
     acting_steps: int
+    dtypes: tuple[str, ...]  # that the network plays in
+    bred: tuple[int, int]  # schedules of a generation, generations
     shop: str
     update: tuple[str, ...]  # overrides of the config for the updates
     train: tuple[str, ...]  # and for the training run
@@ -61,6 +63,8 @@ FULL = Sizes(
     stored=(4_096, 16_384),
     steps=64,
     acting_steps=64,
+    dtypes=("float32", "bfloat16"),
+    bred=(1_024, 4),
     shop="reference",
     update=(),
     train=(
@@ -77,6 +81,8 @@ SMALL = Sizes(
     stored=(4,),
     steps=4,
     acting_steps=4,
+    dtypes=("bfloat16",),
+    bred=(4, 2),
     shop="family:flexible:1",
     update=(  # as tests/profiling/test_budget.py has it
         *("pool.count=2", "pool.machines=4", "pool.jobs=6", "general.updates=1", "general.shops=2"),
@@ -183,19 +189,23 @@ def acting(sizes: Sizes) -> Iterator[Result]:
     from jaxshop.profiling.workloads import policy_rollout
 
     env, params = _shop(sizes)
-    network = make_network(NetworkConfig())
-    weights = network.initialise(jax.random.key(0))
-    for count in sizes.acting:
-        run = policy_rollout(env, network, count, sizes.acting_steps)
-        yield {
-            "candidates": env.shape.candidates,
-            **_rate(run, (jax.random.key(0), params, weights), count, sizes.acting_steps),
-        }
+    for dtype in sizes.dtypes:
+        network = make_network(NetworkConfig(dtype=dtype))
+        weights = network.initialise(jax.random.key(0))
+        for count in sizes.acting:
+            run = policy_rollout(env, network, count, sizes.acting_steps)
+            rate = _rate(run, (jax.random.key(0), params, weights), count, sizes.acting_steps)
+            yield {"candidates": env.shape.candidates, "dtype": dtype, **rate}
 
 
 def update_general(sizes: Sizes) -> Iterator[Result]:
     """An update of gpu.toml's first stage, and the network's own passes."""
     yield _update(sizes, "general")
+
+
+def update_bfloat16(sizes: Sizes) -> Iterator[Result]:
+    """The same with a network that computes in bfloat16."""
+    yield _update(sizes, "general", "network.dtype=bfloat16")
 
 
 def update_full(sizes: Sizes) -> Iterator[Result]:
@@ -230,6 +240,43 @@ def memory(sizes: Sizes) -> Iterator[Result]:
         }
 
 
+def breeding(sizes: Sizes) -> Iterator[Result]:
+    """The best of so many schedules of the shipped policy: bred by the method `evolve`, and drawn."""
+    from functools import partial
+
+    import jax
+    import jax.numpy as jnp
+
+    from jaxshop.policies.checkpoint import load_policy
+    from jaxshop.profiling.measure import measure
+    from jaxshop.search.breeding import generation, nobody
+    from jaxshop.search.compiled import program
+
+    env, params = _shop(sizes)
+    policy, (count, generations) = load_policy(), sizes.bred
+    key, elite, bound = jax.random.key(0), nobody(env, count), int(params.bound)
+
+    def told(method: str, costs: list[int], seconds: float) -> Result:
+        rate = count * int(params.operations) / seconds
+        best = {"percent": 100 * (min(costs) / bound - 1), "first_percent": 100 * (costs[0] / bound - 1)}
+        return {"method": method, "schedules": count * generations, **best, "operations_per_second": rate}
+
+    breed = partial(generation, env, policy.network, count)
+    bred = measure(breed, policy.weights, params, elite, key, repeats=1)
+    assert bred is not None
+    costs = []
+    for number in range(generations):
+        elite, best = bred.program(policy.weights, params, elite, jax.random.fold_in(key, number))
+        costs.append(int(best.cost))
+    yield told("evolve", costs, bred.seconds)
+    draw, end = program("samples", env, policy.network, count), jnp.int32(count * generations)
+    drawn = measure(draw, policy.weights, params, key, jnp.int32(0), end, repeats=1)
+    assert drawn is not None
+    begins = [jnp.int32(count * number) for number in range(generations)]
+    costs = [int(drawn.program(policy.weights, params, key, begin, end)[0].cost) for begin in begins]
+    yield told("samples", costs, drawn.seconds)
+
+
 def jumanji(sizes: Sizes) -> Iterator[Result]:
     """The same work in Jumanji's job shop, where it is installed."""
     from importlib.util import find_spec
@@ -253,6 +300,8 @@ ROWS = (
     Row("target, warm cache", None, 40),
     Row("memory with stored observations", memory, 40),
     Row("against Jumanji", jumanji, 60),
+    Row("update, first stage, bfloat16", update_bfloat16, 60),
+    Row("search, bred against drawn", breeding, 60),
 )
 
 
@@ -279,20 +328,21 @@ def _rate(run: Callable[..., Any], arguments: tuple[Any, ...], count: int, steps
     }
 
 
-def _update(sizes: Sizes, stage: str) -> Result:
+def _update(sizes: Sizes, stage: str, *overrides: str) -> Result:
     import jax
 
     from jaxshop.policies.registry import make_network
     from jaxshop.profiling.phases import timed_update
     from jaxshop.training.config import load_config
 
-    config = load_config(ROOT / "configs" / "gpu.toml", sizes.update)
+    config = load_config(ROOT / "configs" / "gpu.toml", (*sizes.update, *overrides))
     lesson = next(lesson for lesson in config.lessons() if lesson.name == stage)
     network = make_network(config.network)
     timed = timed_update(config, lesson, network, network.initialise(jax.random.key(0)), rounds=5)
     operations = int(timed.measured.result[1].steps)
     return {
         "environments": lesson.settings.shops * lesson.settings.samples,
+        "dtype": config.network.dtype,
         "operations_per_second": operations / timed.measured.seconds,
         "seconds": timed.measured.seconds,
         "network_ratio": timed.measured.seconds / timed.network_seconds,

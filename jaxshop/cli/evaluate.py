@@ -18,7 +18,7 @@ from jaxshop.support.errors import ShopError
 ENDINGS = (".json", ".txt", ".fjs")
 """Of the files in a folder that are shops."""
 
-ENDLESS = ("tune", "improve", "cpsat")
+ENDLESS = ("tune", "evolve", "improve", "cpsat")
 """Methods that may find something better for as long as they run."""
 
 

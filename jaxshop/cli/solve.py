@@ -148,7 +148,7 @@ def _check(args: argparse.Namespace) -> None:
     """Refuse what contradicts itself."""
     if args.rule and args.checkpoint:
         raise ShopError("--checkpoint: a rule needs no policy; leave one of both out")
-    if args.start and (args.rule or args.method in ("rules", "greedy", "samples", "beam", "tune")):
+    if args.start and (args.rule or args.method in ("rules", "greedy", "samples", "beam", "tune", "evolve")):
         raise ShopError("--start: wants a method that goes on from a schedule: auto, improve or cpsat")
     if args.start and (args.time_limit == 0 or ((args.samples or args.patience) and args.method is None)):
         raise ShopError("--start: wants time for a search; leave --time-limit 0 and --samples out")
@@ -160,7 +160,7 @@ def _check(args: argparse.Namespace) -> None:
         raise ShopError("--patience: is for samples; leave it, or the other method, out")
     if args.method == "rules" and (args.checkpoint or args.samples):
         raise ShopError("--method rules: takes neither --checkpoint nor --samples")
-    if args.time_limit == 0 and args.method in ("auto", "improve", "tune", "cpsat"):
+    if args.time_limit == 0 and args.method in ("auto", "improve", "tune", "evolve", "cpsat"):
         raise ShopError(f"--time-limit 0: method {args.method} needs time")
     if args.write_back and args.shop != "mariadb:":
         raise ShopError(f"--write-back: the shop must be mariadb:, not {args.shop}")

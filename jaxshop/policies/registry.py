@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, cast
 
+from jaxshop.support.errors import ShopError
 from jaxshop.support.settings import POSITIVE, one_of
 
 if TYPE_CHECKING:
@@ -27,10 +28,19 @@ class NetworkConfig:
     kind: Annotated[str, one_of(_NETWORKS)] = "pooled"
     width: Annotated[int, POSITIVE] = 64
     depth: Annotated[int, POSITIVE] = 2
+    dtype: Annotated[str, one_of(("float32", "bfloat16"))] = "float32"
 
 
 def make_network(config: NetworkConfig) -> Network:
-    """The network that a config describes; equal configs give equal networks."""
+    """The network that a config describes; equal configs give equal networks.
+
+    Raises:
+        ShopError: networks of that kind do not compute in that dtype.
+    """
     module, name = _NETWORKS[config.kind]
     network = getattr(import_module(module), name)
+    if config.dtype not in (known := getattr(network, "dtypes", ("float32",))):
+        raise ShopError(
+            f"network.dtype: a network {config.kind!r} computes in {' or '.join(known)}, not {config.dtype}"
+        )
     return cast("Network", network(**{field.name: getattr(config, field.name) for field in fields(network)}))

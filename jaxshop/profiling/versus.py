@@ -86,13 +86,14 @@ def _jumanji_rollout(env: Any) -> Callable[..., Any]:
     def run(keys: Any) -> Any:
         def body(carry):
             state, _, t = carry
-            words, mask = random_words(jax.random.key(0), t, keys.shape[0]), state.action_mask
+            words, mask = random_words(seeds, t), state.action_mask
             # The last action of a machine is to wait: taken only where nothing else is legal.
             job = jax.vmap(lambda w, m: jax.vmap(pick, (None, 0))(w, m))(words, mask[..., :-1])
             action = jnp.where(mask[..., :-1].any(axis=-1), job, mask.shape[-1] - 1)
             state, step = jax.vmap(env.step)(state, action)
             return state, step.last().any(), t + 1
 
+        seeds = jax.random.bits(jax.random.key(0), (keys.shape[0],), jnp.uint32)
         state, _ = jax.vmap(env.reset)(keys)
         state, *_ = jax.lax.while_loop(lambda carry: ~carry[1], body, (state, jnp.bool_(False), jnp.int32(0)))
         return (state.scheduled_times >= 0).sum()
@@ -111,7 +112,8 @@ def versus_numba(env: JobShop, params: EnvParams, work: str, count: int, steps: 
     loop = numba_loop(require("numba"))
     key = jax.random.key(0)
     devices = sharing(count)
-    words = jax.vmap(lambda t: random_words(key, t, count // devices))(jnp.arange(steps))
+    seeds = jax.random.bits(key, (count // devices,), jnp.uint32)
+    words = jax.vmap(lambda t: random_words(seeds, t))(jnp.arange(steps))
     words = np.tile(np.asarray(words), (1, devices))
     arguments = (words, *numba_arguments(params))
     estimates, seconds = loop(*arguments), float("inf")  # the first call compiles

@@ -23,12 +23,11 @@ from jaxshop.sources.generator import generate_shop, random_spec
 from jaxshop.training.config import BankConfig, Config, PoolConfig
 
 
-def random_words(key: PRNGKey, step: Array, count: int) -> Array:
-    """One word per environment, uint32 [count]; `key` may be used again with another step.
+def random_words(seeds: Array, step: Array) -> Array:
+    """One word per environment, uint32 [count], hashed from a word of its own, uint32 [count], and the step.
 
-    Hashed from a word of the key, the same at every step: drawing by threefry took an eighth of a small shop's step.
+    Seeds are drawn once, before the steps: threefry took an eighth of a small shop's step, and a GPU a kernel a step.
     """
-    seeds = jax.random.bits(key, (count,), jnp.uint32)
     word = mix(seeds + jnp.uint32(step))
     return word ^ (word >> 16)
 
@@ -59,11 +58,12 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
     def run(key: PRNGKey, params: EnvParams) -> Schedules:
         def body(state, t):
             with jax.named_scope("sample"):
-                action = sample(random_words(key, t, count), state.mask)
+                action = sample(random_words(seeds, t), state.mask)
             with jax.named_scope("step"):
                 _, state, *_ = step(key, state, action, params)
             return state, None
 
+        seeds = jax.random.bits(key, (count,), jnp.uint32)
         _, state = reset(key, params)
         state, _ = jax.lax.scan(body, state, jnp.arange(steps))
         return Schedules(state.schedule.start, state.schedule.machine, state.estimate)

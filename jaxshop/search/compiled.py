@@ -29,6 +29,7 @@ from jaxshop.policies.types import Network
 from jaxshop.schedule import Schedule
 from jaxshop.search import background
 from jaxshop.search.beam import Way
+from jaxshop.search.breeding import ON_ACCELERATOR, ON_CPU, Elite, generation, nobody
 from jaxshop.search.dispatches import Dispatch, dispatch_of, to_schedule, to_schedules
 from jaxshop.search.mirror import backward, mirrored, turned
 from jaxshop.search.priority import POPULATION
@@ -157,7 +158,8 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
 
     `rules` is (params, keys [R], numbers [R]) -> Dispatch [R, ...]; `greedy` (weights, params) -> Dispatch; `samples`
     (weights, params, key, begin, limit) -> `best_sample`'s; `guided` the same and (choices [B, N], depth) ->
-    `guided_samples`'; `tune` (params, mean, spread, key) -> `tuning_generation`'s; `greedy of many` (weights, shops
+    `guided_samples`'; `tune` (params, mean, spread, key) -> `tuning_generation`'s; `evolve`
+    (weights, params, elite, key) -> `breeding.generation`'s; `greedy of many` (weights, shops
     [count, ...]) -> `greedy_costs`'.
     """
     if step == "rules":
@@ -169,6 +171,8 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
         return jax.jit(partial(greedy_dispatch, env, network))
     if step == "greedy of many":
         return jax.jit(partial(greedy_costs, env, network))
+    if step == "evolve":
+        return jax.jit(partial(generation, env, network, batch))
     if step == "guided":
         return jax.jit(partial(guided_samples, env, network))
     assert step == "samples", step
@@ -269,6 +273,19 @@ class CompiledRollouts:
         mean, spread, _, best = program("tune", self.env, batch=POPULATION)(self.params, mean, spread, drawn_with)
         return (mean, spread), self._named(best)
 
+    @property
+    def population(self) -> int:
+        """See `evolve.Evolvable`."""
+        return ON_CPU if jax.default_backend() == "cpu" else ON_ACCELERATOR
+
+    def offspring(self, state: Elite | None, key: Key, number: int) -> tuple[Elite, Schedule]:
+        """See `evolve.Evolvable`."""
+        policy, count = self._policy(), self.population
+        bred_with = jax.random.fold_in(as_key(key), number)
+        play_batch = program("evolve", self.env, policy.network, count)
+        elite, best = play_batch(policy.weights, self.params, state or nobody(self.env, count), bred_with)
+        return elite, self._named(best)
+
     @cached_property
     def _mirror(self) -> tuple[LotPlan, EnvParams] | None:
         """The task with time turned round, if it can be."""
@@ -307,6 +324,11 @@ class CompiledRollouts:
             program(name, self.env, batch=POPULATION).lower(self.params, *start).compile()
             return
         policy = self._policy()
+        if name == "evolve":
+            elite, key = nobody(self.env, self.population), jax.random.key(0)
+            breeding = program(name, self.env, policy.network, self.population)
+            breeding.lower(policy.weights, self.params, elite, key).compile()
+            return
         arguments: tuple[Any, ...] = () if name == "greedy" else (jax.random.key(0), np.int32(0), np.int32(0))
         if name == "guided":
             arguments += np.zeros((self.batch, self.env.shape.operations), np.int32), np.int32(0)

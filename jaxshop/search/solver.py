@@ -16,8 +16,9 @@ from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import best_first, best_rule
 from jaxshop.search import background, warming
 from jaxshop.search.auto import policy_first
-from jaxshop.search.beam import Guided, Way
+from jaxshop.search.beam import Way
 from jaxshop.search.cpsat import CpSat
+from jaxshop.search.evolve import Evolvable
 from jaxshop.search.proof import Prover, Watched
 from jaxshop.search.registry import method_named
 from jaxshop.search.rules import HOST_RULES, HostRules, Rules, parse_rule
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ENDLESS = ("auto", "improve", "tune")
+ENDLESS = ("auto", "improve", "tune", "evolve")
 """Methods that go on until they are stopped."""
 
 NO_OPTIONS = Options()
@@ -193,7 +194,7 @@ def polish(
 
 def _method(
     plan: LotPlan, rule_name: str | None, method: str | None, options: Options, endless: bool
-) -> Callable[[Guided], Method]:
+) -> Callable[[Evolvable], Method]:
     if rule_name is not None and (parse_rule(rule_name)[0] in HOST_RULES or rules_of(plan)):
         return lambda rollouts: HostRules(rule_name)
     if method in ENDLESS and endless:
@@ -220,7 +221,7 @@ def _compiled(task: Task, policy: Callable[[], Policy]) -> CompiledRollouts:
 
 def _within(
     task: Task,
-    make: Callable[[Guided], Method],
+    make: Callable[[Evolvable], Method],
     policy: Callable[[], Policy],
     key: Key,
     stop: Stop,
@@ -308,3 +309,12 @@ class _InTime:
     def generation(self, state: Any, key: Key, number: int) -> tuple[Any, Schedule]:
         """See `priority.Tunable`."""
         return self._call(lambda rollouts: rollouts.generation(state, key, number))
+
+    @property
+    def population(self) -> int:
+        """See `evolve.Evolvable`."""
+        return self._wait(self._made).population
+
+    def offspring(self, state: Any, key: Key, number: int) -> tuple[Any, Schedule]:
+        """See `evolve.Evolvable`."""
+        return self._call(lambda rollouts: rollouts.offspring(state, key, number))

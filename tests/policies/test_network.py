@@ -16,6 +16,7 @@ from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.policies.types import Network
 from jaxshop.search.dispatches import dispatch_of, to_schedule
 from jaxshop.shop import split_lots
+from jaxshop.support.errors import ShopError
 from tests.shops import from_routes
 
 KINDS = {kind: make_network(NetworkConfig(kind, width=16, depth=3)) for kind in ("pooled", "gated", "attention")}
@@ -168,3 +169,24 @@ def rows_of(play_greedily, weights, routes, free):
     plan = split_lots(from_routes(routes, 4, free=[int(t) for t in free]), None)
     params = jax.tree.map(jnp.asarray, pack(plan, SHAPE))
     return to_schedule(plan, dispatch_of(JobShop(SHAPE), play_greedily(weights, params), params)).rows
+
+
+@pytest.mark.parametrize("kind", ["pooled", "gated"])
+def test_bfloat16_computes_in_16_bits_and_scores_in_32(kind):
+    """Shows that weights, logits and values stay float32, near those of float32, and what is stored gives the same."""
+    exact, short = (make_network(NetworkConfig(kind, width=16, dtype=dtype)) for dtype in ("float32", "bfloat16"))
+    weights, seen = short.initialise(jax.random.key(0)), observation(0, 9, 7)
+    assert {x.dtype for x in jax.tree.leaves(weights)} == {jnp.dtype("float32")}
+    stored = short.stored(jax.tree.map(jnp.asarray, seen))
+    assert stored.features.dtype == jnp.bfloat16
+    found, expected = jax.jit(short.apply)(weights, seen), jax.jit(exact.apply)(weights, seen)
+    assert found.logits.dtype == found.value.dtype == jnp.float32
+    assert np.abs(found.logits - expected.logits)[:7].max() < 0.02 * np.abs(expected.logits[:7]).max()
+    assert np.array_equal(jax.jit(short.apply)(weights, short.restored(stored)).logits, found.logits)
+    assert jax.tree.leaves(exact.stored(seen))[1].dtype == jnp.float16
+
+
+def test_a_kind_that_knows_no_bfloat16_says_so():
+    """Shows that a dtype is refused by name where a kind of network does not compute in it."""
+    with pytest.raises(ShopError, match="a network 'attention' computes in float32, not bfloat16"):
+        make_network(NetworkConfig("attention", dtype="bfloat16"))

@@ -39,6 +39,15 @@ def test_every_row_that_plays_has_its_figures(gpu):
     assert updated["network_ratio"] > 0
 
 
+def test_row_of_searches_tells_both(gpu):
+    """Shows that schedules that are bred and schedules that are drawn are told side by side, as many of each."""
+    bred, drawn = gpu.breeding(gpu.SMALL)
+    assert (bred["method"], drawn["method"]) == ("evolve", "samples")
+    for found in (bred, drawn):
+        assert found["schedules"] == 8
+        assert 0 <= found["percent"] <= found["first_percent"]
+
+
 def test_training_row_tells_target_and_gaps(gpu, capsys):
     """Shows a whole run of train.py with gpu.toml's sections: first update, updates and the report's gaps."""
     row = next(row for row in gpu.ROWS if row.run is None)

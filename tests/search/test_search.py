@@ -15,6 +15,7 @@ from jaxshop.env import make
 from jaxshop.policies.checkpoint import load_policy
 from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.schedule import Schedule, verify
+from jaxshop.search.breeding import ON_CPU
 from jaxshop.search.compiled import SAMPLE_BATCH, CompiledRollouts, best_sample
 from jaxshop.search.priority import POPULATION
 from jaxshop.search.registry import method_named
@@ -142,19 +143,21 @@ def test_a_time_limit_is_kept_and_always_answered(plan, policy):
     assert time.monotonic() - begun < 6
 
 
-def test_a_tuned_priority_is_a_method(plan):
+@pytest.mark.parametrize(("name", "size"), [("tune", POPULATION), ("evolve", ON_CPU)])
+def test_methods_that_go_by_generations(plan, policy, name, size):
     """Shows that generations are counted as work, that the schedule is valid, and that it repeats."""
     task = Task.of(plan)
 
     def best() -> Incumbent:
-        rollouts = CompiledRollouts(task, load_policy)
-        *_, last = method_named("tune", rollouts).search(task, 0, Stop(work=3 * POPULATION))
+        rollouts, stop = CompiledRollouts(task, lambda: policy), Stop(work=3 * size)
+        *_, last = method_named(name, rollouts).search(task, 0, stop)
+        assert stop.done == 3 * size
         return last
 
-    assert best().source == "search:tune"
+    assert best().source == f"search:{name}"
     assert best().schedule == best().schedule
     with pytest.raises(ShopError, match="time limit"):
-        solve(plan, method="tune")
+        solve(plan, method=name)
 
 
 @pytest.mark.parametrize("name", ["rules", "greedy", "samples"])

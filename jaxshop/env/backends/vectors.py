@@ -14,14 +14,25 @@ FEW = 32
 """Up to so many rows, a look at each in vectors of environments is faster than an indexed one in each environment."""
 
 
+SHORT = 16
+"""Up to so many numbers, a row is reduced as it is."""
+
+
 def least(values: Array) -> Array:
     """The minimum over the first axis of int32 [n, ...]."""
-    return _halved(values, jnp.minimum).min(axis=0)
+    return _reduced(values, jnp.minimum, lambda x: x.min(axis=0))
 
 
 def greatest(values: Array) -> Array:
     """The maximum over the first axis of int32 [n, ...]; not `-least(-values)`, of which GPU compilers lose a sign."""
-    return _halved(values, jnp.maximum).max(axis=0)
+    return _reduced(values, jnp.maximum, lambda x: x.max(axis=0))
+
+
+def _reduced(values: Array, combine: Callable[[Array, Array], Array], reduce: Callable[[Array], Array]) -> Array:
+    """By halves where a CPU reduces one environment's row; elsewhere each halving would be a kernel of its own."""
+    if values.ndim > 1 or values.shape[0] <= SHORT:
+        return reduce(values)
+    return jax.lax.platform_dependent(values, cpu=lambda x: reduce(_halved(x, combine)), default=reduce)
 
 
 def _halved(values: Array, combine: Callable[[Array, Array], Array]) -> Array:
@@ -30,7 +41,7 @@ def _halved(values: Array, combine: Callable[[Array, Array], Array]) -> Array:
     Vectors all the way down: XLA reduces a row on CPU element by element, and one of more than 32 elements in several
     passes over memory.
     """
-    while values.ndim == 1 and values.shape[0] > 16:
+    while values.shape[0] > SHORT:
         half = (values.shape[0] + 1) // 2
         values = combine(values[:half], values[-half:])
     return values

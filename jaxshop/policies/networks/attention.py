@@ -21,6 +21,7 @@ class Attention(Pooled):
     """Scores candidates from their own features, from what they attend to among the others, and from the context."""
 
     heads: ClassVar[int] = 4
+    dtypes: ClassVar[tuple[str, ...]] = ("float32",)
 
     @property
     def _layers(self) -> nn.Module:

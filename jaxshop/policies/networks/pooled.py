@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, cast
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
 
@@ -18,18 +20,23 @@ class Seen(NamedTuple):
     """The part of an observation that the network reads."""
 
     candidate_mask: Array  # bool [..., C]
-    features: Array  # float16 [..., C, F] as stored, which halves the memory; float32 when applied
-    context: Array  # float16 [..., X], alike
-    plant: Array | None = None  # float16 [..., C, P], alike; None where a shop has no rules of its own
+    features: Array  # float16 or bfloat16 [..., C, F] as stored, which halves the memory; `Pooled.dtype` when applied
+    context: Array  # [..., X], alike
+    plant: Array | None = None  # [..., C, P], alike; None where a shop has no rules of its own
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """Scores candidates from their own features, from pools over all of them, and from the shop's context."""
+    """Scores candidates from their own features, from pools over all of them, and from the shop's context.
+
+    It computes in `dtype`, `float32` or `bfloat16`; weights, and so gradients, logits and values are float32 in both.
+    """
 
     width: int = 64
     depth: int = 2
+    dtype: str = "float32"
     gates: ClassVar[bool] = False
+    dtypes: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
 
     def initialise(self, key: PRNGKey, obs: Observation | None = None) -> ArrayTree:
         """Random weights; only the widths of features and context count. The plant's columns have theirs always."""
@@ -42,12 +49,12 @@ class Pooled:
         return cast(Output, self._layers.apply(weights, _seen(seen)))
 
     def stored(self, obs: Observation) -> Seen:
-        """Features and context as float16."""
-        return _as_type(_seen(obs), jnp.float16)
+        """Features and context in 16 bits: float16, or what the network computes in."""
+        return _as_type(_seen(obs), jnp.float16 if self.dtype == "float32" else self.dtype)
 
     def restored(self, stored: Seen) -> Seen:
-        """Features and context as float32."""
-        return _as_type(stored, jnp.float32)
+        """Features and context as the network computes."""
+        return _as_type(stored, self.dtype)
 
     def narrowed(self, stored: Seen, columns: int) -> Seen:
         """The context is of all candidates and stays."""
@@ -57,27 +64,31 @@ class Pooled:
 
     @property
     def _layers(self) -> nn.Module:
-        return _Layers(self.width, self.depth, self.gates)
+        return _Layers(self.width, self.depth, self.gates, self.dtype)
 
 
 class _Layers(nn.Module):
     width: int
     depth: int
     gates: bool
+    dtype: str
 
     @nn.compact
     def __call__(self, seen: Seen) -> Output:
-        situation = nn.relu(nn.Dense(self.width)(seen.context)) if self.gates else None
+        seen, dense = _as_type(seen, self.dtype), partial(nn.Dense, dtype=self.dtype)
+        # Scores are float32: in 8 bits of mantissa the best of many candidates would often be one of several.
+        scored = partial(dense, 1, use_bias=False, dot_general=_summed_in_float32)
+        situation = nn.relu(dense(self.width)(seen.context)) if self.gates else None
 
         def gated(x: Array) -> Array:
             """Each column times a gate of its own, from 0 to 2 and near 1 before anything is learned."""
             if situation is None:
                 return x
-            opening = nn.Dense(x.shape[-1], kernel_init=nn.initializers.normal(0.02))(situation)
+            opening = dense(x.shape[-1], kernel_init=nn.initializers.normal(0.02))(situation)
             return x * (2 * nn.sigmoid(opening))[..., None, :]
 
         mask = seen.candidate_mask[..., None]
-        count = jnp.maximum(mask.sum(axis=-2), 1).astype(jnp.float32)
+        count = jnp.maximum(mask.sum(axis=-2), 1).astype(self.dtype)
 
         def pooled(x: Array) -> Array:
             mean = jnp.where(mask, x, 0.0).sum(axis=-2) / count
@@ -85,25 +96,34 @@ class _Layers(nn.Module):
             return jnp.concatenate([mean, top, seen.context], axis=-1)
 
         features = gated(seen.features)
-        own = nn.Dense(self.width)(features) + nn.Dense(self.width)(seen.context)[..., None, :]
-        x = gated(nn.relu(own if seen.plant is None else own + unopinionated(self.width, "plant")(seen.plant)))
+        own = dense(self.width)(features) + dense(self.width)(seen.context)[..., None, :]
+        x = gated(
+            nn.relu(
+                own if seen.plant is None else own + unopinionated(self.width, "plant", dtype=self.dtype)(seen.plant)
+            )
+        )
         for _ in range(self.depth - 1):
-            summary = nn.Dense(self.width)(pooled(x))
-            x = gated(nn.relu(nn.Dense(self.width)(x) + summary[..., None, :]))
-        score = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.orthogonal(0.1))(x)
-        linear = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.normal(0.01))(features)
+            summary = dense(self.width)(pooled(x))
+            x = gated(nn.relu(dense(self.width)(x) + summary[..., None, :]))
+        score = scored(kernel_init=nn.initializers.orthogonal(0.1))(x)
+        linear = scored(kernel_init=nn.initializers.normal(0.01))(features)
         if seen.plant is not None:
-            linear = linear + unopinionated(1, "plant_linear")(seen.plant)
+            linear = linear + unopinionated(1, "plant_linear", dtype=self.dtype, dot_general=_summed_in_float32)(
+                seen.plant
+            )
         logits = jnp.where(seen.candidate_mask, (score + linear)[..., 0], -1e9)
 
-        hidden = nn.relu(nn.Dense(self.width)(pooled(x)))
-        value = nn.Dense(1, kernel_init=nn.initializers.zeros)(hidden)[..., 0]
+        hidden = nn.relu(dense(self.width)(pooled(x)))
+        value = nn.Dense(1, dtype=jnp.float32, kernel_init=nn.initializers.zeros)(hidden)[..., 0]
         return Output(logits, value)
 
 
-def unopinionated(units: int, name: str) -> nn.Dense:
+_summed_in_float32 = partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
+
+
+def unopinionated(units: int, name: str, **more: Any) -> nn.Dense:
     """A layer that adds nothing before it has learned: what was learned without its columns holds."""
-    return nn.Dense(units, use_bias=False, kernel_init=nn.initializers.zeros, name=name)
+    return nn.Dense(units, use_bias=False, kernel_init=nn.initializers.zeros, name=name, **more)
 
 
 def _seen(obs: Any) -> Seen:
