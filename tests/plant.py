@@ -119,9 +119,18 @@ def random_calendar(rng: np.random.Generator, name: str, start: str) -> Calendar
 
 
 def plant_shop(
-    seed: int, jobs: int = 3, machines: int = 3, most_operations: int = 3, longest: int = 9, plain: bool = False
+    seed: int,
+    jobs: int = 3,
+    machines: int = 3,
+    most_operations: int = 3,
+    longest: int = 9,
+    plain: bool = False,
+    frozen: int = 0,
 ) -> Shop:
-    """A shop that uses some of the rules, perhaps all; `plain` leaves out the objective."""
+    """A shop that uses some of the rules, perhaps all.
+
+    `plain` leaves out the objective; `frozen` asks for so many jobs more, each of one operation that is fixed ahead.
+    """
     rng = np.random.default_rng(seed)
     while True:
         shop = _drawn(rng, jobs, machines, most_operations, longest)
@@ -131,7 +140,7 @@ def plant_shop(
             validate(shop, "drawn")
         except ShopError:
             continue
-        return shop
+        return _with_frozen(shop, rng, frozen)
 
 
 def plant_plan(seed: int, **sizes: int) -> LotPlan:
@@ -197,6 +206,26 @@ def _drawn(rng: np.random.Generator, jobs: int, machines: int, most_operations: 
     objective = Objective(1.0, 1.0) if rng.random() < 0.3 else Objective()
     rules = {"calendars": calendars, "changeovers": tuple(entries), "objective": objective}
     return replace(Shop("drawn", tuple(lines), tuple(made), start), **rules)
+
+
+def _with_frozen(shop: Shop, rng: np.random.Generator, count: int) -> Shop:
+    """Jobs of one operation fixed in the two days to come, where their machines are open and nothing else is fixed."""
+    families = sorted({op.family for job in shop.jobs for op in job.operations if op.family})
+    for k in range(40):
+        if count == 0:
+            break
+        machine = f"M{rng.integers(len(shop.machines))}"
+        fixed = Fixed(machine, int(rng.integers(2 * HOUR, 48 * HOUR)))
+        hours, setup = {machine: int(rng.integers(HOUR, 6 * HOUR))}, int(rng.integers(0, HOUR))
+        family = str(rng.choice(families)) if families and rng.random() < 0.6 else None
+        op = Operation(f"F{k}/0", hours, setup, bool(rng.random() < 0.6), family, fixed=fixed)
+        more = replace(shop, jobs=(*shop.jobs, Job(f"F{k}", (op,))))
+        try:
+            validate(more, "drawn")
+        except ShopError:
+            continue
+        shop, count = more, count - 1
+    return shop
 
 
 def _with_fixed(shop: Shop, rng: np.random.Generator) -> Shop:

@@ -37,8 +37,8 @@ class JobShop:
     the lots that can start first anywhere: non-delay schedules, which may all miss the optimum.
 
     With closed time, set-ups by sequence and lags (docs/architecture.md) completions and starts are those that these
-    give, and fixed work is placed before the first decision. Set-ups make active schedules lose optima: how often is in
-    docs/architecture.md.
+    give; fixed work is placed before the first decision, and operations run in the first gap between it into which they
+    fit. Set-ups make active schedules lose optima: how often is in docs/architecture.md.
 
     Reward: float32, the negative growth of a lower estimate of the objective's cost over the certified bound. Of the
     makespan it is the latest of the lots' ready times plus the least times of their rests; an episode's sum is

@@ -6,42 +6,23 @@ them: then every array of state and params has one more axis, at its end.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+import jax
 import jax.numpy as jnp
 from chex import Array
 
 from jaxshop.env.backends import at, each, free_sets, least, members, numbered, put, runs_on
-from jaxshop.env.timing import closing, completion, earliest_start, fit, open_time, opening
-from jaxshop.env.types import NEVER, EnvParams, EnvState, LotState, MachineState, Plant, PlantLots
-
-
-class Waiting(NamedTuple):
-    """Next operations of lots, and what they ask for: int32 [G, ...] each where nothing else is said."""
-
-    start: Array  # from when the lot may
-    time: Array
-    set: Array
-    calendar: Array
-    setup: Array  # [F, G, ...]
-    whole: Array  # [...]
-
-
-class Run(NamedTuple):
-    """Next operations on one machine, int32 [...] each."""
-
-    on: Array  # bool, whether the machine may run it at all
-    start: Array
-    time: Array  # with the set-up by sequence
-    setup: Array
+from jaxshop.env.placing import Run, Spot, Waiting, around, in_one_stretch, plant_of, spots
+from jaxshop.env.timing import closing, completion, earliest_start, open_time, opening
+from jaxshop.env.types import NEVER, EnvParams, EnvState, LotState, MachineState, PlantLots
 
 
 def begin(state: EnvState, params: EnvParams, non_delay: bool) -> EnvState:
     """A plain shop's first state with what the rules add, of one environment."""
-    plant, sets = _plant(params), state.lots.set
+    plant, sets = plant_of(params), state.lots.set
     families = plant.setups.shape[1]
     clock = open_time(plant.calendars, plant.calendars.of_machine, state.machines.free)
-    machines = state.machines._replace(clock=clock, family=plant.family)
+    number = None if plant.blocks is None else jnp.zeros_like(plant.family)
+    machines = state.machines._replace(clock=clock, family=plant.family, number=number)
     free = family_sets(params.sets.member, machines, families)
     start, asked = upcoming(params, state.lots.op, sets, state.lots.ready)
     state = state._replace(
@@ -50,24 +31,24 @@ def begin(state: EnvState, params: EnvParams, non_delay: bool) -> EnvState:
         machines=machines,
         schedule=state.schedule._replace(end=jnp.full_like(state.schedule.start, -1)),
     )
-    event = events(waiting(state.lots), free_of(free, sets, families), params, non_delay)
+    event = events(waiting(state.lots), free_of(free, sets, families), machines, params, non_delay)
     return _with_events(state, free, event)
 
 
 def waiting(lots: LotState) -> Waiting:
     """All lots' next operations."""
     plant = _of(lots)
-    return Waiting(lots.start, lots.time, lots.set, plant.calendar, plant.setup, plant.whole)
+    return Waiting(lots.start, lots.time, lots.set, plant.calendar, plant.setup, plant.whole, plant.to)
 
 
 def of_lot(lots: LotState, lot: Array) -> Waiting:
     """One lot's next operation."""
-    return Waiting(*(at(x, lot) for x in waiting(lots)))
+    return Waiting(*(None if x is None else at(x, lot) for x in waiting(lots)))
 
 
 def of_lots(lots: LotState, numbers: Array) -> Waiting:
     """The next operations of some lots, int32 [C], of one environment."""
-    return Waiting(*(x[..., numbers] for x in waiting(lots)))
+    return Waiting(*(None if x is None else x[..., numbers] for x in waiting(lots)))
 
 
 def run_on(ops: Waiting, state: EnvState, params: EnvParams, machine: Array) -> Run:
@@ -75,6 +56,16 @@ def run_on(ops: Waiting, state: EnvState, params: EnvParams, machine: Array) -> 
     assert state.machines.clock is not None
     assert state.machines.family is not None
     on = runs_on(ops.set, params, machine)
+    blocks = plant_of(params).blocks
+    if blocks is not None:
+        here = jax.tree.map(lambda x: at(x, machine), (*state.machines[1:], blocks._replace(owner=None)))
+        held = ops._replace(
+            start=jnp.where(on, ops.start, -1).max(axis=0),
+            time=jnp.where(on, ops.time, -1).max(axis=0),
+            setup=jnp.where(on[None], ops.setup, -1).max(axis=1),
+            calendar=at(plant_of(params).calendars.of_machine, machine),
+        )
+        return around(held, Spot(*here), params)._replace(on=on.any(axis=0))
     family, families = at(state.machines.family, machine), ops.setup.shape[0]
     there = numbered(families, family).reshape(families, *(1,) * (ops.setup.ndim - 1)) == family
     by_set = jnp.where(there, ops.setup, 0).sum(axis=0, dtype=jnp.int32)
@@ -82,17 +73,18 @@ def run_on(ops: Waiting, state: EnvState, params: EnvParams, machine: Array) -> 
     setup = jnp.where(on, by_set, -1).max(axis=0)
     time = jnp.where(on, ops.time, -1).max(axis=0) + setup
     start = earliest_start(jnp.where(on, ops.start, -1).max(axis=0), at(state.machines.clock, machine))
-    calendar = jnp.broadcast_to(at(_plant(params).calendars.of_machine, machine), start.shape)
-    return Run(on.any(axis=0), _whole(_plant(params), calendar, start, time, ops.whole), time, setup)
+    calendar = jnp.broadcast_to(at(plant_of(params).calendars.of_machine, machine), start.shape)
+    return Run(on.any(axis=0), in_one_stretch(plant_of(params), calendar, start, time, ops.whole), time, setup)
 
 
-def events(ops: Waiting, free: Array, params: EnvParams, non_delay: bool) -> Array:
+def events(ops: Waiting, free: Array, machines: MachineState, params: EnvParams, non_delay: bool) -> Array:
     """When operations can end (non-delay: start) first in each of their sets, int32 [G, ...]; NEVER where they cannot.
 
     Args:
         ops: the operations.
         free: from when each set has a machine of each family free, int32 [F, G, ...]: machines of a set differ in
             their families alone, and of one family the one that is free first is the best.
+        machines: of the state; a machine that has fixed work ahead is a set of its own.
         params: of the environment.
         non_delay: whether a start counts.
     """
@@ -100,11 +92,18 @@ def events(ops: Waiting, free: Array, params: EnvParams, non_delay: bool) -> Arr
     for of_family, setup in zip(free, ops.setup, strict=True):
         start, time = earliest_start(ops.start, of_family), ops.time + setup
         reached = start < NEVER
-        start = _whole(_plant(params), ops.calendar, start, time, jnp.broadcast_to(ops.whole, start.shape))
+        start = in_one_stretch(plant_of(params), ops.calendar, start, time, jnp.broadcast_to(ops.whole, start.shape))
         event = jnp.where(reached, start if non_delay else completion(start, time), NEVER)
         best = event if best is None else jnp.minimum(best, event)
     assert best is not None
-    return best
+    blocks = plant_of(params).blocks
+    if blocks is None:
+        return best
+    owner = each(blocks.owner, ops.set)
+    spot = spots(machines, blocks, jnp.maximum(owner, 0))
+    run = around(ops, spot, params)
+    event = jnp.where(run.on, run.start if non_delay else completion(run.start, run.time), NEVER)
+    return jnp.where(owner < 0, best, event)
 
 
 def soonest(lots: LotState, params: EnvParams, non_delay: bool) -> tuple[Array, Array]:
@@ -112,7 +111,7 @@ def soonest(lots: LotState, params: EnvParams, non_delay: bool) -> tuple[Array, 
 
     Of lots that wait for one calendar the first by its clock is the first of all: only one of each has to be compared.
     """
-    plant, asked = _plant(params), _of(lots)
+    plant, asked = plant_of(params), _of(lots)
     count = plant.calendars.starts.shape[0]
     if count == 1:
         clocks = least(asked.event.min(axis=0))[None]
@@ -139,12 +138,21 @@ def reaching(ops: Waiting, clocks: Array, state: EnvState, params: EnvParams, no
     """
     assert state.machines.clock is not None
     assert state.machines.family is not None
-    families = numbered(ops.setup.shape[0], ops.setup[0, 0])[:, None] == state.machines.family[None]
-    setup = jnp.where(families[:, None], ops.setup[:, :, None], 0).sum(axis=0, dtype=jnp.int32)
-    time = ops.time[:, None] + setup
-    start = earliest_start(ops.start[:, None], state.machines.clock[None])
-    by_machine = jnp.broadcast_to(_plant(params).calendars.of_machine[None], start.shape)
-    start = _whole(_plant(params), by_machine, start, time, jnp.broadcast_to(ops.whole, start.shape))
+    by_machine, blocks = plant_of(params).calendars.of_machine[None], plant_of(params).blocks
+    wide = ops._replace(
+        start=ops.start[:, None], time=ops.time[:, None], setup=ops.setup[:, :, None], calendar=by_machine
+    )
+    if blocks is not None:
+        axes = ops.start.ndim
+        every = (*state.machines[1:], blocks._replace(owner=None))
+        spot = Spot(*jax.tree.map(lambda x: jnp.expand_dims(x, x.ndim - axes), every))
+        _, start, time, *_ = around(wide, spot, params)
+    else:
+        families = numbered(ops.setup.shape[0], ops.setup[0, 0])[:, None] == state.machines.family[None]
+        time = wide.time + jnp.where(families[:, None], wide.setup, 0).sum(axis=0, dtype=jnp.int32)
+        start = earliest_start(wide.start, state.machines.clock[None])
+        by_machine = jnp.broadcast_to(by_machine, start.shape)
+        start = in_one_stretch(plant_of(params), by_machine, start, time, jnp.broadcast_to(ops.whole, start.shape))
     event = start if non_delay else completion(start, time)
     there = each(clocks, ops.calendar)[:, None]
     return (members(ops.set, params) & (event == there)).any(axis=0)
@@ -156,14 +164,14 @@ def competing(run: Run, state: EnvState, params: EnvParams, non_delay: bool) -> 
     Those that could start before that (non-delay: then). Open time tells: of all ticks that have the same, the last is
     the one at which work can start.
     """
-    calendars = _plant(params).calendars
+    calendars = plant_of(params).calendars
     limit = open_time(calendars, at(calendars.of_machine, state.machine), state.event)
     return run.on & (run.start <= limit[None] if non_delay else run.start < limit[None])
 
 
 def in_ticks(run: Run, params: EnvParams, machine: Array) -> tuple[Array, Array]:
     """Start and end of a run in ticks, int32 [...] each."""
-    plant = _plant(params)
+    plant = plant_of(params)
     calendar = jnp.broadcast_to(at(plant.calendars.of_machine, machine), run.start.shape)
     start = opening(plant.calendars, calendar, run.start)
     return start, jnp.maximum(start, closing(plant.calendars, calendar, completion(run.start, run.time)))
@@ -174,22 +182,20 @@ def upcoming(params: EnvParams, op: Array, sets: Array, ready: Array) -> tuple[A
 
     Its event is still to be found.
     """
-    plant = _plant(params)
+    plant = plant_of(params)
     families, to = plant.setups.shape[1], each(plant.to, op)
     calendar = each(plant.calendars.of_set, sets)
     row = each(plant.table, sets) * families
     flat = plant.setups.reshape(-1, *plant.setups.shape[3:])
     setup = jnp.stack([each(flat, (row + family) * families + to[None]) for family in range(families)])
     start = open_time(plant.calendars, calendar, jnp.broadcast_to(ready[None], calendar.shape))
-    return start, PlantLots(calendar, setup, each(plant.whole, op), start)
+    return start, PlantLots(calendar, setup, each(plant.whole, op), start, None if plant.blocks is None else to)
 
 
 def advance(lots: LotState, lot: Array, start: Array, new: PlantLots) -> LotState:
     """The lot asks for something else."""
     old = _of(lots)
-    return lots._replace(
-        start=put(lots.start, lot, start), plant=PlantLots(*(put(x, lot, y) for x, y in zip(old, new, strict=True)))
-    )
+    return lots._replace(start=put(lots.start, lot, start), plant=jax.tree.map(lambda x, y: put(x, lot, y), old, new))
 
 
 def free_of(sets_free: Array, sets: Array, families: int) -> Array:
@@ -209,11 +215,12 @@ def follow_machine(
     state: EnvState, params: EnvParams, machine: Array, before: Array, lot: Array, non_delay: bool
 ) -> EnvState:
     """Sets and events brought up to date with the machine, set up for family `before` until now, and with the lot."""
-    lots, families = state.lots, _plant(params).setups.shape[1]
+    lots, families = state.lots, plant_of(params).setups.shape[1]
     around = at(params.machines.sets, machine)
     if around.size == 0:
         free = family_sets(params.sets.member, state.machines, families)
-        return _with_events(state, free, events(waiting(lots), free_of(free, lots.set, families), params, non_delay))
+        event = events(waiting(lots), free_of(free, lots.set, families), state.machines, params, non_delay)
+        return _with_events(state, free, event)
     free = _follow_families(state, params, machine, before, around)
     rows = free.reshape(families, -1, *free.shape[1:])
     shape = (families, *lots.set.shape)
@@ -222,9 +229,10 @@ def follow_machine(
         here = lots.set == number
         by_lot = jnp.where(here[None], at(rows, number)[:, None, None], by_lot)
         waits |= here
-    event = jnp.where(waits, events(waiting(lots), by_lot, params, non_delay), _of(lots).event)
+    event = jnp.where(waits, events(waiting(lots), by_lot, state.machines, params, non_delay), _of(lots).event)
     own = of_lot(lots, lot)
-    return _with_events(state, free, put(event, lot, events(own, free_of(free, own.set, families), params, non_delay)))
+    of_own = events(own, free_of(free, own.set, families), state.machines, params, non_delay)
+    return _with_events(state, free, put(event, lot, of_own))
 
 
 def _with_events(state: EnvState, free: Array, event: Array) -> EnvState:
@@ -248,23 +256,9 @@ def _follow_families(state: EnvState, params: EnvParams, machine: Array, before:
 
 def first_free(state: EnvState, params: EnvParams, sets: Array) -> Array:
     """The tick from which sets, int32 [...], have a machine free of whatever family; of one environment."""
-    plant = _plant(params)
+    plant = plant_of(params)
     by_family = state.sets.free.reshape(plant.setups.shape[1], -1)
     return opening(plant.calendars, plant.calendars.of_set[sets], by_family.min(axis=0)[sets])
-
-
-def _whole(plant: Plant, calendar: Array, start: Array, time: Array, whole: Array) -> Array:
-    """Later starts for what has to run in one open stretch."""
-    if plant.calendars.longest is None:
-        return start
-    reached = start < NEVER
-    moved = fit(plant.calendars, calendar, jnp.where(reached, start, 0), time)
-    return jnp.where(reached & (whole > 0), moved, start)
-
-
-def _plant(params: EnvParams) -> Plant:
-    assert params.plant is not None
-    return params.plant
 
 
 def _of(lots: LotState) -> PlantLots:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jaxshop.env.layout import Layout, lay_out
-from jaxshop.env.types import NEVER, Calendars, Plant, PlantShape, Shape
+from jaxshop.env.types import NEVER, Blocks, Calendars, Plant, PlantShape, Shape
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.shop import LotPlan
 from jaxshop.shop.calendars import Windows
 from jaxshop.shop.plant import needs_timing
 from jaxshop.shop.progress import opening, timing_of
-from jaxshop.shop.timing import Timing
+from jaxshop.shop.timing import Ahead, Timing
 
 REACH = 4
 """Closed time is known for so many makespans of a plain rule's schedule; who goes on after that finds all open."""
@@ -36,6 +36,7 @@ class Opened:
     timing: Timing | None  # None: operations run as in a plain shop
     windows: tuple[np.ndarray, ...] = ()
     """Start and end of the closed windows of each calendar, int64 [2, w], from tick 0 on."""
+    ahead: Ahead | None = None
 
 
 def open_plan(plan: LotPlan) -> Opened:
@@ -53,12 +54,14 @@ def open_plan(plan: LotPlan) -> Opened:
     ready = np.array([begin.ready[i] if lot.operations else ends[i] for i, lot in enumerate(lots)], np.int64)
     until = REACH * dispatch_by_rule(plan, RULES["FIFO"], active=False).makespan
     timing.reach(until)
-    kinds = list(zip(timing.pattern.tolist(), timing.changeovers.kind.tolist(), strict=True))
+    alone = [m if count else -1 for m, count in enumerate(begin.ahead.blocks.tolist())]
+    kinds = list(zip(timing.pattern.tolist(), timing.changeovers.kind.tolist(), alone, strict=True))
     rest = replace(plan, lots=lots)
     numbers = range(int(timing.pattern.max()) + 1)
     windows = tuple(_seen(timing.windows(int(np.argmax(timing.pattern == n))), until) for n in numbers)
     last = max(ends.values(), default=0)
-    return Opened(rest, lay_out(rest, kinds), ready, begin.free, begin.family, max(last, 0), timing, windows)
+    layout, begun = lay_out(rest, kinds), max(last, 0)
+    return Opened(rest, layout, ready, begin.free, begin.family, begun, timing, windows, begin.ahead)
 
 
 def plant_shape(plans: Sequence[Opened]) -> PlantShape | None:
@@ -73,6 +76,7 @@ def plant_shape(plans: Sequence[Opened]) -> PlantShape | None:
         families=max(len(plan.timing.changeovers.families) for plan in timed if plan.timing) + 1,
         tables=max(len(plan.timing.changeovers.ticks) for plan in timed if plan.timing),
         whole=any(not op.interruptible for plan in timed for lot in plan.plan.lots for op in lot.operations),
+        blocks=max(int(plan.ahead.blocks.max()) for plan in timed if plan.ahead),
     )
 
 
@@ -99,18 +103,46 @@ def pack_plant(plan: Opened, sizes: Shape) -> Plant:
     for held, index in plan.layout.sets.items():
         of_set[:, index] = of_machine[:, held[0]]
     calendars = calendars_of(plan.windows, shape, of_set[0], of_machine[0])
-    return Plant(calendars, setups, of_set[1], family, to, lag, whole, np.int32(plan.begun))
+    blocks = _blocks(plan, sizes) if shape.blocks else None
+    return Plant(calendars, setups, of_set[1], family, to, lag, whole, np.int32(plan.begun), blocks)
+
+
+def _blocks(plan: Opened, sizes: Shape) -> Blocks:
+    assert sizes.plant is not None
+    shape, none = sizes.plant, sizes.plant.families - 1
+    until = np.full((shape.blocks, shape.families, sizes.machines), NEVER, np.int32)
+    end = np.full((shape.blocks, sizes.machines), NEVER, np.int32)
+    family = np.full((shape.blocks, sizes.machines), none, np.int32)
+    owner = np.full(sizes.sets, -1, np.int32)
+    if plan.ahead is not None and plan.timing is not None:
+        own = plan.timing.changeovers.none
+        number = np.array([*range(own), none])  # the last one stands for none
+        for m, count in enumerate(plan.ahead.blocks.tolist()):
+            windows = plan.timing.windows(m)
+            begin = windows.open_before(0)
+            clock = windows.open_before(np.maximum(plan.ahead.until[m, :count], 0)) - begin
+            until[:count, number, m] = np.where(plan.ahead.until[m, :count] < 0, -1, clock)
+            end[:count, m] = windows.open_before(plan.ahead.end[m, :count]) - begin
+            family[:count, m] = number[plan.ahead.family[m, :count]]
+        for held, index in plan.layout.sets.items():
+            if len(held) == 1 and plan.ahead.blocks[held[0]]:
+                owner[index] = held[0]
+    return Blocks(until, end, family, owner)
 
 
 def open_share(plan: Opened, ticks: int) -> np.ndarray:
-    """The share of the time up to a tick that each machine is open, float64 [machines], at least a hundredth."""
-    if plan.timing is None:
+    """The share of the time up to a tick that each machine is open and not in fixed use, float64 [machines].
+
+    At least a hundredth. Until what runs already has ended, a machine is not free anyway.
+    """
+    if plan.timing is None or plan.ahead is None:
         return np.ones(len(plan.free))
     shares = []
     for starts, ends in plan.windows:
         closed = (np.minimum(ends, ticks) - np.minimum(starts, ticks)).sum()
-        shares.append(max(1 - closed / ticks, 0.01))
-    return np.array(shares)[plan.timing.pattern]
+        shares.append(1 - closed / ticks)
+    taken = np.minimum(plan.ahead.end, ticks) - np.minimum(plan.ahead.start, ticks)
+    return np.maximum(np.array(shares)[plan.timing.pattern] - taken.sum(axis=1) / ticks, 0.01)
 
 
 def _seen(windows: Windows, until: int) -> np.ndarray:

@@ -46,6 +46,8 @@ class Placement(NamedTuple):
     # With the plant's own rules:
     clock: Array | None = None  # int32 [] the end in open time
     family: Array | None = None  # int32 [] what the machine was set up for
+    held: Array | None = None  # int32 [] the same right before the operation, behind fixed work that it lets pass, and
+    number: Array | None = None  # int32 [] the machine's next block then, where there is fixed work ahead
 
 
 def transition(state: EnvState, params: EnvParams, lot: Array, decision: Decision) -> EnvState:
@@ -76,12 +78,13 @@ def place(state: EnvState, params: EnvParams, lot: Array, decision: Decision) ->
     active = state.step < params.operations
     op = at(state.lots.op, lot)
     free = at(state.machines.free, machine)
-    times, clock, family = at(params.ops.time, op), None, None
+    times, clock, family, held, number = at(params.ops.time, op), None, None, None, None
     tail = at(state.lots.tail, lot) - times[0]
     if params.plant is not None:
         run = plant.run_on(plant.of_lot(state.lots, lot), state, params, machine)
         start, end = plant.in_ticks(run, params, machine)
         clock, family = completion(run.start, run.time), at(state.machines.family, machine)
+        held, number = run.family, run.number
     else:
         start = at(state.lots.start, lot)
         if decision.flexible:
@@ -93,7 +96,23 @@ def place(state: EnvState, params: EnvParams, lot: Array, decision: Decision) ->
     following_sets = at(params.ops.next_set, op)
     more = following_sets[0] < params.sets.member.shape[0] - 1
     following = op + more.astype(jnp.int32)
-    return Placement(active, lot, op, machine, free, start, end, tail, more, following, following_sets, clock, family)
+    return Placement(
+        active,
+        lot,
+        op,
+        machine,
+        free,
+        start,
+        end,
+        tail,
+        more,
+        following,
+        following_sets,
+        clock,
+        family,
+        held,
+        number,
+    )
 
 
 def advance_lot(lots: LotState, params: EnvParams, placed: Placement) -> LotState:
@@ -125,6 +144,13 @@ def occupy(machines: MachineState, params: EnvParams, placed: Placement) -> Mach
     assert machines.family is not None
     to = at(params.plant.to, placed.op)
     changes = to < params.plant.setups.shape[1] - 1
+    if placed.held is not None:
+        assert machines.number is not None
+        return busy._replace(
+            clock=put(machines.clock, slot, placed.clock),
+            family=put(machines.family, slot, jnp.where(changes, to, placed.held)),
+            number=put(machines.number, slot, placed.number),
+        )
     return busy._replace(
         clock=put(machines.clock, slot, placed.clock),
         family=put(machines.family, jnp.where(changes, slot, machines.free.shape[0]), to),

@@ -1,12 +1,13 @@
 """Records of the environment.
 
 Dimensions: J lots, N operations, G choices, S machine sets, M machines, P pools, C candidates, D descriptors; with the
-plant's own rules also A calendars, W open stretches, F families (the last stands for none), K set-up tables.
+plant's own rules also A calendars, W open stretches, F families (the last stands for none), K set-up tables, B blocks
+of fixed work ahead of a machine.
 
 A *choice* is a set of machines on which an operation takes the same time: an operation with equal times everywhere has
 one choice, one with unrelated times has a choice per machine. Machines of a choice also have one calendar and one
-set-up table. A *pool* is a group of machines linked by shared sets
-(a work centre, usually). All times are int32 ticks from the plan start.
+set-up table, and no fixed work ahead of them: a machine that has some is a choice of its own. A *pool* is a group of
+machines linked by shared sets (a work centre, usually). All times are int32 ticks from the plan start.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class PlantShape:
     tables: int
     whole: bool
     """Whether any operation has to run in one open stretch."""
+    blocks: int = 0
+    """Of fixed work ahead of a machine, at most."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,15 @@ class Calendars(NamedTuple):
     of_machine: chex.Array  # int32 [M]
 
 
+class Blocks(NamedTuple):
+    """The fixed work ahead of machines, as `jaxshop.shop.timing.Ahead`, in open time; padding is never reached."""
+
+    until: chex.Array  # int32 [B, F, M] by when work must have ended that leaves the machine set up for a family
+    end: chex.Array  # int32 [B, M] open time behind each block
+    family: chex.Array  # int32 [B, M] what the machine is set up for there; F - 1: as before
+    owner: chex.Array  # int32 [S] the machine of a set of one machine that has such work, -1 for all others
+
+
 class Plant(NamedTuple):
     """The plant's own rules: closed time, set-ups by sequence, lags. Fixed work has been placed before."""
 
@@ -142,6 +154,7 @@ class Plant(NamedTuple):
     lag: chex.Array  # int32 [N] least ticks between its end and the next one's start
     whole: chex.Array  # int32 [N] 1 for what has to run in one open stretch
     begun: chex.Array  # int32 [] tick at which the last fixed work ends, 0 for none
+    blocks: Blocks | None = None  # None where no machine has fixed work ahead of it
 
 
 class Lateness(NamedTuple):
@@ -175,6 +188,7 @@ class PlantLots(NamedTuple):
     setup: chex.Array  # int32 [F, G, J] ticks by the machine's family
     whole: chex.Array  # int32 [J]
     event: chex.Array  # int32 [G, J] open time at which it can end (non-delay: start) first in each set
+    to: chex.Array | None = None  # int32 [J] their families, where machines have fixed work ahead
 
 
 class LotState(NamedTuple):
@@ -197,6 +211,7 @@ class MachineState(NamedTuple):
     free: chex.Array  # int32 [M]
     clock: chex.Array | None = None  # int32 [M] `free` in open time, with the plant's own rules
     family: chex.Array | None = None  # int32 [M]
+    number: chex.Array | None = None  # int32 [M] the next block of each, where machines have fixed work ahead
 
 
 class SetState(NamedTuple):

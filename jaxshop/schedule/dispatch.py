@@ -16,7 +16,7 @@ from jaxshop.schedule.records import Row, Schedule
 from jaxshop.shop import LotPlan, Objective, Operation, fingerprint
 from jaxshop.shop.plant import FIXED, SETUPS, needs_timing, rules_of
 from jaxshop.shop.progress import Opening, opening, timing_of
-from jaxshop.shop.timing import Span, Timing, placed, placed_everywhere
+from jaxshop.shop.timing import Runs, Span, Timing, placed, placed_everywhere
 
 NEVER = 1 << 40
 """A tick beyond every schedule: the time of an operation on a machine that cannot run it."""
@@ -124,8 +124,8 @@ def dispatch_by_rule(plan: LotPlan, rule: Rule, active: bool) -> Schedule:
     Ties: the lowest lot comes first; of its machines, the one that became free last, then the lowest. The first lot
     always competes, even with an operation of no duration.
 
-    Fixed work is placed first. Starts and completions are those of `jaxshop.shop.timing`, closed time and the set-up by
-    what the machine is set up for by then included.
+    Fixed work is placed first; what fits before it goes there, see `Ahead`. Starts and completions are those of
+    `jaxshop.shop.timing`, closed time and the set-up by what the machine is set up for by then included.
     """
     shop = _Dispatcher(plan, active)
     rows = [*shop.fixed, *(shop.step(rule) for _ in range(int(shop.left.sum())))]
@@ -174,6 +174,7 @@ class _Dispatcher:
         # What a shop with closed time, set-ups by sequence or fixed work needs besides; None in all others.
         self.timing = timing_of(plan) if needs_timing(plan) else None
         self.family, self.to = np.zeros_like(self.free), np.zeros_like(self.ready)
+        self.number = np.zeros_like(self.free)  # of each machine's next block of fixed work
         self.interruptible = np.ones(len(plan.lots), bool)
         if self.timing is not None:
             self._place_fixed(plan)
@@ -190,10 +191,8 @@ class _Dispatcher:
         """Dispatch one operation."""
         lot, machine = self._decide(rule)
         op, *_ = self.routes[lot][len(self.routes[lot]) - self.left[lot]]
-        span = self._span(lot, machine)
+        span = self._occupy(lot, machine)
         self.free[machine], self.ready[lot] = span.end, span.end + op.lag
-        if self.timing is not None and self.to[lot] != self.timing.changeovers.none:
-            self.family[machine] = self.to[lot]
         waiting = np.flatnonzero(self.takes[:, machine] != NEVER)
         self._time(waiting, machine)
         self.left[lot] -= 1
@@ -208,13 +207,17 @@ class _Dispatcher:
         begin = opening(plan, self.timing)
         self.ready, self.free, self.family = begin.ready, begin.free, begin.family
         self.left -= begin.done
-        self.fixed = rows_of(plan, begin)
+        self.fixed, self.ahead = rows_of(plan, begin), begin.ahead
 
-    def _span(self, lot: int, machine: int) -> Span:
+    def _occupy(self, lot: int, machine: int) -> Span:
+        """Where the lot's next operation runs on a machine, which is set up for it then."""
         if self.timing is None:
             return placed(int(self.ready[lot]), int(self.free[machine]), int(self.takes[lot, machine]))
-        start, end = self._run(self.timing, lot, machine)
-        return Span(int(start), int(end))
+        run, to = self._run(self.timing, lot, machine), self.to[lot]
+        self.family[machine], self.number[machine] = run.family, run.number
+        if to != self.timing.changeovers.none:
+            self.family[machine] = to
+        return Span(int(run.start), int(run.end))
 
     def _decide(self, rule: Rule) -> tuple[int, int]:
         first = int(self.soonest.argmin())
@@ -242,7 +245,7 @@ class _Dispatcher:
         if self.timing is None:
             return np.zeros_like(lots)
         table = self.timing.changeovers
-        return table.ticks[table.kind[machine], self.family[machine], self.to[lots]]
+        return table.ticks[table.kind[machine], self._run(self.timing, lots, machine).family, self.to[lots]]
 
     def _open(self, lot: int) -> None:
         """Take up the lot's next operation, if there is one."""
@@ -262,14 +265,16 @@ class _Dispatcher:
         if self.timing is None:
             start, end = placed_everywhere(self.ready[lots], self.free[machines], self.takes[lots, machines])
         else:
-            start, end = self._run(self.timing, lots, machines)
+            start, end, *_ = self._run(self.timing, lots, machines)
         self.start[lots, machines], self.event[lots, machines] = start, end if self.active else start
 
-    def _run(self, timing: Timing, lots: np.ndarray | int, machines: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
-        return timing.placed(
+    def _run(self, timing: Timing, lots: np.ndarray | int, machines: np.ndarray | int) -> Runs:
+        return timing.placed_around(
+            self.ahead,
             machines,
             self.ready[lots],
             self.free[machines],
+            self.number[machines],
             self.takes[lots, machines],
             self.family[machines],
             self.to[lots],

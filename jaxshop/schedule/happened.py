@@ -19,12 +19,12 @@ from itertools import pairwise
 
 from jaxshop.schedule.events import Events, Told
 from jaxshop.schedule.records import Row, Schedule
+from jaxshop.schedule.remaining import Key, remaining
 from jaxshop.schedule.verify import verify
 from jaxshop.shop import (
     TICKS_PER_HOUR,
     Downtime,
     LotPlan,
-    Machine,
     Operation,
     Shop,
     fingerprint,
@@ -33,9 +33,6 @@ from jaxshop.shop import (
 )
 from jaxshop.shop.timing import Timing
 from jaxshop.support.errors import ShopError
-
-Key = tuple[str, int, str]
-"""Job, lot and operation."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,8 @@ class Past:
         plan: the shop as it is now, whole, and its lots; new schedules are of it.
         kept: rows that stand: what has happened and what is frozen, by start.
         rest: what is to be planned: lots without what is kept, from when they are ready; machines from when they are
-            free, set up for what they are set up for then. It has no fixed work. It may have no lots.
+            free, set up for what they are set up for then. Kept work with time before it that something could use is
+            fixed there, with the set-up that it has. It may have no lots.
         planned: the rows as planned before, of all that is in `plan`.
         stopped: kept rows that end later than planned, as their machine is down.
         restarted: rows that had begun on a machine that goes down, could not be stopped, and are open again.
@@ -65,7 +63,8 @@ class Past:
 
     def whole(self, rest: Schedule | None) -> Schedule:
         """The schedule of the whole shop, from one of the rest."""
-        rows = (*self.kept, *(() if rest is None else rest.rows))
+        kept = {row[:3] for row in self.kept}
+        rows = (*self.kept, *(row for row in (() if rest is None else rest.rows) if row[:3] not in kept))
         return Schedule(self.fingerprint, self.plan.max_lot_hours, tuple(sorted(rows, key=by_start)))
 
     @cached_property
@@ -177,6 +176,7 @@ class Course:
         self.free: dict[str, int] = {}
         self.family = {name: machine.family for name, machine in self.machines.items()}
         self.kept: dict[Key, Row] = {}
+        self.held: dict[Key, int] = {}  # set-ups by sequence of kept rows
         self.stopped: list[Row] = []
         self.restarted: list[Row] = []
         self.loosened: list[Row] = []
@@ -197,7 +197,7 @@ class Course:
                 self.stopped.append(row._replace(end=end))
             if row[:3] in self.told or row[:3] in self.worked:
                 end = self._told_end(row, op, end)
-            self.kept[row[:3]] = row._replace(end=end)
+            self.kept[row[:3]], self.held[row[:3]] = row._replace(end=end), self._changeover(row, op)
             self.free[row.machine] = end
             if op.family is not None:
                 self.family[row.machine] = op.family
@@ -228,45 +228,21 @@ class Course:
 
     def rest(self, present: LotPlan) -> LotPlan:
         """What is left to plan of the shop as it is now."""
-        lots = []
-        for lot in present.lots:
-            rows = [self.kept.get((lot.job, lot.index, op.id)) for op in lot.operations]
-            done = [row for row in rows if row is not None]
-            if len(done) < len(rows):
-                ready = done[-1].end + lot.operations[len(done) - 1].lag if done else 0
-                left = lot.operations[len(done) :]
-                lots.append(replace(lot, operations=left, release=max(self.events.now, lot.release, ready)))
-        names = {lot.job for lot in lots}
-        families = any(op.family is not None for lot in lots for op in lot.operations)
-        shop = replace(
-            present.shop,
-            machines=tuple(self._from_now(machine) for machine in present.shop.machines),
-            jobs=tuple(job for job in present.shop.jobs if job.id in names),
-            changeovers=present.shop.changeovers if families else (),
-        )
-        return LotPlan(shop, tuple(lots), present.max_lot_hours)
-
-    def _from_now(self, machine: Machine) -> Machine:
-        """The machine as it is when it is free; closings that are over by then are left out."""
-        free = max(self.events.now, machine.available_from, self.free.get(machine.id, 0))
-        closed = []
-        for window in sorted(machine.unavailable, key=lambda window: window.start):
-            if window.start <= free:
-                free = max(free, window.end)
-            else:
-                closed.append(window)
-        return replace(machine, available_from=free, unavailable=tuple(closed), family=self.family[machine.id])
+        return remaining(present, self.events.now, self.kept, self.held)
 
     def _close(self, name: str, window: Downtime) -> None:
         machine = self.machines[name]
         self.machines[name] = replace(machine, unavailable=(*machine.unavailable, window))
 
-    def _ticks(self, row: Row, op: Operation) -> int:
-        """What a row takes of open time, with the set-up by what was kept before it."""
+    def _changeover(self, row: Row, op: Operation) -> int:
+        """The set-up by sequence of a row, by what was kept before it."""
         table, m = self.timing.changeovers, self.number[row.machine]
         before, to = table.number(self.family[row.machine]), table.number(op.family)
-        by_sequence = 0 if op.fixed else int(table.ticks[table.kind[m], before, to])
-        return op.setup + op.alternatives[row.machine] + by_sequence
+        return 0 if op.fixed else int(table.ticks[table.kind[m], before, to])
+
+    def _ticks(self, row: Row, op: Operation) -> int:
+        """What a row takes of open time."""
+        return op.setup + op.alternatives[row.machine] + self._changeover(row, op)
 
     def _end(self, row: Row, op: Operation) -> int | None:
         """When a row ends that begins as planned; None where it cannot."""

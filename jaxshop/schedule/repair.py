@@ -6,11 +6,12 @@ from enum import Enum
 
 import numpy as np
 
-from jaxshop.schedule.gaps import gaps_of
+from jaxshop.schedule.dispatch import rows_of
 from jaxshop.schedule.happened import Past
 from jaxshop.schedule.records import Row, Schedule
 from jaxshop.shop import Operation, fingerprint
-from jaxshop.shop.progress import timing_of
+from jaxshop.shop.progress import Opening, opening, timing_of
+from jaxshop.shop.timing import Timing
 
 LAST = 1 << 40
 
@@ -26,31 +27,30 @@ class Repair(Enum):
     """Only the order: each operation takes the machine that completes it first, the planned one in a tie."""
 
 
-def repaired(past: Past, repair: Repair, urgent: bool = False, fill: bool = False) -> Schedule:
+def repaired(past: Past, repair: Repair, urgent: bool = False) -> Schedule:
     """Schedule the rest of a plan, one operation after the other, in the order of their planned starts.
 
-    Operations that were not planned, or were begun in vain, take the machine that completes them first.
+    Operations that were not planned, or were begun in vain, take the machine that completes them first. Each goes into
+    the gap between fixed work that completes it first.
 
     Args:
         past: what has happened.
         repair: what stays.
         urgent: whether work that was not planned comes before all other, or after it.
-        fill: whether work may run before work that stands ahead, where it ends in time and needs no set-up by sequence;
-            else the schedule is one of the rest alone.
     """
-    gaps = _Gaps(past) if fill else None
     plan, again = past.rest, {row[:3] for row in past.restarted}
     timing = timing_of(plan)
-    table = timing.changeovers
+    begin = opening(plan, timing)
+    gaps = _Gaps(timing, begin)
     number = {machine.id: m for m, machine in enumerate(plan.shop.machines)}
     names = list(number)
-    free = np.array([machine.available_from for machine in plan.shop.machines], np.int64)
-    family = table.first.copy()
-    ready = [lot.release for lot in plan.lots]
-    rows = []
+    ready = begin.ready.tolist()
+    rows = rows_of(plan, begin)
     for _, _, i, k in _in_order(past, urgent):
         lot = plan.lots[i]
         op = lot.operations[k]
+        if op.fixed is not None:
+            continue
         before = past.planned.get(key := (lot.job, lot.index, op.id))
         able, earliest = list(op.alternatives), ready[i]
         if before is not None and key not in again and repair is not Repair.REASSIGN:
@@ -58,54 +58,55 @@ def repaired(past: Past, repair: Repair, urgent: bool = False, fill: bool = Fals
             earliest = max(earliest, before.start) if repair is Repair.RIGHT_SHIFT else earliest
         elif before is not None and before.machine in able:
             able = [before.machine, *(name for name in able if name != before.machine)]
-        machines = np.array([number[name] for name in able])
-        ticks = op.setup + np.array([op.alternatives[name] for name in able])
-        to = table.number(op.family)
-        starts, ends = timing.placed(machines, earliest, free[machines], ticks, family[machines], to, op.interruptible)
-        first = int(ends.argmin())
-        m, end = int(machines[first]), int(ends[first])
-        if gaps is not None and (sooner := gaps.fill(op, machines, ticks, earliest, end)) is not None:
-            m, start, end = sooner
-            ready[i] = end + op.lag
-            rows.append(Row(*key, names[m], start, end))
-            continue
-        free[m], ready[i] = end, end + op.lag
-        if op.family is not None:
-            family[m] = to
-        rows.append(Row(*key, names[m], int(starts[first]), end))
+        m, start, end = gaps.take(op, [number[name] for name in able], names, earliest)
+        ready[i] = end + op.lag
+        rows.append(Row(*key, names[m], start, end))
     return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))
 
 
 class _Gaps:
-    """The gaps before what stands ahead, as far as they are not filled yet."""
+    """The time of machines before, between and behind fixed work: gaps are filled as if each were a machine."""
 
-    def __init__(self, past: Past):
-        self.timing = timing_of(past.plan)
-        self.left = {
-            m: gaps
-            for name, gaps in gaps_of(past).items()
-            for m, machine in enumerate(past.plan.shop.machines)
-            if machine.id == name
-        }
+    def __init__(self, timing: Timing, begin: Opening):
+        ahead, self.timing = begin.ahead, timing
+        counts = ahead.blocks + 1
+        self.machine = np.repeat(np.arange(len(counts)), counts)
+        self.first = np.cumsum(counts) - counts
+        place = np.arange(len(self.machine)) - self.first[self.machine]
+        self.until = ahead.until[self.machine, place]
+        self.free, self.family = begin.free[self.machine], begin.family[self.machine]
+        self.passes = np.zeros(len(place), bool)  # whether a gap has its family from the one before it
+        for gap in np.flatnonzero(place):
+            m, b = self.machine[gap], place[gap] - 1
+            named = ahead.family[m, b] != timing.changeovers.none
+            self.free[gap] = ahead.end[m, b]
+            self.family[gap], self.passes[gap] = ahead.family[m, b] if named else self.family[gap - 1], not named
+        self.settled = np.zeros(len(place), bool)  # whether what runs in the next gap hangs on the family of this one
 
-    def fill(
-        self, op: Operation, machines: np.ndarray, ticks: np.ndarray, ready: int, before: int
-    ) -> tuple[int, int, int] | None:
-        """Machine, start and end of an operation that ends before a tick in a gap, which it takes; None: it cannot."""
-        table, best = self.timing.changeovers, None
-        for m, takes in zip(machines.tolist(), ticks.tolist(), strict=True):
-            if op.family is not None and table.ticks[table.kind[m]].any():
-                continue  # what stands ahead was set up for after what ran before it
-            for begin, until in self.left.get(m, ()):
-                start, end = self.timing.end_of(m, max(ready, begin), takes, op.interruptible)
-                if end <= until and end < before:
-                    best, before = (m, start, end, (begin, until)), end
-        if best is None:
-            return None
-        m, start, end, gap = best
-        self.left[m].remove(gap)
-        self.left[m] += [part for part in ((gap[0], start), (end, gap[1])) if part[0] < part[1]]
-        return m, start, end
+    def take(self, op: Operation, machines: list[int], names: list[str], ready: int) -> tuple[int, int, int]:
+        """Place an operation where it ends first, on the first of machines in a tie: machine, start and end."""
+        gaps = np.concatenate([np.arange(self.first[m], self._behind(m)) for m in machines])
+        on, family, to = self.machine[gaps], self.family[gaps], self.timing.changeovers.number(op.family)
+        ticks = op.setup + np.array([op.alternatives[names[m]] for m in on.tolist()])
+        after = family if to == self.timing.changeovers.none else np.full_like(family, to)
+        starts, ends = self.timing.placed(on, ready, self.free[gaps], ticks, family, to, op.interruptible)
+        fits = (ends <= self.until[gaps, after]) & ~(self.settled[gaps] & (after != family))
+        best = int(np.where(fits, ends, LAST).argmin())
+        self._fill(int(gaps[best]), int(ends[best]), int(after[best]))
+        return int(on[best]), int(starts[best]), int(ends[best])
+
+    def _behind(self, machine: int) -> int:
+        return int(self.first[machine + 1]) if machine + 1 < len(self.first) else len(self.machine)
+
+    def _fill(self, gap: int, end: int, family: int) -> None:
+        self.free[gap], self.family[gap] = end, family
+        behind = gap
+        while not self.settled[gap] and behind + 1 < len(self.passes) and self.passes[behind + 1]:
+            behind += 1
+            self.family[behind] = family
+        while self.passes[gap]:
+            gap -= 1
+            self.settled[gap] = True
 
 
 def _in_order(past: Past, urgent: bool) -> list[tuple[int, int, int, int]]:

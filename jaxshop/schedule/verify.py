@@ -110,7 +110,7 @@ def _row_violations(plan: LotPlan, schedule: Schedule) -> Iterator[Violation]:
     for row in rows:
         lot, op = known[row[:3]]
         name = _name(*row[:3])
-        if op.fixed is not None and (row.machine, row.start) != op.fixed:
+        if op.fixed is not None and (row.machine, row.start) != op.fixed[:2]:
             there = f"on machine {op.fixed.machine!r} from {_at(op.fixed.start)}"
             runs = f"{name} runs on machine {row.machine!r} from {_at(row.start)}, but is fixed {there}."
             yield Violation(runs, "fixed", row)

@@ -3,7 +3,7 @@
 Work is laid out in open time, where a machine's closed windows have no length: there its operations may not overlap,
 and each takes what it takes. A literal for each window that lies before a start, or before an end, leads back to ticks.
 Where there are set-ups by sequence, a circuit through a machine's operations says what it is set up for before each of
-them. Other than in dispatching, work that is not fixed may also run before fixed work.
+them.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class PlantModel:
                 _, _, machine, span = fixed[k]
                 takes = op.setup + op.alternatives[op.fixed.machine] if op.fixed else 0
                 at = int(self.timing.windows(machine).open_before(span.start))
-                self.node(machine, True, (at, at + takes), takes, op, no_setup=True)
+                self.node(machine, True, (at, at + takes), takes, op, fixed=True)
                 route.append(Placed(span.start, span.end, {op.fixed.machine if op.fixed else "": True}))
                 continue
             placed = self.operation(op, lot.release)
@@ -164,7 +164,7 @@ class PlantModel:
         return found[0], found[1]
 
     def node(
-        self, machine: int, here: Any, within: tuple[Linear, Linear], takes: int, op: Operation, no_setup: bool = False
+        self, machine: int, here: Any, within: tuple[Linear, Linear], takes: int, op: Operation, fixed: bool = False
     ) -> Linear:
         """Put an operation on a machine, `within` its open time; returns what it takes there, set-up included."""
         table = self.timing.changeovers
@@ -173,7 +173,11 @@ class PlantModel:
         if setups:
             self.proto.add_exactly_one(setups)
         size: Linear = takes
-        if setups and ticks[:, to].any() and not no_setup:
+        if setups and op.fixed is not None and (held := op.fixed.held) is not None:
+            for asks, is_set in zip(ticks[:, to].tolist(), setups, strict=True):
+                if asks != held:
+                    self.proto.add_bool_and(~is_set)
+        if setups and ticks[:, to].any() and not fixed:
             size = self.proto.new_int_var(takes, takes + int(ticks[:, to].max()), "")
             self.proto.add(size == takes + sum(int(t) * is_set for t, is_set in zip(ticks[:, to], setups, strict=True)))
         self.nodes[machine].append(Node(here, *within, size, to, setups))
@@ -262,7 +266,7 @@ def _horizon(plan: LotPlan, timing: Timing, begin: Opening, start: Schedule) -> 
     if len(operations) > SERIAL:
         return 2 * start.makespan
     number, table = {machine.id: m for m, machine in enumerate(plan.shop.machines)}, timing.changeovers
-    end = max(0, int(begin.ready.max()), int(begin.free.max()))
+    end = max(0, int(begin.ready.max()), int(begin.free.max()), *(placed.span.end for placed in begin.fixed))
     for op in operations:
         able = np.array([number[machine] for machine in op.alternatives])
         most = table.ticks[table.kind[able], :, table.number(op.family)].max(axis=1)

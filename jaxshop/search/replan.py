@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jaxshop.bounds import Certificate, certify
+from jaxshop.bounds import Certificate
 from jaxshop.schedule import Schedule, kpis, verify
 from jaxshop.schedule.changes import Change, changes_of, changes_to_json, disturbance, why_late
 from jaxshop.schedule.dispatch import best_rule
-from jaxshop.schedule.gaps import gaps_of, relaxed
 from jaxshop.schedule.happened import Past
 from jaxshop.schedule.repair import Repair, repaired
 from jaxshop.search.proof import Watched
@@ -156,15 +155,12 @@ def replan(
         return _result(trials, None, begun, 0)
     start: Schedule | None = None
     least = 0
-    gaps = gaps_of(past)
-    task = Task(past.rest, certify(relaxed(past, gaps))) if gaps else Task.of(past.rest)
+    task = Task.of(past.rest)
     trials.bound = max(trials.standing, task.certificate.value)
     for repair in Repair:
         for urgent in (False, True) if past.events.add else (False,):
             rest = repaired(past, repair, urgent)
             trials.offer(rest, f"repair:{repair.value}")
-            if gaps:
-                trials.offer(repaired(past, repair, urgent, fill=True), f"repair:{repair.value}")
             if start is None or task.cost(rest) < least:
                 start, least = rest, task.cost(rest)
         if policy == "right-shift":
@@ -204,8 +200,7 @@ def replan(
     for incumbent in found.trace:
         if incumbent.source != "start":
             trials.offer(incumbent.schedule, incumbent.source)
-    certificate = task.certificate if gaps else found.certificate  # that of the search has nothing run in gaps
-    return _result(trials, certificate, begun, done + found.work_done)
+    return _result(trials, found.certificate, begun, done + found.work_done)
 
 
 def _result(trials: _Trials, certificate: Certificate | None, begun: float, work: int) -> Replanned:

@@ -49,7 +49,7 @@ def _rules(shop: Shop) -> Iterator[tuple]:
     yield (
         "operations",
         sorted(
-            (op.id, op.interruptible, op.family or "", op.lag, op.fixed and list(op.fixed))
+            (op.id, op.interruptible, op.family or "", op.lag, op.fixed and list(op.fixed[:2]))
             for job in shop.jobs
             for op in job.operations
             if op.lag or op.fixed or op.family or not op.interruptible

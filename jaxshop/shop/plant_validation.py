@@ -229,7 +229,7 @@ def _check_fixed(shop: Shop, faults: Faults) -> None:
             if op.fixed is None:
                 ready = MAX_TICKS * 2  # whatever comes now is behind work that is still free
                 continue
-            machine, start = op.fixed
+            machine, start = op.fixed[:2]
             takes = op.setup + op.alternatives[machine]
             span = timing.end_of(number[machine], start, takes, op.interruptible)
             if span.start != start:

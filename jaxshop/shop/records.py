@@ -91,10 +91,16 @@ class Machine:
 
 
 class Fixed(NamedTuple):
-    """Runs on this machine from this tick, which may lie in the past."""
+    """Runs on this machine from this tick, which may lie in the past.
+
+    Attributes:
+        held: in a plan under way, ticks of a set-up by sequence that its own include: what runs before it must not ask
+            for another. None: it has none, whatever runs before it.
+    """
 
     machine: str
     start: int
+    held: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ callers say when the operation is ready, in what state its machine is and how lo
 The environment's counterpart is `jaxshop.env.timing`; the verifier shares neither.
 
 A shop without closed time and set-ups by sequence needs `placed` alone; `Timing` is the same for every shop, and
-`placed_between` the same for one operation. Numba compiles `placed`, `placed_between` and its
-kin into search.
+`placed_between` the same for one operation. Numba compiles `placed`, `placed_between` and its kin into search. `Ahead`
+says where operations may run that are not fixed.
 """
 
 from __future__ import annotations
@@ -37,6 +37,30 @@ def placed(ready: int, free: int, ticks: int) -> Span:
     """
     start = ready if ready > free else free
     return Span(start, start + ticks)
+
+
+class Ahead(NamedTuple):
+    """The fixed work before each machine, in blocks that no open time parts; one more stands behind all, for no end.
+
+    An operation may run before a block if it ends by `until`: its start, or never where that holds a set-up by sequence
+    that the block would not need behind it. Else it runs behind the block, or behind the next one before which it fits.
+    It never spans a block, also where it may stop for a closing.
+    """
+
+    start: np.ndarray  # int64 [machines, blocks + 1]
+    until: np.ndarray  # int64 [machines, blocks + 1, families + 1], by what the machine is set up for in the end
+    end: np.ndarray  # int64 [machines, blocks + 1]
+    family: np.ndarray  # int64 [machines, blocks + 1], what it is set up for behind the block; none: as before
+    blocks: np.ndarray  # int64 [machines], how many each has
+
+
+class Runs(NamedTuple):
+    """Earliest runs of operations between fixed work, int64 of one shape."""
+
+    start: np.ndarray
+    end: np.ndarray
+    family: np.ndarray  # what the machine is set up for right before
+    number: np.ndarray  # of the next block of its machine then
 
 
 class Run(NamedTuple):
@@ -178,6 +202,34 @@ class Timing:
             if last <= self._until or self._until >= 2 * MAX_HORIZON:
                 return start, end
             self.reach(last)
+
+    def placed_around(
+        self,
+        ahead: Ahead,
+        machine: np.ndarray | int,
+        ready: np.ndarray | int,
+        free: np.ndarray | int,
+        number: np.ndarray | int,
+        ticks: np.ndarray | int,
+        family: np.ndarray | int,
+        to: np.ndarray | int,
+        interruptible: np.ndarray | bool,
+    ) -> Runs:
+        """`placed` where fixed work stands ahead, of which each machine's next block has a number."""
+        import numpy as np
+
+        none = self.changeovers.none
+        while True:
+            start, end = self.placed(machine, ready, free, ticks, family, to, interruptible)
+            some = ahead.until.shape[1] > 1
+            late = some and end > ahead.until[machine, number, np.where(to == none, family, to)]
+            if not np.any(late):
+                family, number = (np.broadcast_to(x, end.shape) for x in (family, number))
+                return Runs(start, end, family, number)
+            behind = ahead.family[machine, number]
+            free = np.where(late, ahead.end[machine, number], free)
+            family = np.where(late & (behind != none), behind, family)
+            number = number + late
 
     def _run(
         self, machine: np.ndarray | int, earliest: np.ndarray, total: np.ndarray, interruptible: np.ndarray | bool

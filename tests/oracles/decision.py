@@ -9,9 +9,8 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
-from jaxshop.schedule.closed import closed_by_machine
 from jaxshop.shop import LotPlan, split_lots
-from tests.oracles.plant import DAY, Standing, cost, earliest, optimum, set_up, standing
+from tests.oracles.plant import Run, Runner, Standing, cost, optimum, set_up
 from tests.plant import plant_shop
 
 DECISIONS = {
@@ -25,47 +24,36 @@ DECISIONS = {
 
 def best_play(plan: LotPlan, decision: str, days: int = 60) -> tuple[int, float]:
     """The least cost that a decision leads to, and how many lots compete in the mean."""
-    shop, names = plan.shop, [machine.id for machine in plan.shop.machines]
-    machines = {machine.id: machine for machine in shop.machines}
-    closed = closed_by_machine(shop, -10 * DAY, days * DAY)
-    widths: list[int] = []
+    runner, widths = Runner(plan, days), []
 
     @cache
     def best(at: Standing) -> int:
-        runs, saves = {}, {}
-        for i, lot in enumerate(plan.lots):
-            for m, name in enumerate(names if at.done[i] < len(lot.operations) else ()):
-                op = lot.operations[at.done[i]]
-                if name in op.alternatives:
-                    free, family = at.free[m]
-                    extra = set_up(shop, machines[name], family, op)
-                    ticks = extra + op.setup + op.alternatives[name]
-                    runs[i, m] = earliest(closed[name], max(at.ready[i], free), ticks, op.interruptible)
-                    saves[i, m] = extra
+        runs = {(i, m): next(runner.runs(at, i, m)) for i, m in runner.able(at)}
         if not runs:
             return cost(plan, at.last)
-        chosen = list(competing(at, runs, saves))
+        chosen = list(competing(at, runs))
         widths.append(len(chosen))
-        return min(best(at.after(plan, i, m, runs[i, m][1])) for i, m in chosen)
+        return min(best(at.after(plan, i, m, runs[i, m])) for i, m in chosen)
 
-    def competing(at: Standing, runs: dict, saves: dict) -> Iterator[tuple[int, int]]:
-        soonest = min(end for _, end in runs.values())
-        first = min(i for (i, _), (_, end) in runs.items() if end == soonest)
-        _, low = max((at.free[m][0], -m) for (i, m), (_, end) in runs.items() if i == first and end == soonest)
+    def competing(at: Standing, runs: dict[tuple[int, int], Run]) -> Iterator[tuple[int, int]]:
+        soonest = min(run.end for run in runs.values())
+        first = min(i for (i, _), run in runs.items() if run.end == soonest)
+        _, low = max((at.free[m][0], -m) for (i, m), run in runs.items() if i == first and run.end == soonest)
         open_machine = -low
-        leaves = plan.lots[first].operations[at.done[first]].family or at.free[open_machine][1]
+        leaves = plan.lots[first].operations[at.done[first]].family or runs[first, open_machine].family
+        machine = runner.machines[runner.names[open_machine]]
         for i in {i for i, _ in runs}:
             lot = plan.lots[i]
             if (i, open_machine) in runs:
-                start, _ = runs[i, open_machine]
-                after = set_up(shop, machines[names[open_machine]], leaves, lot.operations[at.done[i]])
-                saver = "savers" in decision and after > saves[i, open_machine]
-                if i == first or start < soonest or saver or "any" in decision:
+                run = runs[i, open_machine]
+                after = set_up(plan.shop, machine, leaves, lot.operations[at.done[i]])
+                saver = "savers" in decision and after > run.extra
+                if i == first or run.start < soonest or saver or "any" in decision:
                     yield i, open_machine
             if "elsewhere" in decision and ("any" not in decision or (i, open_machine) not in runs):
-                yield i, min((end, m) for (other, m), (_, end) in runs.items() if other == i)[1]
+                yield i, min((run.end, m) for (other, m), run in runs.items() if other == i)[1]
 
-    return best(standing(plan, closed)), sum(widths) / max(len(widths), 1)
+    return best(runner.begin), sum(widths) / max(len(widths), 1)
 
 
 def main(count: int) -> None:

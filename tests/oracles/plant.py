@@ -1,12 +1,11 @@
-"""The optimum of a tiny plan with the plant's own rules, by enumerating every order of dispatches and every machine.
+"""The optimum of a tiny plan with the plant's own rules, by enumerating every order of dispatches, machine and gap.
 
 Times come from the verifier's closed spans, walked one after the other; nothing is shared with what builds schedules.
-Whatever is not fixed runs behind all fixed work of its machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -22,61 +21,106 @@ class Standing(NamedTuple):
     done: tuple[int, ...]  # operations of each lot
     ready: tuple[int, ...]
     last: tuple[int, ...]  # tick at which each lot's last operation so far ends
-    free: tuple[tuple[int, str | None], ...]  # from when each machine is free, and its family
+    free: tuple[tuple[int, str | None, int], ...]  # from when each machine is free, its family, fixed work behind it
 
-    def after(self, plan: LotPlan, lot: int, machine: int, end: int) -> Standing:
-        """The same once the lot's next operation has ended on a machine."""
+    def after(self, plan: LotPlan, lot: int, machine: int, run: Run) -> Standing:
+        """The same once the lot's next operation has run on a machine."""
         op = plan.lots[lot].operations[self.done[lot]]
-        state = end, op.family or self.free[machine][1]
         return Standing(
             _put(self.done, lot, self.done[lot] + 1),
-            _put(self.ready, lot, end + op.lag),
-            _put(self.last, lot, end),
-            _put(self.free, machine, state),
+            _put(self.ready, lot, run.end + op.lag),
+            _put(self.last, lot, run.end),
+            _put(self.free, machine, (run.end, op.family or run.family, run.number)),
         )
+
+
+class Run(NamedTuple):
+    """One way to run an operation on a machine."""
+
+    start: int
+    end: int
+    extra: int  # of it to set the machine up, which is set up for
+    family: str | None  # right before, behind so much
+    number: int  # of its fixed work
+
+
+class Fixture(NamedTuple):
+    """Fixed work of a machine."""
+
+    start: int
+    end: int
+    operation: Operation
 
 
 def _put(values: tuple, place: int, value: object) -> tuple:
     return (*values[:place], value, *values[place + 1 :])
 
 
+def fixtures(plan: LotPlan, closed: Mapping[str, Closed]) -> dict[str, list[Fixture]]:
+    """The fixed work of each machine, in order."""
+    found: dict[str, list[Fixture]] = {machine.id: [] for machine in plan.shop.machines}
+    for op in (op for lot in plan.lots for op in lot.operations):
+        if op.fixed is not None:
+            name, start = op.fixed[:2]
+            _, end = earliest(closed[name], start, op.setup + op.alternatives[name], op.interruptible)
+            found[name].append(Fixture(start, end, op))
+    return {name: sorted(work, key=lambda each: each[:2]) for name, work in found.items()}
+
+
 def standing(plan: LotPlan, closed: Mapping[str, Closed]) -> Standing:
-    """What fixed work leaves."""
+    """What fixed work leaves of lots; all of it is still ahead of its machine."""
+    ends = {each.operation.id: each.end for work in fixtures(plan, closed).values() for each in work}
     done, ready, last = [0] * len(plan.lots), [lot.release for lot in plan.lots], [0] * len(plan.lots)
-    free = {machine.id: (machine.available_from, machine.family) for machine in plan.shop.machines}
-    fixed = []
     for i, lot in enumerate(plan.lots):
         for op in lot.operations:
             if op.fixed is not None:
-                name, start = op.fixed
-                _, end = earliest(closed[name], start, op.setup + op.alternatives[name], op.interruptible)
-                done[i], ready[i], last[i] = done[i] + 1, max(ready[i], end + op.lag), end
-                fixed.append((start, name, end, op.family))
-    for _, name, end, family in sorted(fixed, key=lambda entry: entry[:2]):
-        free[name] = max(end, free[name][0]), family or free[name][1]
-    return Standing(tuple(done), tuple(ready), tuple(last), tuple(free.values()))
+                done[i], ready[i], last[i] = done[i] + 1, max(ready[i], ends[op.id] + op.lag), ends[op.id]
+    free = tuple((machine.available_from, machine.family, 0) for machine in plan.shop.machines)
+    return Standing(tuple(done), tuple(ready), tuple(last), free)
+
+
+class Runner:
+    """Knows when and where the next operations of lots may run."""
+
+    def __init__(self, plan: LotPlan, days: int = 60):
+        self.plan, self.closed = plan, closed_by_machine(plan.shop, -10 * DAY, days * DAY)
+        self.names = [machine.id for machine in plan.shop.machines]
+        self.machines = {machine.id: machine for machine in plan.shop.machines}
+        self.fixtures = fixtures(plan, self.closed)
+        self.begin = standing(plan, self.closed)
+
+    def runs(self, at: Standing, lot: int, machine: int) -> Iterator[Run]:
+        """The earliest run in each gap between fixed work into which the lot's next operation fits."""
+        op, name = self.plan.lots[lot].operations[at.done[lot]], self.names[machine]
+        work, closed = self.fixtures[name], self.closed[name]
+        free, family, first = at.free[machine]
+        for number in range(first, len(work) + 1):
+            if number > first:
+                free, family = max(free, work[number - 1].end), work[number - 1].operation.family or family
+            extra = set_up(self.plan.shop, self.machines[name], family, op)
+            ticks = extra + op.setup + op.alternatives[name]
+            start, end = earliest(closed, max(at.ready[lot], free), ticks, op.interruptible)
+            if number == len(work) or end <= work[number].start:
+                yield Run(start, end, extra, family, number)
+
+    def able(self, at: Standing) -> Iterator[tuple[int, int]]:
+        """Lots and the machines that their next operations may run on."""
+        for i, lot in enumerate(self.plan.lots):
+            for m, name in enumerate(self.names if at.done[i] < len(lot.operations) else ()):
+                if name in lot.operations[at.done[i]].alternatives:
+                    yield i, m
 
 
 def optimum(plan: LotPlan, days: int = 60) -> int:
     """The least cost of all semi-active schedules."""
-    shop, names = plan.shop, [machine.id for machine in plan.shop.machines]
-    machines = {machine.id: machine for machine in shop.machines}
-    closed = closed_by_machine(shop, -10 * DAY, days * DAY)
+    runner = Runner(plan, days)
 
     @cache
     def best(at: Standing) -> int:
-        found = []
-        for i, lot in enumerate(plan.lots):
-            for m, name in enumerate(names if at.done[i] < len(lot.operations) else ()):
-                op = lot.operations[at.done[i]]
-                if name in op.alternatives:
-                    free, family = at.free[m]
-                    ticks = set_up(shop, machines[name], family, op) + op.setup + op.alternatives[name]
-                    _, end = earliest(closed[name], max(at.ready[i], free), ticks, op.interruptible)
-                    found.append(best(at.after(plan, i, m, end)))
+        found = [best(at.after(plan, i, m, run)) for i, m in runner.able(at) for run in runner.runs(at, i, m)]
         return min(found) if found else cost(plan, at.last)
 
-    return best(standing(plan, closed))
+    return best(runner.begin)
 
 
 def cost(plan: LotPlan, last: tuple[int, ...]) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jaxshop.bounds import certify, tighten
 from jaxshop.schedule import Row, kpis, verify
@@ -23,9 +25,9 @@ from jaxshop.shop import (
     Shop,
     split_lots,
 )
-from tests.oracles.plant import optimum
+from tests.oracles.plant import Runner, optimum
 from tests.oracles.planted import KINDS, check
-from tests.plant import plant_plan
+from tests.plant import plant_plan, random_schedule
 from tests.shops import HOUR
 
 
@@ -84,7 +86,7 @@ def test_work_that_must_not_stop_waits_for_the_morning():
     assert verify(plan, schedule) == []
 
 
-def test_fixed_work_comes_first():
+def test_work_that_runs_already_comes_first():
     """By hand: blue runs from -2 h, without a set-up, for 5 h; red follows, set up from blue at no cost."""
     day = Calendar("day", "UTC", ((Shift(0, 8 * HOUR), Shift(20 * HOUR, 24 * HOUR)),) * 7)
     plan = press(calendars=(day,))
@@ -96,6 +98,62 @@ def test_fixed_work_comes_first():
     assert verify(plan, schedule) == []
     assert kpis(plan, schedule, 1)["utilisation"] == {"W": 1.0}
     assert certify(plan).value == 21 * HOUR
+
+
+def gap(**changes: object) -> LotPlan:
+    """Work of 2 h beside what is fixed from 3 to 4 h, on a machine that is set up for red."""
+    fixed = Job("F", (Operation("f", {"A": HOUR}, family="red", fixed=Fixed("A", 3 * HOUR)),))
+    free = Job("G", (replace(Operation("g", {"A": 2 * HOUR}, family="red"), **changes),))
+    shop = Shop("x", (Machine("A", family="red"),), (fixed, free))
+    return split_lots(replace(shop, changeovers=(Changeover("blue", HOUR, None, machine="A"),)), None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "start"),
+    [
+        ({}, 0),
+        ({"alternatives": {"A": 3 * HOUR}}, 0),
+        ({"alternatives": {"A": 3 * HOUR + 1}}, 4),
+        ({"family": "blue"}, 0),
+        ({"family": "blue", "setup": 1}, 4),
+    ],
+)
+def test_work_runs_before_fixed_work_where_it_fits(changes: dict, start: float):
+    """By hand: it fits to the tick, its set-up included; else it runs behind, also though it could be interrupted."""
+    plan = gap(**changes)
+    for active in (False, True):
+        schedule = dispatch_by_rule(plan, RULES["FIFO"], active)
+        assert next(row.start for row in schedule.rows if row.operation == "g") == start * HOUR
+        assert verify(plan, schedule) == []
+
+
+def test_what_holds_a_set_up_is_not_given_another():
+    """By hand: behind work of another family what stands would need a set-up that its time does not hold."""
+    back = Changeover("red", HOUR, "blue", machine="A")
+    for held, family, start in ((0, "red", 0), (HOUR, "red", 4), (0, "blue", 4), (HOUR, "blue", 0)):
+        plan = gap(family=family)
+        plan = replace(plan, shop=replace(plan.shop, changeovers=(*plan.shop.changeovers, back)))
+        lots = [replace(lot, operations=tuple(_holding(op, held) for op in lot.operations)) for lot in plan.lots]
+        schedule = dispatch_by_rule(replace(plan, lots=tuple(lots)), RULES["FIFO"], True)
+        assert next(row.start for row in schedule.rows if row.operation == "g") == start * HOUR
+
+
+def _holding(op: Operation, held: int) -> Operation:
+    return op if op.fixed is None else replace(op, fixed=op.fixed._replace(held=held))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_each_operation_runs_as_soon_as_it_fits(seed: int):
+    """Row by row of schedules by chance, as the oracle has it, which shares nothing with what builds them."""
+    plan = plant_plan(seed, machines=1 + seed % 3, frozen=seed % 5)
+    runner, schedule = Runner(plan), random_schedule(plan, seed)
+    at, place = runner.begin, {(lot.job, lot.index): i for i, lot in enumerate(plan.lots)}
+    for row in schedule.rows[sum(at.done) :]:
+        i, m = place[row[:2]], runner.names.index(row.machine)
+        run = next(runner.runs(at, i, m))
+        assert (run.start, run.end) == (row.start, row.end)
+        at = at.after(plan, i, m, run)
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -110,7 +168,7 @@ def test_no_schedule_is_refused_and_every_planted_fault_is_found(part: int):
 @pytest.mark.parametrize("seed", range(60))
 def test_bounds_and_rules_stand_around_the_optimum(seed: int):
     """Against all semi-active schedules of small shops: no bound is above, and no rule's schedule below, the best."""
-    plan = plant_plan(seed, jobs=3, machines=2, most_operations=2)
+    plan = plant_plan(seed, jobs=3, machines=2, most_operations=2, frozen=seed % 3)
     if sum(len(lot.operations) for lot in plan.lots) > 6:
         plan = plant_plan(seed, jobs=2, machines=2, most_operations=2)
     plain = split_lots(replace(plan.shop, objective=Objective()), plan.max_lot_hours)

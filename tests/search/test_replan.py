@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from jaxshop.schedule import verify
 from jaxshop.schedule.events import Down, Kept
-from jaxshop.schedule.gaps import gaps_of
 from jaxshop.search.replan import contradictions, facts, replan
 from jaxshop.shop import Job, Operation
 from tests.shops import HOUR
@@ -74,7 +73,7 @@ def test_time_before_what_is_kept_is_not_lost():
     """By hand: a2 stands on S from 4 h on; the order that comes runs before it, and no bound says that it cannot."""
     comes = Job("N", (Operation("n", {"S": 7 * HOUR // 5}),), due=4 * HOUR)
     past = past_of(presses(), 2.5, add=(comes,), keep=(Kept("a2"),))
-    assert gaps_of(past) == {"S": [(2.5 * HOUR, 4 * HOUR)]}
+    assert [op.fixed for lot in past.rest.lots for op in lot.operations if op.fixed] == [("S", 4 * HOUR, 0)]
     found = replan(past, 0)
     assert hours(found.best.schedule.rows)["n"] == ("S", 2.5, 3.9)
     assert (found.best.schedule.makespan, facts(found)["late_jobs"]) == (6 * HOUR, 0)

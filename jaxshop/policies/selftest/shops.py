@@ -67,6 +67,10 @@ def _different() -> Shop:
     return _shop("machine-dependent times", _own_times)
 
 
+AHEAD = ((0, 2_500), (0, 12_000), (1, 33_000))
+"""Fixed work ahead of machines: their numbers, and when it begins, open time before it."""
+
+
 def _plant() -> Shop:
     """Machines that close, work that may not be interrupted, set-ups by sequence, lags, fixed work and lateness."""
     shop = _dated(_equal())
@@ -82,7 +86,12 @@ def _plant() -> Shop:
         for j, job in enumerate(shop.jobs)
     ]
     first, *others = jobs[0].operations
-    jobs[0] = replace(jobs[0], operations=(replace(first, fixed=Fixed(next(iter(first.alternatives)), -2)), *others))
+    machine = next(iter(first.alternatives))
+    jobs[0] = replace(jobs[0], operations=(replace(first, fixed=Fixed(machine, -2)), *others))
+    able = [m.id for m in shop.machines if m.id != machine]
+    for k, tick in AHEAD:
+        operation = Operation(f"ahead {tick}", {able[k]: 400}, family="red", fixed=Fixed(able[k], tick))
+        jobs.append(Job(operation.id, (operation,)))
     machines = (
         replace(m, work_centre="W", unavailable=(Downtime(4_000 + 900 * i, 9_000, ""), Downtime(20_000, 31_000, "")))
         for i, m in enumerate(shop.machines)

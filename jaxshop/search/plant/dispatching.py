@@ -17,7 +17,6 @@ from jaxshop.search.plant.model import (
     FIRST,
     FREE,
     JOB,
-    KIND,
     LAG,
     LEAST,
     READY,
@@ -25,10 +24,9 @@ from jaxshop.search.plant.model import (
     TAIL,
     TAKES,
     WHERE,
-    WHOLE,
     Arrays,
 )
-from jaxshop.search.plant.timing import run_on
+from jaxshop.search.plant.timing import placed_on
 from jaxshop.support.compiling import compiled
 
 NUMBERS = {name: k for k, name in enumerate(("MWKR", "SST", "ATC", "CR", "EDD", "FIFO", "MOR", "SPT", "LPT", "LWKR"))}
@@ -38,15 +36,12 @@ MWKR, SST, ATC, CR, EDD, FIFO, MOR, SPT, LPT, LWKR = NUMBERS.values()
 
 
 @compiled
-def soonest_event(arrays, operation, ready, free, family, active):
+def soonest_event(arrays, operation, ready, free, family, number, active):
     """When an operation can first end (active) or start, and the lowest machine where."""
     soonest, machine = np.int64(NEVER), np.int64(0)
     for a in range(arrays.operations[operation, BEGIN], arrays.operations[operation, BEHIND]):
         m = arrays.alternatives[a, WHERE]
-        more = arrays.changeover[arrays.machines[m, KIND], family[m], arrays.operations[operation, FAMILY]]
-        span = run_on(
-            arrays, m, max(ready, free[m]), arrays.alternatives[a, TAKES] + more, arrays.operations[operation, WHOLE]
-        )
+        span, _, _, _ = placed_on(arrays, operation, a, ready, free[m], family[m], number[m])
         event = span.end if active else span.start
         if event < soonest or (event == soonest and m < machine):
             soonest, machine = event, m
@@ -54,15 +49,12 @@ def soonest_event(arrays, operation, ready, free, family, active):
 
 
 @compiled
-def last_freed(arrays, operation, ready, free, family, active, event):
+def last_freed(arrays, operation, ready, free, family, number, active, event):
     """Of the machines that reach the event, the one that became free last, then the lowest."""
     chosen = np.int64(-1)
     for a in range(arrays.operations[operation, BEGIN], arrays.operations[operation, BEHIND]):
         m = arrays.alternatives[a, WHERE]
-        more = arrays.changeover[arrays.machines[m, KIND], family[m], arrays.operations[operation, FAMILY]]
-        span = run_on(
-            arrays, m, max(ready, free[m]), arrays.alternatives[a, TAKES] + more, arrays.operations[operation, WHOLE]
-        )
+        span, _, _, _ = placed_on(arrays, operation, a, ready, free[m], family[m], number[m])
         if (span.end if active else span.start) == event and (
             chosen < 0 or free[m] > free[chosen] or (free[m] == free[chosen] and m < chosen)
         ):
@@ -109,30 +101,28 @@ def dispatch(arrays, eligible, rule, active, order, choice):
     lots = arrays.lots.shape[0]
     ready, op, left = arrays.lots[:, READY].copy(), arrays.lots[:, FIRST].copy(), arrays.lots[:, COUNT].copy()
     free, family = arrays.machines[:, FREE].copy(), arrays.machines[:, SET_UP].copy()
+    number = np.zeros_like(free)  # of each machine's next block of fixed work
     none = arrays.changeover.shape[1] - 1
     event, reached = np.full(lots, NEVER, np.int64), np.full(lots, -1, np.int64)
     starts, takes, setups = np.zeros(lots, np.int64), np.zeros(lots, np.int64), np.zeros(lots, np.int64)
     rivals = np.zeros(lots, np.int64)
     for j in range(lots):
         if left[j] > 0:
-            event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, active)
+            event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, number, active)
     for step in range(order.shape[0]):
         first = 0
         for j in range(1, lots):
             if event[j] < event[first]:
                 first = j
         soonest = event[first]
-        machine = last_freed(arrays, op[first], ready[first], free, family, active, soonest)
+        machine = last_freed(arrays, op[first], ready[first], free, family, number, active, soonest)
         count, total = 0, 0
         for j in range(lots):
             if left[j] == 0 or eligible[op[j], machine] < 0:
                 continue
-            setups[j] = arrays.changeover[
-                arrays.machines[machine, KIND], family[machine], arrays.operations[op[j], FAMILY]
-            ]
-            takes[j] = arrays.alternatives[eligible[op[j], machine], TAKES] + setups[j]
-            earliest = max(ready[j], free[machine])
-            starts[j] = run_on(arrays, machine, earliest, takes[j], arrays.operations[op[j], WHOLE]).start
+            a = eligible[op[j], machine]
+            run, takes[j], _, _ = placed_on(arrays, op[j], a, ready[j], free[machine], family[machine], number[machine])
+            starts[j], setups[j] = run.start, takes[j] - arrays.alternatives[a, TAKES]
             if j == first or (starts[j] < soonest if active else starts[j] == soonest):
                 rivals[count] = j
                 count += 1
@@ -148,8 +138,10 @@ def dispatch(arrays, eligible, rule, active, order, choice):
                 chosen, best = j, wanted
         i = op[chosen]
         order[step], choice[i] = i, eligible[i, machine]
-        end = run_on(arrays, machine, max(ready[chosen], free[machine]), takes[chosen], arrays.operations[i, WHOLE]).end
-        ready[chosen], free[machine] = end + arrays.operations[i, LAG], end
+        run, _, family[machine], number[machine] = placed_on(
+            arrays, i, choice[i], ready[chosen], free[machine], family[machine], number[machine]
+        )
+        ready[chosen], free[machine] = run.end + arrays.operations[i, LAG], run.end
         renewed = arrays.operations[i, FAMILY] != none and family[machine] != arrays.operations[i, FAMILY]
         if renewed:
             family[machine] = arrays.operations[i, FAMILY]
@@ -159,12 +151,12 @@ def dispatch(arrays, eligible, rule, active, order, choice):
         for j in range(lots):
             if reached[j] == machine:
                 if left[j] > 0:
-                    event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, active)
+                    event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, number, active)
                 else:
                     event[j], reached[j] = np.int64(NEVER), np.int64(-1)
             elif renewed and left[j] > 0 and eligible[op[j], machine] >= 0:
                 # Set up for a lot's family now, the machine may end it sooner than it could before.
-                event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, active)
+                event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, number, active)
 
 
 def eligible_of(arrays: Arrays) -> np.ndarray:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from jaxshop.search.improve.state import draw
-from jaxshop.search.plant.graph import family_after, last_end, ready_of, setup_after
-from jaxshop.search.plant.model import BEGIN, BEHIND, NEXT, PREVIOUS, TAKES, WHERE, WHOLE
+from jaxshop.search.plant.graph import family_after, last_end, ready_of, state_behind
+from jaxshop.search.plant.model import BEGIN, BEHIND, BLOCKS, NEXT, PREVIOUS, TAKES, WHERE
 from jaxshop.search.plant.state import (
     AFTER,
     ALTERNATIVE,
     END,
     LAST_THROUGH,
-    SET_FOR,
+    NUMBER,
+    PAST,
     START,
     TICKS,
     WORK,
 )
-from jaxshop.search.plant.timing import open_by, run_on
+from jaxshop.search.plant.timing import behind, open_by, placed_on
 from jaxshop.support.compiling import compiled
 
 NO_COST = 1 << 62
@@ -25,13 +28,31 @@ BLINK = 50
 
 
 @compiled
+def moved_on(arrays, state, i, held, number, end):
+    """What an operation asks more for set-ups, and by how much its lot then misses its deadline, in open time.
+
+    Right before it, its machine is free from `end` on, set up for `held`, with a next block of fixed work.
+    """
+    table = state.table
+    alternative, ticks = table[i, ALTERNATIVE], table[i, TICKS]
+    machine = arrays.alternatives[alternative, WHERE]
+    free, held, number = behind(arrays, machine, end, held, number, table[i, PAST])
+    run, takes, _, _ = placed_on(arrays, i, alternative, end, free, held, number)
+    ready = ready_of(arrays, table, i)
+    if takes > ticks and ready > end:
+        # What it waits for on its own route is no fault of the gap, unless it takes longer.
+        run, takes, _, _ = placed_on(arrays, i, alternative, ready, free, held, number)
+    return takes - ticks, run.through - table[i, LAST_THROUGH]
+
+
+@compiled
 def best_gap(arrays, state, i, alternative, penalty, blinks, least, ties):
     """The gap on an alternative's machine behind which lots miss their deadlines least, in open time.
 
     What counts is the operation itself and the one behind the gap, which it moves, and `penalty` quarters of what both
     take longer for set-ups by sequence. Gaps are looked at where times prove that no cycle comes about (Mastrolilli and
     Gambardella 2000): not behind what starts no earlier than the operation's successor ends, nor before what ends no
-    later than its predecessor starts.
+    later than its predecessor starts. Fixed work in a gap parts it: it may come before the operation, or behind it.
 
     Args:
         arrays: of the plan.
@@ -44,61 +65,57 @@ def best_gap(arrays, state, i, alternative, penalty, blinks, least, ties):
         ties: how many gaps of this value there were.
 
     Returns:
-        The node before the gap, or -1; its value; how many there have been of it.
+        The node before the gap, or -1; how many blocks of fixed work it comes behind at least; its value; how many
+        there have been of it.
     """
     n, table = arrays.operations.shape[0], state.table
     machine, takes = arrays.alternatives[alternative, WHERE], arrays.alternatives[alternative, TAKES]
-    previous, following, whole = (
-        arrays.operations[i, PREVIOUS],
-        arrays.operations[i, NEXT],
-        arrays.operations[i, WHOLE],
-    )
+    previous, following = arrays.operations[i, PREVIOUS], arrays.operations[i, NEXT]
     ready, last = ready_of(arrays, table, i), open_by(arrays, machine, last_end(arrays, state, i))
     too_late = table[following, END] if following >= 0 else NO_COST
     too_early = table[previous, START] if previous >= 0 else -NO_COST
-    found, looked_at = -1, 0
-    before = n + machine
+    found, found_past, looked_at = -1, np.int64(0), 0
+    before, past = n + machine, np.int64(0)
     while True:
         after = table[before, AFTER]
         looked_at += 1
         can = after >= n or (table[after, END] > too_early and after != previous)
+        number = np.int64(NO_COST)
         if can and not (blinks and draw(state.random, BLINK) == 0):
-            held = table[before, SET_FOR]
-            setup = setup_after(arrays, machine, held, i)
-            run = run_on(arrays, machine, max(ready, table[before, END]), takes + setup, whole)
+            free, held, number = state_behind(arrays, table, before, alternative, past)
+            run, ticks, held, number = placed_on(arrays, i, alternative, ready, free, held, number)
             value = run.through - last
-            if value - setup > least:
+            if value > least + (ticks - takes) and past == 0:
                 break
-            value += setup * penalty >> 2
+            value += (ticks - takes) * penalty >> 2
             if after < n and value <= least:
-                its = arrays.alternatives[table[after, ALTERNATIVE], TAKES]
-                more = setup_after(arrays, machine, family_after(arrays, held, i), after)
-                extra = more - (table[after, TICKS] - its)
-                # What it waits for on its own route is no fault of the gap, unless it takes longer.
-                free = max(ready_of(arrays, table, after), run.end) if extra > 0 else run.end
-                moved = run_on(arrays, machine, free, its + more, arrays.operations[after, WHOLE])
-                value = max(value, moved.through - table[after, LAST_THROUGH]) + (extra * penalty >> 2)
+                extra, late = moved_on(arrays, state, after, family_after(arrays, held, i), number, run.end)
+                value = max(value, late) + (extra * penalty >> 2)
             if value < least:
-                least, ties, found = value, 1, before
+                least, ties, found, found_past = value, 1, before, past
             elif value == least:
                 ties += 1
                 if draw(state.random, ties) == 0:
-                    found = before
+                    found, found_past = before, past
+        if number < (table[after, NUMBER] if after < n else arrays.machines[machine, BLOCKS]):
+            past = number + 1
+            continue
+        past = np.int64(0)
         if after >= n or table[after, START] >= too_late or after == following:
             break
         before = after
     state.counters[WORK] += looked_at
-    return found, least, ties
+    return found, found_past, least, ties
 
 
 @compiled
 def best_place(arrays, state, i, penalty):
-    """The alternative and the node before the best gap on any machine for an operation that is out."""
-    chosen, behind, least, ties, blinks = -1, -1, NO_COST, 0, True
+    """Where an operation that is out costs least: the alternative, the node before it, and the blocks before it."""
+    chosen, node, past, least, ties, blinks = -1, -1, np.int64(0), NO_COST, 0, True
     while chosen < 0:
         for alternative in range(arrays.operations[i, BEGIN], arrays.operations[i, BEHIND]):
-            before, least, ties = best_gap(arrays, state, i, alternative, penalty, blinks, least, ties)
+            before, blocks, least, ties = best_gap(arrays, state, i, alternative, penalty, blinks, least, ties)
             if before >= 0:
-                chosen, behind = alternative, before
+                chosen, node, past = alternative, before, blocks
         blinks = False
-    return chosen, behind
+    return chosen, node, past

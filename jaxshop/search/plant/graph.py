@@ -16,7 +16,6 @@ from jaxshop.search.plant.model import (
     FAMILY,
     FIRST,
     JOB,
-    KIND,
     LAG,
     LEAST,
     LOT,
@@ -24,9 +23,7 @@ from jaxshop.search.plant.model import (
     PARTS_LATE,
     PREVIOUS,
     READY,
-    TAKES,
     WHERE,
-    WHOLE,
 )
 from jaxshop.search.plant.state import (
     AFTER,
@@ -36,6 +33,8 @@ from jaxshop.search.plant.state import (
     END,
     LAST_READY,
     LAST_THROUGH,
+    NUMBER,
+    PAST,
     SET_FOR,
     STALE,
     START,
@@ -45,7 +44,7 @@ from jaxshop.search.plant.state import (
     forget,
     put,
 )
-from jaxshop.search.plant.timing import latest_on, run_on
+from jaxshop.search.plant.timing import behind, latest_on, placed_on
 from jaxshop.support.compiling import compiled, highest_zeros, lowest_bit
 
 STALE_AFTER, STALE_SHARE = 12, 7
@@ -53,7 +52,7 @@ STALE_AFTER, STALE_SHARE = 12, 7
 time in proportion to them."""
 
 ENDS, SETS, LASTS = 1, 2, 4
-"""What a visit changes: the end; for which family the machine is set up; the ticks."""
+"""What a visit changes: the end; for which family the machine is set up, or its next block; the ticks."""
 
 _ONE = np.uint64(1)
 
@@ -68,9 +67,10 @@ def ready_of(arrays, table, operation):
 
 
 @compiled
-def setup_after(arrays, machine, family, operation):
-    """The set-up by sequence of an operation on a machine that is set up for a family."""
-    return arrays.changeover[arrays.machines[machine, KIND], family, arrays.operations[operation, FAMILY]]
+def state_behind(arrays, table, node, alternative, past):
+    """From when an alternative's machine is free behind a node and so many blocks, its family, and its next block."""
+    machine = arrays.alternatives[alternative, WHERE]
+    return behind(arrays, machine, table[node, END], table[node, SET_FOR], table[node, NUMBER], past)
 
 
 @compiled
@@ -87,12 +87,10 @@ def visit(arrays, state, i):
     ready, alternative = ready_of(arrays, table, i), table[i, ALTERNATIVE]
     if alternative < 0:
         ticks = max(arrays.operations[i, LEAST], 1)
-        start, end, through, family = ready, ready + ticks, ready, table[i, SET_FOR]
+        start, end, through, family, number = ready, ready + ticks, ready, table[i, SET_FOR], table[i, NUMBER]
     else:
-        machine, before = arrays.alternatives[alternative, WHERE], table[i, BEFORE]
-        held = table[before, SET_FOR]
-        ticks = arrays.alternatives[alternative, TAKES] + setup_after(arrays, machine, held, i)
-        run = run_on(arrays, machine, max(ready, table[before, END]), ticks, arrays.operations[i, WHOLE])
+        free, held, number = state_behind(arrays, table, table[i, BEFORE], alternative, table[i, PAST])
+        run, ticks, held, number = placed_on(arrays, i, alternative, ready, free, held, number)
         start, end, through, family = run.start, run.end, run.through, family_after(arrays, held, i)
     changed = 0
     if start != table[i, START]:
@@ -104,6 +102,9 @@ def visit(arrays, state, i):
         put(state, i, THROUGH, through)
     if family != table[i, SET_FOR]:
         put(state, i, SET_FOR, family)
+        changed |= SETS
+    if number != table[i, NUMBER]:
+        put(state, i, NUMBER, number)
         changed |= SETS
     if ticks != table[i, TICKS]:
         put(state, i, TICKS, ticks)
@@ -271,14 +272,15 @@ def touched(arrays, state, i, before, after):
 
 
 @compiled
-def link(arrays, state, i, alternative, before):
-    """Put an operation behind the node `before` of the alternative's machine; times not yet followed."""
+def link(state, i, alternative, before, past):
+    """Put an operation behind the node `before` of the alternative's machine, and so many blocks; times come later."""
     after = state.table[before, AFTER]
     put(state, before, AFTER, i)
     put(state, after, BEFORE, i)
     put(state, i, BEFORE, before)
     put(state, i, AFTER, after)
     put(state, i, ALTERNATIVE, alternative)
+    put(state, i, PAST, past)
 
 
 @compiled
@@ -300,24 +302,24 @@ def take_out(arrays, state, operations):
 
 
 @compiled
-def put_in(arrays, state, i, alternative, before):
-    """Put an operation that is out behind the node `before`."""
+def put_in(arrays, state, i, alternative, before, past):
+    """Put an operation that is out behind the node `before`, and so many blocks of fixed work at least."""
     if stale(arrays, state) and not renew(arrays, state):
         return
-    link(arrays, state, i, alternative, before)
+    link(state, i, alternative, before, past)
     settle(arrays, state, *touched(arrays, state, i, before, state.table[i, AFTER]))
 
 
 @compiled
-def build(arrays, state, order, choice):
-    """Put all operations on their machines, `order` being one in which a schedule starts them."""
+def build(arrays, state, order, choice, past):
+    """Put all operations on their machines, `order` being one in which a schedule starts them; see `sequences`."""
     n, table = arrays.operations.shape[0], state.table
     nodes = table.shape[0]
     for node in range(nodes):
         table[node, BEFORE], table[node, AFTER] = node, node
     for i in order:
         node = n + arrays.alternatives[choice[i], WHERE]
-        link(arrays, state, i, choice[i], table[node, BEFORE])
+        link(state, i, choice[i], table[node, BEFORE], past[i])
     if renew(arrays, state):
         recompute(arrays, state)
     forget(state)

@@ -189,8 +189,8 @@ def exchange(arrays, state, penalty):
     take_out(arrays, state, path[begin : begin + 2])
     for k in range(2):
         alternative = back if k else alternative_on(arrays, i, there)
-        before, _, _ = best_gap(arrays, state, path[begin + k], alternative, penalty, False, NO_COST, 0)
-        put_in(arrays, state, path[begin + k], alternative, before)
+        before, past, _, _ = best_gap(arrays, state, path[begin + k], alternative, penalty, False, NO_COST, 0)
+        put_in(arrays, state, path[begin + k], alternative, before, past)
 
 
 @compiled
@@ -205,8 +205,8 @@ def ruin_and_recreate(arrays, state, count, penalty):
     take_out(arrays, state, state.path[begin : begin + chosen])
     for k in range(chosen):
         i = state.path[begin + k]
-        alternative, before = best_place(arrays, state, i, penalty)
-        put_in(arrays, state, i, alternative, before)
+        alternative, before, past = best_place(arrays, state, i, penalty)
+        put_in(arrays, state, i, alternative, before, past)
     return cost_of(arrays, state)
 
 

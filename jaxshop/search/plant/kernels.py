@@ -43,6 +43,6 @@ def _run() -> None:
 
     jobs = tuple(Job(name, (Operation(name, {"A": 2, "B": 3}), Operation(f"{name}'", {"B": 3}))) for name in "12")
     model = model_of(split_lots(Shop("kernels", (Machine("A"), Machine("B")), jobs), None), 100)
-    order, choice = np.empty(4, np.int64), np.empty(4, np.int64)
+    order, choice, past = np.zeros((3, 4), np.int64)
     dispatch(model.arrays, eligible_of(model.arrays), 0, False, order, choice)
-    Seat(model, (order, choice), 0, 0).advance(1, -1)
+    Seat(model, (order, choice, past), 0, 0).advance(1, -1)

@@ -83,23 +83,23 @@ def _reaching(task: Task, known: int) -> Model:
 
 
 def _played(task: Task, model: Model, rule: str, active: bool) -> tuple[Model, np.ndarray, int, Start]:
-    """A rule's table, cost, order and choice, in a model that reaches far enough for it."""
+    """A rule's table, cost and sequences, in a model that reaches far enough for it."""
     from jaxshop.search.plant.dispatching import NUMBERS, dispatch, eligible_of
     from jaxshop.search.plant.state import END
     from jaxshop.search.plant.team import placed
 
     n = len(model.names)
-    order, choice = np.empty(n, np.int64), np.empty(n, np.int64)
+    order, choice, past = np.zeros((3, n), np.int64)
     dispatch(model.arrays, eligible_of(model.arrays), NUMBERS[rule], active, order, choice)
-    table, cost = placed(model, (order, choice))
+    table, cost = placed(model, (order, choice, past))
     latest = int(table[:, END].max())
     if latest > model.arrays.until:
         return _played(task, _reaching(task, latest), rule, active)
-    return model, table, cost, (order, choice)
+    return model, table, cost, (order, choice, past)
 
 
 def _best_rule(task: Task, stop: Stop, best: Best) -> Generator[Incumbent, None, tuple[Model, Start]]:
-    """Yield rules' schedules as they get better, at least one; returns the model, and order and choice of the best."""
+    """Yield rules' schedules as they get better, at least one; returns the model, and sequences of the best."""
     from jaxshop.search.plant.team import read
 
     model, found, least = _reaching(task, 0), None, 0

@@ -37,9 +37,12 @@ DUE, PARTS_LATE, DONE = range(3)
 """Columns of a job: when it is due (NEVER where it is not), what a tick costs by which it is late, and when fixed work
 of it ends (-FOREVER where there is none)."""
 
-FREE, SET_UP, KIND, PATTERN = range(4)
-"""Columns of a machine: from when it may work, for which family it is set up, which set-ups by sequence it has, and
-which closed time."""
+FREE, SET_UP, KIND, PATTERN, BLOCKS = range(5)
+"""Columns of a machine: from when it may work, for which family it is set up, which set-ups by sequence it has, which
+closed time, and how many blocks of fixed work are ahead of it."""
+
+BLOCK_START, BLOCK_END, BLOCK_FAMILY = range(3)
+"""Columns of a block of fixed work; see `Ahead`."""
 
 
 class Arrays(NamedTuple):
@@ -54,6 +57,8 @@ class Arrays(NamedTuple):
     weights: np.ndarray  # float64 [lots]: of jobs
     jobs: np.ndarray  # [jobs, columns]
     machines: np.ndarray  # [machines, columns]
+    blocks: np.ndarray  # [machines, blocks + 1, columns]
+    before: np.ndarray  # [machines, blocks + 1, families + 1]: by when work before a block must have ended
     changeover: np.ndarray  # [kinds, families + 1, families + 1]: ticks
     windows: np.ndarray  # [patterns, 4 + levels, w + 1]: see `Windows.table`, filled up with what is never reached
     makespan: int  # what a tick of the makespan costs
@@ -120,7 +125,9 @@ def model_of(plan: LotPlan, known: int) -> Model:
         np.array(lots, np.int64),
         np.array([lot.weight for lot in plan.lots], np.float64),
         np.stack([[_due(job) for job in plan.shop.jobs], [w >> shift for w in weights[1:]], done], axis=1),
-        np.stack([begin.free, begin.family, timing.changeovers.kind, timing.pattern], axis=1),
+        np.stack([begin.free, begin.family, timing.changeovers.kind, timing.pattern, begin.ahead.blocks], axis=1),
+        np.stack([begin.ahead.start, begin.ahead.end, begin.ahead.family], axis=2),
+        begin.ahead.until,
         timing.changeovers.ticks,
         _closed_time(timing),
         weights[0] >> shift,
@@ -131,18 +138,24 @@ def model_of(plan: LotPlan, known: int) -> Model:
     return Model(plan, arrays, begin, shift, names)
 
 
-def sequences(model: Model, schedule: Schedule) -> tuple[np.ndarray, np.ndarray]:
-    """Operations in the order in which a valid schedule starts them, and their alternatives, int64 [operations]."""
+def sequences(model: Model, schedule: Schedule) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a valid schedule comes down to, int64 [operations] each.
+
+    Returns:
+        Operations in the order of their starts; of each its alternative; behind how many blocks of fixed work it is.
+    """
     number = {name: i for i, name in enumerate(model.names)}
     machines = {machine.id: m for m, machine in enumerate(model.plan.shop.machines)}
     begins, where = model.arrays.operations[:, BEGIN], model.arrays.alternatives[:, WHERE]
     behind = model.arrays.operations[:, BEHIND]
     rows = sorted((row.start, row.end, number[row[:3]], row.machine) for row in schedule.rows if row[:3] in number)
     order = np.array([i for *_, i, _ in rows], np.int64)
-    choice = np.full(len(order), -1, np.int64)
-    for *_, i, machine in rows:
-        choice[i] = begins[i] + int(np.flatnonzero(where[begins[i] : behind[i]] == machines[machine])[0])
-    return order, choice
+    choice, past = np.full(len(order), -1, np.int64), np.zeros(len(order), np.int64)
+    for start, _, i, machine in rows:
+        m = machines[machine]
+        choice[i] = begins[i] + int(np.flatnonzero(where[begins[i] : behind[i]] == m)[0])
+        past[i] = np.count_nonzero(model.arrays.blocks[m, :, BLOCK_START] < start)
+    return order, choice, past
 
 
 def to_schedule(

@@ -24,8 +24,8 @@ FIRST_COOLING = 64 * UNIT
 PENALTIES = (16, 4, 32, 8)
 """What set-ups count more than they take, in quarters, from seat to seat."""
 
-Start = tuple[np.ndarray, np.ndarray]
-"""Operations in an order of their starts, and the alternative of each, int64 [operations]."""
+Start = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""See `sequences`."""
 
 
 class Seat:

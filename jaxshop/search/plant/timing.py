@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from jaxshop.search.plant.model import PATTERN, WHERE, WHOLE
+from jaxshop.search.plant.model import (
+    BLOCK_END,
+    BLOCK_FAMILY,
+    BLOCK_START,
+    FAMILY,
+    KIND,
+    PATTERN,
+    TAKES,
+    WHERE,
+    WHOLE,
+)
 from jaxshop.shop.timing import latest_between, placed_between, window_after
 from jaxshop.support.compiling import compiled
 
@@ -13,16 +23,64 @@ windows_begun = compiled(window_after)
 
 @compiled
 def run_on(arrays, machine, earliest, ticks, whole):
-    """The first run on a machine from a tick on."""
+    """The first run on a machine from a tick on, whatever is fixed there."""
     table = arrays.windows[arrays.machines[machine, PATTERN]]
     return run_between(table, windows_begun(table[0], earliest), earliest, ticks, whole)
 
 
 @compiled
+def placed_on(arrays, operation, alternative, ready, free, family, number):
+    """The first run of an operation on an alternative's machine; `Timing.placed_around` for one.
+
+    Args:
+        arrays: of the plan.
+        operation: which.
+        alternative: of it.
+        ready: from when it may run.
+        free: from when the machine may.
+        family: what the machine is set up for.
+        number: of its next block of fixed work.
+
+    Returns:
+        The run, its ticks, what the machine is set up for right before, and the number of its next block then.
+    """
+    machine, own = arrays.alternatives[alternative, WHERE], arrays.operations[operation, FAMILY]
+    kind, none, whole = (
+        arrays.machines[machine, KIND],
+        arrays.changeover.shape[1] - 1,
+        arrays.operations[operation, WHOLE],
+    )
+    while True:
+        ticks = arrays.alternatives[alternative, TAKES] + arrays.changeover[kind, family, own]
+        run = run_on(arrays, machine, max(ready, free), ticks, whole)
+        if run.end <= arrays.before[machine, number, family if own == none else own]:
+            return run, ticks, family, number
+        free, family, number = behind(arrays, machine, free, family, number, number + 1)
+
+
+@compiled
+def behind(arrays, machine, free, family, number, least):
+    """From when a machine is free, its family and the number of its next block, where it lets pass blocks up to one."""
+    while number < least:
+        free = max(free, arrays.blocks[machine, number, BLOCK_END])
+        own = arrays.blocks[machine, number, BLOCK_FAMILY]
+        family = family if own == arrays.changeover.shape[1] - 1 else own
+        number += 1
+    return free, family, number
+
+
+@compiled
 def latest_on(arrays, operation, alternative, until, ticks):
     """What ends by a tick on an alternative's machine: open time passed by then, and the latest tick to be ready."""
-    table = arrays.windows[arrays.machines[arrays.alternatives[alternative, WHERE], PATTERN]]
-    return run_latest(table, windows_begun(table[0], until), until, ticks, arrays.operations[operation, WHOLE])
+    machine, whole = arrays.alternatives[alternative, WHERE], arrays.operations[operation, WHOLE]
+    table = arrays.windows[arrays.machines[machine, PATTERN]]
+    through, ready = run_latest(table, windows_begun(table[0], until), until, ticks, whole)
+    for number in range(arrays.blocks.shape[1] - 2, -1, -1):
+        start = arrays.blocks[machine, number, BLOCK_START]
+        if until > start and ready < arrays.blocks[machine, number, BLOCK_END]:
+            until = start
+            through, ready = run_latest(table, windows_begun(table[0], until), until, ticks, whole)
+    return through, ready
 
 
 @compiled
