@@ -54,8 +54,8 @@ def create_app(service: Service) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["X-API-Key", "Authorization", "Content-Type", "Prefer", "X-Request-ID"],
-            expose_headers=["Location", "Retry-After", "Server-Timing", "X-Request-ID"],
+            allow_headers=["X-API-Key", "Authorization", "Content-Type", "Idempotency-Key", "Prefer", "X-Request-ID"],
+            expose_headers=["Location", "Preference-Applied", "Retry-After", "Server-Timing", "X-Request-ID"],
         )
     app.add_middleware(Record, metrics=service.metrics)
     return app

@@ -91,10 +91,10 @@ def release(schedule_id: str, by: str, replaces: str | None) -> dict[str, Any]:
     return released._asdict() | {"status": "released"}
 
 
-def plans(most: int) -> dict[str, Any]:
-    """The plans in the database, the latest first."""
+def plans(most: int, status: str | None = None) -> dict[str, Any]:
+    """The plans in the database, the latest first; those of one status."""
     with _database():
-        return {"plans": results.plans(most)}
+        return {"plans": results.plans(most, status=status)}
 
 
 def stored(plan: LotPlan, schedule: Schedule, made_by: str, about: About) -> dict[str, Any]:

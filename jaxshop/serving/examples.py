@@ -47,6 +47,14 @@ _REPLY = {
     **{"seed": 0, "samples_done": 0, "proven_optimal": False, "work_done": 120},
     "trace": [[0.01, 4.5, "rule:MWKR"]],
 }
+_STORED = {"schedule_id": "4b1d" * 16, "status": "draft", "written": True, "lower_bound": 15_300, "error": None}
+_PLAN = {
+    **{"schedule_id": "4b1d" * 16, "shop_fingerprint": SCHEDULE["shop"], "checkpoint_id": "search:improve"},
+    **{"max_lot_hours": None, "plan_start": "2026-11-23T06:00:00Z", "makespan_h": 4.5},
+    **{"created_at": "2026-11-23T05:40:00Z", "objective_h": 4.5, "lower_bound_h": 4.25, "gap_percent": 5.88},
+    **{"late_jobs": 0, "options": {"write_back": True}, "author": "planner", "based_on": None, "status": "released"},
+    **{"released_at": "2026-11-23T05:50:00Z", "released_by": "chief"},
+}
 
 EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "/v1/schedules": {
@@ -64,6 +72,9 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             }
         }
     },
+    "/v1/reschedules": {"post": {"202": _ENTRY | {"kind": "reschedule", "error": None, "result": None}}},
+    "/v1/plans": {"get": {"200": {"plans": [_PLAN]}}},
+    "/v1/schedules/{id}:write-back": {"post": {"200": _STORED}},
     "/v1/schedules/{id}": {"get": {"200": _ENTRY | {"status": "done", "error": None, "result": _REPLY}}},
     "/v1/schedules/{id}/best": {"get": {"200": _PROGRESS | {"schedule": SCHEDULE}}},
     "/v1/schedules/{id}:release": {

@@ -106,7 +106,7 @@ class Workers:
             task = asyncio.current_task()
             if waited is None or (task is not None and task.cancelling()):
                 raise
-            raise busy("the queue took all of the time limit", waited, kind="queue-too-long") from None
+            raise busy("the queue took too much of the time that there was", waited, kind="queue-too-long") from None
 
     def _submit(self, pool: ThreadPoolExecutor, function: Callable[[], Any]) -> Future[Any]:
         context = contextvars.copy_context()

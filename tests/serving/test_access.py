@@ -87,7 +87,7 @@ def test_cors_is_off_unless_an_origin_is_named(serve: Serve) -> None:
     ask = {
         "Origin": "https://plan.example",
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "x-api-key",
+        "Access-Control-Request-Headers": "x-api-key, prefer, idempotency-key",
     }
     assert "access-control-allow-origin" not in serve().options("/v1/schedules", headers=ask | NO_KEY).headers
     client = serve(cors_origins="https://plan.example")

@@ -259,6 +259,9 @@ def test_examples_of_replies_are_of_the_documented_shape() -> None:
         ("/v1/schedules", "get", "200"): job_schemas.JobList,
         ("/v1/schedules:verify", "post", "200"): schemas.VerifyReply,
         ("/v1/schedules/{id}", "get", "200"): job_schemas.JobState,
+        ("/v1/reschedules", "post", "202"): job_schemas.JobState,
+        ("/v1/plans", "get", "200"): schemas.Plans,
+        ("/v1/schedules/{id}:write-back", "post", "200"): schemas.StoredPlan,
         ("/v1/schedules/{id}/best", "get", "200"): job_schemas.JobBest,
         ("/v1/schedules/{id}:release", "post", "200"): schemas.ReleasedPlan,
     }

@@ -116,6 +116,17 @@ def test_a_time_limit_includes_the_queue(serve: Serve) -> None:
     assert int(late.headers["retry-after"]) >= 1
 
 
+def test_a_queue_that_takes_too_long_is_a_503(serve: Serve) -> None:
+    """Who has no turn within half of the timeout is told when to come back, and does not run into a 504."""
+    engine = FakeEngine()
+    client = serve(engine, threads=1, request_timeout_s=1)
+    client.post("/v1/schedules?samples=0", json=shop_body(name="greedy:hang"), headers=ASYNC)
+    waited = client.post("/v1/schedules", json=shop_body())
+    assert (waited.status_code, waited.json()["type"]) == (503, "urn:jaxshop:problem:queue-too-long")
+    assert int(waited.headers["retry-after"]) >= 1
+    engine.release.set()
+
+
 def test_a_stuck_device_is_answered_for_in_time(serve: Serve) -> None:
     """A device that hangs is answered for by a rule within the time limit; readiness goes; the rest works."""
     engine = FakeEngine()

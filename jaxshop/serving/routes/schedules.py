@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -34,6 +34,8 @@ from jaxshop.serving.schemas import (
 from jaxshop.serving.service import Service, needs, service_of
 from jaxshop.serving.workers import Search
 
+QUEUED = 0.5
+"""Share of its timeout that a request may wait for its turn."""
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 SCHEDULE_ID = re.compile(r"[0-9a-f]{64}")
@@ -123,7 +125,9 @@ async def _planned(
         return Response(job.document(), 202, headers, "application/json")
     cancelled, budget = threading.Event(), BUDGET * service.settings.request_timeout_s
     work = partial(plan, ask.body, options, budget_s=budget, cancelled=cancelled)
-    reply = await _while_connected(request, service, work, cancelled, patience_s)
+    # Who has not had a turn by then would hardly have an answer in time: better told when to come back.
+    longest = QUEUED * service.settings.request_timeout_s
+    reply = await _while_connected(request, service, work, cancelled, min(patience_s or longest, longest))
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
 
@@ -254,11 +258,14 @@ async def release(
 
 
 @routes.get("/plans", response_model=Plans)
-async def plans(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, Any]:
+async def plans(
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    status: Annotated[Literal["draft", "released", "superseded"] | None, Query(description="only those")] = None,
+) -> dict[str, Any]:
     """List the plans in the database, the latest first."""
     from jaxshop.serving import database
 
-    return await asyncio.to_thread(database.plans, limit)
+    return await asyncio.to_thread(database.plans, limit, status)
 
 
 async def _ended(service: Service, job: Job, stored: bool) -> Response:

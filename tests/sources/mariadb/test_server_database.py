@@ -53,6 +53,7 @@ def test_a_plan_goes_from_the_database_and_back(stocked, serve: Serve) -> None: 
     listed = client.get("/v1/plans").json()
     schemas.Plans.model_validate(listed)
     assert [(plan["schedule_id"], plan["status"]) for plan in listed["plans"]] == [(id, "released")]
+    assert client.get("/v1/plans?status=draft").json() == {"plans": []}
     assert client.post(f"/v1/schedules/{'0' * 64}:release", headers=CHIEF).status_code == 404
 
 
