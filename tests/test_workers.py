@@ -23,6 +23,15 @@ def test_after_it():
     pass
 """
 
+NO_KERNELS = """
+import pytest
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels_are_ready():
+    pass
+"""
+"""Neither test needs what others wait for."""
+
 WAITS = """
 import time
 
@@ -46,6 +55,7 @@ def sleepers() -> list[str]:
 
 def test_a_worker_that_aborts_ends_the_run_and_leaves_no_process(tmp_path):
     """Shows that a run whose worker aborts fails without the other's hour, names the test, and leaves no process."""
+    (tmp_path / "conftest.py").write_text(NO_KERNELS)
     (tmp_path / "test_aborts.py").write_text(ABORTS)
     (tmp_path / "test_waits.py").write_text(WAITS)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "JAX_"))}
