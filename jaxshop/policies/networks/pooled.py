@@ -20,7 +20,7 @@ class Seen(NamedTuple):
     """The part of an observation that the network reads."""
 
     candidate_mask: Array  # bool [..., C]
-    features: Array  # float16 or bfloat16 [..., C, F] as stored, which halves the memory; `Pooled.dtype` when applied
+    features: Array  # float16 [..., C, F] as stored, which halves the memory; float32 when applied
     context: Array  # [..., X], alike
     plant: Array | None = None  # [..., C, P], alike; None where a shop has no rules of its own
 
@@ -29,7 +29,8 @@ class Seen(NamedTuple):
 class Pooled:
     """Scores candidates from their own features, from pools over all of them, and from the shop's context.
 
-    It computes in `dtype`, `float32` or `bfloat16`; weights, and so gradients, logits and values are float32 in both.
+    Its hidden layers compute in `dtype`, `float32` or `bfloat16`. What reads the features, weights, logits and values
+    are float32 in both: 8 bits of a feature are too few to learn from.
     """
 
     width: int = 64
@@ -49,12 +50,12 @@ class Pooled:
         return cast(Output, self._layers.apply(weights, _seen(seen)))
 
     def stored(self, obs: Observation) -> Seen:
-        """Features and context in 16 bits: float16, or what the network computes in."""
-        return _as_type(_seen(obs), jnp.float16 if self.dtype == "float32" else self.dtype)
+        """Features and context as float16."""
+        return _as_type(_seen(obs), jnp.float16)
 
     def restored(self, stored: Seen) -> Seen:
-        """Features and context as the network computes."""
-        return _as_type(stored, self.dtype)
+        """Features and context as float32."""
+        return _as_type(stored, jnp.float32)
 
     def narrowed(self, stored: Seen, columns: int) -> Seen:
         """The context is of all candidates and stays."""
@@ -75,9 +76,7 @@ class _Layers(nn.Module):
 
     @nn.compact
     def __call__(self, seen: Seen) -> Output:
-        seen, dense = _as_type(seen, self.dtype), partial(nn.Dense, dtype=self.dtype)
-        # Scores are float32: in 8 bits of mantissa the best of many candidates would often be one of several.
-        scored = partial(dense, 1, use_bias=False, dot_general=_summed_in_float32)
+        dense = partial(nn.Dense, dtype=self.dtype)
         situation = nn.relu(dense(self.width)(seen.context)) if self.gates else None
 
         def gated(x: Array) -> Array:
@@ -85,7 +84,7 @@ class _Layers(nn.Module):
             if situation is None:
                 return x
             opening = dense(x.shape[-1], kernel_init=nn.initializers.normal(0.02))(situation)
-            return x * (2 * nn.sigmoid(opening))[..., None, :]
+            return x * (2 * nn.sigmoid(opening))[..., None, :].astype(x.dtype)
 
         mask = seen.candidate_mask[..., None]
         count = jnp.maximum(mask.sum(axis=-2), 1).astype(self.dtype)
@@ -93,24 +92,21 @@ class _Layers(nn.Module):
         def pooled(x: Array) -> Array:
             mean = jnp.where(mask, x, 0.0).sum(axis=-2) / count
             top = jnp.where(mask, x, 0.0).max(axis=-2)
-            return jnp.concatenate([mean, top, seen.context], axis=-1)
+            return jnp.concatenate([mean, top, seen.context.astype(self.dtype)], axis=-1)
 
         features = gated(seen.features)
-        own = dense(self.width)(features) + dense(self.width)(seen.context)[..., None, :]
-        x = gated(
-            nn.relu(
-                own if seen.plant is None else own + unopinionated(self.width, "plant", dtype=self.dtype)(seen.plant)
-            )
-        )
+        own = nn.Dense(self.width)(features) + nn.Dense(self.width)(seen.context)[..., None, :]
+        own = own if seen.plant is None else own + unopinionated(self.width, "plant")(seen.plant)
+        x = gated(nn.relu(own).astype(self.dtype))
         for _ in range(self.depth - 1):
             summary = dense(self.width)(pooled(x))
             x = gated(nn.relu(dense(self.width)(x) + summary[..., None, :]))
-        score = scored(kernel_init=nn.initializers.orthogonal(0.1))(x)
-        linear = scored(kernel_init=nn.initializers.normal(0.01))(features)
+        # Scores are float32: in 8 bits of mantissa the best of many candidates would often be one of several.
+        orthogonal = nn.initializers.orthogonal(0.1)
+        score = dense(1, use_bias=False, kernel_init=orthogonal, dot_general=_summed_in_float32)(x)
+        linear = nn.Dense(1, use_bias=False, kernel_init=nn.initializers.normal(0.01))(features)
         if seen.plant is not None:
-            linear = linear + unopinionated(1, "plant_linear", dtype=self.dtype, dot_general=_summed_in_float32)(
-                seen.plant
-            )
+            linear = linear + unopinionated(1, "plant_linear")(seen.plant)
         logits = jnp.where(seen.candidate_mask, (score + linear)[..., 0], -1e9)
 
         hidden = nn.relu(dense(self.width)(pooled(x)))
@@ -121,9 +117,9 @@ class _Layers(nn.Module):
 _summed_in_float32 = partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
 
 
-def unopinionated(units: int, name: str, **more: Any) -> nn.Dense:
+def unopinionated(units: int, name: str) -> nn.Dense:
     """A layer that adds nothing before it has learned: what was learned without its columns holds."""
-    return nn.Dense(units, use_bias=False, kernel_init=nn.initializers.zeros, name=name, **more)
+    return nn.Dense(units, use_bias=False, kernel_init=nn.initializers.zeros, name=name)
 
 
 def _seen(obs: Any) -> Seen:
