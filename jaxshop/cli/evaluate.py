@@ -112,7 +112,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         for line in assess(instance, comparison, {line.method for line in mine}):
             mine = with_best_bound([*mine, line])
             lines = [*others, *mine]
-            tell(f"{line.method} {line.makespan:,.2f} in {line.seconds:.1f} s")
+            tell(f"{line.method} {line.cost:,.2f} in {line.seconds:.1f} s")
             if args.csv:
                 write_atomic(args.csv, to_csv(lines))
         rows.append(row_of(mine))

@@ -140,7 +140,7 @@ def assess(instance: Instance, comparison: Comparison, done: Collection[str] = (
         if name in done:
             continue
         found = list(runs)
-        makespans = [each.makespan / scale for each in found]
+        makespans, costs = [each.makespan / scale for each in found], [each.cost / scale for each in found]
         yield Line(
             shop=instance.spec,
             fingerprint=instance.fingerprint,
@@ -152,11 +152,14 @@ def assess(instance: Instance, comparison: Comparison, done: Collection[str] = (
             machines=len(shop.machines),
             operations=operation_count(instance.plan),
             unit=shop.unit,
-            lower_bound=max(task.certificate.value, *(each.bound for each in found)) / scale,
+            lower_bound=max(task.certificate.cost(task.objective), *(each.bound for each in found)) / scale,
             best_known=instance.best_known,
             makespan=median(makespans),
             makespan_min=min(makespans),
             makespan_max=max(makespans),
+            objective=str(task.objective),
+            cost=median(costs),
+            cost_max=max(costs),
             seeds=len(found),
             seconds=round(median(each.seconds for each in found), 3),
         )
@@ -164,8 +167,9 @@ def assess(instance: Instance, comparison: Comparison, done: Collection[str] = (
 
 class _Found(NamedTuple):
     makespan: float  # ticks
+    cost: float  # ticks
     seconds: float
-    bound: int = 0  # ticks; what is known better than the certificate
+    bound: int = 0  # ticks of the cost; what is known better than the certificate
 
 
 def _entries(task: Task, comparison: Comparison) -> Iterator[tuple[str, Iterator[_Found]]]:
@@ -204,7 +208,8 @@ def _solved(
             method=method,
             options=options,
         )
-        yield _Found(solution.makespan, solution.seconds, solution.bound)
+        bound = solution.certificate.cost(task.objective)
+        yield _Found(solution.makespan, task.cost(solution.schedule), solution.seconds, bound)
 
 
 def _compile(task: Task, comparison: Comparison, method: str) -> None:
@@ -226,7 +231,7 @@ def _tuned(rollouts: CompiledRollouts, seeds: Sequence[int], seconds: float) -> 
     for seed in seeds:
         begun = time.monotonic()
         tuned = tune_linear(rollouts.env, rollouts.params, jax.random.key(seed), seconds)
-        yield _Found(tuned.makespan, time.monotonic() - begun)
+        yield _Found(tuned.makespan, tuned.cost, time.monotonic() - begun)
 
 
 def _rule_entries(task: Task, rollouts: CompiledRollouts, seed: int) -> Iterator[tuple[str, Iterator[_Found]]]:
@@ -239,7 +244,8 @@ def _rule_entries(task: Task, rollouts: CompiledRollouts, seed: int) -> Iterator
         schedules = list(rule_schedules(rollouts, active, runs, RULE_BATCH))
         for schedule in schedules:
             require_valid(task, schedule, f"rule:{rule}{'/active' * active}")
-        yield _Found(fmean(schedule.makespan for schedule in schedules), time.monotonic() - begun)
+        makespan, cost = fmean(each.makespan for each in schedules), fmean(map(task.cost, schedules))
+        yield _Found(makespan, cost, time.monotonic() - begun)
 
     for rule in (rule for rule in NUMBERS if rule in applicable(task)):
         for active in (False, True):

@@ -22,6 +22,7 @@ class Tuned(NamedTuple):
 
     coefficients: np.ndarray  # float32 [F]
     makespan: int  # ticks
+    cost: int  # ticks
     generations: int
     seconds: float
 
@@ -43,16 +44,12 @@ def tune_linear(
     generation = program("tune", env, batch=population)
     mean, spread = jnp.zeros(FEATURES), jnp.ones(FEATURES)
     jax.block_until_ready(generation(params, mean, spread, key))
-    best, coefficients, begun, done = (
-        np.iinfo(np.int32).max,
-        np.zeros(FEATURES, np.float32),
-        time.monotonic(),
-        0,
-    )
+    best, makespan, coefficients = np.iinfo(np.int32).max, 0, np.zeros(FEATURES, np.float32)
+    begun, done = time.monotonic(), 0
     while done == 0 or (done < generations and time.monotonic() - begun < seconds):
         mean, spread, top, dispatch = generation(params, mean, spread, jax.random.fold_in(key, done))
         done += 1
         watch(time.monotonic() - begun)
         if int(dispatch.cost) < best:
-            best, coefficients = int(dispatch.cost), np.asarray(top)
-    return Tuned(coefficients, best, done, time.monotonic() - begun)
+            best, makespan, coefficients = int(dispatch.cost), int(dispatch.makespan), np.asarray(top)
+    return Tuned(coefficients, makespan, best, done, time.monotonic() - begun)

@@ -31,6 +31,11 @@ class Objective:
     makespan: float = 1.0
     tardiness: float = 0.0
 
+    def __str__(self) -> str:
+        """As in `makespan + 0.02 x weighted tardiness`."""
+        parts = ((self.makespan, "makespan"), (self.tardiness, "weighted tardiness"))
+        return " + ".join(name if weight == 1 else f"{weight:g} x {name}" for weight, name in parts if weight)
+
     def cost(self, ends: Mapping[str, int], jobs: Iterable[Job] = ()) -> int:
         """The cost in ticks of a schedule that is done with job j at tick `ends[j]`; the least is the best."""
         makespan = max(ends.values(), default=0)

@@ -186,7 +186,7 @@ def report(
         },
         "plan": _plan(problem, judgement.plan),
         "rules": {name: _hours(found.cost) for name, found in judgement.baselines.rules.items()},
-        "baselines": {"linear_cem": _hours(judgement.baselines.tuned.makespan)},
+        "baselines": {"linear_cem": _hours(judgement.baselines.tuned.cost)},
         "gap_percent": round(100 * (greedy / problem.bound - 1), 3),
         "seconds_to_target": None if spent.seconds_to_target is None else round(spent.seconds_to_target, 1),
         "method_seconds": _method_seconds(judgement, spent),

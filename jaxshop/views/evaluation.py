@@ -17,7 +17,10 @@ from jaxshop.support.files import read_text
 
 @dataclass(frozen=True)
 class Line:
-    """One result on one shop; times in hours, or in ticks where that is the shop's unit."""
+    """One result on one shop; times in hours, or in ticks where that is the shop's unit.
+
+    Bound and gaps are of the cost, by the shop's objective: the makespan, unless that says otherwise.
+    """
 
     shop: str  # as it was named
     fingerprint: str
@@ -34,6 +37,9 @@ class Line:
     makespan: float  # the median, where there are several seeds
     makespan_min: float
     makespan_max: float
+    objective: str
+    cost: float  # the median
+    cost_max: float
     seeds: int
     seconds: float
 
@@ -47,15 +53,15 @@ class Line:
         """What follows from the other values."""
         known = self.best_known
         return {
-            "gap_to_bound_percent": gap_percent(self.makespan, self.lower_bound),
-            "gap_to_best_known_percent": None if not known else gap_percent(self.makespan, known),
-            "proven_optimal": self.makespan_max <= self.lower_bound,  # with every seed
+            "gap_to_bound_percent": gap_percent(self.cost, self.lower_bound),
+            "gap_to_best_known_percent": None if not known else gap_percent(self.cost, known),
+            "proven_optimal": self.cost_max <= self.lower_bound,  # with every seed
         }
 
 
 _COLUMNS = [field.name for field in fields(Line)]
 _NUMBERS = {"jobs": int, "machines": int, "operations": int, "seeds": int} | dict.fromkeys(
-    ("lower_bound", "makespan", "makespan_min", "makespan_max", "seconds"), float
+    ("lower_bound", "makespan", "makespan_min", "makespan_max", "cost", "cost_max", "seconds"), float
 )
 _DERIVED = ("gap_to_bound_percent", "gap_to_best_known_percent", "proven_optimal")
 
@@ -95,7 +101,7 @@ def with_best_bound(lines: Sequence[Line]) -> list[Line]:
 
 
 def row_of(lines: Sequence[Line]) -> dict[str, Any]:
-    """One shop's row: makespans in the shop's unit, with their gaps to the bound and the best known."""
+    """One shop's row: makespans and costs in the shop's unit, with their gaps to the bound and the best known."""
     first = lines[0]
     return {
         "shop": first.name,
@@ -104,6 +110,7 @@ def row_of(lines: Sequence[Line]) -> dict[str, Any]:
         "machines": first.machines,
         "operations": first.operations,
         "unit": first.unit,
+        "objective": first.objective,
         "lower_bound": first.lower_bound,
         "best_known": first.best_known,
         "results": {line.method: _result(line) for line in lines},
@@ -112,7 +119,13 @@ def row_of(lines: Sequence[Line]) -> dict[str, Any]:
 
 def _result(line: Line) -> dict[str, Any]:
     spread = {name: getattr(line, name) for name in ("makespan_min", "makespan_max", "seeds")}
-    return {"makespan": line.makespan, **line.derived, "seconds": line.seconds, **(spread if line.seeds > 1 else {})}
+    return {
+        "makespan": line.makespan,
+        "cost": line.cost,
+        **line.derived,
+        "seconds": line.seconds,
+        **(spread if line.seeds > 1 else {}),
+    }
 
 
 def means(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -163,7 +176,8 @@ def to_markdown(rows: Sequence[Mapping[str, Any]], settings: str) -> str:
 
 def _markdown(rows: Sequence[Mapping[str, Any]], settings: str) -> Iterator[str]:
     methods = list(dict.fromkeys(name for row in rows for name in row["results"]))
-    yield f"Makespan and its gap to the best known, or else to the lower bound; * proven optimal. Settings: {settings}"
+    yield "Makespan, or cost where a shop has another objective, and its gap to the best known, or else to the bound;"
+    yield f"* proven optimal. Settings: {settings}"
     yield ""
     yield _joined(["shop", "operations", "lower bound", "best known", *methods])
     yield _joined(["---", *["---:"] * (3 + len(methods))])
@@ -193,7 +207,7 @@ def shown_gap(result: Mapping[str, Any]) -> str:
 def _cell(row: Mapping[str, Any], name: str) -> str:
     if (result := row["results"].get(name)) is None:
         return ""
-    return f"{_time(result['makespan'], row['unit'])} ({shown_gap(result)}){'*' * result['proven_optimal']}"
+    return f"{_time(result['cost'], row['unit'])} ({shown_gap(result)}){'*' * result['proven_optimal']}"
 
 
 def _mean_cell(result: Mapping[str, Any] | None) -> str:

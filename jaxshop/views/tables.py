@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from jaxshop.bounds import Certificate
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, job_ticks, lot_size, operation_count, span
+from jaxshop.shop import MAKESPAN, TICKS_PER_HOUR, LotPlan, job_ticks, lot_size, operation_count, span
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -127,19 +127,20 @@ def _columns(table: Table, *columns: tuple[str, JustifyMethod]) -> None:
 
 def evaluation_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """`jaxshop evaluate`: a row for each shop and method."""
-    table = Table(title="makespans")
-    _columns(table, ("shop", "left"), ("method", "left"), ("makespan", "right"))
+    another = {row["objective"] for row in rows} - {str(MAKESPAN)}
+    table = Table(title="costs" if another else "makespans")
+    _columns(table, ("shop", "left"), ("method", "left"), ("cost" if another else "makespan", "right"))
     _columns(table, ("over bound", "right"), ("over best known", "right"), ("seconds", "right"))
     for row in rows:
         shown = "h" if row["unit"] == "hours" else "ticks"
         for i, (name, result) in enumerate(row["results"].items()):
             spread = ""
-            if "makespan_min" in result:
+            if "makespan_min" in result and row["objective"] == str(MAKESPAN):
                 spread = f" ({result['makespan_min']:,.2f} to {result['makespan_max']:,.2f})"
             table.add_row(
                 row["shop"] if i == 0 else "",
                 name,
-                f"{result['makespan']:,.2f}{spread} {shown}",
+                f"{result['cost']:,.2f}{spread} {shown}",
                 "optimal" if result["proven_optimal"] else _percent(result["gap_to_bound_percent"]),
                 _percent(result["gap_to_best_known_percent"]),
                 f"{result['seconds']:.2f}",

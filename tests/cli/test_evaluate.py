@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import subprocess
 import sys
@@ -19,10 +20,11 @@ from jaxshop.cli.evaluate import expand
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search import compare
 from jaxshop.search.solver import Solution
-from jaxshop.shop import LotPlan, split_lots
+from jaxshop.search.types import Task
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Objective, shop_to_json, split_lots
 from jaxshop.sources import load_shop
 from jaxshop.views.evaluation import Line, means, read_csv, row_of, to_csv, to_markdown, with_best_bound
-from tests.shops import FT06
+from tests.shops import FT06, small_shop, with_due_dates
 from tests.trained import Result, run
 
 
@@ -229,13 +231,30 @@ def test_means_and_markdown(shops: Path, searched, tmp_path: Path):
     assert re.search(r"^\| ft \| all \| 2 \| \d+\.\d\d %, 0 optimal \|$", text, re.MULTILINE), text
 
 
+def test_due_dates_that_count_are_compared_by_their_cost(shops: Path, searched):
+    """Shows that objective, cost, bound and gap are those of the shop's objective, and the table's title says so."""
+    shop = replace(with_due_dates(small_shop(), 1), objective=Objective(0.0, 1.0))
+    path = shops / "due.json"
+    path.write_text(json.dumps(shop_to_json(shop)))
+    (row,) = json.loads(run("evaluate", path, "--method", "rules", "--json").out)
+    plan = split_lots(shop, None)
+    task, schedule = Task.of(plan), dispatch_by_rule(plan, RULES["MWKR"], active=False)
+    result, hour = row["results"]["rules"], TICKS_PER_HOUR if row["unit"] == "hours" else 1
+    assert row["objective"] == "weighted tardiness"
+    assert row["lower_bound"] * hour == pytest.approx(task.certificate.cost(task.objective))
+    assert result["makespan"] * hour == pytest.approx(schedule.makespan)
+    assert result["cost"] * hour == pytest.approx(task.cost(schedule))
+    assert result["cost"] != result["makespan"]
+    assert "costs" in run("evaluate", path, "--method", "rules").out
+
+
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8)
 hours = st.floats(0, 1e6)
 LINES = st.builds(
     Line,
-    **dict.fromkeys(("shop", "fingerprint", "settings", "method", "name", "family", "unit"), texts),
+    **dict.fromkeys(("shop", "fingerprint", "settings", "method", "name", "family", "unit", "objective"), texts),
     **dict.fromkeys(("jobs", "machines", "operations", "seeds"), st.integers(1, 10**6)),
-    **dict.fromkeys(("lower_bound", "makespan", "makespan_min", "makespan_max", "seconds"), hours),
+    **dict.fromkeys(("lower_bound", "makespan", "makespan_min", "makespan_max", "cost", "cost_max", "seconds"), hours),
     best_known=st.none() | hours,
 )
 
@@ -248,7 +267,28 @@ def test_the_table_reads_back_as_it_was(tmp_path_factory, lines: list[Line]):
     assert read_csv(str(path)) == lines
 
 
-LINE = Line("a", "f", "", "m", "a", "ta", 15, 15, 225, "ticks", 100.0, 110.0, 121.0, 121.0, 121.0, 1, 2.0)
+LINE = Line(
+    "a",
+    "f",
+    "",
+    "m",
+    "a",
+    "ta",
+    15,
+    15,
+    225,
+    "ticks",
+    100.0,
+    110.0,
+    121.0,
+    121.0,
+    121.0,
+    "makespan",
+    121.0,
+    121.0,
+    1,
+    2.0,
+)
 
 
 def test_the_best_bound_of_a_shop_counts_for_all_its_results():
@@ -262,7 +302,7 @@ def test_the_best_bound_of_a_shop_counts_for_all_its_results():
 
 def test_means_are_by_family_and_by_size():
     """Two sizes of one family, one of them twice: a mean of that size and of all; a single shop has none."""
-    rows = [row_of([replace(LINE, jobs=jobs, makespan=span)]) for jobs, span in ((15, 121.0), (15, 110.0), (20, 132.0))]
+    rows = [row_of([replace(LINE, jobs=jobs, cost=span)]) for jobs, span in ((15, 121.0), (15, 110.0), (20, 132.0))]
     rows.append(row_of([replace(LINE, family="mk")]))
     found = {(each["family"], each["size"]): each["results"]["m"] for each in means(rows)}
     assert found.keys() == {("ta", "15 x 15"), ("ta", "all")}
