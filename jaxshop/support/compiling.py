@@ -34,6 +34,14 @@ def compiled(function: Callable) -> Any:
         return _of_one_kind(numba.njit(nogil=True, error_model="numpy")(function))
 
 
+def inlined(function: Callable) -> Any:
+    """Have a function compiled into each kernel that calls it: a call copies the arrays' descriptions, which takes
+    longer than what a short one does."""
+    kernel: Any = numba.njit(inline="always", error_model="numpy")(function)
+    _digests[kernel] = _made_of(function)
+    return kernel
+
+
 def _of_one_kind(kernel: Any) -> Any:
     """Let kernels call this one with int64 where they have a literal or an int32.
 

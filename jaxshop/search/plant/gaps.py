@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxshop.search.improve.state import draw
-from jaxshop.search.plant.graph import family_after, last_end, ready_of, state_behind
+from jaxshop.search.plant.graph import family_after, last_end, ready_of
 from jaxshop.search.plant.model import BEGIN, BEHIND, BLOCKS, NEXT, PREVIOUS, TAKES, WHERE
 from jaxshop.search.plant.state import (
     AFTER,
@@ -14,6 +14,7 @@ from jaxshop.search.plant.state import (
     LAST_THROUGH,
     NUMBER,
     PAST,
+    SET_FOR,
     START,
     TICKS,
     WORK,
@@ -25,24 +26,6 @@ NO_COST = 1 << 62
 
 BLINK = 50
 """One gap in so many is not seen (Christiaens and Vanden Berghe 2020), lest the same gaps be the best for ever."""
-
-
-@compiled
-def moved_on(arrays, state, i, held, number, end):
-    """What an operation asks more for set-ups, and by how much its lot then misses its deadline, in open time.
-
-    Right before it, its machine is free from `end` on, set up for `held`, with a next block of fixed work.
-    """
-    table = state.table
-    alternative, ticks = table[i, ALTERNATIVE], table[i, TICKS]
-    machine = arrays.alternatives[alternative, WHERE]
-    free, held, number = behind(arrays, machine, end, held, number, table[i, PAST])
-    run, takes, _, _ = placed_on(arrays, i, alternative, end, free, held, number)
-    ready = ready_of(arrays, table, i)
-    if takes > ticks and ready > end:
-        # What it waits for on its own route is no fault of the gap, unless it takes longer.
-        run, takes, _, _ = placed_on(arrays, i, alternative, ready, free, held, number)
-    return takes - ticks, run.through - table[i, LAST_THROUGH]
 
 
 @compiled
@@ -80,25 +63,34 @@ def best_gap(arrays, state, i, alternative, penalty, blinks, least, ties):
         after = table[before, AFTER]
         looked_at += 1
         can = after >= n or (table[after, END] > too_early and after != previous)
-        number = np.int64(NO_COST)
+        reached = np.int64(NO_COST)
         if can and not (blinks and draw(state.random, BLINK) == 0):
-            free, held, number = state_behind(arrays, table, before, alternative, past)
-            run, ticks, held, number = placed_on(arrays, i, alternative, ready, free, held, number)
+            free, held, number = table[before, END], table[before, SET_FOR], table[before, NUMBER]
+            if number < past:
+                free, held, number = behind(arrays, machine, free, held, number, past)
+            run, ticks, family, reached = placed_on(arrays, i, alternative, ready, free, held, number)
             value = run.through - last
             if value > least + (ticks - takes) and past == 0:
                 break
             value += (ticks - takes) * penalty >> 2
             if after < n and value <= least:
-                extra, late = moved_on(arrays, state, after, family_after(arrays, held, i), number, run.end)
-                value = max(value, late) + (extra * penalty >> 2)
+                its, then, known, block = table[after, ALTERNATIVE], run.end, family_after(arrays, family, i), reached
+                if block < table[after, PAST]:
+                    then, known, block = behind(arrays, machine, then, known, block, table[after, PAST])
+                moved, more, _, _ = placed_on(arrays, after, its, then, then, known, block)
+                extra, waits = more - table[after, TICKS], ready_of(arrays, table, after)
+                if extra > 0 and waits > then:
+                    # What it waits for on its own route is no fault of the gap, unless it takes longer.
+                    moved, _, _, _ = placed_on(arrays, after, its, waits, then, known, block)
+                value = max(value, moved.through - table[after, LAST_THROUGH]) + (extra * penalty >> 2)
             if value < least:
                 least, ties, found, found_past = value, 1, before, past
             elif value == least:
                 ties += 1
                 if draw(state.random, ties) == 0:
                     found, found_past = before, past
-        if number < (table[after, NUMBER] if after < n else arrays.machines[machine, BLOCKS]):
-            past = number + 1
+        if reached < (table[after, NUMBER] if after < n else arrays.machines[machine, BLOCKS]):
+            past = reached + 1
             continue
         past = np.int64(0)
         if after >= n or table[after, START] >= too_late or after == following:

@@ -67,13 +67,6 @@ def ready_of(arrays, table, operation):
 
 
 @compiled
-def state_behind(arrays, table, node, alternative, past):
-    """From when an alternative's machine is free behind a node and so many blocks, its family, and its next block."""
-    machine = arrays.alternatives[alternative, WHERE]
-    return behind(arrays, machine, table[node, END], table[node, SET_FOR], table[node, NUMBER], past)
-
-
-@compiled
 def family_after(arrays, family, operation):
     """For which family a machine is set up behind an operation."""
     own = arrays.operations[operation, FAMILY]
@@ -89,7 +82,11 @@ def visit(arrays, state, i):
         ticks = max(arrays.operations[i, LEAST], 1)
         start, end, through, family, number = ready, ready + ticks, ready, table[i, SET_FOR], table[i, NUMBER]
     else:
-        free, held, number = state_behind(arrays, table, table[i, BEFORE], alternative, table[i, PAST])
+        before = table[i, BEFORE]
+        free, held, number = table[before, END], table[before, SET_FOR], table[before, NUMBER]
+        if number < table[i, PAST]:
+            machine = arrays.alternatives[alternative, WHERE]
+            free, held, number = behind(arrays, machine, free, held, number, table[i, PAST])
         run, ticks, held, number = placed_on(arrays, i, alternative, ready, free, held, number)
         start, end, through, family = run.start, run.end, run.through, family_after(arrays, held, i)
     changed = 0

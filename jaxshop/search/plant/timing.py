@@ -14,7 +14,7 @@ from jaxshop.search.plant.model import (
     WHOLE,
 )
 from jaxshop.shop.timing import latest_between, placed_between, window_after
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import compiled, inlined
 
 run_between = compiled(placed_between)
 run_latest = compiled(latest_between)
@@ -28,7 +28,7 @@ def run_on(arrays, machine, earliest, ticks, whole):
     return run_between(table, windows_begun(table[0], earliest), earliest, ticks, whole)
 
 
-@compiled
+@inlined
 def placed_on(arrays, operation, alternative, ready, free, family, number):
     """The first run of an operation on an alternative's machine; `Timing.placed_around` for one.
 
@@ -45,17 +45,25 @@ def placed_on(arrays, operation, alternative, ready, free, family, number):
         The run, its ticks, what the machine is set up for right before, and the number of its next block then.
     """
     machine, own = arrays.alternatives[alternative, WHERE], arrays.operations[operation, FAMILY]
-    kind, none, whole = (
-        arrays.machines[machine, KIND],
-        arrays.changeover.shape[1] - 1,
-        arrays.operations[operation, WHOLE],
-    )
+    ticks = arrays.alternatives[alternative, TAKES] + arrays.changeover[arrays.machines[machine, KIND], family, own]
+    run = run_on(arrays, machine, max(ready, free), ticks, arrays.operations[operation, WHOLE])
+    after = family if own == arrays.changeover.shape[1] - 1 else own
+    if run.end <= arrays.before[machine, number, after]:
+        return run, ticks, family, number
+    return placed_behind(arrays, operation, alternative, ready, free, family, number)
+
+
+@compiled
+def placed_behind(arrays, operation, alternative, ready, free, family, number):
+    """The same behind the next block at the soonest: apart, as it is seldom needed."""
+    machine, own = arrays.alternatives[alternative, WHERE], arrays.operations[operation, FAMILY]
+    kind, none = arrays.machines[machine, KIND], arrays.changeover.shape[1] - 1
     while True:
+        free, family, number = behind(arrays, machine, free, family, number, number + 1)
         ticks = arrays.alternatives[alternative, TAKES] + arrays.changeover[kind, family, own]
-        run = run_on(arrays, machine, max(ready, free), ticks, whole)
+        run = run_on(arrays, machine, max(ready, free), ticks, arrays.operations[operation, WHOLE])
         if run.end <= arrays.before[machine, number, family if own == none else own]:
             return run, ticks, family, number
-        free, family, number = behind(arrays, machine, free, family, number, number + 1)
 
 
 @compiled
