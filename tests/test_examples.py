@@ -12,6 +12,7 @@ import jax
 
 from jaxshop.ppo.update import update
 from tests.shops import FT06
+from tests.trained import run
 
 FOLDER = Path(__file__).parents[1] / "examples"
 
@@ -54,3 +55,12 @@ def test_the_examples_run(tmp_path: Path):
         learned, _ = jax.eval_shape(partial(update, setup), learner, bank)  # compiling it takes five times as long
         assert jax.tree.structure(learned) == jax.tree.structure(learner)
         assert own.gap(setup, learner.averaged, kept) >= 0
+
+
+def test_the_example_is_read(tmp_path: Path):
+    """The files of examples/ make a shop with calendars and set-ups, and say what was not read."""
+    where = ("--plan-start", "2026-11-23T06:00", "--timezone", "Europe/Berlin", "--out", tmp_path / "shop.json")
+    facts = run("import", *sorted((FOLDER / "shop").glob("*.csv")), *where, "--json").json
+    assert (facts["machines"], facts["jobs"], facts["plan_start"]) == (5, 24, "2026-11-23T05:00:00Z")
+    assert list(facts["ignored_columns"].values()) == [["Customer"]]
+    assert run("inspect", tmp_path / "shop.json").code == 0

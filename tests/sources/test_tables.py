@@ -343,12 +343,3 @@ def test_what_a_person_says_goes_first():
 def test_options_that_make_no_sense(option: tuple[str, str], said: str, tmp_path: Path):
     """What is said of the files and cannot be is refused by the option's name."""
     assert_refused(run("import", *sorted(EXAMPLES.glob("*.csv")), *option, "--out", tmp_path / "shop.json"), said)
-
-
-def test_the_example_is_read(tmp_path: Path):
-    """The files of examples/ make a shop with calendars and set-ups, and say what was not read."""
-    where = ("--plan-start", "2026-11-23T06:00", "--timezone", "Europe/Berlin", "--out", tmp_path / "shop.json")
-    facts = run("import", *sorted(EXAMPLES.glob("*.csv")), *where, "--json").json
-    assert (facts["machines"], facts["jobs"], facts["plan_start"]) == (5, 24, "2026-11-23T05:00:00Z")
-    assert list(facts["ignored_columns"].values()) == [["Customer"]]
-    assert run("inspect", tmp_path / "shop.json").code == 0
