@@ -43,7 +43,7 @@ candidates = 12
 [evaluation]
 every = 2
 selection_shops = 24
-samples = 4
+samples = 2
 rule_seeds = 1
 baseline_seconds = 0.01
 plan_work = 10

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from jaxshop.policies.acting import TEMPERATURES
 from jaxshop.search.breeding import FRESH, Elite, breed
 
 POPULATION, COUNT = 16, 400
@@ -23,7 +24,8 @@ def test_the_first_generation_is_drawn_and_has_the_greedy_schedule(bred):
     keys = np.asarray(bred(nobody, POPULATION, jax.random.key(0)))
     assert not keys[0].any()
     assert (keys[1:] != 0).all()
-    assert np.allclose(keys[1:4].std(axis=1) / keys[3].std(), [0.5, 0.75, 1.0], atol=0.15)
+    spread = keys[1 : len(TEMPERATURES)].std(axis=1) / keys[len(TEMPERATURES) - 1].std()
+    assert np.allclose(spread, np.array(TEMPERATURES[1:]) / TEMPERATURES[-1], atol=0.15)
 
 
 def test_children_inherit_from_two_parents(bred):

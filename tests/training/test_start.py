@@ -96,7 +96,7 @@ def test_a_process_is_started_where_it_pays(monkeypatch, cores, jobs, helped):
     given = []
     monkeypatch.setattr("jaxshop.training.start.usable_cores", lambda: cores)
     monkeypatch.setattr("jaxshop.training.start.ShopProcess", lambda: nullcontext("process"))
-    monkeypatch.setattr("jaxshop.training.launch.launch", lambda *arguments: given.append(arguments[-1]) or ({}, 0))
+    monkeypatch.setattr("jaxshop.training.launch.launch", lambda *arguments: given.append(arguments[3]) or ({}, 0))
     assert start(None, None, ["pool.count=1", f"pool.jobs={jobs}"], console=None) == ({}, 0)
     assert given == ["process" if helped else None]
 
@@ -131,7 +131,7 @@ def test_a_process_that_cannot_be_started_is_done_without(monkeypatch):
     given = []
     monkeypatch.setattr("jaxshop.training.start.usable_cores", lambda: 2)
     monkeypatch.setattr("subprocess.Popen", refuse)
-    monkeypatch.setattr("jaxshop.training.launch.launch", lambda *arguments: given.append(arguments[-1]) or ({}, 0))
+    monkeypatch.setattr("jaxshop.training.launch.launch", lambda *arguments: given.append(arguments[3]) or ({}, 0))
     assert start(None, None, [], console=None) == ({}, 0)
     assert given == [None]
 
