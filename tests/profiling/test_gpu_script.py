@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,33 +14,43 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def beside() -> Iterator[None]:
+    """Lets the script find its rows, which lie beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        yield
+
+
 @pytest.fixture(scope="module")
 def gpu():
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("gpu_script", ROOT / "benchmarks" / "gpu.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("gpu")
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """Its rows."""
+    return importlib.import_module("gpu_rows")
 
 
 @pytest.mark.usefixtures("ranks_meet")
-def test_every_row_that_plays_has_its_figures(gpu):
+def test_every_row_that_plays_has_its_figures(measured):
     """Shows rates, compile times and memory of each, and computed beside planned bytes, in one process."""
-    for run in (gpu.random_small, gpu.acting):  # the reference's random play is as that of the small shop
-        for result in run(gpu.SMALL):
+    for run in (measured.random_small, measured.acting):  # the reference's random play is as that of the small shop
+        for result in run(measured.SMALL):
             assert result["operations_per_second"] > 0
             assert result["bytes_per_environment"] > 0
-    (stored,) = gpu.memory(gpu.SMALL)
+    (stored,) = measured.memory(measured.SMALL)
     assert 0 < stored["computed_bytes"] < 10 * stored["planned_bytes"]
-    (updated,) = gpu.update_general(gpu.SMALL)
+    (updated,) = measured.update_general(measured.SMALL)
     assert updated["environments"] == 8
     assert updated["network_ratio"] > 0
 
 
-def test_row_of_searches_tells_both(gpu):
+def test_row_of_searches_tells_both(measured):
     """Shows that schedules that are bred and schedules that are drawn are told side by side, as many of each."""
-    bred, drawn = gpu.breeding(gpu.SMALL)
+    bred, drawn = measured.breeding(measured.SMALL)
     assert (bred["method"], drawn["method"]) == ("evolve", "samples")
     for found in (bred, drawn):
         assert found["schedules"] == 8

@@ -1,0 +1,333 @@
+"""What `benchmarks/gpu.py` measures: a function a row, which yields results, and how large they are.
+
+Every row is a process of its own, so each imports what it needs when it is run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the rows are."""
+
+    small_shop: tuple[int, int, int]  # jobs, machines, operations
+    many: tuple[int, ...]  # environments of the small shop
+    versus: tuple[int, ...]  # of Jumanji's
+    reference: tuple[int, ...]
+    acting: tuple[int, ...]
+    stored: tuple[int, ...]
+    steps: int  # of each random rollout
+    acting_steps: int
+    dtypes: tuple[str, ...]  # that the network plays in
+    bred: tuple[int, int]  # schedules of a generation, generations
+    shop: str
+    update: tuple[str, ...]  # overrides of the config for the updates
+    train: tuple[str, ...]  # and for the training run
+
+
+FULL = Sizes(
+    small_shop=(20, 10, 8),
+    many=(65_536, 262_144),
+    versus=(16_384, 65_536),
+    reference=(256, 4_096, 16_384),
+    acting=(1_024, 4_096),
+    stored=(4_096, 16_384),
+    steps=64,
+    acting_steps=64,
+    dtypes=("float32", "bfloat16"),
+    bred=(1_024, 4),
+    shop="reference",
+    update=(),
+    train=(
+        *("pool.count=256", "general.updates=200", "full.updates=0", "own.updates=150", "stop.max_seconds=110"),
+        *("evaluation.baseline_seconds=1", "evaluation.plan_work=0", "evaluation.selection_shops=4"),
+    ),
+)
+SMALL = Sizes(
+    small_shop=(4, 3, 3),
+    many=(8,),
+    versus=(16,),
+    reference=(4,),
+    acting=(4,),
+    stored=(4,),
+    steps=4,
+    acting_steps=4,
+    dtypes=("bfloat16",),
+    bred=(4, 2),
+    shop="family:flexible:1",
+    update=(  # as tests/profiling/test_budget.py has it
+        *("pool.count=2", "pool.machines=4", "pool.jobs=6", "general.updates=1", "general.shops=2"),
+        *("full_pool.machines=4", "full_pool.jobs=6", "full.shops=2", "full.samples=2", "full.candidates=4"),
+        *("general.samples=4", "general.candidates=8", "network.width=16", "ppo.minibatches=2", "ppo.microbatch=16"),
+    ),
+    train=(
+        *(
+            "pool.count=2",
+            "pool.machines=4",
+            "pool.jobs=6",
+            "general.shops=2",
+            "general.samples=2",
+            "ppo.minibatches=2",
+        ),
+        *("general.updates=2", "full.updates=0", "own.updates=0", "own.samples=2", "own.candidates=4"),
+        *("general.candidates=4", "network.width=8", "run.max_lot_hours=none", "run.target_hours=none"),
+        *("evaluation.baseline_seconds=0.01", "evaluation.plan_work=0", "evaluation.selection_shops=2"),
+        *("evaluation.samples=2", "evaluation.rule_seeds=1"),
+    ),
+)
+
+
+class Row(NamedTuple):
+    """A process, what it yields, and its time limit in seconds."""
+
+    name: str
+    run: Callable[[Sizes], Iterator[Result]] | None  # None: the training run, which this process watches
+    limit: float
+
+
+def machine() -> Result:
+    """What is measured on."""
+    import platform
+
+    import jax
+    import jaxlib
+
+    from jaxshop.parallel.mesh import device_name
+
+    device = jax.devices()[0]
+    stats = device.memory_stats() or {}
+    return {
+        "device": device_name(),
+        "platform": device.platform,
+        "backend": str(getattr(device.client, "platform_version", "")).splitlines()[:1],
+        "memory_bytes": stats.get("bytes_limit"),
+        "jax": jax.__version__,
+        "jaxlib": jaxlib.__version__,
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def selftest(sizes: Sizes) -> Iterator[Result]:
+    """Every shop of the self-test, over all devices; the first line says what the machine is."""
+    from jaxshop.policies.selftest import selftest as play
+
+    yield machine()
+    begun = time.monotonic()
+    wrong, cases = [], 0
+    for finding in play(short=True, limit=0 if sizes is SMALL else None):
+        cases += 1
+        if not finding.agrees:
+            wrong.append(f"{finding.case}: {finding.detail}")
+    yield {"agrees": not wrong, "cases": cases, "differ": wrong, "seconds": time.monotonic() - begun}
+
+
+def random_small(sizes: Sizes) -> Iterator[Result]:
+    """Random play of a small job shop: environments at the end of every array, and the same by `vmap`."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxshop.env import environments_last, make
+    from jaxshop.profiling.sweep import job_shop
+    from jaxshop.profiling.workloads import random_rollout
+
+    env, params = make(job_shop(*sizes.small_shop, 6))
+    for count in sizes.many:
+        stacked = environments_last(jax.tree.map(lambda x, n=count: jnp.broadcast_to(x, (n, *x.shape)), params))
+        last = random_rollout(env, count, sizes.steps, stacked=True)
+        yield {"layout": "environments last", **_rate(last, (jax.random.key(0), stacked), count, sizes.steps)}
+        shared = random_rollout(env, count, sizes.steps)
+        yield {"layout": "vmap", **_rate(shared, (jax.random.key(0), params), count, sizes.steps)}
+
+
+def random_reference(sizes: Sizes) -> Iterator[Result]:
+    """Random play of the reference shop."""
+    import jax
+
+    from jaxshop.profiling.workloads import random_rollout
+
+    env, params = _shop(sizes)
+    for count in sizes.reference:
+        run = random_rollout(env, count, sizes.steps)
+        yield _rate(run, (jax.random.key(0), params), count, sizes.steps)
+
+
+def acting(sizes: Sizes) -> Iterator[Result]:
+    """Play by the network on the reference shop."""
+    import jax
+
+    from jaxshop.policies.registry import NetworkConfig, make_network
+    from jaxshop.profiling.workloads import policy_rollout
+
+    env, params = _shop(sizes)
+    for dtype in sizes.dtypes:
+        network = make_network(NetworkConfig(dtype=dtype))
+        weights = network.initialise(jax.random.key(0))
+        for count in sizes.acting:
+            run = policy_rollout(env, network, count, sizes.acting_steps)
+            rate = _rate(run, (jax.random.key(0), params, weights), count, sizes.acting_steps)
+            yield {"candidates": env.shape.candidates, "dtype": dtype, **rate}
+
+
+def update_general(sizes: Sizes) -> Iterator[Result]:
+    """An update of gpu.toml's first stage, and the network's own passes."""
+    yield _update(sizes, "general")
+
+
+def update_bfloat16(sizes: Sizes) -> Iterator[Result]:
+    """The same with a network that computes in bfloat16."""
+    yield _update(sizes, "general", "network.dtype=bfloat16")
+
+
+def update_full(sizes: Sizes) -> Iterator[Result]:
+    """An update on shops of the factory's size."""
+    yield _update(sizes, "full")
+
+
+def memory(sizes: Sizes) -> Iterator[Result]:
+    """What episodes of the reference take with stored observations: computed, and XLA's plan of the rollout."""
+    from functools import partial
+
+    import jax
+
+    from jaxshop.policies.registry import NetworkConfig, make_network
+    from jaxshop.ppo.config import PPOConfig, StageConfig
+    from jaxshop.ppo.memory import experience_bytes
+    from jaxshop.ppo.rollout import collect
+    from jaxshop.ppo.setup import Setup
+    from jaxshop.profiling.measure import peak_bytes
+
+    env, params = _shop(sizes)
+    network = make_network(NetworkConfig())
+    weights = network.initialise(jax.random.key(0))
+    shops = jax.tree.map(lambda x: x[None], params)
+    for count in sizes.stored:
+        setup = Setup(env, network, PPOConfig(), StageConfig(1, 1, count, env.shape.candidates))
+        program = jax.jit(partial(collect, setup)).lower(weights, shops, jax.random.key(0)).compile()
+        yield {
+            "environments": count,
+            "computed_bytes": experience_bytes(setup),
+            "planned_bytes": peak_bytes(program),
+        }
+
+
+def breeding(sizes: Sizes) -> Iterator[Result]:
+    """The best of so many schedules of the shipped policy: bred by the method `evolve`, and drawn."""
+    from functools import partial
+
+    import jax
+    import jax.numpy as jnp
+
+    from jaxshop.policies.checkpoint import load_policy
+    from jaxshop.profiling.measure import measure
+    from jaxshop.search.breeding import generation, nobody
+    from jaxshop.search.compiled import program
+
+    env, params = _shop(sizes)
+    policy, (count, generations) = load_policy(), sizes.bred
+    key, elite, bound = jax.random.key(0), nobody(env, count), int(params.bound)
+
+    def told(method: str, costs: list[int], seconds: float) -> Result:
+        rate = count * int(params.operations) / seconds
+        best = {"percent": 100 * (min(costs) / bound - 1), "first_percent": 100 * (costs[0] / bound - 1)}
+        return {"method": method, "schedules": count * generations, **best, "operations_per_second": rate}
+
+    breed = partial(generation, env, policy.network, count)
+    bred = measure(breed, policy.weights, params, elite, key, repeats=1)
+    assert bred is not None
+    costs = []
+    for number in range(generations):
+        elite, best = bred.program(policy.weights, params, elite, jax.random.fold_in(key, number))
+        costs.append(int(best.cost))
+    yield told("evolve", costs, bred.seconds)
+    draw, end = program("samples", env, policy.network, count), jnp.int32(count * generations)
+    drawn = measure(draw, policy.weights, params, key, jnp.int32(0), end, repeats=1)
+    assert drawn is not None
+    begins = [jnp.int32(count * number) for number in range(generations)]
+    costs = [int(drawn.program(policy.weights, params, key, begin, end)[0].cost) for begin in begins]
+    yield told("samples", costs, drawn.seconds)
+
+
+def jumanji(sizes: Sizes) -> Iterator[Result]:
+    """The same work in Jumanji's job shop, where it is installed."""
+    from importlib.util import find_spec
+
+    from jaxshop.profiling.versus import versus_jumanji
+
+    if find_spec("jumanji") is None:
+        yield {"left_out": "jumanji is not installed"}
+        return
+    yield from versus_jumanji(sizes.versus)
+
+
+ROWS = (
+    Row("selftest", selftest, 70),
+    Row("random play, 20 x 10 x 8", random_small, 50),
+    Row("random play, reference", random_reference, 50),
+    Row("play by the network, reference", acting, 50),
+    Row("update, first stage", update_general, 60),
+    Row("update, factory's size", update_full, 60),
+    Row("target, cold cache, and two minutes of training", None, 160),
+    Row("target, warm cache", None, 40),
+    Row("memory with stored observations", memory, 40),
+    Row("against Jumanji", jumanji, 60),
+    Row("update, first stage, bfloat16", update_bfloat16, 60),
+    Row("search, bred against drawn", breeding, 60),
+)
+
+
+def _shop(sizes: Sizes) -> tuple[Any, Any]:
+    import jaxshop
+    from jaxshop.env import make
+    from jaxshop.shop import split_lots
+
+    hours = 60.0 if sizes.shop == "reference" else None
+    return make(split_lots(jaxshop.load_shop(sizes.shop), hours), candidates=48)
+
+
+def _rate(run: Callable[..., Any], arguments: tuple[Any, ...], count: int, steps: int) -> Result:
+    from jaxshop.profiling.measure import measure
+
+    measured = measure(run, *arguments)
+    assert measured is not None
+    return {
+        "environments": count,
+        "operations_per_second": count * steps / measured.seconds,
+        "microseconds_per_step": 1e6 * measured.seconds / steps,
+        "compile_seconds": measured.compile_seconds,
+        "bytes_per_environment": measured.peak_bytes / count,
+    }
+
+
+def _update(sizes: Sizes, stage: str, *overrides: str) -> Result:
+    import jax
+
+    from jaxshop.policies.registry import make_network
+    from jaxshop.profiling.phases import timed_update
+    from jaxshop.training.config import load_config
+
+    config = load_config(ROOT / "configs" / "gpu.toml", (*sizes.update, *overrides))
+    lesson = next(lesson for lesson in config.lessons() if lesson.name == stage)
+    network = make_network(config.network)
+    timed = timed_update(config, lesson, network, network.initialise(jax.random.key(0)), rounds=5)
+    operations = int(timed.measured.result[1].steps)
+    return {
+        "environments": lesson.settings.shops * lesson.settings.samples,
+        "dtype": config.network.dtype,
+        "operations_per_second": operations / timed.measured.seconds,
+        "seconds": timed.measured.seconds,
+        "network_ratio": timed.measured.seconds / timed.network_seconds,
+        "compile_seconds": timed.measured.compile_seconds,
+        "peak_bytes": timed.measured.peak_bytes,
+    }
