@@ -12,6 +12,16 @@ function openTicks(machine, from, to) {
   return Math.max(0, open);
 }
 
+/** The tick by which a machine has been open for so many from another one on. */
+function afterOpen(machine, from, ticks) {
+  let end = from + ticks;
+  for (const [a, b] of machine.closed) {
+    if (a >= end) break;
+    end += Math.max(0, b - Math.max(a, from));
+  }
+  return end;
+}
+
 /** The name of a row of a schedule, whatever its place; ids hold no line breaks. */
 function rowKey({ job, lot, operation }) {
   return `${job}\n${lot}\n${operation}`;
@@ -66,7 +76,8 @@ class Plan {
         throw new Error(`The schedule is of another shop: job ${row.job}, operation ${row.operation}, machine ${row.machine}.`);
       }
       const setup = Math.min((job.operations[step].setup ?? 0) + (row.changeover ?? 0), row.end - row.start);
-      const bar = { plan: this, job, machine, step, setup, lot: row.lot, operation: row.operation, start: row.start, end: row.end };
+      const { lot, operation, start, end } = row;
+      const bar = { plan: this, job, machine, step, setup, ready: afterOpen(machine, start, setup), lot, operation, start, end };
       machine.bars.push(bar);
       job.bars.push(bar);
       return bar;

@@ -105,7 +105,7 @@ class Plot {
       } else context.fillRect(x, y, width, height);
       if (series) pen.rect(pen.stripes(series), x, y, width, height);
       if (!lit) continue;
-      const setup = bar.setup * scale;
+      const setup = (bar.ready - bar.start) * scale;
       if (setup >= 2 && height >= 3) pen.rect("rgb(255 255 255 / 45%)", x, y, Math.min(setup, width), height);
       if (width > 3 && machine.closed.length && !faded) this.#pause(pen, bar, y, height);
       if (height >= NAMED && width > 34 && !faded) this.#name(pen, bar, x, width, y + height / 2 + 0.5);

@@ -64,6 +64,14 @@ def test_closed_time_is_no_idle_time() -> None:
     assert setups == [1800, 1800, 0]
 
 
+def test_a_set_up_goes_on_after_closed_time() -> None:
+    """By hand: a set-up that begins before a closing ends as much later as that takes; one that ends by it does not."""
+    closed = [[0, 1800], [5400, 7200], [9000, 9000 + HOUR]]
+    cases = [[3600, 1800], [3600, 1801], [4500, 3600], [7200, 0]]
+    body = "return given.cases.map(([from, ticks]) => afterOpen(given, from, ticks));"
+    assert run_script(PLAN, body, {"closed": closed, "cases": cases}) == [5400, 7201, 13500, 7200]
+
+
 def test_machines_are_ordered_as_people_count() -> None:
     """Shows M9 before M10 by name, its work centre first by centre, and the busiest first by load."""
     orders = "['centre', 'machine', 'busiest'].map((order) => plan.ordered(order).map((machine) => machine.id))"
