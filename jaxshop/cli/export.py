@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,8 +35,7 @@ def run_export(args: argparse.Namespace) -> int:
     from jaxshop.shop import split_lots
     from jaxshop.sources.tables.options import parse_zone
     from jaxshop.support.files import check_writable, write_atomic
-    from jaxshop.views import dispatch_list as lists
-    from jaxshop.views.ical import to_ical
+    from jaxshop.views.exports import exports_of
 
     if not (args.csv or args.xlsx or args.ical):
         raise ShopError("export: say --csv FOLDER, --xlsx FILE or --ical FOLDER")
@@ -50,34 +47,28 @@ def run_export(args: argparse.Namespace) -> int:
         raise InvalidScheduleError(
             f"{args.schedule}: nothing is exported of an invalid schedule: {violations[0]}{more}"
         )
-    clock = lists.clock_of(shop, parse_zone(args.timezone or lists.plant_zone(shop)))
-    if args.ical and clock.start is None:
+    if args.ical and shop.plan_start is None:
         raise ShopError(f"--ical: {args.shop} has no plan_start, so there are no dates")
-    lines = lists.dispatch_lines(plan, schedule)
-    machines = lists.by_machine(plan, lines)
-    tables = {
-        "by machine": lists.table([line for of_one in machines.values() for line in of_one], shop.unit, clock),
-        "by order": lists.table(lists.by_order(plan, lines), shop.unit, clock),
-    }
-    written: dict[str, str | bytes] = {}
+    exports = exports_of(plan, schedule, parse_zone(args.timezone) if args.timezone else None)
+    written: dict[Path, str | bytes] = {}
     if args.csv:
         folder = _folder(args.csv)
-        written |= {str(folder / f"{name.replace(' ', '-')}.csv"): lists.to_csv(*each) for name, each in tables.items()}
+        written |= {folder / name: text for name, text in exports.lists().items()}
     if args.xlsx:
-        written[args.xlsx] = lists.to_workbook(tables, clock.zone)
+        written[Path(args.xlsx)] = exports.workbook()
     if args.ical:
-        folder, now = _folder(args.ical), datetime.now(UTC)
-        names = dict(zip(machines, _file_names(machines), strict=True))
-        written |= {str(folder / f"{names[m]}.ics"): to_ical(m, own, clock, now) for m, own in machines.items()}
+        folder = _folder(args.ical)
+        written |= {folder / name: text for name, text in exports.calendars(datetime.now(UTC)).items()}
     for path in written:
         check_writable(path)  # rather all than some of them
     for path, content in written.items():
         write_atomic(path, content)
+    files, zone = [str(path) for path in written], exports.clock.zone.key
     if args.json:
-        print(json.dumps({"files": list(written), "timezone": clock.zone.key, "operations": len(lines)}))
+        print(json.dumps({"files": files, "timezone": zone, "operations": len(exports.lines)}))
     else:
-        shown = ", ".join([*list(written)[:3], *([f"{len(written) - 3} more"] if len(written) > 3 else [])])
-        print(f"{len(lines)} operations on {len(machines)} machines, times of {clock.zone.key}; wrote {shown}")
+        shown = ", ".join([*files[:3], *([f"{len(files) - 3} more"] if len(files) > 3 else [])])
+        print(f"{len(exports.lines)} operations on {len(exports.machines)} machines, times of {zone}; wrote {shown}")
     return 0
 
 
@@ -88,18 +79,3 @@ def _folder(path: str) -> Path:
     except OSError as error:
         raise ShopError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     return folder
-
-
-def _file_names(machines: Iterable[str]) -> list[str]:
-    """A name for each machine that any file system takes, each another, in whatever case."""
-    seen: set[str] = set()
-    found = []
-    for machine in machines:
-        plain = name = re.sub(r"[^\w-]+", "-", machine)[:80].strip("-") or "machine"
-        number = 1
-        while name.casefold() in seen:
-            number += 1
-            name = f"{plain}-{number}"
-        seen.add(name.casefold())
-        found.append(name)
-    return found

@@ -17,7 +17,7 @@ from jaxshop.serving import openapi
 from jaxshop.serving.auth import Authentication, KeyRing
 from jaxshop.serving.middleware import BodyLimit, Inflate, Record
 from jaxshop.serving.problems import Problem
-from jaxshop.serving.routes import docs, imports, models, operation, page, schedules
+from jaxshop.serving.routes import docs, exports, imports, models, operation, page, schedules
 from jaxshop.serving.service import Service
 
 
@@ -35,7 +35,8 @@ def create_app(service: Service) -> FastAPI:
     # FastAPI's own documentation takes its scripts from another host.
     app = FastAPI(title="jaxshop", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
-    for routes in (operation.open_routes, operation.routes, models.routes, schedules.routes, imports.routes):
+    about_plans = (schedules.routes, imports.routes, exports.routes)
+    for routes in (operation.open_routes, operation.routes, models.routes, *about_plans):
         app.include_router(routes)
     docs.mount(app)
     page.mount(app)

@@ -19,7 +19,7 @@ READING = ("GET", "HEAD", "OPTIONS")
 
 ROLES = ("read", "plan", "release", "admin")
 """What a key may do; each may what those before it may."""
-READING_POSTS = frozenset({"/v1/schedules:verify"})
+READING_POSTS = frozenset({"/v1/schedules:verify", "/v1/exports"})
 """Beside GET: what changes nothing. Everything else needs the role `plan` at least."""
 
 

@@ -2,69 +2,50 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from jaxshop.serving.client_errors import (
+    BusyError,
+    ConflictError,
+    ForbiddenError,
+    JaxshopError,
+    NotFoundError,
+    RefusedError,
+    ServerError,
+    UnreachableError,
+    error_of,
+    problem_of,
+    reached,
+)
 from jaxshop.shop import Shop, shop_to_json
 from jaxshop.sources.report import load_and_report
+
+__all__ = [
+    "MARIADB",
+    "BusyError",
+    "Client",
+    "ConflictError",
+    "ForbiddenError",
+    "JaxshopError",
+    "NotFoundError",
+    "RefusedError",
+    "ServerError",
+    "Submitted",
+    "UnreachableError",
+]
 
 BUSY = (429, 503)
 MARIADB = {"source": "mariadb"}
 """Stands for the shop in the server's database."""
-
-
-class JaxshopError(Exception):
-    """Whatever goes wrong between this client and the server."""
-
-
-class UnreachableError(JaxshopError):
-    """There is no connection to the server, or it broke, or took too long."""
-
-
-class ServerError(JaxshopError):
-    """The server said no; `status` is the HTTP status, `problem` the RFC 9457 document, `kind` its stable name."""
-
-    def __init__(self, status: int, problem: Mapping[str, Any]):
-        super().__init__(f"{status}: {problem.get('detail') or problem.get('title') or 'no detail'}")
-        self.status, self.problem = status, dict(problem)
-        self.kind = str(problem.get("type", "")).rpartition(":")[2]
-
-
-class RefusedError(ServerError):
-    """The request has faults (400 to 422); `errors` lists path and message of each."""
-
-    @property
-    def errors(self) -> list[dict[str, str]]:
-        """Path and message of each fault."""
-        return list(self.problem.get("errors") or ())
-
-
-class ForbiddenError(ServerError):
-    """No key, an unknown one, or one whose role may not do this."""
-
-
-class NotFoundError(ServerError):
-    """There is no such request (any more)."""
-
-
-class BusyError(ServerError):
-    """The server was busy, or not ready, or its database away, for as long as the client was to wait."""
-
-
-KINDS = {401: ForbiddenError, 403: ForbiddenError, 404: NotFoundError, 429: BusyError, 503: BusyError}
-
-
-def error_of(status: int, problem: Mapping[str, Any]) -> ServerError:
-    """The error that stands for a status."""
-    other = RefusedError if 400 <= status < 500 and status != 499 else ServerError
-    return KINDS.get(status, other)(status, problem)
 
 
 class Client:
@@ -130,6 +111,10 @@ class Client:
         """Yield how far a request in the background is, until it has ended."""
         return self.submitted(id).events()
 
+    def best(self, id: str) -> dict[str, Any]:
+        """Return the best schedule so far of a request in the background; see `Submitted.best`."""
+        return self.submitted(id).best()
+
     def cancel(self, id: str) -> None:
         """Cancel a request in the background, or have its result forgotten."""
         self.submitted(id).forget()
@@ -143,7 +128,7 @@ class Client:
             before = {"before": page["next"]} if page["next"] else None
 
     def release(self, id: str, replaces: str | None = None) -> dict[str, Any]:
-        """Release a plan that is stored in the server's database; RefusedError where another one was quicker."""
+        """Release a plan that is stored in the server's database; ConflictError where another one was quicker."""
         params = {} if replaces is None else {"replaces": replaces}
         return self._ask("POST", f"/v1/schedules/{id}:release", params=params)
 
@@ -190,6 +175,45 @@ class Client:
         body, options = _rescheduling(shop, schedule, now, told), _given(write_back=write_back, webhook=webhook)
         return self._submit("/v1/reschedules", body, options, idempotency_key)
 
+    def import_tables(
+        self,
+        files: Iterable[str | os.PathLike[str]] | Mapping[str, bytes],
+        name: str | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Make a shop file of tables; returns `shop`, `fingerprint`, `ignored_columns` and `in_the_past`.
+
+        Args:
+            files: paths of CSV and XLSX files, orders, routes and machines at least; or their bytes by name.
+            name: of the shop; else that of the first file.
+            **options: `plan_start`, `timezone`, `columns`, `separator`, `encoding`, `decimal`, `skip_sheets`.
+
+        Raises:
+            RefusedError: `errors` holds every fault, with file, sheet, row and column.
+            OSError: a file cannot be read.
+        """
+        data = files if isinstance(files, Mapping) else {Path(each).name: Path(each).read_bytes() for each in files}
+        packed = {each: base64.b64encode(content).decode() for each, content in data.items()}
+        return self._ask("POST", "/v1/imports", json={"files": packed, "options": options} | _given(name=name))
+
+    def export(
+        self,
+        shop: Shop | Mapping[str, Any] | str | os.PathLike[str],
+        schedule: Mapping[str, Any],
+        format: str = "xlsx",
+        timezone: str | None = None,
+    ) -> bytes:
+        """Return a schedule as a file for other programs.
+
+        Args:
+            shop: as `Client.schedule` takes it.
+            schedule: a valid one of that shop.
+            format: `xlsx` for a workbook of dispatch lists, `csv` for a zip of them, `ical` for a zip of calendars.
+            timezone: of all moments; else the plant's.
+        """
+        body = {"shop": _document(shop), "schedule": dict(schedule)}
+        return self._answer("POST", "/v1/exports", json=body, params=_given(format=format, timezone=timezone)).content
+
     def models(self) -> list[dict[str, Any]]:
         """Return the models in use, with the sizes that they take."""
         return self._ask("GET", "/v1/models")["models"]
@@ -211,15 +235,19 @@ class Client:
         return self.submitted(self._ask("POST", path, json=body, params=options, headers=headers)["id"])
 
     def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        response = self._answer(method, path, **request)
+        return response.json() if response.content else {}
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         give_up = time.monotonic() + self._timeout
         while True:
-            with _reached():
+            with reached():
                 response = self._http.request(method, path, **request)
             if response.is_success:
-                return response.json() if response.content else {}
+                return response
             pause = _seconds(response.headers.get("Retry-After"))
             if response.status_code not in BUSY or pause is None or time.monotonic() + pause > give_up:
-                raise error_of(response.status_code, _problem(response))
+                raise error_of(response.status_code, problem_of(response))
             time.sleep(pause)
 
 
@@ -237,16 +265,24 @@ class Submitted:
         `objective_hours`, `lower_bound_hours`, `gap_percent`, `source` and `seconds` are of the best so far, None as
         long as there is none.
         """
-        with _reached(), self.client._http.stream("GET", f"{self.path}/events") as response:
+        with reached(), self.client._http.stream("GET", f"{self.path}/events") as response:
             if not response.is_success:
                 response.read()
-                raise error_of(response.status_code, _problem(response))
+                raise error_of(response.status_code, problem_of(response))
             name = ""
             for line in response.iter_lines():
                 field, _, value = line.partition(": ")
                 name = value if field == "event" else name
                 if field == "data" and name == "progress":
                     yield json.loads(value)
+
+    def best(self) -> dict[str, Any]:
+        """Return the best schedule so far, verified: `schedule`, and what `events` tell of it.
+
+        Raises:
+            ConflictError: it has none so far, or another server works on it.
+        """
+        return self.client._ask("GET", f"{self.path}/best")
 
     def stop(self) -> None:
         """End the search here; the best schedule so far becomes the result."""
@@ -280,15 +316,6 @@ class Submitted:
         self.client._ask("DELETE", self.path)
 
 
-@contextmanager
-def _reached() -> Iterator[None]:
-    """Turn what the connection raises into our own."""
-    try:
-        yield
-    except httpx.HTTPError as error:
-        raise UnreachableError(str(error) or type(error).__name__) from error
-
-
 def _document(shop: Shop | Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:
     if isinstance(shop, Mapping):
         return dict(shop)
@@ -315,11 +342,3 @@ def _seconds(text: str | None) -> float | None:
         return None if text is None else max(0.0, float(text))
     except ValueError:  # a date, which this server never sends
         return None
-
-
-def _problem(response: httpx.Response) -> dict[str, Any]:
-    try:
-        problem = response.json()
-    except ValueError:
-        problem = None
-    return problem if isinstance(problem, dict) else {"title": response.reason_phrase, "detail": response.text[:500]}

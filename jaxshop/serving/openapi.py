@@ -23,6 +23,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/v1/schedules:verify": VerifyRequest,
     "/v1/reschedules": RescheduleRequest,
     "/v1/imports": ImportRequest,
+    "/v1/exports": VerifyRequest,
 }
 SOURCE = {"source": "mariadb"}
 OPEN = frozenset({"/livez", "/readyz"})
@@ -52,6 +53,7 @@ PROBLEMS: dict[str, dict[int, str]] = {
     "/v1/schedules:verify": _BODY,
     "/v1/reschedules": _BODY | {409: "No plan is released in the database"},
     "/v1/imports": _BODY,
+    "/v1/exports": _BODY,
     "/v1/schedules/{id}": _KEPT,
     "/v1/schedules/{id}/best": _KEPT | {409: "It has no schedule so far, or another server works on it"},
     "/v1/schedules/{id}:write-back": _KEPT | {409: "There is nothing to store", 422: "The database refuses"},

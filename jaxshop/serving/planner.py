@@ -15,14 +15,16 @@ from typing import Any
 
 import scipy.optimize  # noqa: F401 - a certificate may need it, and no caller's time limit shall pay for its import
 
-from jaxshop.schedule import from_json, verify
+from jaxshop.schedule import Schedule, from_json
 from jaxshop.serving import database
 from jaxshop.serving.device import DeviceThread
+from jaxshop.serving.export_schemas import ExportOptions
+from jaxshop.serving.exporter import Exported, exported
 from jaxshop.serving.logs import event, log
 from jaxshop.serving.metrics import Metrics
-from jaxshop.serving.problems import MOST_ERRORS, Problem, busy, refusing
+from jaxshop.serving.problems import Problem, busy, refusing
 from jaxshop.serving.replanner import answer, read_request
-from jaxshop.serving.replies import Reply, describe_model, reply_document
+from jaxshop.serving.replies import Reply, describe_model, reply_document, verdict_document
 from jaxshop.serving.reschedule_schemas import RescheduleOptions
 from jaxshop.serving.scheduler import SafeScheduler, alone
 from jaxshop.serving.schemas import Options
@@ -39,7 +41,7 @@ from jaxshop.serving.types import (
     UnverifiedError,
 )
 from jaxshop.serving.workers import Search
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, fingerprint, parse_shop, shop_to_json, split_lots
+from jaxshop.shop import LotPlan, Shop, parse_shop, shop_to_json, split_lots
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import parse_json
@@ -207,6 +209,16 @@ class Planner:
     def verify(self, body: bytes, waited_s: float) -> Reply:
         """Answer `POST /v1/schedules:verify`."""
         began = time.monotonic()
+        plan, schedule = self._pair(body)
+        document = _encode(verdict_document(plan, schedule))
+        return Reply(document, {"queue": waited_s, "total": time.monotonic() - began})
+
+    def export(self, body: bytes, options: ExportOptions, waited_s: float) -> Exported:
+        """Answer `POST /v1/exports`."""
+        return exported(*self._pair(body), options)
+
+    def _pair(self, body: bytes) -> tuple[LotPlan, Schedule]:
+        """A body's schedule, and the plan of its shop that it is of."""
         with refusing(WHERE):
             data = _decode(body)
             if not isinstance(data, dict) or data.keys() != {"shop", "schedule"}:
@@ -215,15 +227,7 @@ class Planner:
             shop = parse_shop(data["shop"], "shop")
         with refusing("schedule", prefix="schedule"):
             schedule = from_json(data["schedule"], "schedule")
-        violations = verify(self._plan(shop, schedule.max_lot_hours, "schedule.max_lot_hours"), schedule)
-        document = {
-            "valid": not violations,
-            "violations": [violation.document() for violation in violations[:MOST_ERRORS]],
-            "violation_count": len(violations),
-            "makespan_hours": schedule.makespan / TICKS_PER_HOUR,
-            "fingerprint": fingerprint(shop),
-        }
-        return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
+        return self._plan(shop, schedule.max_lot_hours, "schedule.max_lot_hours"), schedule
 
     def reschedule(
         self,

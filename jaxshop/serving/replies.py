@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from jaxshop.schedule import Schedule, kpis, to_json
+from jaxshop.schedule import Schedule, kpis, to_json, verify
+from jaxshop.serving.problems import MOST_ERRORS
 from jaxshop.serving.schemas import Options
 from jaxshop.serving.types import Answer, Model
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,18 @@ class Reply:
     def server_timing(self) -> str:
         """The `Server-Timing` header, in milliseconds."""
         return ", ".join(f"{name};dur={1e3 * value:.1f}" for name, value in self.seconds.items())
+
+
+def verdict_document(plan: LotPlan, schedule: Schedule) -> dict[str, Any]:
+    """What the verifier says of a schedule of a plan."""
+    violations = verify(plan, schedule)
+    return {
+        "valid": not violations,
+        "violations": [violation.document() for violation in violations[:MOST_ERRORS]],
+        "violation_count": len(violations),
+        "makespan_hours": schedule.makespan / TICKS_PER_HOUR,
+        "fingerprint": fingerprint(plan.shop),
+    }
 
 
 def reply_document(plan: LotPlan, answer: Answer, model: Model, options: Options) -> dict[str, Any]:

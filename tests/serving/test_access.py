@@ -49,7 +49,11 @@ def test_each_role_may_what_those_before_it_may(serve: Serve) -> None:
     schedule = client.post("/v1/schedules?samples=0", json=body).json()["schedule"]
     location = client.post("/v1/schedules", json=body, headers={"Prefer": "respond-async"}).headers["location"]
     asks = {
-        "read": [("GET", "/v1/models", None), ("GET", "/v1/schedules", None), ("POST", "/v1/schedules:verify", 0)],
+        "read": [
+            ("GET", "/v1/models", None),
+            ("GET", "/v1/schedules", None),
+            *(("POST", path, 0) for path in ("/v1/schedules:verify", "/v1/exports?format=csv")),
+        ],
         "plan": [("POST", "/v1/schedules?samples=0", body), ("POST", "/v1/reschedules", {}), ("DELETE", "/no", None)],
         "release": [("POST", f"{location}:release", None)],
         "admin": [("POST", "/v1/models:reload", None)],

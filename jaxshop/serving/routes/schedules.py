@@ -127,7 +127,7 @@ async def _planned(
     work = partial(plan, ask.body, options, budget_s=budget, cancelled=cancelled)
     # Who has not had a turn by then would hardly have an answer in time: better told when to come back.
     longest = QUEUED * service.settings.request_timeout_s
-    reply = await _while_connected(request, service, work, cancelled, min(patience_s or longest, longest))
+    reply = await while_connected(request, service, work, cancelled, min(patience_s or longest, longest))
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
 
@@ -152,7 +152,7 @@ def _check_webhook(service: Service, url: str, later: bool) -> None:
 @routes.post("/schedules:verify", response_class=Response, responses={200: {"model": VerifyReply}})
 async def verify(request: Request, service: ServiceOf, body: Body) -> Response:
     """Check a schedule, whoever made it, against its shop."""
-    reply = await _while_connected(request, service, partial(service.planner.verify, body), threading.Event())
+    reply = await while_connected(request, service, partial(service.planner.verify, body), threading.Event())
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
 
@@ -288,7 +288,7 @@ async def _ended(service: Service, job: Job, stored: bool) -> Response:
     return Response(job.result, headers=headers, media_type="application/json")
 
 
-async def _while_connected(
+async def while_connected(
     request: Request,
     service: Service,
     work: Callable[[float], T | Search[T]],
