@@ -64,7 +64,7 @@ def test_a_search_is_watched_and_stopped(open_page: OpenPage, server: Process) -
     page.click("#stop")
     status(page, "Done")
     assert page.text_content("#source") == "search:auto"
-    assert figure(page, "makespan") == pytest.approx(page.evaluate("page.search.found.at(-1).hours"), abs=0.05)
+    assert figure(page, "makespan") == pytest.approx(page.evaluate("page.running.view.found.at(-1).hours"), abs=0.05)
 
 
 def test_what_the_page_loads_is_there_and_open(server: Process) -> None:

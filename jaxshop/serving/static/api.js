@@ -68,18 +68,27 @@ class Api {
     return this.post("/v1/imports", body).then((response) => response.json());
   }
 
-  /** Plans anew what is left of a plan under way; see docs/reschedule.md. */
-  reschedule(body, signal) {
-    return this.post("/v1/reschedules", body, { signal }).then((response) => response.json());
+  /** A file of a schedule for other programs, as a Blob: `format` is xlsx, csv or ical. */
+  exported(format, zone, shop, schedule) {
+    const query = new URLSearchParams({ format, ...(zone ? { timezone: zone } : {}) });
+    return this.post(`/v1/exports?${query}`, { shop, schedule }).then((response) => response.blob());
+  }
+
+  /** Plans anew what is left of a plan under way; see docs/reschedule.md. What follows the body is as of `schedule`. */
+  reschedule(body, ...how) {
+    return this.#search("/v1/reschedules", body, ...how);
   }
 
   /**
    * Asks for a schedule and calls `onProgress` with each progress event and a function that fetches the best so far. Aborting `signal` also cancels it at the
    * server; aborting `stop` ends the search there, and what it has found is the reply.
    */
-  async schedule(shop, options, onProgress, signal, stop) {
-    const query = new URLSearchParams(options);
-    const accepted = await this.post(`/v1/schedules?${query}`, shop, { headers: { Prefer: "respond-async" }, signal });
+  schedule(shop, options, onProgress, signal, stop) {
+    return this.#search(`/v1/schedules?${new URLSearchParams(options)}`, shop, onProgress, signal, stop);
+  }
+
+  async #search(path, body, onProgress, signal, stop) {
+    const accepted = await this.post(path, body, { headers: { Prefer: "respond-async" }, signal });
     if (accepted.status !== 202) return accepted.json();
     const location = new URL(accepted.headers.get("Location"), window.location.href).pathname;
     const stopHere = () => this.fetch(`${location}:stop`, { method: "POST" }).catch(() => {});

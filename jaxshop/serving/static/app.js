@@ -7,19 +7,17 @@ const SCHEDULE = "jaxshop-schedule/1";
 /** The page: one shop, the plan of it with the planner's changes, and perhaps another plan to compare that with. */
 class Page {
   constructor() {
-    this.viewer = new Viewer($("viewer"));
-    this.search = new SearchView($("search"));
-    this.busy = false;
+    this.viewer = new Viewer($("viewer"), EXPORTS);
     this.planning = new Planning(this);
     this.shelf = new Shelf(this);
     this.importing = new Importing(this);
+    this.exporting = new Exporting(this);
+    this.running = new Running(this);
     $("key").value = sessionStorage.getItem("jaxshop-key") ?? "";
     $("key").onchange = () => sessionStorage.setItem("jaxshop-key", $("key").value.trim());
     $("choose").onclick = () => $("file").click();
     $("file").onchange = () => this.guard(() => this.#take([...$("file").files]));
     $("demo").onclick = () => this.guard(() => this.#takeDemo());
-    $("cancel").onclick = () => this.running.abort();
-    $("stop").onclick = () => this.#stop();
     const save = (name, content) => download(name, `${JSON.stringify(content)}\n`, "application/json");
     $("save").onclick = () => save("schedule.json", scheduleOf(this.planning.state));
     $("save-shop").onclick = () => save("shop.json", this.planning.state.shop);
@@ -122,8 +120,8 @@ class Page {
 
   takeShop(shop, origin) {
     const [machines, jobs] = [shop.machines, shop.jobs].map((list) => (Array.isArray(list) ? list.length : 0));
-    this.running?.abort(); // its schedule would be of the shop before
-    this.search.clear();
+    this.running.abort(); // its schedule would be of the shop before
+    this.running.view.clear();
     if (this.demo) this.#fill("", ""); // which were the demo's
     this.demo = false;
     this.shop = shop;
@@ -176,86 +174,16 @@ class Page {
     const given = [...new FormData($("request"))].filter(([, value]) => value !== "");
     const { aim, ...options } = Object.fromEntries(given);
     const shop = aimed(this.planning.history?.settled.shop ?? this.shop, aim);
-    this.stopping = new AbortController();
-    this.search.clear();
-    this.say("Waiting for the server…");
-    const preview = this.#preview(shop, options);
-    try {
-      const reply = await this.working((signal) => {
-        $("stop").hidden = false;
-        const onProgress = (progress, best) => {
-          if (signal.aborted) return;
-          this.#progress(progress);
-          preview.take(progress, best);
-        };
-        return this.api.schedule(shop, options, onProgress, signal, this.stopping.signal);
-      });
-      preview.end();
-      this.#takeReply(shop, reply, options, preview.drawn > 0);
-    } catch (error) {
-      preview.end();
-      if (preview.drawn) this.show(true); // what was there before
-      throw error;
-    }
+    const ask = (...how) => this.api.schedule(shop, options, ...how);
+    const { reply, seen } = await this.running.search(ask, this.#drawing(shop, options), Boolean(this.planning.history));
+    this.#takeReply(shop, reply, options, seen);
   }
 
-  /** What draws the best schedule of a shop so far. */
-  #preview(shop, { max_lot_hours: lots, target_hours: target }) {
-    let model = null;
-    return new Preview((best, keepView) => {
-      model ??= new Model(shop, lots ? Number(lots) : null);
-      const { makespan_hours: makespan, objective_hours: objective, lower_bound_hours: bound, seconds } = best;
-      const marks = { bound: makespan === objective ? ticksOf(bound) : null, target: target ? ticksOf(Number(target)) : null };
-      const plan = model.plan(best.schedule.operations, marks);
-      $("welcome").hidden = true;
-      $("compare").hidden = true;
-      $("kpis").hidden = $("viewer").hidden = $("so-far").hidden = false;
-      this.viewer.show(plan, null, keepView || Boolean(this.planning.history));
-      $("kpis").replaceChildren(...tiles(plan, null, () => this.viewer.showLate()));
-      $("so-far").textContent = `The best so far, found after ${inWords(seconds)}. Stop here keeps it.`;
-    });
-  }
-
-  /** Runs what may be cancelled; meanwhile nothing else begins. */
-  async working(act) {
-    const running = (this.running = new AbortController());
-    this.#setBusy(true);
-    try {
-      return await act(running.signal);
-    } finally {
-      this.search.end();
-      this.#setBusy(false);
-    }
-  }
-
-  /** Ends the search at the server; its best schedule so far arrives as the reply. */
-  #stop() {
-    this.stopping.abort();
-    $("stop").disabled = true;
-    this.say("Stopping…");
-  }
-
-  #setBusy(busy) {
-    this.busy = busy;
-    $("run").disabled = busy;
-    $("progress").hidden = $("cancel").hidden = !busy;
-    $("stop").hidden = true;
-    $("stop").disabled = false;
-    $("invitation").textContent = busy ? "Searching…" : "Ready: press Schedule";
-    $("progress").removeAttribute("value");
-    this.planning.enable();
-  }
-
-  #progress(progress) {
-    const { status, samples, samples_done: done, makespan_hours: best, source } = progress;
-    this.search.take(progress);
-    if (source) this.#showFacts({ source });
-    if (this.stopping.signal.aborted) return;
-    if (status === "queued") return this.say("In the queue…");
-    if (samples) Object.assign($("progress"), { max: samples, value: done });
-    if (!samples) return this.say("Searching…");
-    const count = `${done} of ${samples} samples`;
-    this.say(best ? `${count}, best so far ${best.toFixed(1)} h` : `${count}…`);
+  /** What makes a plan of the best schedule of a shop so far. */
+  #drawing(shop, { max_lot_hours: lots, target_hours: target }) {
+    const model = new Model(shop, lots ? Number(lots) : null);
+    return ({ schedule, makespan_hours: makespan, objective_hours: objective, lower_bound_hours: bound }) =>
+      model.plan(schedule.operations, { bound: makespan === objective ? ticksOf(bound) : null, target: target ? ticksOf(Number(target)) : null });
   }
 
   #takeReply(shop, reply, options, seen) {
@@ -282,14 +210,13 @@ class Page {
     $("kpis").hidden = $("viewer").hidden = $("save").hidden = !history;
     $("save-shop").hidden = !history || history.state.shop === this.shop;
     $("compare").hidden = !other;
-    $("so-far").hidden = true;
     this.shelf.remember();
     if (!history) return;
     const narrow = matchMedia("(max-width: 900px)").matches;
     if (narrow && !keepView && !$("request").hidden) this.#toggleForm(); // the chart is what is wanted
     this.viewer.show(plan, other?.plan ?? null, keepView);
     this.#showTiles();
-    this.#showFacts(history.state);
+    this.showFacts(history.state);
     if (other) this.#describeOther(other);
   }
 
@@ -308,7 +235,7 @@ class Page {
   }
 
   /** What only a few want to know, under the details. */
-  #showFacts({ source, samples, seed, fingerprint }) {
+  showFacts({ source, samples, seed, fingerprint }) {
     const facts = [["Made by", source, "source"], ["Samples", samples, "samples-done"], ["Seed", seed, "seed-used"], ["Fingerprint", fingerprint?.slice(0, 12), "fingerprint"]];
     const given = facts.filter(([, value]) => value !== undefined);
     $("facts").replaceChildren(...given.flatMap(([name, value, id]) => [el("dt", {}, name), el("dd", { id }, String(value))]));

@@ -77,7 +77,7 @@ class Planning {
 
   /** Whether bars may be moved now. */
   get movable() {
-    return Boolean(this.history) && !this.page.busy;
+    return Boolean(this.history) && !this.page.running.busy;
   }
 
   #onSubmit(dialog, act) {
@@ -149,7 +149,7 @@ class Planning {
     const { history } = this;
     if (!history) return;
     const { selected, focused } = this.viewer.gantt;
-    const busy = this.page.busy;
+    const { busy } = this.page.running;
     $("undo").disabled = busy || !history.canUndo;
     $("redo").disabled = busy || !history.canRedo;
     $("lock").disabled = busy || !focused;
@@ -255,8 +255,9 @@ class Planning {
     const options = { freeze: number("rest-freeze"), stability: number("rest-stability"), seconds: number("rest-seconds") || null };
     const { body, fault } = restRequest(this.state, this.now, options, this.clock);
     if (fault) throw new Problem({ title: "The rest cannot be planned while this stands", detail: fault });
-    this.page.say("Planning the rest…");
-    const reply = await this.page.working((signal) => this.page.api.reschedule(body, signal));
+    const ask = (...how) => this.page.api.reschedule(body, ...how);
+    const drawing = ({ schedule }) => this.model.plan(schedule.operations, { locked: this.state.locked, now: this.now });
+    const { reply } = await this.page.running.search(ask, drawing, true);
     const { shop, schedule, changes } = reply;
     this.#change("Rest planned anew", {
       shop, base: shop, rows: schedule.operations, fingerprint: schedule.shop, stops: [], adds: [], held: [],
@@ -265,16 +266,23 @@ class Planning {
     this.page.say(`The rest is planned: ${changes.moved} operations moved, ${changes.machine_changed} to another machine.`);
   }
 
-  async #accept() {
+  /** The schedule on show; the server has checked it, and said what its shop is called there. */
+  async checked() {
     const { state } = this;
     const schedule = scheduleOf(state);
-    this.page.say("Checking…");
     let reply = await this.page.api.verify(state.shop, schedule);
     if (reply.fingerprint && reply.fingerprint !== schedule.shop) {
       schedule.shop = reply.fingerprint;
       reply = await this.page.api.verify(state.shop, schedule);
     }
     if (!reply.valid) throw new Problem({ title: "The server found a fault in it", errors: reply.violations.map((each) => ({ message: each.text ?? each })) });
+    return schedule;
+  }
+
+  async #accept() {
+    const { state } = this;
+    this.page.say("Checking…");
+    const schedule = await this.checked();
     this.set(this.history.settledHere({ fingerprint: schedule.shop, base: state.shop, stops: [], adds: [], held: [] }));
     this.page.say("Accepted: checked by the server.");
   }

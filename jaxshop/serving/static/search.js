@@ -39,8 +39,9 @@ function searchFigures({ objective_hours: best, makespan_hours: end = best, lowe
 
 /** Shows a search while it goes on: the curve and its numbers. */
 class SearchView {
-  constructor(box, clock = () => performance.now() / 1000) {
+  constructor(box, line = null, clock = () => performance.now() / 1000) {
     this.box = box;
+    this.line = line; // the numbers in a line, where the box may be out of sight
     this.clock = clock;
     this.clear();
   }
@@ -87,7 +88,9 @@ class SearchView {
     svg.querySelector(".now").setAttribute("cy", curve.now.y);
     svg.querySelector(".first").textContent = `${this.found[0].hours.toFixed(1)} h`;
     const left = this.ended === null && limit !== null ? limit - now : null;
-    const rows = searchFigures(this.latest, left).map(([name, text, mood]) => [el("dt", {}, name), el("dd", { className: mood && `remark ${mood}` }, text)]);
+    const figures = searchFigures(this.latest, left);
+    if (this.line) this.line.textContent = figures.map(([name, text]) => `${name} ${text}`).join(" · ");
+    const rows = figures.map(([name, text, mood]) => [el("dt", {}, name), el("dd", { className: mood && `remark ${mood}` }, text)]);
     this.box.querySelector("dl").replaceChildren(...rows.flat());
     this.box.hidden = false;
   }

@@ -11,11 +11,16 @@ function el(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Hands a text to the browser as a download. */
-function download(name, text, type) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+/** Hands a text or a Blob to the browser as a download. */
+function download(name, content, type) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
   el("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+/** A name as files have them. */
+function fileName(text) {
+  return text.replace(/[^\w.-]+/g, "-") || "schedule";
 }
 
 /** How late a job is, in words. */

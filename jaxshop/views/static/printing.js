@@ -53,13 +53,12 @@ class Printing {
     this.viewer = viewer;
     this.sheets = el("section", { className: "sheets", hidden: true, "aria-hidden": "true" });
     document.body.append(this.sheets);
-    viewer.prints.onchange = () => this.#print(viewer.prints.value);
     window.addEventListener("beforeprint", () => this.#light(true));
     window.addEventListener("afterprint", () => this.#light(false));
   }
 
-  #print(name) {
-    this.viewer.prints.value = "";
+  /** Prints one of `PRINTS`. */
+  print(name) {
     const { gantt } = this.viewer;
     const { lists, columns } = PRINTS[name] ?? {};
     if (!gantt.plan) return;

@@ -20,16 +20,16 @@ const keysOf = () => [
 
 /** The chart with its toolbar, tooltip, legend, table and exports: all that gantt.html and the page have in common. */
 class Viewer {
-  constructor(root) {
+  /** `exports`: what can be had beside CSV, [format, text]; choosing one sends the event `export` with the format. */
+  constructor(root, exports = []) {
     root.classList.add("viewer");
-    this.#build(root);
+    this.#build(root, exports);
     this.gantt = new Gantt(this.stage);
     this.table = new PlanTable(this.sheet, (row) => this.#goTo(row));
     this.stage.append(this.tip);
     this.stage.addEventListener("select", () => this.#describe());
     this.stage.addEventListener("hover", ({ detail }) => this.#tooltip(detail));
     document.addEventListener("keydown", (event) => this.#shortcut(event));
-    new Printing(this);
   }
 
   /** Shows a plan and, where given, another one of the same shop to compare it with; keeps the view if `keepView`. */
@@ -49,10 +49,24 @@ class Viewer {
     this.#refresh();
   }
 
-  #build(root) {
+  #build(root, exports) {
     const choice = (label, options, onChange) => {
       const select = el("select", { "aria-label": label, title: label, onchange: () => onChange(select.value) });
       select.append(...options.map(([value, text]) => el("option", { value }, text)));
+      return select;
+    };
+    /** Choices that do something: none stays chosen, and keys open the list, where the browser would take the next one. */
+    const menu = (label, options, act) => {
+      const select = choice(label, [["", `${label}…`], ...options], (value) => {
+        select.value = "";
+        act(value);
+      });
+      select.id = label.toLowerCase();
+      select.onkeydown = (event) => {
+        if (!/^(Arrow.*|Page.*|Home|End|[^ ])$/.test(event.key) || event.altKey || event.ctrlKey || event.metaKey) return;
+        event.preventDefault();
+        select.showPicker?.();
+      };
       return select;
     };
     const button = (text, label, onclick, data = "") =>
@@ -88,10 +102,10 @@ class Viewer {
       button("−", "Zoom out", () => this.gantt.zoomBy(1 / STEP)),
       button("Fit", "Fit the whole plan", () => this.gantt.fit()),
       button("+", "Zoom in", () => this.gantt.zoomBy(STEP)));
-    const exported = button("CSV", "Download what is shown as CSV", () => this.#export());
-    exported.id = "csv";
-    this.prints = choice("Print", [["", "Print…"], ...Object.entries(PRINTS).map(([name, { label }]) => [name, label])], () => {});
-    this.prints.id = "print";
+    const exported = menu("Export", [["csv", "What is shown (CSV)"], ...exports], (format) =>
+      (format === "csv" ? this.#export() : this.stage.dispatchEvent(new CustomEvent("export", { detail: format }))));
+    const printing = new Printing(this);
+    const printed = menu("Print", Object.entries(PRINTS).map(([name, { label }]) => [name, label]), (name) => printing.print(name));
     const keys = el("dialog", { className: "keys", "aria-label": "Keys" }, el("h2", {}, "Mouse and keys"),
       el("dl", {}, ...keysOf().flatMap(([key, does]) => [el("dt", {}, key), el("dd", {}, does)])),
       el("form", { method: "dialog" }, el("button", {}, "Close")));
@@ -105,7 +119,7 @@ class Viewer {
     this.legend = el("ul", { className: "legend", "aria-label": "Colours" });
     root.append(
       el("div", { className: "toolbar" }, this.search, this.centre, colour, order, this.modes,
-        el("span", { className: "spring" }), this.zooms, this.views, this.clock, exported, this.prints, help),
+        el("span", { className: "spring" }), this.zooms, this.views, this.clock, exported, printed, help),
       this.filter, this.stage, this.sheet, el("footer", {}, this.summary, this.legend), keys);
     this.chartOnly = [this.zooms, colour, order, this.legend];
     this.#press(this.views, "chart");
@@ -257,8 +271,8 @@ class Viewer {
     if (!this.plan) return;
     const sheet = SHEETS[this.sheet.hidden ? "table" : this.shown];
     const rows = this.sheet.hidden ? this.bars() : this.table.rows;
-    const name = `${this.plan.name}${sheet === SHEETS.table ? "" : `-${sheet.label}`}`.replace(/[^\w.-]+/g, "-");
-    download(`${name || "schedule"}.csv`, csv(sheet.columns(this.gantt.shownPlan), rows), "text/csv");
+    const name = fileName(`${this.plan.name}${sheet === SHEETS.table ? "" : `-${sheet.label}`}`);
+    download(`${name}.csv`, csv(sheet.columns(this.gantt.shownPlan), rows), "text/csv");
   }
 
   #shortcut(event) {

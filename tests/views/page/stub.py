@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import jaxshop.serving
 import jaxshop.views
 from jaxshop.schedule import Row, Schedule, from_json, kpis, to_json, verify
+from jaxshop.serving.export_schemas import ExportOptions
+from jaxshop.serving.exporter import exported
 from jaxshop.serving.importer import imported
 from jaxshop.serving.middleware import PAGE_POLICY
 from jaxshop.serving.problems import Problem, refusing
@@ -113,17 +115,22 @@ class Handler(BaseHTTPRequestHandler):
                     return self._json(reply)
                 if path == "/v1/imports":
                     return self._send(imported(sent), "application/json")
+                if path == "/v1/exports":
+                    shop, schedule = parse_shop(body["shop"], "shop"), from_json(body["schedule"], "schedule")
+                    options = ExportOptions.model_validate(dict(parse_qsl(urlsplit(self.path).query)))
+                    file = exported(split_lots(shop, schedule.max_lot_hours), schedule, options)
+                    return self._send(file.content, file.kind)
                 if path == "/v1/reschedules":
                     self.server.asked.append(body)
                     asked = read_request(body, "body", lambda shop, size, _: split_lots(shop, size), 60)
-                    return self._json(answer(asked, 0.0, 1, lambda: False))
+                    return self._accepted(answer(asked, 0.0, 1, lambda: False))
                 query = parse_qs(urlsplit(self.path).query)
                 size = query.get("max_lot_hours")
                 plan = split_lots(parse_shop(body, "body"), float(size[0]) if size else None)
         except Problem as problem:
             return self._problem(422, "Unprocessable Content", problem.detail, problem.errors)
         schedule = make_schedule(plan, offset=len(self.server.results))
-        self.server.results.append(
+        return self._accepted(
             {
                 "schedule": to_json(schedule),
                 "kpis": kpis(plan, schedule, int(0.9 * schedule.makespan)),
@@ -133,8 +140,10 @@ class Handler(BaseHTTPRequestHandler):
                 "samples_done": 4,
             }
         )
-        location = f"/v1/schedules/{len(self.server.results) - 1}"
-        return self._json({"status": "queued"}, 202, {"Location": location})
+
+    def _accepted(self, result: dict) -> None:
+        self.server.results.append(result)
+        self._json({"status": "queued"}, 202, {"Location": f"/v1/schedules/{len(self.server.results) - 1}"})
 
     def do_DELETE(self) -> None:
         """Cancel."""

@@ -130,7 +130,7 @@ def test_table_and_csv_hold_every_operation(report: tuple[Path, dict], open_page
     last = max(schedule["operations"], key=lambda row: row["end"])
     assert page.inner_text("tbody tr:nth-child(2) td:nth-child(8)") == f"{last['end'] / 3600:.2f}"
     with page.expect_download() as download:
-        page.click("#csv")
+        page.select_option("#export", "csv")
     download.value.save_as(tmp_path / "plan.csv")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "plan.csv").read_text(encoding="utf-8"), newline="")))
     read = {(r["job"].lstrip("'"), int(r["lot"]) - 1, r["operation"], r["machine"], float(r["start h"])) for r in rows}

@@ -187,7 +187,7 @@ def test_everything_has_a_name_and_shows_its_focus(server: StubServer, open_page
     page.click("[aria-label='Mouse and keys']")
     page.click("dialog button")
     assert page.locator("dialog[open]").count() == 0
-    page.focus("#csv")
+    page.focus("#export")
     for _ in range(3):
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") == "CANVAS"

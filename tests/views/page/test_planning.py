@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from icalendar import Calendar
+from openpyxl import load_workbook
 
 from jaxshop.schedule import to_json
 from tests.views.page.drive import drop, eventually, figure, status
@@ -229,6 +234,64 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, server: StubSe
     page.click(".group >> text=Orders")
     assert "Order 9" in page.inner_text(".sheet")
     assert page.is_visible("#save-shop")
+
+
+def test_planning_the_rest_is_watched_stopped_and_cancelled(page: Any, server: StubServer) -> None:
+    """Curve, best so far and time left as with the first plan, where the form is hidden too; Cancel changes nothing."""
+    server.go.clear()
+    server.samples = None
+    try:
+        bars = page.evaluate("page.viewer.gantt.plan.bars.map((bar) => [bar.operation, bar.machine.id, bar.start])")
+        for button in ("#cancel", "#stop-too"):
+            page.click("#rest-open")
+            page.click("#rest-dialog .primary")
+            eventually(page, "document.querySelector('#curve .best').getAttribute('d').includes('V')")
+            eventually(page, "document.getElementById('so-far').innerText.includes('found after 0.2 s')")
+            assert all(text in page.inner_text("#search") for text in ("18.00 h", "12.50 %", "Time left"))
+            assert page.is_disabled("#rest-open")
+            assert page.is_hidden("#stop-too")
+            if button == "#cancel":
+                page.click(button)
+                status(page, "Cancelled")
+                assert bars == page.evaluate(
+                    "page.viewer.gantt.plan.bars.map((bar) => [bar.operation, bar.machine.id, bar.start])"
+                )
+                continue
+            page.click("#panel")
+            assert "Best 18.00 h · Lower bound 16.00 h · Gap 12.50 % · Time left" in page.inner_text("#so-far")
+            page.click(button)
+            status(page, "The rest is planned")
+            page.click("#panel")
+        assert is_valid(page)
+        assert page.is_hidden("#so-far")
+        assert page.is_enabled("#accept")
+    finally:
+        server.go.set()
+        server.samples = 4
+
+
+def test_the_plan_is_saved_for_excel_and_for_calendars(page: Any, tmp_path: Path) -> None:
+    """A workbook of the dispatch lists and a calendar for each machine, in Berlin's time; not of what breaks a rule."""
+    for kind, ending in (("xlsx", "xlsx"), ("ical", "zip")):
+        with page.expect_download() as download:
+            page.select_option("#export", kind)
+        download.value.save_as(tmp_path / f"plan.{ending}")
+        status(page, f"Saved presses.{ending}")
+        assert page.input_value("#export") == ""
+    head, first, *rest = load_workbook(tmp_path / "plan.xlsx")["by machine"].iter_rows(values_only=True)
+    assert len(rest) == 7
+    row = dict(zip(head, first, strict=False))
+    assert (row["machine"], row["start, Europe/Berlin"]) == ("P1", datetime(2026, 11, 23, 6))
+    with zipfile.ZipFile(tmp_path / "plan.zip") as archive:
+        assert archive.namelist() == ["P1.ics", "P2.ics", "Pack.ics"]
+        calendar = Calendar.from_ical(archive.read("Pack.ics"))
+    assert len(calendar.walk("VEVENT")) == 4
+    assert str(calendar["X-WR-TIMEZONE"]) == "Europe/Berlin"
+    drag(page, "1/press", 3)
+    page.select_option("#export", "xlsx")
+    page.wait_for_selector("#problem:visible")
+    assert "The server found a fault in it" in page.inner_text("#problem")
+    page.click("#discard")
 
 
 def test_an_order_goes_first_by_keys_and_buttons(page: Any) -> None:
