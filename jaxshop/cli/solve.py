@@ -80,6 +80,7 @@ def run_solve(args: argparse.Namespace) -> int:
     from jaxshop.shop import split_lots
     from jaxshop.support.files import check_writable
     from jaxshop.views.gantt import write_gantt
+    from jaxshop.views.tables import lots_hint, wrapped
 
     _check(args)
     sampled = args.samples or args.patience
@@ -127,6 +128,8 @@ def run_solve(args: argparse.Namespace) -> int:
         print(json.dumps(_facts(plan, found, stored)))
     else:
         print(f"{_sentence(plan, found)}; wrote {args.out}{STORED[stored]}")
+        for hint in lots_hint(plan, found.certificate):
+            print(wrapped(hint))
     if found.interrupted:
         print(f"interrupted: {args.out} holds the best schedule so far", file=sys.stderr)
     return 130 if found.interrupted else 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxshop.bounds import Certificate, Verdict, certify, late_in_every_plan, verdict
 from jaxshop.shop import MAKESPAN, TICKS_PER_HOUR, LotPlan, Objective, Shop, job_ticks, shop_facts, span, split_lots
-from jaxshop.views.tables import shop_summary
+from jaxshop.views.tables import lots_hint, shop_summary
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ def inspection_lines(inspection: Inspection) -> Iterator[str]:
         yield f"target {inspection.target_hours:g} h: {answer}; {inspection.verdict.reason}"
         if fit := inspection.verdict.max_lot_hours_that_would_do:
             yield f"hint: --max-lot-hours {fit:g}, or less, cuts the jobs that are in the way"
+    else:
+        yield from lots_hint(plan, inspection.certificate)
 
 
 def _late(plan: LotPlan) -> dict[str, int]:

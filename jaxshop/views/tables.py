@@ -35,6 +35,25 @@ def shop_summary(plan: LotPlan, certificate: Certificate) -> Iterator[str]:
     )
 
 
+def lots_hint(plan: LotPlan, certificate: Certificate) -> Iterator[str]:
+    """What to say where a single whole job takes longer than all of the work needs."""
+    shop, rest = plan.shop, max(certificate.load, certificate.assignment)
+    cut, counts = plan.max_lot_hours is not None or shop.unit == "ticks", shop.objective.makespan > 0
+    longest = next((job for job in shop.jobs if job.id == certificate.job), None)
+    if (
+        cut
+        or not counts
+        or longest is None
+        or longest.quantity == 1
+        or not rest < certificate.chain == certificate.value
+    ):
+        return
+    yield (
+        f"hint: job {longest.id} alone takes {span(certificate.chain, shop.unit)}, all work together at least "
+        f"{span(rest, shop.unit)}; --max-lot-hours H cuts long jobs into lots that run beside each other"
+    )
+
+
 def wrapped(line: str) -> str:
     """A line of text in lines of at most `WIDTH` columns; what follows the first is indented."""
     return textwrap.fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -195,7 +195,8 @@ class Page {
     });
     const { history, plan } = this.planning;
     if (history) this.other = { plan, origin: "the previous schedule", fingerprint: history.state.fingerprint };
-    this.say(reply.proven_optimal ? "Done: proven optimal." : "Done.");
+    const hint = options.target_hours && !options.max_lot_hours ? lotsHint(shop, Number(options.target_hours)) : "";
+    this.say(`${reply.proven_optimal ? "Done: proven optimal." : "Done."} ${hint}`.trim());
     if (history) this.planning.set(history.with("Planned by the server", state).settledHere());
     else this.planning.begin(state, seen);
   }

@@ -87,6 +87,14 @@ function aimed(shop, aim) {
   return !wanted || (wanted.makespan === makespan && wanted.tardiness === tardiness) ? shop : { ...shop, objective: wanted };
 }
 
+/** What keeps a plan of whole jobs from a target (in hours), as a sentence with what would help; "" where nothing does. */
+function lotsHint(shop, target) {
+  const hours = (job) => (job.release ?? 0) + job.operations.reduce((sum, op) => sum + (op.setup ?? 0) + Math.min(...Object.values(op.alternatives)), 0);
+  const [longest] = shop.jobs.filter((job) => job.quantity !== 1 && hours(job) > target).sort((a, b) => hours(b) - hours(a));
+  if (!longest) return "";
+  return `${longest.id} alone takes ${hours(longest).toFixed(1)} h: with “Lots up to” it is cut into lots that run beside each other.`;
+}
+
 /** An order like another one: its route, so many times as much work. */
 function orderLike(like, { id, times, release, due, weight }) {
   const scaled = (alternatives) => Object.fromEntries(Object.entries(alternatives).map(([machine, hours]) => [machine, hours * times]));

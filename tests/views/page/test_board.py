@@ -247,3 +247,14 @@ def test_an_aim_changes_the_shop_only_where_it_says_something_else() -> None:
         return [same, due.objective, ...more];"""
     found = run_script(["draft.js"], body, {"jobs": []})
     assert found == [[True, True], {"makespan": 0.01, "tardiness": 1}, True, 0, None]
+
+
+def test_a_target_that_whole_jobs_cannot_reach_gets_a_hint() -> None:
+    """The job that alone takes longer is named, with the field that helps; not where none does, or it is one part."""
+    long_job = {"id": "A", "release": 1, "operations": [{"id": "A/1", "setup": 0.5, "alternatives": {"M": 9, "N": 8}}]}
+    short_job = {"id": "B", "operations": [{"id": "B/1", "alternatives": {"M": 1}}]}
+    one_part = {"jobs": [long_job | {"quantity": 1}, short_job]}
+    cases = [[{"jobs": [long_job]}, 9], [{"jobs": [long_job]}, 9.5], [one_part, 9]]
+    hint, *none = run_script(["draft.js"], "return given.map(([shop, target]) => lotsHint(shop, target))", cases)
+    assert hint == "A alone takes 9.5 h: with “Lots up to” it is cut into lots that run beside each other."
+    assert none == ["", ""]
