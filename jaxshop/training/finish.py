@@ -130,8 +130,10 @@ def judge(
     played = [Made(found.schedule, found.cost, found.source) for found in (greedy, sampled)]
     ruled = [Made(found.best, found.cost, f"rule:{name}") for name, found in against.rules.items()]
     begun = min((*played, *(each for each in ruled if "random" not in each.source)), key=lambda each: each.cost)
-    with step("searching on from the best of them"):
-        made, of_search = _timed(lambda: _searched(problem, begun, evaluation.plan_work, seed))
+    made, of_search = begun, 0.0
+    if evaluation.plan_work:
+        with step("searching on from the best of them"):
+            made, of_search = _timed(lambda: _searched(problem, begun, evaluation.plan_work, seed))
     took = {"greedy": of_greedy, "sampled": of_samples, "plan": of_search}
     return Judgement(untrained, greedy, last, sampled, against, Plan(made, begun), took)
 
@@ -146,8 +148,6 @@ def _searched(problem: TrainingProblem, begun: Made, work: int, seed: int) -> Ma
 
     Work and not seconds: the same run gives the same plan, however busy the machine is.
     """
-    if work == 0:
-        return begun
     task = problem.task
     stop = Stop(work=work, target=problem.certificate.cost(task.objective))
     *_, best = improving(begun.schedule).search(task, seed, stop)

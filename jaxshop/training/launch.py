@@ -44,7 +44,7 @@ from jaxshop.training.callbacks import (
 from jaxshop.training.config import Config, flattened, to_dict
 from jaxshop.training.evaluate import Evaluator
 from jaxshop.training.loop import Outcome, Run, train
-from jaxshop.training.origin import Origin, originated
+from jaxshop.training.origin import Origin, initial_weights, originated
 from jaxshop.training.problem import Draft, TrainingProblem, draft, here
 from jaxshop.training.progress import Spent, spent_before
 from jaxshop.training.resume import new_folder, open_store, resumed, same_update
@@ -154,15 +154,15 @@ class Prepared:
 
 def _prepare(config: Config, shop: Shop, folder: Path, first: Learner, resume: str | None) -> Prepared:
     """Open the checkpoints, and go on from the latest one, or begin."""
-    origin = Origin()
     if not resume:
-        first, origin = originated(config, first)
+        first, origin = originated(config, first, folder)
+        return Prepared(config, folder, open_store(folder, None), first, replicate(first.averaged, data_mesh()), origin)
     like = replicate(first, data_mesh())
-    store = open_store(folder, None if resume is None else str(folder))
-    start, step = first, store.latest() or 0
-    if resume:
-        start, origin = resumed(store, step, like, config, shop, str(folder)), Origin.of(store.meta(step))
-    return Prepared(config, folder, store, start, like.averaged, origin)
+    store = open_store(folder, str(folder))
+    step = store.latest() or 0
+    start, origin = resumed(store, step, like, config, shop, str(folder)), Origin.of(store.meta(step))
+    initial = replicate(initial_weights(origin, like.averaged, folder), data_mesh())
+    return Prepared(config, folder, store, start, initial, origin)
 
 
 def _begin(

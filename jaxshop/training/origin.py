@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from jaxshop.policies.checkpoint import Policy, load_policy
+from chex import ArrayTree
+
+from jaxshop.parallel.cluster import leads
+from jaxshop.policies.checkpoint import Policy, export_policy, load_policy
 from jaxshop.policies.registry import make_network
 from jaxshop.ppo.update import Learner
 from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import SHIPPED_POLICY, Config
+
+INITIAL = "initial"
+"""Where a run's folder keeps the policy that it starts from: by its end that may lie elsewhere, or be another."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,13 @@ class Origin:
         return {"initialised_from": self.policy, "initially_trained_on": list(self.trained_on)}
 
 
-def originated(config: Config, untaught: Learner) -> tuple[Learner, Origin]:
+def originated(config: Config, untaught: Learner, folder: Path | None = None) -> tuple[Learner, Origin]:
     """The learner before the first update, with the weights of `run.start_from` where that is set.
+
+    Args:
+        config: of the run.
+        untaught: random weights.
+        folder: of the run, which keeps the policy.
 
     Raises:
         ConfigError: that policy's network is another than the config's.
@@ -42,8 +54,15 @@ def originated(config: Config, untaught: Learner) -> tuple[Learner, Origin]:
         return untaught, Origin()
     policy = load_policy(None if named == SHIPPED_POLICY else named)
     _check_network(policy, config)
+    if folder is not None and leads():
+        export_policy(policy.weights, policy.meta, folder / INITIAL)
     origin = Origin(f"{named} {policy.id[:12]}", tuple(policy.meta.get("trained_on", ())))
     return untaught._replace(weights=policy.weights, averaged=policy.weights), origin
+
+
+def initial_weights(origin: Origin, random: ArrayTree, folder: Path) -> ArrayTree:
+    """What a run that is gone on with had before its first update: random weights, or those that its folder keeps."""
+    return random if origin.policy is None else load_policy(folder / INITIAL).weights
 
 
 def _check_network(policy: Policy, config: Config) -> None:

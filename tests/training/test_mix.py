@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -75,21 +76,28 @@ def test_weights_say_what_they_have_seen(mixed: Path):
 
 
 def test_a_run_can_start_from_another_policy(mixed: Path, tmp_path):
-    """Shows that the weights are the other policy's, that the report says so, and lists what both have seen."""
-    config = write_tiny(tmp_path)
+    """Shows that the weights are the other policy's, that the report says so, and lists what both have seen.
+
+    A resumed run reports the same of its beginning, although the other policy is gone by then.
+    """
+    config, other = write_tiny(tmp_path), tmp_path / "other"
+    shutil.copytree(mixed / "checkpoints", other)
     full = ("updates=1", "shops=2", "samples=2", "candidates=8")
     pool = ("count=2", "machines=4", "jobs=6")
     given = ["general.updates=0", *(f"full.{x}" for x in full), *(f"full_pool.{x}" for x in pool)]
-    given.append(f"run.start_from={mixed}")
-    policy = load_policy(mixed)
+    given.append(f"run.start_from={other}")
+    policy = load_policy(other)
     learner, origin = originated(load_config(config, given), untrained(load_config(config, given)))
-    assert origin.policy == f"{mixed} {policy.id[:12]}"
+    assert origin.policy == f"{other} {policy.id[:12]}"
     chex.assert_trees_all_equal(learner.averaged, learner.weights, policy.weights)
     result = run_train("--json", "--config", config, *given)
     assert result.json["initialised_from"] == origin.policy
     assert "policy, as it began, greedy" in result.err
     kinds = [*["distribution"] * 4, "generated", "shop", "generated"]
     assert [part["kind"] for part in result.json["trained_on"]] == kinds
+    shutil.rmtree(other)
+    resumed = run_train("--resume", result.json["run_dir"], "--json")
+    assert resumed.json["policy"] == result.json["policy"]
 
 
 def test_another_network_is_no_start(tmp_path):

@@ -119,6 +119,8 @@ def test_without_work_the_plan_is_what_search_would_begin_with(finished: Finishe
     same = finished.report.keys() - CLOCK - {"plan"}
     assert {k: result.json[k] for k in same} == {k: finished.report[k] for k in same}
     assert f"by {begun['source']}\n" in result.err
+    assert "searching on" in finished.result.err
+    assert "searching on" not in result.err
 
 
 def test_the_checkpoint_of_a_run_is_as_good_as_the_run_says(finished: Finished):
