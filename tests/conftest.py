@@ -50,6 +50,8 @@ def more_flags() -> Iterator[str]:
         # XLA's older emitters compile four times as fast as those by MLIR; an XLA without them knows no such word, and
         # looks at none that it does not know.
         yield "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
+        # To compile a program in parts beside each other, LLVM copies all of it for each: a quarter of what it takes.
+        yield "--xla_cpu_parallel_codegen_split_count=1"
 
 
 def pytest_collection_finish(session) -> None:
@@ -98,14 +100,12 @@ def kernels_are_ready(worker_id):
     """No test meets a compilation in the background: what it prints under one has been seen to go astray, and a time
     limit would be over. Where there is no cache yet, each worker compiles what the others do not."""
     parts: dict[str, Callable[[], None]] = {
-        "whole": partial(kernels.prepare, False),
-        "shifted": partial(kernels.prepare, True),
+        "graphs": partial(kernels.prepare, False),
         "plants": partial(of_plants.wait, None),
         "bounds": prepare,
     }
     for name in reversed(parts) if worker_id == "gw1" else parts:
         with only_here(name):
             parts[name]()
-    for shifted in (False, True):
-        kernels.wait(shifted, None)
+    kernels.wait(False, None)
     of_plants.wait(None)

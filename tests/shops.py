@@ -94,6 +94,14 @@ def with_idle_operations(shop: Shop, seed: int) -> Shop:
     return _changed(shop, lambda op: {m: t * int(rng.random() > 0.33) for m, t in op.alternatives.items()})
 
 
+def with_times_of(shop: Shop, ticks: int) -> Shop:
+    """The shop with so many ticks for each of its own, also of releases and late machines."""
+    machines = [replace(machine, available_from=ticks * machine.available_from) for machine in shop.machines]
+    longer = _changed(shop, lambda op: {m: ticks * t for m, t in op.alternatives.items()})
+    jobs = [replace(job, release=ticks * job.release) for job in longer.jobs]
+    return replace(longer, machines=tuple(machines), jobs=tuple(jobs))
+
+
 def with_setups(shop: Shop, seed: int) -> Shop:
     """The shop with a set-up of 0 to 2 ticks for each operation."""
     rng = np.random.default_rng(seed)

@@ -40,7 +40,7 @@ def play(task: Task, rule: str, active: bool) -> Schedule | None:
 
         return play(task, rule, active)
     model = model_of(task.plan)
-    if not of_graphs.ready(model.shift > 0):
+    if not of_graphs.ready(model.wide):
         return None
     from jaxshop.search.improve import method  # compiled, as Numba is there already
 

@@ -222,11 +222,11 @@ def test_the_first_run_compiles_before_a_search_that_nobody_limited(ft06, tmp_pa
     """Shows that kernels that are not there soon are waited for, and that it is told; with a limit they are not."""
     wait, patience = kernels.wait, []
 
-    def compiling(shifted, deadline, cancelled=None):
+    def compiling(wide, deadline, cancelled=None):
         patience.append(deadline)
         if len(patience) == 1:
             raise LateError("not yet")
-        wait(shifted, deadline, cancelled)
+        wait(wide, deadline, cancelled)
 
     monkeypatch.setattr(kernels, "wait", compiling)
     result = run("solve", ft06, "--out", tmp_path / "s")

@@ -13,19 +13,19 @@ _lock = threading.Lock()
 _ready: dict[bool, Future[None]] = {}
 
 
-def begin(shifted: bool = False) -> Future[None]:
-    """Begin to load or compile them, if nobody has; `shifted`: those for plans with operations that take no time."""
+def begin(wide: bool = False) -> Future[None]:
+    """Begin to load or compile them, if nobody has; `wide`: those for times in int64."""
     with _lock:
-        if shifted not in _ready:
+        if wide not in _ready:
             why = "the search's kernels are compiled, once"
-            _ready[shifted] = background.start(lambda: prepare(shifted), why)
+            _ready[wide] = background.start(lambda: prepare(wide), why)
             background.start(_prepare_bounds, why)
-        return _ready[shifted]
+        return _ready[wide]
 
 
-def wait(shifted: bool, deadline: float | None, cancelled: Callable[[], bool] | None = None) -> None:
+def wait(wide: bool, deadline: float | None, cancelled: Callable[[], bool] | None = None) -> None:
     """Wait until they are there; LateError where they are not by the deadline, in `time.monotonic()`, or cancelled."""
-    background.wait(begin(shifted), deadline, cancelled)
+    background.wait(begin(wide), deadline, cancelled)
 
 
 def _prepare_bounds() -> None:
@@ -35,13 +35,13 @@ def _prepare_bounds() -> None:
     prepare()
 
 
-def ready(shifted: bool) -> bool:
+def ready(wide: bool) -> bool:
     """Whether they are there already."""
-    future = _ready.get(shifted)
+    future = _ready.get(wide)
     return future is not None and future.done() and future.exception() is None
 
 
-def prepare(shifted: bool) -> None:
+def prepare(wide: bool) -> None:
     """Load or compile them here and now, by running every kernel on shops of six operations."""
     import numpy as np
 
@@ -50,7 +50,7 @@ def prepare(shifted: bool) -> None:
     from jaxshop.search.improve.model import model_of
     from jaxshop.search.improve.workers import IteratedGreedy, OrderSearch, TabuSearch
 
-    machines, times = (Machine("A"), Machine("B")), {"A": 0 if shifted else 2, "B": 3}
+    machines, times = (Machine("A"), Machine("B")), {"A": 0 if wide else 2, "B": 1 << 29 if wide else 3}
     jobs = tuple(Job(name, (Operation(name, times), Operation(f"{name}'", times))) for name in ("1", "2", "3"))
     model = model_of(split_lots(Shop("kernels", machines, jobs), None))
     flow = tuple(Job(name, tuple(Operation(name + on, {on: times[on]}) for on in times)) for name in ("1", "2", "3"))

@@ -47,7 +47,7 @@ class Improve:
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
         """See `Method`; a piece of work is `UNIT` nodes and gaps on each seat."""
         model = model_of(task.plan)
-        kernels.wait(model.shift > 0, stop.deadline, stop.cancelled)
+        kernels.wait(model.wide, stop.deadline, stop.cancelled)
         best = Best(task, stop)
         if self.start is not None:
             yield from best.offer(self.start, "start")

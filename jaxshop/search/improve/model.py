@@ -42,12 +42,18 @@ class Model:
     """A plan, its arrays, and how ticks stand in them.
 
     An operation that takes no time would make heads and tails unable to tell what comes before what. Where there is
-    one, times are shifted left and such an operation takes 1, too little to reach a tick even in sum.
+    one, times are shifted left and such an operation takes 1, too little to reach a tick even in sum. Arrays are int64
+    where the longest way that there can be does not fit into int32.
     """
 
     plan: LotPlan
     arrays: Arrays
     shift: int
+
+    @property
+    def wide(self) -> bool:
+        """Whether times are int64, which kernels of their own are compiled for."""
+        return self.arrays.takes.dtype == np.int64
 
     def ticks(self, cost: int) -> int:
         """Ticks of a time in the arrays."""
@@ -59,7 +65,7 @@ class Model:
 
 
 def model_of(plan: LotPlan) -> Model:
-    """Put a plan into arrays: int32, or int64 where times are shifted."""
+    """Put a plan into arrays."""
     refuse_rules(plan, "the search `improve`")
     machines = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
     route = [operation for lot in plan.lots for operation in lot.operations]
@@ -69,8 +75,10 @@ def model_of(plan: LotPlan) -> Model:
     begins = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     where = np.array([first_machine + machines[m] for op in route for m in op.alternatives], np.int32)
     takes = np.array([op.setup + t for op in route for t in op.alternatives.values()], np.int64)
-    shift = 0 if takes.min() > 0 else int(n).bit_length()
-    kind = np.int64 if shift else np.int32
+    shift = int(np.count_nonzero(np.minimum.reduceat(takes, begins[:-1]) == 0)).bit_length()
+    begun = max(*(machine.available_from for machine in plan.shop.machines), *(lot.release for lot in plan.lots))
+    longest_way = begun + int(np.maximum.reduceat(takes, begins[:-1]).sum())
+    kind = np.int32 if (longest_way + 1) << shift <= np.iinfo(np.int32).max else np.int64
     takes = np.maximum(takes << shift, 1).astype(kind)
 
     blank = np.zeros((n + lots + len(machines) + 1, COLUMNS), kind)

@@ -7,7 +7,7 @@ import pytest
 
 from jaxshop.search.improve.model import HEAD, TAIL, model_of
 from jaxshop.search.improve.tabu import BANS
-from jaxshop.shop import split_lots
+from jaxshop.shop import LotPlan, split_lots
 from tests.search.improve.walking import SOUND, begun, longest_ways, walk
 from tests.shops import job_shop, random_shop, recirculating_shop, with_idle_operations
 
@@ -24,11 +24,16 @@ LARGER = {
 @pytest.mark.parametrize("kind", LARGER)
 def test_heads_and_tails_follow_each_of_a_million_moves(kind: str):
     """Shows that after every single move the table holds the longest paths, no cycle, and whole sequences."""
-    model = model_of(LARGER[kind])
+    assert_exact_after(LARGER[kind], MOVES // len(LARGER))
+
+
+def assert_exact_after(plan: LotPlan, moves: int) -> None:
+    """The table is looked at after each of so many random moves, and once more by other code."""
+    model = model_of(plan)
     state, bans = begun(model), np.zeros((BANS, 3), np.int64)
-    fault, made = walk(model.arrays, state, bans, MOVES // len(LARGER), 1)
+    fault, made = walk(model.arrays, state, bans, moves, 1)
     assert fault == SOUND
-    assert made >= MOVES // len(LARGER)
+    assert made >= moves
     heads, tails = longest_ways(model.arrays, state.table)
     n = model.arrays.operations
     assert state.table[:n, HEAD].tolist() == [heads[i] for i in range(n)]
