@@ -43,13 +43,13 @@ def _short(number: float) -> str:
 
 def phase_table(phases: Sequence[Mapping[str, Any]]) -> Table:
     """How fast each phase is, and what it takes."""
-    table = _table("phases", "phase", "envs", "Mop/s", "Mstep/s", "compile s", "peak MB")
+    table = _table("phases", "phase", "envs", "op/s", "step/s", "compile s", "peak MB")
     for p in phases:
         table.add_row(
             p["phase"],
             f"{p['environments']:,}",
-            f"{p['operations_per_second'] / 1e6:.3f}",
-            f"{p['steps_per_second'] / 1e6:.3f}",
+            _short(p['operations_per_second']),
+            _short(p['steps_per_second']),
             f"{p['compile_seconds']:.1f}",
             f"{p['peak_bytes'] / 1e6:,.1f}",
         )
@@ -73,14 +73,14 @@ def limit_table(phases: Sequence[Mapping[str, Any]]) -> Table:
 
 def against_table(phases: Sequence[Mapping[str, Any]], earlier: Mapping[str, Any]) -> Table:
     """Each phase beside an earlier line of a history; above 1 is faster than then."""
-    table = _table(f"against {earlier['at']}", "phase", "Mop/s", "then", "times", "peak MB", "then")
+    table = _table(f"against {earlier['at']}", "phase", "op/s", "then", "times", "peak MB", "then")
     before = {p["phase"]: p for p in earlier["phases"]}
     for p in (p for p in phases if p["phase"] in before):
         then = before[p["phase"]]
         table.add_row(
             p["phase"],
-            f"{p['operations_per_second'] / 1e6:.3f}",
-            f"{then['operations_per_second'] / 1e6:.3f}",
+            _short(p['operations_per_second']),
+            _short(then['operations_per_second']),
             f"{p['operations_per_second'] / then['operations_per_second']:.2f}",
             f"{p['peak_bytes'] / 1e6:,.1f}",
             f"{then['peak_bytes'] / 1e6:,.1f}",
@@ -90,7 +90,7 @@ def against_table(phases: Sequence[Mapping[str, Any]], earlier: Mapping[str, Any
 
 def sweep_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """A row per shop and number of environments; the last column is flat where cost grows with the lots alone."""
-    columns = ("shop", "lots", "envs", "Mop/s", "ns/op/lot", "kB/env")
+    columns = ("shop", "lots", "envs", "op/s", "ns/op/lot", "kB/env")
     table = _table("random legal rollouts", *columns)
     for row in rows:
         rate = row["operations_per_second"]
@@ -98,7 +98,7 @@ def sweep_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             row["shop"],
             str(row["lots"]),
             f"{row['environments']:,}",
-            f"{rate / 1e6:.3f}",
+            _short(rate),
             f"{1e9 / rate / row['lots']:.2f}",
             f"{row['bytes_per_environment'] / 1e3:.1f}",
         )
@@ -107,10 +107,10 @@ def sweep_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def versus_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Ours, the other's, and how many times as fast ours is."""
-    table = _table("side by side", "work", "Mop/s", "other", "Mop/s", "ratio")
+    table = _table("side by side", "work", "op/s", "other", "op/s", "ratio")
     for row in rows:
-        ours, theirs = row["operations_per_second"] / 1e6, row["other_operations_per_second"] / 1e6
-        table.add_row(row["work"], f"{ours:.3f}", row["other"], f"{theirs:.3f}", f"{row['ratio']:.2f}")
+        ours, theirs = (_short(row[f"{whose}operations_per_second"]) for whose in ("", "other_"))
+        table.add_row(row["work"], ours, row["other"], theirs, f"{row['ratio']:.2f}")
     return table
 
 
