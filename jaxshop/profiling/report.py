@@ -48,8 +48,8 @@ def phase_table(phases: Sequence[Mapping[str, Any]]) -> Table:
         table.add_row(
             p["phase"],
             f"{p['environments']:,}",
-            _short(p['operations_per_second']),
-            _short(p['steps_per_second']),
+            _short(p["operations_per_second"]),
+            _short(p["steps_per_second"]),
             f"{p['compile_seconds']:.1f}",
             f"{p['peak_bytes'] / 1e6:,.1f}",
         )
@@ -79,8 +79,8 @@ def against_table(phases: Sequence[Mapping[str, Any]], earlier: Mapping[str, Any
         then = before[p["phase"]]
         table.add_row(
             p["phase"],
-            _short(p['operations_per_second']),
-            _short(then['operations_per_second']),
+            _short(p["operations_per_second"]),
+            _short(then["operations_per_second"]),
             f"{p['operations_per_second'] / then['operations_per_second']:.2f}",
             f"{p['peak_bytes'] / 1e6:,.1f}",
             f"{then['peak_bytes'] / 1e6:,.1f}",

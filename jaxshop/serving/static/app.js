@@ -25,7 +25,7 @@ class Page {
       event.preventDefault();
       this.guard(() => this.#run());
     };
-    $("panel").onclick = () => this.#toggleForm();
+    $("panel").onclick = () => this.showForm($("request").hidden);
     this.viewer.stage.addEventListener("clock", () => this.planning.history && this.#showTiles());
     this.#listenForDrops();
     this.guard(async () => this.restore(await this.shelf.last()));
@@ -50,10 +50,15 @@ class Page {
     });
   }
 
-  #toggleForm() {
-    $("request").hidden = !$("request").hidden;
-    $("panel").textContent = $("request").hidden ? "Show the form" : "Hide the form";
-    $("panel").setAttribute("aria-expanded", !$("request").hidden);
+  showForm(shown) {
+    $("request").hidden = !shown;
+    $("panel").textContent = shown ? "Hide the form" : "Show the form";
+    $("panel").setAttribute("aria-expanded", shown);
+  }
+
+  /** In a narrow window the form goes out of the way of the chart. */
+  clearSight() {
+    if (matchMedia("(max-width: 900px)").matches) this.showForm(false);
   }
 
   /** Runs an action and shows what went wrong with it, if anything did. */
@@ -74,9 +79,9 @@ class Page {
   }
 
   #complain(problem) {
-    $("problem").replaceChildren(...faultNodes(problem));
+    $("problem").replaceChildren(...faultNodes(problem, inFormWords));
     $("problem").hidden = false;
-    if ($("request").hidden) this.#toggleForm();
+    this.showForm(true);
   }
 
   // What comes in.
@@ -213,8 +218,7 @@ class Page {
     $("compare").hidden = !other;
     this.shelf.remember();
     if (!history) return;
-    const narrow = matchMedia("(max-width: 900px)").matches;
-    if (narrow && !keepView && !$("request").hidden) this.#toggleForm(); // the chart is what is wanted
+    if (!keepView) this.clearSight();
     this.viewer.show(plan, other?.plan ?? null, keepView);
     this.#showTiles();
     this.showFacts(history.state);

@@ -5,10 +5,12 @@ const IMPORT_WORDS = {
   plan_start: "Plan starts", timezone: "Time zone", decimal: "Numbers", columns: "Columns", separator: "Separator",
   encoding: "Encoding", skip_sheets: "Sheets to leave out",
 };
+const OPTION_WORDS = { max_lot_hours: "Lots up to", target_hours: "Target", time_limit_s: "Search for", samples: "Policy samples", seed: "Seed" };
 
-/** What the server says of its options, in the words of the form. */
+/** What the server says of its options, in the words of the forms. */
 function inFormWords(text) {
-  return text.replace(/\boptions\.(\w+)/g, (whole, name) => (name in IMPORT_WORDS ? `“${IMPORT_WORDS[name]}”` : whole));
+  const words = { options: IMPORT_WORDS, query: OPTION_WORDS };
+  return text.replace(/\b(options|query)\.(\w+)/g, (whole, where, name) => (words[where][name] ? `“${words[where][name]}”` : whole));
 }
 
 /** The options of an import as they were filled in: {plan_start, timezone, ...} without those that say nothing. */

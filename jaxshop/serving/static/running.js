@@ -40,6 +40,7 @@ class Running {
     } catch (error) {
       preview.end();
       if (preview.drawn) this.page.show(true); // what was there before
+      if (preview.drawn && !this.page.planning.history) this.page.showForm(true);
       throw error;
     } finally {
       preview.end();
@@ -75,6 +76,7 @@ class Running {
 
   #draw(plan, { seconds }, keepView) {
     const { viewer } = this.page;
+    if (!this.drawn) this.page.clearSight();
     this.drawn = true;
     $("welcome").hidden = true;
     $("compare").hidden = true;

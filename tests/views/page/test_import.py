@@ -82,11 +82,13 @@ def test_a_workbook_is_chosen_and_read(server: StubServer, open_page: OpenPage) 
 def test_the_forms_options_are_the_servers() -> None:
     """Empty fields say nothing; columns are a line each, sheets between commas; the server's names become labels."""
     given = {"plan_start": "", "timezone": "UTC", "columns": "due = On = time\n\n minutes=Min", "skip_sheets": "A, B,"}
-    body = """return [importOptions(given), inFormWords("say options.skip_sheets 'A' or options.other")];"""
-    options, words = run_script(["import.js"], body, given)
+    body = """return [importOptions(given), inFormWords("say options.skip_sheets 'A' or options.other"),
+      inFormWords("query.time_limit_s: must be at least 2; query.sample: unknown option")];"""
+    options, words, query = run_script(["import.js"], body, given)
     assert options == {
         "timezone": "UTC",
         "columns": {"due": "On = time", "minutes": "Min"},
         "skip_sheets": ["A", "B"],
     }
     assert words == "say “Sheets to leave out” 'A' or options.other"
+    assert query == "“Search for”: must be at least 2; query.sample: unknown option"

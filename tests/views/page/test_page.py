@@ -97,6 +97,34 @@ def test_the_best_so_far_is_drawn_while_the_server_searches(server: StubServer, 
     assert page.evaluate("page.viewer.gantt.view.zoom") == 2
 
 
+def test_a_narrow_window_shows_the_chart(server: StubServer, open_page: OpenPage) -> None:
+    """The form makes way for the best so far, which can be stopped there; with nothing to show it is back."""
+    server.go.clear()
+    server.samples = None
+    page = open_page(server.url, viewport={"width": 420, "height": 860})
+    page.fill("#key", KEY)
+    drop(page, shop_to_json(hostile_shop()))
+    for button in ("#cancel-too", "#stop-too"):
+        page.click("#run")
+        page.wait_for_selector(f"{button}:visible")
+        assert "Best 18.00 h" in page.inner_text("#so-far")
+        page.click(button)
+        status(page, "Cancelled" if button == "#cancel-too" else "Done")
+        assert page.is_visible("#request") is (button == "#cancel-too")
+    top = page.evaluate("page.viewer.stage.getBoundingClientRect().top")
+    assert top < 700
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+def test_the_form_fits_the_window(server: StubServer, open_page: OpenPage) -> None:
+    """At 1440 x 900 every control of the form is in sight, and its texts are not cut off."""
+    page = open_page(server.url, viewport={"width": 1440, "height": 900})
+    controls = "[...document.querySelectorAll('#request button, #request input, #request select')]"
+    shown = f"{controls}.filter((e) => e.checkVisibility() && e.id !== 'file')"
+    assert page.evaluate(f"Math.max(...{shown}.map((e) => e.getBoundingClientRect().bottom))") <= 900
+    assert page.evaluate(f"{shown}.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.id)") == []
+
+
 def test_another_shop_ends_the_work_on_the_one_before(server: StubServer, open_page: OpenPage) -> None:
     """A shop dropped while samples come cancels the request, and no schedule of the first shop is shown."""
     server.go.clear()
