@@ -128,7 +128,9 @@ def stages_of(
         mesh, end = _mesh(tuple(own.values()), count), begin + taught[0].settings.updates
         if count > 1:
             step = _paced(step, paces(configs, name), mesh)
-        spread = tuple(bank if mesh is None else replicate(bank, mesh) for bank in banks)
+        # Put where the program that was compiled ahead expects them, so that a resumed run finds it in the cache.
+        here = _over(None, PartitionSpec())
+        spread = tuple(jax.device_put(bank, here) if mesh is None else replicate(bank, mesh) for bank in banks)
         found.append(Stage(name, begin, end, own, step, spread))
         begin = end
     return found

@@ -311,8 +311,7 @@ def test_candidates_are_the_conflict_set_longest_first():
     assert obs.candidates.tolist() == [2, 1]
 
 
-@pytest.mark.parametrize("non_delay", [False, True])
-@pytest.mark.parametrize("overlap", [0, 4])
+@pytest.mark.parametrize(("non_delay", "overlap"), [(False, 4), (True, 0)])  # which other functions look at
 @pytest.mark.usefixtures("ranks_meet")
 def test_environments_last_are_the_same_as_under_vmap(non_delay, overlap):
     """Shows that environments at the end of arrays do as under vmap: illegal actions, padding, past the end."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxshop.env import JobShop, check_env, environments_last, make, op_ends
+from jaxshop.env import JobShop, check_env, make, op_ends
 from jaxshop.env import timing as device
 from jaxshop.env.packing import pack, pack_stacked, shape_of
 from jaxshop.env.plant_packing import calendars_of
@@ -51,22 +51,35 @@ NUMBERS = {name: jnp.int32(number) for number, name in enumerate(RULES)}
 
 
 @partial(jax.jit, static_argnums=0)
-def played(non_delay: bool, number, params, keys) -> Dispatch:
-    """The schedules of stacked shops by a rule, which is traced, so that all share a compilation."""
-    env = JobShop(SHAPE, non_delay)
-    return jax.vmap(lambda p, key: dispatch_of(env, play(env, p, rule(number), key), p))(params, keys)
-
-
-@jax.jit
-def stepped(states, lots, params):
-    """The next states of stacked shops."""
-    return jax.vmap(lambda s, a, p: JobShop(SHAPE).advance(key(), s, a, p)[0])(states, lots, params)
-
-
-@jax.jit
-def begun(params):
+def begun(non_delay: bool, params):
     """The first states of stacked shops."""
-    return jax.vmap(lambda p: JobShop(SHAPE).begin(key(), p))(params)
+    return jax.vmap(lambda p: JobShop(SHAPE, non_delay).begin(key(), p))(params)
+
+
+@partial(jax.jit, static_argnums=0)
+def stepped(non_delay: bool, states, lots, params):
+    """The next states of stacked shops."""
+    return jax.vmap(lambda s, a, p: JobShop(SHAPE, non_delay).advance(key(), s, a, p)[0])(states, lots, params)
+
+
+@jax.jit
+def preferred(number, states, params, keys):
+    """The lots that a rule takes, which is traced, so that all share a compilation."""
+    return jax.vmap(lambda s, p, key: rule(number)(key, None, s, p))(states, params, keys)
+
+
+@jax.jit
+def read_off(states, params) -> Dispatch:
+    """The schedules of final states."""
+    return jax.vmap(lambda s, p: dispatch_of(JobShop(SHAPE), s, p))(states, params)
+
+
+def played(non_delay: bool, number, params) -> Dispatch:
+    """The schedules of stacked shops by a rule; step by step, as all tests share the programs of a step."""
+    states = begun(non_delay, params)
+    for keys in jax.random.split(key(), (SHAPE.operations, len(PLANS))):
+        states = stepped(non_delay, states, preferred(number, states, params, keys), params)
+    return read_off(states, params)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +90,7 @@ def stacked():
 
 def schedules(non_delay: bool, name: str, params) -> list[tuple[Schedule, Dispatch]]:
     """What a rule gives of every plan."""
-    keys = jax.random.split(key(), len(PLANS))
-    fetched = jax.tree.map(np.asarray, played(non_delay, NUMBERS[name], params, keys))
+    fetched = jax.tree.map(np.asarray, played(non_delay, NUMBERS[name], params))
     each = [Dispatch(*(x[i] for x in fetched)) for i in range(len(PLANS))]
     return [(to_schedule(plan, dispatch), dispatch) for plan, dispatch in zip(PLANS, each, strict=True)]
 
@@ -115,19 +127,25 @@ def test_a_picture_shows_fixed_work_beside_what_was_dispatched(stacked):
         assert [(plan.shop.machines[bar.machine].id, *bar[2:]) for bar in bars] == rows
 
 
+def at_the_end(stacked):
+    """What `environments_last` gives, without a program for each array's shape."""
+    return jax.tree.map(lambda x: np.moveaxis(np.asarray(x), 0, -1), stacked)
+
+
 @pytest.mark.usefixtures("ranks_meet")
 def test_environments_last_are_the_same(stacked):
     """Shows, state by state, that one more axis at the end computes what `vmap` does."""
-    env, last = JobShop(SHAPE), environments_last(stacked)
+    env, last = JobShop(SHAPE), at_the_end(stacked)
     step_last = jax.jit(lambda s, a, p: env.advance(key(), s, a, p)[0])
-    side, end = begun(stacked), env.begin(key(), last)
+    side = begun(False, stacked)
+    end = at_the_end(side)  # as `begin` has it, too, which maps over either axis
     rng = np.random.default_rng(0)
     for _ in range(SHAPE.operations + 1):
         moved = jax.tree.map(lambda x: np.moveaxis(np.asarray(x), -1, 0), end)
         jax.tree.map(np.testing.assert_array_equal, jax.tree.map(np.asarray, side), moved)
         mask = np.asarray(side.mask)
         action = np.array([rng.choice(np.flatnonzero(row)) if row.any() else 0 for row in mask], np.int32)
-        side, end = stepped(side, action, stacked), step_last(end, action, last)
+        side, end = stepped(False, side, action, stacked), step_last(end, action, last)
 
 
 def test_a_plain_shop_plays_in_the_plants_shape_as_in_its_own():
@@ -136,7 +154,7 @@ def test_a_plain_shop_plays_in_the_plants_shape_as_in_its_own():
     params = [pack(plan, shape) for shape in (shape_of([plan]), SHAPE)]
     own = jax.jit(lambda p: play(JobShop(shape_of([plan])), p, rule(NUMBERS["MWKR"]), key()))(params[0])
     alike = jax.tree.map(lambda x: np.stack([x] * len(PLANS)), params[1])
-    found = played(False, NUMBERS["MWKR"], alike, jax.random.split(key(), len(PLANS)))
+    found = played(False, NUMBERS["MWKR"], alike)
     count = int(params[0].operations)
     assert int(own.estimate) == int(found.makespan[0])
     for one, other in zip(
@@ -167,7 +185,7 @@ def test_the_decision_against_brute_force():
     for seed in range(30):
         plan = split_lots(plant_shop(seed, plain=True), None)
         params = jax.tree.map(lambda x: np.stack([x] * len(PLANS)), pack(plan, SHAPE))
-        states = jax.tree.map(lambda x: np.asarray(x)[:1], begun(params))
+        states = jax.tree.map(lambda x: np.asarray(x)[:1], begun(False, params))
         for _ in range(int(params.operations[0])):
             rows, lots = np.nonzero(states.mask)
             states = _distinct(_children(jax.tree.map(lambda x, rows=rows: x[rows], states), lots, params))
@@ -187,7 +205,7 @@ def _children(states, lots, params):
         real = len(lots[part])
         rows = np.minimum(np.arange(chunk), real - 1)
         batch = jax.tree.map(lambda x, part=part, rows=rows: x[part][rows], states)
-        after = stepped(batch, lots[part][rows].astype(np.int32), params)
+        after = stepped(False, batch, lots[part][rows].astype(np.int32), params)
         done.append(jax.tree.map(lambda x, real=real: np.asarray(x)[:real], after))
     return jax.tree.map(lambda *x: np.concatenate(x), *done)
 

@@ -19,7 +19,7 @@ from jaxshop.training.callbacks import Callback, JsonLines
 from jaxshop.training.evaluate import Evaluator
 from jaxshop.training.loop import Run, train
 from jaxshop.training.problem import draft, prepare
-from jaxshop.training.stages import jitted_update, untrained
+from jaxshop.training.stages import place, stages_of, untrained
 from tests.trained import UPDATES, Finished, run_train, write_tiny
 
 
@@ -42,12 +42,15 @@ def first(finished: Finished):
 
 
 def test_shapes_are_foreseen_before_shops_are_certified(finished: Finished, problem):
-    """Shows that what an update is compiled for ahead is what it is then given."""
+    """Shows that what an update is compiled for ahead is what it is then given, also in a resumed run, which would not
+    find the program in the cache else: shops are on the device for good."""
     drafted = draft(load_shop(finished.config.run.shop), finished.config)
     assert drafted.setups == problem.setups
     outline = drafted.outlines["general"]
     assert outline.shape == problem.setups["general"].env.shape
     chex.assert_trees_all_equal_shapes_and_dtypes(outline.shops, problem.shops["general"])
+    general, *_ = stages_of([finished.config], problem.setups, problem.shops, {})
+    assert all(x.committed for x in jax.tree.leaves(general.shops))
 
 
 def lines(path: Path) -> list[dict]:
@@ -62,14 +65,14 @@ def test_training_beats_the_initial_weights_on_shops_not_trained_on(finished, pr
     Means over four seeds: one seed's initial weights are a draw, and another rounding is another draw of all that
     follows. Both limits lie more than three spreads of such a mean away from what training reaches.
     """
-    setup, shops = problem.setups["general"], problem.shops["general"]
+    general, *_ = stages_of([finished.config], problem.setups, problem.shops, {})
     before, after, first, last = [], [], [], []
     for seed in range(4):
-        learner = untrained(replace(finished.config, run=replace(finished.config.run, seed=seed)))
+        learner = place([untrained(replace(finished.config, run=replace(finished.config.run, seed=seed)))])
         before.append(evaluator.score(learner.averaged, "before").selection_gap)
         gaps = []
-        for _ in range(setup.stage.updates):
-            learner, (metrics,) = jitted_update((setup,))(learner, (shops,))
+        for _ in range(general.end):
+            learner, (metrics,) = general.step(learner, general.shops)
             gaps.append(float(metrics.gap))
         after.append(evaluator.score(learner.averaged, "after").selection_gap)
         first.append(gaps[0])
