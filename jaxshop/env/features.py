@@ -170,7 +170,7 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
 
     context = jnp.stack([column.of(view) for column in SHOP_COLUMNS])
     plant = None if view.plant is None else table(PLANT_COLUMNS)
-    return Observation(state.mask, lots, mask, table(LOT_COLUMNS), context, plant)
+    return Observation(state.legal, lots, mask, table(LOT_COLUMNS), context, plant)
 
 
 def explain(obs: Observation, lot: int) -> dict[str, float]:

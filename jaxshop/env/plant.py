@@ -6,6 +6,8 @@ them: then every array of state and params has one more axis, at its end.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from chex import Array
@@ -66,15 +68,19 @@ def run_on(ops: Waiting, state: EnvState, params: EnvParams, machine: Array) -> 
             calendar=at(plant_of(params).calendars.of_machine, machine),
         )
         return around(held, Spot(*here), params)._replace(on=on.any(axis=0))
-    family, families = at(state.machines.family, machine), ops.setup.shape[0]
-    there = numbered(families, family).reshape(families, *(1,) * (ops.setup.ndim - 1)) == family
-    by_set = jnp.where(there, ops.setup, 0).sum(axis=0, dtype=jnp.int32)
     # At most one of an operation's sets holds the machine.
-    setup = jnp.where(on, by_set, -1).max(axis=0)
+    setup = jnp.where(on, _after(ops, at(state.machines.family, machine)), -1).max(axis=0)
     time = jnp.where(on, ops.time, -1).max(axis=0) + setup
     start = earliest_start(jnp.where(on, ops.start, -1).max(axis=0), at(state.machines.clock, machine))
     calendar = jnp.broadcast_to(at(plant_of(params).calendars.of_machine, machine), start.shape)
     return Run(on.any(axis=0), in_one_stretch(plant_of(params), calendar, start, time, ops.whole), time, setup)
+
+
+def _after(ops: Waiting, family: Array) -> Array:
+    """Ticks to set up for operations after one family, int32 [], in each of their sets, int32 [G, ...]."""
+    families = ops.setup.shape[0]
+    there = numbered(families, family).reshape(families, *(1,) * (ops.setup.ndim - 1)) == family
+    return jnp.where(there, ops.setup, 0).sum(axis=0, dtype=jnp.int32)
 
 
 def events(ops: Waiting, free: Array, machines: MachineState, params: EnvParams, non_delay: bool) -> Array:
@@ -215,13 +221,68 @@ def follow_machine(
     state: EnvState, params: EnvParams, machine: Array, before: Array, lot: Array, non_delay: bool
 ) -> EnvState:
     """Sets and events brought up to date with the machine, set up for family `before` until now, and with the lot."""
+    assert state.machines.family is not None
+    families = plant_of(params).setups.shape[1]
+    changed = [before] if families == 1 else [before, at(state.machines.family, machine)]
+    state = _look_around(state, params, machine, changed, non_delay)
+    if params.machines.sets.shape[0] == 0:
+        return state
+    own = of_lot(state.lots, lot)
+    of_own = events(own, free_of(state.sets.free, own.set, families), state.machines, params, non_delay)
+    return _with_events(state, state.sets.free, put(_of(state.lots).event, lot, of_own))
+
+
+def without(state: EnvState, params: EnvParams, machine: Array, non_delay: bool) -> EnvState:
+    """The same as if a machine, int32 [], M for none, had no time left; unchanged where no other machine has work."""
+    assert state.machines.clock is not None
+    assert state.machines.family is not None
+    clock, number, blocks = state.machines.clock, state.machines.number, plant_of(params).blocks
+    gone = state.machines._replace(clock=put(clock, machine, jnp.full_like(machine, NEVER)))
+    if number is not None and blocks is not None:
+        gone = gone._replace(number=put(number, machine, jnp.full_like(machine, blocks.end.shape[0])))
+    changed = [at(state.machines.family, machine)]
+    other = _look_around(state._replace(machines=gone), params, machine, changed, non_delay)
+    some = least(_of(other.lots).event.min(axis=0)) < NEVER
+
+    def chosen(new: Any, old: Any) -> Any:
+        return jax.tree.map(lambda x, y: jnp.where(some, x, y), new, old)
+
+    machines, free = chosen(other.machines, state.machines), chosen(other.sets.free, state.sets.free)
+    event = chosen(_of(other.lots).event, _of(state.lots).event)
+    return _with_events(state._replace(machines=machines), free, event)
+
+
+def only(state: EnvState, lots: Array) -> EnvState:
+    """The same as if other lots, bool [J], had nothing to do."""
+    event = _of(state.lots).event
+    return _with_events(state, state.sets.free, jnp.where(lots[None], event, NEVER))
+
+
+def spoiling(state: EnvState, params: EnvParams, lot: Array, machine: Array) -> tuple[Array, Array]:
+    """Whether a lot's next operation leaves a machine set up for something else, bool [], and whom that delays.
+
+    Those are the lots, bool [J], that the machine has to be set up for longer afterwards than now.
+    """
+    assert state.machines.family is not None
+    to = at(plant_of(params).to, at(state.lots.op, lot))
+    held = run_on(of_lot(state.lots, lot), state, params, machine).family
+    held = at(state.machines.family, machine) if held is None else held
+    changes = (to < plant_of(params).setups.shape[1] - 1) & (to != held)
+    ops = waiting(state.lots)
+    afterwards = jnp.where(runs_on(ops.set, params, machine), _after(ops, jnp.where(changes, to, held)), -1).max(axis=0)
+    run = run_on(ops, state, params, machine)
+    return changes, run.on & (afterwards > run.setup)
+
+
+def _look_around(state: EnvState, params: EnvParams, machine: Array, changed: list[Array], non_delay: bool) -> EnvState:
+    """Sets and events brought up to date with a machine; of what it is and was set up for, int32 [], all else is."""
     lots, families = state.lots, plant_of(params).setups.shape[1]
     around = at(params.machines.sets, machine)
     if around.size == 0:
         free = family_sets(params.sets.member, state.machines, families)
         event = events(waiting(lots), free_of(free, lots.set, families), state.machines, params, non_delay)
         return _with_events(state, free, event)
-    free = _follow_families(state, params, machine, before, around)
+    free = _follow_families(state, params, changed, around)
     rows = free.reshape(families, -1, *free.shape[1:])
     shape = (families, *lots.set.shape)
     by_lot, waits = jnp.full(shape, NEVER, jnp.int32), jnp.zeros(lots.set.shape, bool)
@@ -230,9 +291,7 @@ def follow_machine(
         by_lot = jnp.where(here[None], at(rows, number)[:, None, None], by_lot)
         waits |= here
     event = jnp.where(waits, events(waiting(lots), by_lot, state.machines, params, non_delay), _of(lots).event)
-    own = of_lot(lots, lot)
-    of_own = events(own, free_of(free, own.set, families), state.machines, params, non_delay)
-    return _with_events(state, free, put(event, lot, of_own))
+    return _with_events(state, free, event)
 
 
 def _with_events(state: EnvState, free: Array, event: Array) -> EnvState:
@@ -240,13 +299,12 @@ def _with_events(state: EnvState, free: Array, event: Array) -> EnvState:
     return state._replace(sets=state.sets._replace(free=free), lots=state.lots._replace(plant=plant))
 
 
-def _follow_families(state: EnvState, params: EnvParams, machine: Array, before: Array, around: Array) -> Array:
-    """`sets.free` after the machine's, of which only the sets around it are looked at."""
+def _follow_families(state: EnvState, params: EnvParams, changed: list[Array], around: Array) -> Array:
+    """`sets.free` of some families, int32 [], in the sets `around` a machine."""
     assert state.machines.clock is not None
     assert state.machines.family is not None
     sets, free, held = params.sets.member.shape[0], state.sets.free, members(around, params)
-    one = free.shape[0] == sets
-    for family in [before] if one else [before, at(state.machines.family, machine)]:
+    for family in changed:
         fresh = free_sets(held, jnp.where(state.machines.family == family, state.machines.clock, NEVER))
         for number, tick in zip(around, fresh, strict=True):
             # Padding, -1, is the last set of the family before, or none: it has no machine and stays at NEVER.

@@ -29,7 +29,7 @@ def candidates(state: EnvState, params: EnvParams, count: int) -> tuple[Array, A
 def longest_by_selection(state: EnvState, params: EnvParams, count: int) -> tuple[Array, Array]:
     """`candidates` as `top_k` finds them."""
     del params
-    key, index = jax.lax.top_k(jnp.where(state.mask, state.lots.tail.astype(jnp.float32) + 1.0, 0.0), count)
+    key, index = jax.lax.top_k(jnp.where(state.legal, state.lots.tail.astype(jnp.float32) + 1.0, 0.0), count)
     return jnp.where(key > 0, index, 0), key > 0
 
 
@@ -42,7 +42,7 @@ def longest_by_place(state: EnvState, params: EnvParams, count: int) -> tuple[Ar
     size = -(-params.ops.lot_at.shape[0] // WORD)
     place = params.ops.place[state.lots.op]
     bit = jnp.uint32(1) << (place % WORD).astype(jnp.uint32)
-    words = jnp.zeros(size, jnp.uint32).at[jnp.where(state.mask, place // WORD, size)].add(bit, mode="drop")
+    words = jnp.zeros(size, jnp.uint32).at[jnp.where(state.legal, place // WORD, size)].add(bit, mode="drop")
     held = jax.lax.population_count(words).astype(jnp.int32)
     upto = jnp.cumsum(held)
 

@@ -14,7 +14,7 @@ from chex import Array
 
 from jaxshop.env import plant
 from jaxshop.env.backends import at, each, free_sets, members, numbered, put, row, runs_on
-from jaxshop.env.decision import open_decision
+from jaxshop.env.decision import goes_to, open_decision, passed_over
 from jaxshop.env.timing import completion, earliest_start, lot_completion
 from jaxshop.env.types import (
     NEVER,
@@ -25,6 +25,7 @@ from jaxshop.env.types import (
     MachineState,
     PoolState,
     ScheduleState,
+    Second,
     SetState,
 )
 
@@ -56,6 +57,7 @@ def transition(state: EnvState, params: EnvParams, lot: Array, decision: Decisio
     Lot J, which is none, changes nothing.
     """
     placed = place(state, params, lot, decision)
+    passed = passed_over(state, params, lot)
     sets, pools = count_sums(state, params, placed)
     estimate = jnp.maximum(state.estimate, lot_completion(placed.end, placed.tail))
     state = state._replace(
@@ -69,12 +71,12 @@ def transition(state: EnvState, params: EnvParams, lot: Array, decision: Decisio
         schedule=record(state.schedule, placed, decision),
     )
     # Nothing above reads the old `lots.set`, and what follows the new: XLA copies an array that is read after a write.
-    return open_decision(refresh_starts(state, params, placed, decision), params, decision)
+    return open_decision(refresh_starts(state, params, placed, decision), params, decision, passed)
 
 
 def place(state: EnvState, params: EnvParams, lot: Array, decision: Decision) -> Placement:
     """Start and end of the lot's next operation on the open decision's machine."""
-    machine = state.machine
+    machine = goes_to(state, lot)
     active = state.step < params.operations
     op = at(state.lots.op, lot)
     free = at(state.machines.free, machine)
@@ -283,6 +285,8 @@ def first_state(params: EnvParams, decision: Decision) -> EnvState:
         state = state._replace(jobs=jnp.zeros_like(done).at[params.lots.job].max(done))
     if params.plant is not None:
         state = plant.begin(state, params, decision.non_delay)
+        if decision.passing:
+            state = state._replace(second=Second(zero, jnp.zeros_like(real), jnp.zeros_like(real)))
     return open_decision(state, params, decision)
 
 

@@ -66,6 +66,7 @@ class Decision(NamedTuple):
 
     flexible: bool  # False: the machine follows from the lot
     non_delay: bool
+    passing: bool = False  # whether a second machine is in question where the first would be set up for something else
 
 
 class LotParams(NamedTuple):
@@ -241,6 +242,14 @@ class ScheduleState(NamedTuple):
     )
 
 
+class Second(NamedTuple):
+    """What is in question besides: another machine, and whoever goes there passes the first one over."""
+
+    machine: chex.Array  # int32 []
+    mask: chex.Array  # bool [J] the lots that may go there; none of them competes for the first
+    late: chex.Array  # bool [J] lots that may go to the first machine too, lest it be set up for something else
+
+
 class EnvState(NamedTuple):
     """The schedule so far, and the decision that is open: which lot goes next to `machine`."""
 
@@ -256,6 +265,12 @@ class EnvState(NamedTuple):
     first: chex.Array  # int32 [] the lot of that first completion or start
     mask: chex.Array  # bool [J] the conflict set
     jobs: chex.Array | None = None  # int32 [J] tick before which a job cannot be done, where lateness counts
+    second: Second | None = None  # where machines may be passed over
+
+    @property
+    def legal(self) -> chex.Array:
+        """The lots that may be chosen, bool [J]."""
+        return self.mask if self.second is None else self.mask | self.second.mask | self.second.late
 
 
 class Observation(NamedTuple):

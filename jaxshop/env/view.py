@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from chex import Array
 
@@ -101,7 +102,10 @@ def look(state: EnvState, params: EnvParams, lots: Array, mask: Array) -> View:
     traits = params.ops.traits[ops]
     has_next = traits[:, 3]
     ready = state.lots.ready[lots]
-    free = state.machines.free[state.machine]
+    machines = state.machine
+    if state.second is not None:
+        machines = jnp.where(state.second.mask[lots], state.second.machine, state.machine)
+    free = state.machines.free[machines]
     tail = state.lots.tail[lots]
     next_sets = params.ops.next_set[:, ops]
     if params.plant is None:
@@ -112,8 +116,7 @@ def look(state: EnvState, params: EnvParams, lots: Array, mask: Array) -> View:
         rest = tail - ticks
         next_free = bounds(state.sets.free[next_sets].min(axis=0))
     else:
-        run = plant.run_on(plant.of_lots(state.lots, lots), state, params, state.machine)
-        start, end = plant.in_ticks(run, params, state.machine)
+        run, start, end = _run(state, params, lots, machines)
         ticks, rest, setup = run.time, tail - (run.time - run.setup), run.setup
         next_free = bounds(plant.first_free(state, params, next_sets).min(axis=0))
     time, arrival = bounds(ticks), bounds(end)
@@ -144,10 +147,10 @@ def look(state: EnvState, params: EnvParams, lots: Array, mask: Array) -> View:
         # Gathered apart from its row: XLA moves fewer bytes.
         next_pool=following._replace(horizon=horizon[params.ops.pools[1, ops]]),
         second_pool=second,
-        sets=_look_at_sets(state, params, lots, ops, time, scale),
+        sets=_look_at_sets(state, params, lots, ops, machines, time, scale),
         progress=state.step.astype(jnp.float32) / params.operations.astype(jnp.float32),
         estimate=bounds(state.estimate),
-        machine_free=bounds(free),
+        machine_free=bounds(free if state.second is None else state.machines.free[state.machine]),
         latest_machine=bounds(latest),
         longest_pool=horizon.max(),
         machine_pool=horizon[params.machines.pool[state.machine]],
@@ -165,7 +168,23 @@ def _columns(rows: Array) -> PoolView:
     return PoolView(*(rows[:, i] for i in range(rows.shape[1])))
 
 
-def _look_at_sets(state: EnvState, params: EnvParams, lots: Array, ops: Array, time: Array, scale: Array) -> SetView:
+def _run(state: EnvState, params: EnvParams, lots: Array, machines: Array) -> tuple[plant.Run, Array, Array]:
+    """The candidates' next operations where they go, and their starts and ends in ticks."""
+
+    def on(machine: Array) -> tuple[plant.Run, Array, Array]:
+        run = plant.run_on(plant.of_lots(state.lots, lots), state, params, machine)
+        return run, *plant.in_ticks(run, params, machine)
+
+    first = on(state.machine)
+    if state.second is None:
+        return first
+    there = machines == state.second.machine
+    return jax.tree.map(lambda x, y: jnp.where(there, x, y), on(state.second.machine), first)
+
+
+def _look_at_sets(
+    state: EnvState, params: EnvParams, lots: Array, ops: Array, machines: Array, time: Array, scale: Array
+) -> SetView:
     sets = params.sets
     busy, work, queue = (x / sets.size for x in (state.sets.busy, state.sets.work, state.sets.queue))
     horizon = busy + work
@@ -177,15 +196,16 @@ def _look_at_sets(state: EnvState, params: EnvParams, lots: Array, ops: Array, t
     last = jnp.where(bound_to, horizon[home] - params.ops.work[route] / sets.size[home] + tails, 0.0)
 
     # Sets around the machine that are narrower than the lot's: their work cannot evade it, and the lot's can.
-    around = sets.member[:, state.machine] & (state.sets.work > 1e-6)
-    evades = around[None] & ~sets.within[home[:, 0]]
+    left = state.sets.work > 1e-6
+    around = sets.member[:, machines].T & (left if machines.ndim == 0 else left[None])
+    evades = jnp.atleast_2d(around) & ~sets.within[home[:, 0]]
     threat = jnp.where(evades, horizon[None] + time[:, None] / sets.size[None], 0.0).max(axis=1) - 1.0
     return SetView(
         bound=bound_to[:, 0].astype(jnp.float32),
         next_bound=bound_to[:, 1].astype(jnp.float32),
         later_bound=bound_to[:, 2:].any(axis=1).astype(jnp.float32),
         horizon=horizon[home[:, 0]],
-        longest=jnp.where(around, horizon, 0.0).max(),
+        longest=jnp.where(around, horizon if machines.ndim == 0 else horizon[None], 0.0).max(axis=-1),
         queue=queue[home[:, 0]],
         threat=threat,
         next_horizon=horizon[home[:, 1]],
