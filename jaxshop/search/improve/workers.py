@@ -1,4 +1,4 @@
-"""The two kinds of search, each with a state of its own that it can be continued from."""
+"""The kinds of search, each with a state of its own that it can be continued from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxshop.search.improve import greedy, orders, tabu
+from jaxshop.search.improve import exchange, greedy, orders, tabu
 from jaxshop.search.improve.graph import build, cost_of
 from jaxshop.search.improve.model import HEAD, Model
 from jaxshop.search.improve.state import CYCLIC, new_state
@@ -17,6 +17,10 @@ UNIT = 1 << 17
 
 FIRST_COOLING = 64 * UNIT
 """Work of the first cooling of iterated greedy."""
+
+
+CYCLE = 4 * UNIT
+"""Work between two times that exchanges begin with the best."""
 
 
 class Found(NamedTuple):
@@ -88,6 +92,25 @@ class IteratedGreedy(Worker):
     def adopt(self, other: Found) -> None:
         """See `Worker`; the next cooling begins with it."""
         self.memory[greedy.BEST] = self._adopt(other)
+
+
+class Exchange(Worker):
+    """See `exchange`; only for plans whose operations have alternatives."""
+
+    def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
+        super().__init__(model, order, choice, seed)
+        given, subsets = np.zeros((2, 3, exchange.MOST), np.int64), np.zeros((2, 3, exchange.SUBSETS), np.int64)
+        self.arguments = (self.arrays, self.state, self.table, *given, *subsets, self.memory)
+        self.memory[[exchange.CURRENT, exchange.BEST]] = cost_of(self.arrays, self.table)
+        self.memory[exchange.CYCLE_LENGTH] = CYCLE
+
+    def _run(self, work: int, target: int) -> None:
+        exchange.exchange(*self.arguments, work, target)
+
+    def adopt(self, other: Found) -> None:
+        """See `Worker`; the next cycle begins with it."""
+        self.memory[exchange.BEST] = self._adopt(other)
+        self.memory[exchange.CYCLE_BEGAN] = -CYCLE
 
 
 class TabuSearch(Worker):
