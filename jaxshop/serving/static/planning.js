@@ -263,7 +263,8 @@ class Planning {
       shop, base: shop, rows: schedule.operations, fingerprint: schedule.shop, stops: [], adds: [], held: [],
       bound: ticksOf(reply.lower_bound_hours), source: reply.source,
     });
-    this.page.say(`The rest is planned: ${changes.moved} operations moved, ${changes.machine_changed} to another machine.`);
+    const moved = `${changes.moved} operations moved, ${changes.machine_changed} to another machine`;
+    this.page.say(`The rest is planned: ${changes.moved ? moved : "nothing better was found, so that all stays where it is"}.`);
   }
 
   /** The schedule on show; the server has checked it, and said what its shop is called there. */

@@ -153,9 +153,19 @@ def test_dispatch_lists_are_printed_and_light(page: Any) -> None:
         page.emulate_media(media="screen", color_scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("page.viewer.gantt.theme.panel") == "#ffffff"
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.is_visible(".stage")
+    assert page.is_hidden("#panel")
+    page.emulate_media(media="screen", color_scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("page.viewer.gantt.theme.panel") != "#ffffff"
     page.emulate_media(color_scheme="light")
+    printed = page.evaluate("window.printed")
+    page.focus("#print")
+    for key in ("ArrowDown", "Escape"):  # opens the list of what can be printed, and closes it
+        page.keyboard.press(key)
+    assert page.evaluate("window.printed") == printed
+    assert page.input_value("#print") == ""
 
 
 def test_a_bar_is_dragged_and_its_cost_is_seen_before_it_is_accepted(page: Any) -> None:
