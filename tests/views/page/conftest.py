@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.views.page.drive import BLOCKED, OpenPage
-from tests.views.page.stub import StubServer, stub_server
+from jaxshop.schedule import to_json
+from tests.views.page.drive import BLOCKED, OpenPage, drop, status
+from tests.views.page.presses import SCHEDULE, presses
+from tests.views.page.stub import KEY, StubServer, stub_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -72,3 +74,45 @@ def server() -> Iterator[StubServer]:
     """A server that answers as the real one does."""
     with stub_server() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def desk_server() -> Iterator[StubServer]:
+    """One server for the module."""
+    with stub_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, desk_server: StubServer) -> Iterator[Any]:
+    """The page in New York with the key given and the presses dropped; it may not complain of anything."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, timezone_id="America/New_York")
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(desk_server.url)
+    page.fill("#key", KEY)
+    page.dispatch_event("#key", "change")
+    drop(page, presses())
+    status(page, "Ready")
+    yield page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(opened: Any) -> Any:
+    """The page with the presses' plan as it was made."""
+    opened.evaluate(
+        """(schedule) => {
+          page.other = null;
+          page.viewer.view("chart");
+          page.viewer.clock.value = "plant";
+          page.viewer.gantt.select(null);
+          page.planning.begin(firstState(page.shop, schedule));
+          page.viewer.gantt.fit();
+        }""",
+        to_json(SCHEDULE),
+    )
+    return opened

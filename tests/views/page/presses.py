@@ -39,6 +39,9 @@ def planned(shop: dict[str, Any]) -> tuple[LotPlan, Schedule]:
     return plan, dispatch_by_rule(plan, RULES["FIFO"], False)
 
 
+PLAN, SCHEDULE = planned(presses())
+
+
 def row_of(page: Any, operation: str) -> dict[str, Any]:
     """The row of an operation as the page has it now."""
     return page.evaluate(f"page.planning.state.rows.find((row) => row.operation === '{operation}')")

@@ -2,68 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pytest
-from icalendar import Calendar
-from openpyxl import load_workbook
+from typing import Any
 
 from jaxshop.schedule import to_json
 from tests.views.page.drive import drop, eventually, figure, status
-from tests.views.page.presses import drag, is_valid, planned, presses, row_of, select
-from tests.views.page.stub import KEY, StubServer, stub_server
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from tests.views.page.presses import PLAN, SCHEDULE, drag, is_valid, presses, row_of, select
+from tests.views.page.stub import StubServer
 
 HOUR = 3600
-PLAN, SCHEDULE = planned(presses())
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[StubServer]:
-    """One server for the module."""
-    with stub_server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def opened(browser: Browser, server: StubServer) -> Iterator[Any]:
-    """The page in New York with the key given and the presses dropped; it may not complain of anything."""
-    context = browser.new_context(viewport={"width": 1366, "height": 768}, timezone_id="America/New_York")
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(server.url)
-    page.fill("#key", KEY)
-    page.dispatch_event("#key", "change")
-    drop(page, presses())
-    status(page, "Ready")
-    yield page
-    context.close()
-    assert complaints == []
-
-
-@pytest.fixture
-def page(opened: Any) -> Any:
-    """The page with the presses' plan as it was made."""
-    opened.evaluate(
-        """(schedule) => {
-          page.other = null;
-          page.viewer.view("chart");
-          page.viewer.clock.value = "plant";
-          page.viewer.gantt.select(null);
-          page.planning.begin(firstState(page.shop, schedule));
-          page.viewer.gantt.fit();
-        }""",
-        to_json(SCHEDULE),
-    )
-    return opened
 
 
 def test_a_plan_is_read_in_the_plants_time(page: Any) -> None:
@@ -132,42 +78,6 @@ def test_a_broken_schedule_is_marked_in_the_chart(page: Any) -> None:
     eventually(page, "document.querySelector('.tip').textContent.includes('1/pack starts before 1/press is over')")
 
 
-def test_dispatch_lists_are_printed_and_light(page: Any) -> None:
-    """In a dark window: a list for each machine and for each order has every operation, black on white."""
-    page.emulate_media(color_scheme="dark")
-    page.evaluate("window.print = () => { window.printed = (window.printed ?? 0) + 1; }")
-    for name, titles in (("machines", ["Pack", "P1", "P2"]), ("orders", [f"Order {i}" for i in range(1, 5)])):
-        page.select_option("#print", name)
-        assert page.evaluate("window.printed")
-        page.emulate_media(media="print", color_scheme="dark")
-        seen = page.evaluate("[...document.querySelectorAll('.sheets h2')].map((head) => head.firstChild.textContent)")
-        assert seen == titles
-        assert page.locator(".sheets tbody tr").count() == len(SCHEDULE.rows)
-        assert page.is_hidden(".stage")
-        colours = page.evaluate(
-            """(({ color, backgroundColor }) => [color, backgroundColor])(
-              getComputedStyle(document.querySelector('.sheets')))"""
-        )
-        assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
-        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-        page.emulate_media(media="screen", color_scheme="dark")
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    assert page.evaluate("page.viewer.gantt.theme.panel") == "#ffffff"
-    page.emulate_media(media="print", color_scheme="dark")
-    assert page.is_visible(".stage")
-    assert page.is_hidden("#panel")
-    page.emulate_media(media="screen", color_scheme="dark")
-    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert page.evaluate("page.viewer.gantt.theme.panel") != "#ffffff"
-    page.emulate_media(color_scheme="light")
-    printed = page.evaluate("window.printed")
-    page.focus("#print")
-    for key in ("ArrowDown", "Escape"):  # opens the list of what can be printed, and closes it
-        page.keyboard.press(key)
-    assert page.evaluate("window.printed") == printed
-    assert page.input_value("#print") == ""
-
-
 def test_a_bar_is_dragged_and_its_cost_is_seen_before_it_is_accepted(page: Any) -> None:
     """A press job put off: what it breaks is red, room is made, the cost is shown, accepted by the server, undone."""
     before = row_of(page, "1/press")
@@ -210,7 +120,7 @@ def test_a_drag_that_cannot_be_goes_back(page: Any) -> None:
     assert page.evaluate("page.viewer.gantt.ghost ?? null") is None
 
 
-def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, server: StubServer) -> None:
+def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, desk_server: StubServer) -> None:
     """Stop a press, add an order, lock a bar, plan the rest: the server is told of all, and its plan is valid."""
     select(page, "4/press")
     page.keyboard.press("l")
@@ -231,7 +141,7 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, server: StubSe
     page.click("#rest-open")
     page.click("#rest-dialog .primary")
     status(page, "The rest is planned")
-    asked = server.asked[-1]
+    asked = desk_server.asked[-1]
     assert asked["down"] == [{"machine": "P1", "from": 1, "to": 6}]
     assert [job["id"] for job in asked["add"]] == ["Order 9"]
     assert asked["keep"] == [{"operation": "4/press", "lot": 0}]
@@ -246,10 +156,10 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, server: StubSe
     assert page.is_visible("#save-shop")
 
 
-def test_planning_the_rest_is_watched_stopped_and_cancelled(page: Any, server: StubServer) -> None:
+def test_planning_the_rest_is_watched_stopped_and_cancelled(page: Any, desk_server: StubServer) -> None:
     """Curve, best so far and time left as with the first plan, where the form is hidden too; Cancel changes nothing."""
-    server.go.clear()
-    server.samples = None
+    desk_server.go.clear()
+    desk_server.samples = None
     try:
         bars = page.evaluate("page.viewer.gantt.plan.bars.map((bar) => [bar.operation, bar.machine.id, bar.start])")
         for button in ("#cancel", "#stop-too"):
@@ -276,32 +186,8 @@ def test_planning_the_rest_is_watched_stopped_and_cancelled(page: Any, server: S
         assert page.is_hidden("#so-far")
         assert page.is_enabled("#accept")
     finally:
-        server.go.set()
-        server.samples = 4
-
-
-def test_the_plan_is_saved_for_excel_and_for_calendars(page: Any, tmp_path: Path) -> None:
-    """A workbook of the dispatch lists and a calendar for each machine, in Berlin's time; not of what breaks a rule."""
-    for kind, ending in (("xlsx", "xlsx"), ("ical", "zip")):
-        with page.expect_download() as download:
-            page.select_option("#export", kind)
-        download.value.save_as(tmp_path / f"plan.{ending}")
-        status(page, f"Saved presses.{ending}")
-        assert page.input_value("#export") == ""
-    head, first, *rest = load_workbook(tmp_path / "plan.xlsx")["by machine"].iter_rows(values_only=True)
-    assert len(rest) == 7
-    row = dict(zip(head, first, strict=False))
-    assert (row["machine"], row["start, Europe/Berlin"]) == ("P1", datetime(2026, 11, 23, 6))
-    with zipfile.ZipFile(tmp_path / "plan.zip") as archive:
-        assert archive.namelist() == ["P1.ics", "P2.ics", "Pack.ics"]
-        calendar = Calendar.from_ical(archive.read("Pack.ics"))
-    assert len(calendar.walk("VEVENT")) == 4
-    assert str(calendar["X-WR-TIMEZONE"]) == "Europe/Berlin"
-    drag(page, "1/press", 3)
-    page.select_option("#export", "xlsx")
-    page.wait_for_selector("#problem:visible")
-    assert "The server found a fault in it" in page.inner_text("#problem")
-    page.click("#discard")
+        desk_server.go.set()
+        desk_server.samples = 4
 
 
 def test_an_order_goes_first_by_keys_and_buttons(page: Any) -> None:
@@ -325,7 +211,7 @@ def test_an_order_goes_first_by_keys_and_buttons(page: Any) -> None:
     assert "is locked" in page.inner_text("#status")
 
 
-def test_plans_are_kept_compared_and_survive_a_reload(page: Any, server: StubServer) -> None:
+def test_plans_are_kept_compared_and_survive_a_reload(page: Any, desk_server: StubServer) -> None:
     """A plan kept under a name is compared with a later one: what moved, which orders lose; a reload loses nothing."""
     page.click("#keep-open")
     page.fill("#keep-name", "Monday")
