@@ -188,7 +188,7 @@ class Page {
   #drawing(shop, { max_lot_hours: lots, target_hours: target }) {
     const model = new Model(shop, lots ? Number(lots) : null);
     return ({ schedule, makespan_hours: makespan, objective_hours: objective, lower_bound_hours: bound }) =>
-      model.plan(schedule.operations, { bound: makespan === objective ? ticksOf(bound) : null, target: target ? ticksOf(Number(target)) : null });
+      model.plan(schedule.operations, { bound: makespan && makespan === objective ? ticksOf(bound) : null, target: target ? ticksOf(Number(target)) : null });
   }
 
   #takeReply(shop, reply, options, seen) {

@@ -36,6 +36,7 @@ class Running {
     this.#say("Waiting for the server…");
     try {
       const reply = await ask(onProgress, signal, this.stopping.signal);
+      this.view.plan = planOf(reply);
       return { reply, seen: preview.drawn > 0 };
     } catch (error) {
       preview.end();
@@ -82,6 +83,7 @@ class Running {
     $("compare").hidden = true;
     $("kpis").hidden = $("viewer").hidden = $("so-far").hidden = false;
     viewer.show(plan, null, keepView);
+    this.view.plan = plan;
     $("kpis").replaceChildren(...tiles(plan, null, () => viewer.showLate()));
     $("so-far-text").textContent = `The best so far, found after ${inWords(seconds)}. Stop here keeps it.`;
   }

@@ -26,13 +26,16 @@ function searchCurve(found, { bound, now, limit, width, height, margin = 14 }) {
   };
 }
 
-/** The numbers beside the curve, as [name, text, mood]; `left` is null when the search is over. */
-function searchFigures({ objective_hours: best, makespan_hours: end = best, lower_bound_hours: bound, gap_percent: gap, proven_optimal: optimal }, left) {
-  // Where due dates count, too, what is made small is a cost, and no time by which all is done.
-  const names = best === end ? ["Best", "Lower bound"] : ["Best cost", "Least cost"];
-  const figures = [[names[0], `${best.toFixed(2)} h`, ""], [names[1], `${bound.toFixed(2)} h`, ""]];
+/**
+ * The numbers beside the curve, as [name, text, mood]; `left` is null when the search is over, `plan` the plan that was
+ * drawn last. Where due dates count, what is made small is a cost, whose hours tell a planner nothing: its parts do.
+ */
+function searchFigures({ objective_hours: best, makespan_hours: end = best, lower_bound_hours: bound, gap_percent: gap, proven_optimal: optimal }, left, plan = null) {
+  const figures = best === end
+    ? [["Best", `${best.toFixed(2)} h`, ""], ["Lower bound", `${bound.toFixed(2)} h`, ""]]
+    : [...(plan ? [["Late jobs", String(plan.late), ""], ["Tardiness", plan.clock.figure(plan.tardiness), ""]] : []), ["Ends after", `${end.toFixed(2)} h`, ""]];
   if (optimal) figures.push(["Gap", "proven optimal", "good"]);
-  else if (gap !== null) figures.push(["Gap", `${gap.toFixed(2)} %`, ""]);
+  else if (gap !== null && best === end) figures.push(["Gap", `${gap.toFixed(2)} %`, ""]);
   if (left !== null) figures.push(["Time left", inWords(Math.max(0, left)), ""]);
   return figures;
 }
@@ -49,6 +52,7 @@ class SearchView {
   clear() {
     clearInterval(this.timer);
     this.found = [];
+    this.plan = null;
     this.box.hidden = true;
   }
 
@@ -86,9 +90,10 @@ class SearchView {
     for (const name of ["best", "bound"]) svg.querySelector(`.${name}`).setAttribute("d", curve[name]);
     svg.querySelector(".now").setAttribute("cx", curve.now.x);
     svg.querySelector(".now").setAttribute("cy", curve.now.y);
-    svg.querySelector(".first").textContent = `${this.found[0].hours.toFixed(1)} h`;
+    const { objective_hours: best, makespan_hours: end = best } = this.latest;
+    svg.querySelector(".first").textContent = best === end ? `${this.found[0].hours.toFixed(1)} h` : "";
     const left = this.ended === null && limit !== null ? limit - now : null;
-    const figures = searchFigures(this.latest, left);
+    const figures = searchFigures(this.latest, left, this.plan);
     if (this.line) this.line.textContent = figures.map(([name, text]) => `${name} ${text}`).join(" · ");
     const rows = figures.map(([name, text, mood]) => [el("dt", {}, name), el("dd", { className: mood && `remark ${mood}` }, text)]);
     this.box.querySelector("dl").replaceChildren(...rows.flat());
