@@ -16,6 +16,7 @@ class Problem extends Error {
 
 Problem.titles = {
   401: "The server does not know this API key",
+  413: "More data than the server takes at once",
   422: "The shop or an option was refused",
   429: "The server is busy",
   503: "The server is busy or starting",
@@ -40,7 +41,12 @@ class Api {
 
   async fetch(path, { headers = {}, ...options } = {}) {
     const key = this.key ? { "X-API-Key": this.key } : {};
-    const response = await fetch(path, { ...options, headers: { ...headers, ...key } });
+    const response = await fetch(path, { ...options, headers: { ...headers, ...key } }).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      // A server that refuses a long body says so and hangs up; the browser, which still sends, hears only that.
+      const long = options.body?.length > 2 ** 20 ? " It may be that so much data is more than it takes at once." : "";
+      throw new Problem({ title: "No answer from the server", detail: `It cannot be reached: is it running, and are you online?${long}` });
+    });
     if (response.ok) return response;
     const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
     const problem = isJson ? await response.json() : { status: response.status, detail: response.statusText };

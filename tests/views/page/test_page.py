@@ -168,6 +168,20 @@ def test_refusals_are_shown_with_every_fault(server: StubServer, open_page: Open
     assert "r-17" in shown
 
 
+def test_a_server_that_is_away_is_said_so(server: StubServer, open_page: OpenPage) -> None:
+    """Where nothing answers, the form and the dialog of tables say so; of many data, that these may be the reason."""
+    page = open_page(server.url)
+    page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('Failed to fetch')); }")
+    page.click("#demo")
+    page.wait_for_selector("#problem:visible")
+    assert "No answer from the server" in page.inner_text("#problem")
+    assert "so much data" not in page.inner_text("#problem")
+    drop(page, "order\n" + "A\n" * 500_000, "orders.csv")
+    page.click("#import-run")
+    page.wait_for_selector("#import-faults:visible")
+    assert "so much data" in page.inner_text("#import-faults")
+
+
 def test_two_schedules_are_compared(server: StubServer, open_page: OpenPage) -> None:
     """A second run is set beside the first, then a dropped schedule.json, which is called invalid."""
     page = open_page(server.url)
