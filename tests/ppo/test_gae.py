@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxshop.ppo.config import PPOConfig
-from jaxshop.ppo.gae import generalised_advantages
+from jaxshop.ppo import gae, signals
 from jaxshop.ppo.rollout import Transitions
-from jaxshop.ppo.signals import advantages
+
+generalised_advantages = jax.jit(gae.generalised_advantages)
+advantages = jax.jit(signals.advantages, static_argnums=1)
 
 
 def column(*values):
     """One sequence as an array [T, 1]."""
-    return jnp.asarray(values)[:, None]
+    return np.array(values, np.float32 if isinstance(values[0], float) else bool)[:, None]
 
 
 def hand_case(terminated, truncated):
     """Every reward 1; values 5, 6, 2, 3; the second step leads to a state of value 7, the last to one of value 4."""
     values, next_values = column(5.0, 6.0, 2.0, 3.0), column(6.0, 7.0, 3.0, 4.0)
     flags = column(*terminated), column(*truncated)
-    return generalised_advantages(jnp.ones((4, 1)), values, next_values, *flags, discount=0.9, trace=0.95)[:, 0]
+    return generalised_advantages(np.ones((4, 1), np.float32), values, next_values, *flags, 0.9, 0.95)[:, 0]
 
 
 # With gamma 0.9 and gamma * lambda 0.855, the errors r + gamma V' - V are
@@ -62,7 +65,7 @@ def test_lambda_one_gives_returns_and_lambda_zero_gives_errors():
 def test_shapes_must_agree():
     """Shows that a shape that would broadcast silently is refused."""
     with pytest.raises(AssertionError):
-        generalised_advantages(jnp.ones((4, 1)), jnp.ones((4, 2)), *[jnp.zeros((4, 2), bool)] * 3, 0.9, 0.9)
+        generalised_advantages(np.ones((4, 1)), np.ones((4, 2)), *[np.zeros((4, 2), bool)] * 3, 0.9, 0.9)
 
 
 def test_advantages_of_a_batch_of_unequal_episodes():

@@ -49,9 +49,16 @@ def decisions():
     return logits, value, mask, batch
 
 
+@jax.jit
 def loss_of(logits, value, mask, batch):
     """The loss as a function of what the network puts out."""
     return ppo_loss(Output(jnp.asarray(logits), jnp.asarray(value)), mask, batch, CLIP, ENTROPY, VALUE)
+
+
+@jax.jit
+def gradients(logits, value, mask, batch):
+    """Of the loss, by logits and values."""
+    return jax.grad(lambda *x: loss_of(*x, mask, batch)[0], argnums=(0, 1))(logits, value)
 
 
 def test_loss_and_metrics_equal_the_plain_version(decisions):
@@ -66,7 +73,7 @@ def test_loss_and_metrics_equal_the_plain_version(decisions):
 def test_gradients_equal_finite_differences(decisions):
     """Shows that what autodiff follows is the gradient of the plain version, in logits and values."""
     logits, value, mask, batch = decisions
-    by_logits, by_value = jax.grad(lambda *x: loss_of(*x, mask, batch)[0], argnums=(0, 1))(logits, value)
+    by_logits, by_value = gradients(*decisions)
     step = 1e-5
     for i, c in np.argwhere(mask):
         ends = []
@@ -81,7 +88,7 @@ def test_gradients_equal_finite_differences(decisions):
 def test_masked_candidates_and_finished_episodes_have_no_gradient(decisions):
     """Shows exact zeros where nothing may be learned, and no NaN anywhere, single candidates included."""
     logits, value, mask, batch = decisions
-    by_logits, by_value = jax.grad(lambda *x: loss_of(*x, mask, batch)[0], argnums=(0, 1))(logits, value)
+    by_logits, by_value = gradients(*decisions)
     assert np.isfinite(by_logits).all()
     assert np.isfinite(by_value).all()
     assert not np.asarray(by_logits)[~mask].any()
@@ -92,11 +99,10 @@ def test_masked_candidates_and_finished_episodes_have_no_gradient(decisions):
 def test_a_clipped_decision_stops_pushing():
     """Shows that beyond the clip nothing pushes further along the advantage, but still against it."""
     mask, logits = np.ones((1, 2), bool), np.array([[1.0, 0.0]], np.float32)
+    of_policy = jax.jit(jax.grad(lambda x, *rest: ppo_loss(Output(x, jnp.zeros(1)), *rest, CLIP, 0.0, 0.0)[0]))
     for advantage, zero in ((1.0, True), (-1.0, False)):
         batch = Batch(np.array([0]), np.log([0.5], dtype=np.float32), np.float32([advantage]), np.zeros(1), np.ones(1))
-        gradient = jax.grad(lambda x, batch=batch: ppo_loss(Output(x, jnp.zeros(1)), mask, batch, CLIP, 0.0, 0.0)[0])(
-            logits
-        )
+        gradient = of_policy(logits, mask, batch)
         assert (not gradient.any()) == zero
 
 

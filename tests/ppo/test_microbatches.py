@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 
 from jaxshop.ppo.learning import minibatch_rows
-from jaxshop.ppo.microbatches import accumulate, cut, ladder, needed_width
+from jaxshop.ppo import microbatches
+from jaxshop.ppo.microbatches import accumulate, ladder, needed_width
 from tests.profiling.test_budget import small_update
+
+deal = jax.jit(minibatch_rows, static_argnums=(2, 3))
+cut = jax.jit(microbatches.cut, static_argnums=(3, 4))
 
 
 def test_needed_width_is_up_to_the_last_candidate():
     """Shows that gaps count: what an environment without a cut shows is no prefix."""
     mask = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0]], bool)
-    assert needed_width(jnp.asarray(mask)).tolist() == [2, 3, 4, 0]
+    assert jax.jit(needed_width)(mask).tolist() == [2, 3, 4, 0]
 
 
 def test_ladder_is_a_quarter_half_and_all():
@@ -33,7 +37,7 @@ def test_every_row_is_taken_once_in_a_width_that_holds_it(microbatch):
     rng = np.random.default_rng(0)
     rows, needed, counts = rng.permutation(400)[:93], rng.integers(1, 17, 93), rng.random(93) < 0.9
     widths = ladder(16, microbatch)
-    parts = cut(jnp.asarray(rows), jnp.asarray(counts), jnp.asarray(needed), widths, microbatch)
+    parts = cut(rows, counts, needed, widths, microbatch)
     assert parts.rows.shape[1] <= (microbatch or 93)
     assert parts.rows.size < 93 + len(parts.rows)
     real = np.asarray(parts.real)
@@ -49,7 +53,7 @@ def test_every_row_is_taken_once_in_a_width_that_holds_it(microbatch):
 @pytest.mark.parametrize(("decisions", "count"), [(40, 8), (41, 8), (3, 8), (5, 1)])
 def test_every_decision_is_dealt_to_one_minibatch(decisions, count):
     """Shows that all decisions of all samples are dealt out once, as many of each sample to every minibatch."""
-    rows, real = minibatch_rows(jax.random.key(0), jnp.arange(6), decisions, count)
+    rows, real = deal(jax.random.key(0), np.arange(6), decisions, count)
     assert rows.shape == (count, 6 * -(-decisions // count))
     assert sorted(np.asarray(rows)[np.asarray(real)].tolist()) == list(range(6 * decisions))
     assert (np.asarray(rows).reshape(count, 6, -1) % 6 == np.arange(6)[:, None]).all()
@@ -58,7 +62,7 @@ def test_every_decision_is_dealt_to_one_minibatch(decisions, count):
 def test_what_is_dealt_depends_on_the_samples_index_alone():
     """Shows that a device with samples 4 and 5 deals them as a device with all six does."""
     key = jax.random.key(1)
-    (all_rows, all_real), (rows, real) = (minibatch_rows(key, s, 10, 3) for s in (jnp.arange(6), jnp.array([4, 5])))
+    (all_rows, all_real), (rows, real) = (deal(key, s, 10, 3) for s in (np.arange(6), np.array([4, 5])))
     np.testing.assert_array_equal(all_rows.reshape(3, 6, 4)[:, 4:] // 6, rows.reshape(3, 2, 4) // 2)
     np.testing.assert_array_equal(all_real.reshape(3, 6, 4)[:, 4:], real.reshape(3, 2, 4))
 
@@ -66,19 +70,16 @@ def test_what_is_dealt_depends_on_the_samples_index_alone():
 def test_parts_add_up_to_the_whole():
     """Shows that sums over parts of every width are those over the rows, with the rows that only fill up left out."""
     rng = np.random.default_rng(1)
-    needed = jnp.asarray(rng.integers(1, 9, 50))
-    values = jnp.asarray(np.where(np.arange(8) < np.asarray(needed)[:, None], rng.integers(1, 100, (50, 8)), 0))
+    needed = rng.integers(1, 9, 50)
+    values = np.where(np.arange(8) < needed[:, None], rng.integers(1, 100, (50, 8)), 0)
     widths = ladder(8, 6)
-    parts = cut(jnp.arange(50), jnp.ones(50, bool), needed, widths, 6)
-    taken = accumulate(
-        lambda columns, rows, real: {
-            "sum": (values[rows, :columns] * real[:, None].astype(jnp.int32)).sum(),
-            "rows": real.sum(),
-        },
-        parts,
-        widths,
-    )
-    assert jax.tree.map(int, taken) == {"sum": int(values.sum()), "rows": 50}
+    parts = cut(np.arange(50), np.ones(50, bool), needed, widths, 6)
+
+    def part(columns, rows, real):
+        return {"sum": (jnp.asarray(values)[rows, :columns] * real[:, None].astype(jnp.int32)).sum(), "rows": real.sum()}
+
+    taken = jax.jit(lambda parts: accumulate(part, parts, widths))(parts)
+    assert jax.tree.map(int, taken) == {"sum": values.sum(), "rows": 50}
 
 
 def test_an_update_in_parts_is_the_update():
