@@ -173,7 +173,7 @@ def acting(sizes: Sizes) -> Iterator[Result]:
     env, params = _shop(sizes)
     for dtype in sizes.dtypes:
         network = make_network(NetworkConfig(dtype=dtype))
-        weights = network.initialise(jax.random.key(0))
+        weights = jax.jit(network.initialise)(jax.random.key(0))
         for count in sizes.acting:
             run = policy_rollout(env, network, count, sizes.acting_steps)
             rate = _rate(run, (jax.random.key(0), params, weights), count, sizes.acting_steps)
@@ -210,7 +210,7 @@ def memory(sizes: Sizes) -> Iterator[Result]:
 
     env, params = _shop(sizes)
     network = make_network(NetworkConfig())
-    weights = network.initialise(jax.random.key(0))
+    weights = jax.jit(network.initialise)(jax.random.key(0))
     shops = jax.tree.map(lambda x: x[None], params)
     for count in sizes.stored:
         setup = Setup(env, network, PPOConfig(), StageConfig(1, 1, count, env.shape.candidates))
@@ -320,7 +320,7 @@ def _update(sizes: Sizes, stage: str, *overrides: str) -> Result:
     config = load_config(ROOT / "configs" / "gpu.toml", (*sizes.update, *overrides))
     lesson = next(lesson for lesson in config.lessons() if lesson.name == stage)
     network = make_network(config.network)
-    timed = timed_update(config, lesson, network, network.initialise(jax.random.key(0)), rounds=5)
+    timed = timed_update(config, lesson, network, jax.jit(network.initialise)(jax.random.key(0)), rounds=5)
     operations = int(timed.measured.result[1].steps)
     return {
         "environments": lesson.settings.shops * lesson.settings.samples,

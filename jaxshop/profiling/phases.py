@@ -54,7 +54,7 @@ def measure_phases(
         begin_phase: is told the name of each phase while that is measured.
     """
     network = make_network(config.network)
-    weights = network.initialise(jax.random.key(0))
+    weights = jax.jit(network.initialise)(jax.random.key(0))
     key, each = jax.random.key(1), count // sharing(count)
     alone, acting = random_rollout(env, each, steps), policy_rollout(env, network, each, steps)
     for name, run, given in (

@@ -175,7 +175,7 @@ def rows_of(play_greedily, weights, routes, free):
 def test_hidden_layers_in_bfloat16_leave_all_else_as_it_is(kind):
     """Shows that weights, stored features, logits and values keep their dtypes, and that scores are near float32's."""
     exact, short = (make_network(NetworkConfig(kind, width=16, dtype=dtype)) for dtype in ("float32", "bfloat16"))
-    weights, seen = short.initialise(jax.random.key(0)), observation(0, 9, 7)
+    weights, seen = jax.jit(short.initialise)(jax.random.key(0)), observation(0, 9, 7)
     assert {x.dtype for x in jax.tree.leaves(weights)} == {jnp.dtype("float32")}
     stored = short.stored(jax.tree.map(jnp.asarray, seen))
     assert stored.features.dtype == jnp.float16

@@ -33,7 +33,7 @@ from .replies import lasting
 def write_checkpoint(folder: Path, seed: int, step: int, poison: float | None = None) -> None:
     """Write a policy that has learned nothing; `poison` goes into one of its weights."""
     config, plan = Config(), split_lots(small_shop(), None)
-    weights = make_network(config.network).initialise(jax.random.key(seed))
+    weights = jax.jit(make_network(config.network).initialise)(jax.random.key(seed))
     if poison is not None:
         weights = jax.tree.map(lambda x: x + poison, weights)
     store = Store(folder / "checkpoints")
