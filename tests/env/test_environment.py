@@ -47,7 +47,8 @@ def play(env: JobShop, params, choose):
 
 def test_get_obs_is_what_reset_and_step_return():
     """Shows that a loop may observe at its beginning instead."""
-    env, params = make(random_shop(3))
+    _, params = padded(3)
+    env = JobShop(SHAPE, default_params=params)
     reset, step = stepper(env)
     observe = jax.jit(env.get_obs)
     obs, state = reset(jax.random.key(0), params)

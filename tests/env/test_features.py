@@ -25,7 +25,7 @@ from jaxshop.shop import (
 )
 from jaxshop.sources.generator import generate_shop, random_spec
 from jaxshop.support.errors import ShopError
-from tests.env.test_environment import stepper
+from tests.env.test_environment import SHAPE, in_shape, stepper
 from tests.shops import from_routes, random_shop
 
 
@@ -58,10 +58,11 @@ def test_sums_of_sets_equal_those_counted_anew(seed):
     if seed == 2:
         rng = np.random.default_rng(5)
         shop = generate_shop(rng, random_spec(rng, 8, 8))
+        env, params = make(shop)
     else:
-        shop = random_shop(seed, jobs=4)
+        shop, env = random_shop(seed, jobs=4), JobShop(SHAPE)
+        _, params = in_shape(shop)
     plan = split_lots(shop, None)
-    env, params = make(plan)
     reset, step = stepper(env)
     obs, state = reset(jax.random.key(0), params)
     for i in range(int(params.operations)):
@@ -76,9 +77,9 @@ def test_how_late_a_machine_comes_after_the_bound_does_not_matter():
     routes = [[{0: 5, 1: 5}], [{0: 6}], [{0: 4, 1: 4}, {2: 3}]]
     seen = []
     for late in (20, 10**8):
-        env, params = make(from_routes(routes, 3, free=[0, late, 0]))
+        _, params = in_shape(from_routes(routes, 3, free=[0, late, 0]))
         assert int(params.bound) < 20
-        reset, step = stepper(env)
+        reset, step = stepper(JobShop(SHAPE))
         obs, state = reset(jax.random.key(0), params)
         for _ in range(3):
             seen.append((obs.features, obs.context))
@@ -101,10 +102,10 @@ def test_padding_does_not_change_what_a_slow_machine_looks_like():
 def test_a_lot_with_a_tail_cannot_wait_behind_one_without():
     """Shows, in figures made by hand, that a set's work and the tail behind it say which lot cannot go last there."""
     long, tailed = [{0: 8, 1: 8}], [{0: 4, 1: 4}, {2: 6}]
-    env, params = make(from_routes([long, long, tailed], 3))
-    obs, _ = stepper(env)[0](jax.random.key(0), params)
+    _, params = in_shape(from_routes([long, long, tailed], 3))
+    obs, _ = stepper(JobShop(SHAPE))[0](jax.random.key(0), params)
     assert int(params.bound) == 10
-    assert np.asarray(obs.action_mask).all()
+    assert np.asarray(obs.action_mask).tolist() == [True] * 3 + [False] * 2
     seen = [explain(obs, lot) for lot in range(3)]
     # The two machines end at 20 / 2. Last there, a long lot would end at 10 - 8 / 2 + 8, the other at 10 - 4 / 2 + 10.
     np.testing.assert_allclose([x["done if last"] for x in seen], [4 * 0.4, 4 * 0.4, 4 * 0.8], atol=1e-5)
@@ -115,8 +116,8 @@ def test_a_lot_with_a_tail_cannot_wait_behind_one_without():
 def test_work_that_cannot_leave_a_narrow_set_threatens_those_who_can():
     """Shows that a lot that may also run elsewhere sees how tight the narrow set around the machine is."""
     narrow, broad = [{0: 5}], [{0: 5, 1: 5, 2: 5}]
-    env, params = make(from_routes([narrow, narrow, broad], 3))
-    obs, state = stepper(env)[0](jax.random.key(0), params)
+    _, params = in_shape(from_routes([narrow, narrow, broad], 3))
+    obs, state = stepper(JobShop(SHAPE))[0](jax.random.key(0), params)
     assert int(state.machine) == 0
     threat = [explain(obs, lot)["threat to narrower sets"] for lot in range(3)]
     # Two operations of 5 cannot leave machine 0, the bound is 10; the broad lot would add 5: 15 / 10 - 1.
@@ -160,8 +161,8 @@ def test_what_set_ups_closed_time_and_due_dates_say():
 
 def test_every_column_has_a_name():
     """Shows that names are unique, as many as the columns of an observation, and in their order."""
-    env, params = make(from_routes([[{0: 5}, {1: 2}], [{0: 3}]], 2))
-    obs, _ = stepper(env)[0](jax.random.key(0), params)
+    _, params = in_shape(from_routes([[{0: 5}, {1: 2}], [{0: 3}]], 2))
+    obs, _ = stepper(JobShop(SHAPE))[0](jax.random.key(0), params)
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES) == obs.features.shape[1]
     assert len(set(CONTEXT_NAMES)) == len(CONTEXT_NAMES) == obs.context.shape[0]
     assert list(explain(obs, 1).values()) == obs.features[obs.candidates.tolist().index(1)].tolist()
@@ -169,8 +170,8 @@ def test_every_column_has_a_name():
 
 def test_what_is_seen_of_a_lot_can_be_told():
     """Shows values by name that follow from the shop at sight, and that a lot out of sight is refused."""
-    env, params = make(from_routes([[{0: 4}, {1: 4}], [{0: 3}], [{1: 9}]], 2))
-    obs, state = stepper(env)[0](jax.random.key(0), params)
+    _, params = in_shape(from_routes([[{0: 4}, {1: 4}], [{0: 3}], [{1: 9}]], 2))
+    obs, state = stepper(JobShop(SHAPE))[0](jax.random.key(0), params)
     bound = int(params.bound)
     assert (int(state.machine), int(state.first)) == (0, 1)
     seen = explain(obs, 0)

@@ -7,17 +7,18 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from jaxshop.env import make, op_ends
+from jaxshop.env import JobShop, make, op_ends
 from jaxshop.env.objective import lower_estimate, reward_scale
 from jaxshop.shop import Job, Machine, Objective, Operation, Shop, split_lots
-from tests.env.test_environment import stepper
+from tests.env.test_environment import SHAPE, in_shape, stepper
 from tests.shops import random_shop
 
 
 def test_the_lower_estimate_rises_to_the_cost_and_rewards_are_its_growth():
     """Shows, step by step, rewards and estimate, and at the end the cost: that of the host for the same ends."""
     shop = random_shop(2, jobs=4, machines=3)
-    env, params = make(shop)
+    _, params = in_shape(shop)
+    env = JobShop(SHAPE)
     reset, step = stepper(env)
     _, state = reset(jax.random.key(0), params)
     for _ in range(int(params.operations)):
@@ -26,7 +27,7 @@ def test_the_lower_estimate_rises_to_the_cost_and_rewards_are_its_growth():
         after = int(lower_estimate(state, params))
         assert after >= before
         np.testing.assert_allclose(reward, (before - after) / float(reward_scale(params)), rtol=1e-6)
-    last = np.cumsum(params.lots.count) - 1
+    last = np.cumsum(params.lots.count)[: len(shop.jobs)] - 1
     ends = {job.id: int(op_ends(state, params)[i]) for job, i in zip(shop.jobs, last, strict=True)}
     assert int(env.cost(state, params)) == shop.objective.cost(ends)
 

@@ -67,8 +67,8 @@ def test_what_is_stored_gives_the_same_decision():
     assert sum(x.nbytes for x in jax.tree.leaves(stored)) < sum(x.nbytes for x in jax.tree.leaves(obs))
     few = network.narrowed(stored, 2)
     assert few.candidate_mask.tolist() == [True, True]
-    weights = network.initialise(jax.random.key(0), obs)
-    whole, cut = (network.apply(weights, network.restored(x)) for x in (stored, few))
+    weights = jax.jit(network.initialise)(jax.random.key(0), obs)
+    whole, cut = (jax.jit(network.apply)(weights, network.restored(x)) for x in (stored, few))
     assert whole.logits.dtype == jnp.float32
     assert jnp.allclose(whole.logits[:2], cut.logits, atol=1e-6)
     assert jnp.allclose(whole.value, cut.value, atol=1e-6)

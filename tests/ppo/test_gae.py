@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxshop.ppo.config import PPOConfig
 from jaxshop.ppo import gae, signals
+from jaxshop.ppo.config import PPOConfig
 from jaxshop.ppo.rollout import Transitions
 
 generalised_advantages = jax.jit(gae.generalised_advantages)

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxshop.ppo.learning import minibatch_rows
 from jaxshop.ppo import microbatches
+from jaxshop.ppo.learning import minibatch_rows
 from jaxshop.ppo.microbatches import accumulate, ladder, needed_width
 from tests.profiling.test_budget import small_update
 
@@ -76,7 +76,10 @@ def test_parts_add_up_to_the_whole():
     parts = cut(np.arange(50), np.ones(50, bool), needed, widths, 6)
 
     def part(columns, rows, real):
-        return {"sum": (jnp.asarray(values)[rows, :columns] * real[:, None].astype(jnp.int32)).sum(), "rows": real.sum()}
+        return {
+            "sum": (jnp.asarray(values)[rows, :columns] * real[:, None].astype(jnp.int32)).sum(),
+            "rows": real.sum(),
+        }
 
     taken = jax.jit(lambda parts: accumulate(part, parts, widths))(parts)
     assert jax.tree.map(int, taken) == {"sum": values.sum(), "rows": 50}
