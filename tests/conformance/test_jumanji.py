@@ -17,8 +17,10 @@ from tests.shops import ft06
 
 @pytest.fixture(scope="module")
 def env():
-    """ft06 as a jumanji environment."""
-    return to_jumanji(*make(ft06()))
+    """ft06 as a jumanji environment; jitted, as Jumanji's checks call one of both operation by operation."""
+    found = to_jumanji(*make(ft06()))
+    found.reset, found.step = jax.jit(found.reset), jax.jit(found.step)
+    return found
 
 
 def test_jumanji_finds_nothing(env):
