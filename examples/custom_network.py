@@ -82,7 +82,7 @@ def lesson(updates: int, machines: int = 6, jobs: int = 10, shops: int = 16) -> 
     env, bank = jaxshop.make(made, candidates=12)
     stage = StageConfig(updates=updates, shops=4, samples=8, candidates=12)
     setup = Setup(env, AttentionNetwork(), PPOConfig(learning_rate=3e-3, minibatches=4, microbatch=None), stage)
-    learner = begin(setup.network.initialise(jax.random.key(0)), setup.optimiser, jax.random.key(1))
+    learner = begin(jax.jit(setup.network.initialise)(jax.random.key(0)), setup.optimiser, jax.random.key(1))
     return setup, learner, jax.tree.map(lambda x: x[:-1], bank), jax.tree.map(lambda x: x[-1], bank)
 
 

@@ -14,7 +14,7 @@ def picture(spec: str, steps: int, mode: str = "ansi") -> str:
     """The schedule after so many operations, at each the competing lot with the most work left."""
     env, params = jaxshop.make(jaxshop.load_shop(spec))
     step, key = jax.jit(env.step_env), jax.random.key(0)
-    obs, state = env.reset(key)
+    obs, state = jax.jit(env.reset)(key)
     for _ in range(min(steps, int(params.operations))):
         obs, state, *_ = step(key, state, obs.candidates[0], params)  # candidates are sorted by that
     return env.render(state, mode=mode)
