@@ -85,9 +85,21 @@ def compiled():
 def started(reward, steps: int = 1, remembers: bool = False):
     """A learner with random weights, and a bank of the one probe."""
     table = Table(np.int32(steps), np.int32(1), np.broadcast_to(np.float32(reward), (2, 2, 2)), np.bool_(remembers))
-    weights = jax.jit(NETWORK.initialise)(jax.random.key(1), see(jnp.int32(0), jnp.int32(0)))
-    learner = begin(weights, make_optimiser(CONFIG, STAGE), jax.random.key(0))
-    return learner, jax.tree.map(lambda x: x[None], table)
+    return untaught(jax.random.key(1), jax.random.key(0)), jax.tree.map(lambda x: x[None], table)
+
+
+@jax.jit
+def untaught(of_weights, key):
+    """A learner with random weights."""
+    weights = NETWORK.initialise(of_weights, see(jnp.int32(0), jnp.int32(0)))
+    return begin(weights, make_optimiser(CONFIG, STAGE), key)
+
+
+@jax.jit
+def told(weights):
+    """Value and probability of choice 1 by step and situation."""
+    output = NETWORK.apply(weights, jax.vmap(jax.vmap(see))(*np.meshgrid([0, 1], [0, 1], indexing="ij")))
+    return output.value, jax.nn.softmax(output.logits)[..., 1]
 
 
 def learn(reward, steps: int = 1, remembers: bool = False):
@@ -96,9 +108,7 @@ def learn(reward, steps: int = 1, remembers: bool = False):
     for _ in range(UPDATES):
         learner, metrics = compiled()(learner, bank)
         assert float(metrics.steps) == steps * SAMPLES
-    steps_, signs = np.meshgrid([0, 1], [0, 1], indexing="ij")
-    output = NETWORK.apply(learner.weights, jax.vmap(jax.vmap(see))(steps_, signs))
-    return np.asarray(output.value), np.asarray(jax.nn.softmax(output.logits)[..., 1])
+    return jax.device_get(told(learner.weights))
 
 
 def test_a_constant_reward_is_valued():
