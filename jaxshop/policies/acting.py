@@ -16,7 +16,7 @@ Act = Callable[[PRNGKey, Observation, EnvState, EnvParams], Array]
 """(key, observation, state, params) -> lot, int32 []; the key is consumed."""
 
 
-TEMPERATURES = (0.05, 0.1, 0.25, 0.5, 1.0)
+TEMPERATURES = (0.1, 0.25, 0.5, 1.0, 2.0)
 """Of drawn schedules, in turn; measured by benchmarks/sampling.py on shops of each family."""
 
 
