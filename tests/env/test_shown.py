@@ -27,7 +27,7 @@ def test_both_ways_show_the_longest_lots_first(count):
     shape = replace(fits, lots=fits.lots + 3, operations=97)
 
     def shown(way, params, op, tail, mask):
-        return way(SimpleNamespace(lots=SimpleNamespace(op=op, tail=tail), mask=mask), params, count)
+        return way(SimpleNamespace(lots=SimpleNamespace(op=op, tail=tail), legal=mask), params, count)
 
     for plan in plans:
         params, rng = pack(plan, shape), np.random.default_rng(0)
