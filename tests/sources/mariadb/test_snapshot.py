@@ -39,7 +39,8 @@ def test_snapshot_is_real_data(snapshot: Path) -> None:
     """A snapshot equals the database's shop, and proves where it is from."""
     shop = load_shop(str(snapshot))
     require_real_data(shop)
-    assert replace(shop, provenance=read_shop().provenance) == read_shop()
+    read = read_shop()
+    assert replace(shop, provenance=read.provenance) == read
 
 
 @pytest.mark.parametrize(
