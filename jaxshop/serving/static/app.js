@@ -178,7 +178,7 @@ class Page {
   async #run() {
     const given = [...new FormData($("request"))].filter(([, value]) => value !== "");
     const { aim, ...options } = Object.fromEntries(given);
-    const shop = aimed(this.planning.history?.settled.shop ?? this.shop, aim);
+    const shop = aimed(this.planning.state?.shop ?? this.shop, aim); // as it is on show: what was undone is not planned
     const ask = (...how) => this.api.schedule(shop, options, ...how);
     const { reply, seen } = await this.running.search(ask, this.#drawing(shop, options), Boolean(this.planning.history));
     this.#takeReply(shop, reply, options, seen);
@@ -201,7 +201,8 @@ class Page {
     const { history, plan } = this.planning;
     if (history) this.other = { plan, origin: "the previous schedule", fingerprint: history.state.fingerprint };
     const hint = options.target_hours && !options.max_lot_hours ? lotsHint(shop, Number(options.target_hours)) : "";
-    this.say(`${reply.proven_optimal ? "Done: proven optimal." : "Done."} ${hint}`.trim());
+    const freed = history?.state.locked.length ? "What was locked was planned anew as well: Plan the rest keeps it." : "";
+    this.say([reply.proven_optimal ? "Done: proven optimal." : "Done.", freed, hint].filter(Boolean).join(" "));
     if (history) this.planning.set(history.with("Planned by the server", state).settledHere());
     else this.planning.begin(state, seen);
   }
@@ -228,10 +229,10 @@ class Page {
   #showTiles() {
     const { plan, history } = this.planning;
     const late = () => this.viewer.showLate();
-    $("kpis").replaceChildren(...tiles(plan, this.other?.plan, late), ...this.#provenance(history.state));
+    $("kpis").replaceChildren(...tiles(plan, this.other?.plan, late), ...this.#provenance(history.open ? {} : history.state));
   }
 
-  /** Whether the schedule was checked, and how much of the shop is in it. */
+  /** Whether the schedule was checked, and how much of the shop is in it; of a change that waits, nothing is known. */
   #provenance({ source, completion }) {
     if (!source) return [];
     const fallback = source.startsWith("fallback");

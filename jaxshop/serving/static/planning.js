@@ -61,6 +61,7 @@ class Planning {
     this.#onSubmit("stop-dialog", () => this.#stop());
     this.#onSubmit("add-dialog", () => this.#add());
     this.#onSubmit("rest-dialog", () => this.#rest());
+    $("add-id").oninput = () => $("add-id").setCustomValidity(this.#taken($("add-id").value.trim()));
     for (const button of document.querySelectorAll("dialog .cancel")) button.onclick = () => button.closest("dialog").close();
     this.viewer.stage.addEventListener("select", () => this.enable());
     this.viewer.stage.addEventListener("clock", () => this.history && this.#describe());
@@ -228,15 +229,20 @@ class Planning {
     const jobs = this.state.shop.jobs.map(({ id }) => el("option", { value: id, selected: id === selected?.id }, id));
     $("add-like").replaceChildren(...jobs);
     $("add-id").value = "";
+    $("add-id").setCustomValidity("");
     this.fields["add-release"].show(this.now, this.clock);
     this.fields["add-due"].show(null, this.clock);
     $("add-dialog").showModal();
   }
 
+  #taken(id) {
+    return this.model.jobs.has(id) ? `There is an order ${id} already` : "";
+  }
+
   #add() {
     const id = $("add-id").value.trim();
     const { shop } = this.state;
-    if (!id || this.model.jobs.has(id)) throw new Problem({ title: id ? `There is an order ${id} already` : "An order needs a name" });
+    if (!id || this.#taken(id)) throw new Problem({ title: this.#taken(id) || "An order needs a name" });
     const { ticks: due } = this.fields["add-due"];
     const release = Math.max(this.now, this.fields["add-release"].ticks ?? 0);
     const details = { id, times: Number($("add-times").value), release: release / 3600, due: due === null ? null : due / 3600, weight: Number($("add-weight").value) };
@@ -255,6 +261,7 @@ class Planning {
     const options = { freeze: number("rest-freeze"), stability: number("rest-stability"), seconds: number("rest-seconds") || null };
     const { body, fault } = restRequest(this.state, this.now, options, this.clock);
     if (fault) throw new Problem({ title: "The rest cannot be planned while this stands", detail: fault });
+    await this.#aim(body);
     const ask = (...how) => this.page.api.reschedule(body, ...how);
     const drawing = ({ schedule }) => this.model.plan(schedule.operations, { locked: this.state.locked, now: this.now });
     const { reply } = await this.page.running.search(ask, drawing, true);
@@ -265,6 +272,14 @@ class Planning {
     });
     const moved = `${changes.moved} operations moved, ${changes.machine_changed} to another machine`;
     this.page.say(`The rest is planned: ${changes.moved ? moved : "nothing better was found, so that all stays where it is"}.`);
+  }
+
+  /** Lets a request serve the aim that is chosen now: to the server that is another shop, with a name of its own. */
+  async #aim(body) {
+    const shop = aimed(body.shop, $("request").elements.aim.value);
+    if (shop === body.shop) return;
+    const { fingerprint } = await this.page.api.verify(shop, body.schedule);
+    Object.assign(body, { shop, schedule: { ...body.schedule, shop: fingerprint ?? body.schedule.shop } });
   }
 
   /** The schedule on show; the server has checked it, and said what its shop is called there. */

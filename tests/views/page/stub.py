@@ -126,6 +126,7 @@ class Handler(BaseHTTPRequestHandler):
                     return self._accepted(answer(asked, 0.0, 1, lambda: False))
                 query = parse_qs(urlsplit(self.path).query)
                 size = query.get("max_lot_hours")
+                self.server.asked.append(body)
                 plan = split_lots(parse_shop(body, "body"), float(size[0]) if size else None)
         except Problem as problem:
             return self._problem(422, "Unprocessable Content", problem.detail, problem.errors)

@@ -156,6 +156,45 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, desk_server: S
     assert page.is_visible("#save-shop")
 
 
+def test_schedule_plans_what_is_on_show(page: Any, desk_server: StubServer) -> None:
+    """A stop that was accepted and then undone is not planned around; that a lock is not kept is said; a plan with a
+    change that waits is not called checked."""
+    page.click("#stop-open")
+    page.select_option("#stop-machine", "P1")
+    page.fill("#stop-from", "2026-11-23T07:00")
+    page.fill("#stop-to", "2026-11-23T12:00")
+    page.click("#stop-dialog .primary")
+    page.click("#push")
+    page.click("#accept")
+    status(page, "Accepted")
+    page.click("#undo")
+    page.click("#undo")
+    select(page, "4/press")
+    page.click("#lock")
+    page.click("#run")
+    status(page, "What was locked was planned anew")
+    assert not any(machine.get("unavailable") for machine in desk_server.asked[-1]["machines"] if machine["id"] == "P1")
+    assert page.locator("#completion").count() == 1
+    drag(page, "2/press", 3)
+    assert page.locator("#completion").count() == 0
+
+
+def test_the_rest_serves_the_aim_that_is_chosen(page: Any, desk_server: StubServer) -> None:
+    """Plan the rest asks for the aim of the form; the name of an order that is there is refused in the dialog."""
+    page.select_option("[name=aim]", "dates")
+    page.click("#rest-open")
+    page.click("#rest-dialog .primary")
+    status(page, "The rest is planned")
+    assert desk_server.asked[-1]["shop"]["objective"] == {"makespan": 0.01, "tardiness": 1}
+    page.select_option("[name=aim]", "")
+    page.click("#add-open")
+    page.fill("#add-id", "Order 2")
+    page.click("#add-dialog .primary")
+    assert page.is_visible("#add-dialog")
+    assert page.evaluate("document.getElementById('add-id').validationMessage") == "There is an order Order 2 already"
+    page.click("#add-dialog .cancel")
+
+
 def test_planning_the_rest_is_watched_stopped_and_cancelled(page: Any, desk_server: StubServer) -> None:
     """Curve, best so far and time left as with the first plan, where the form is hidden too; Cancel changes nothing."""
     desk_server.go.clear()
