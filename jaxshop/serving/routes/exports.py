@@ -10,11 +10,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from jaxshop.serving.export_schemas import ExportOptions
+from jaxshop.serving.exporter import XLSX, ZIP
 from jaxshop.serving.routes.schedules import Body, ServiceOf, while_connected
 
 _FILE = {"schema": {"type": "string", "format": "binary"}}
-_KINDS = ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/zip")
-_REPLY: dict[str, Any] = {"description": "A file to download", "content": dict.fromkeys(_KINDS, _FILE)}
+_REPLY: dict[str, Any] = {"description": "A file to download", "content": dict.fromkeys((XLSX, ZIP), _FILE)}
 
 routes = APIRouter(prefix="/v1", tags=["schedules"])
 
