@@ -181,10 +181,14 @@ def _store(args: argparse.Namespace, shop: Shop, schedule: Schedule, found: Repl
 
 
 def _named(shop: Shop, name: str, told: int) -> Told:
-    """The operation of a name, and its lot where a number follows a #; ids may hold one themselves."""
+    """The operation of a name, and its lot where a number from 1 follows a #; ids may hold one themselves."""
     operation, mark, lot = name.rpartition("#")
     known = any(op.id == name for job in shop.jobs for op in job.operations)
-    return Told(operation, int(lot), told) if mark and lot.isdecimal() and not known else Told(name, None, told)
+    if not mark or not lot.isdecimal() or known:
+        return Told(name, None, told)
+    if int(lot) == 0:
+        raise ShopError(f"{name}: lots count from 1")
+    return Told(operation, int(lot) - 1, told)
 
 
 def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
@@ -193,6 +197,10 @@ def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
 
     shop = found.past.plan.shop
     changes, late = told["changes"], told["late"]
+    several = {lot.job for lot in found.past.plan.lots if lot.index > 0}
+
+    def named(each: dict[str, Any]) -> str:
+        return each["operation"] + (f"#{each['lot'] + 1}" if each["job"] in several else "")
 
     def hours(value: float) -> str:
         return span(round(value * TICKS_PER_HOUR), shop.unit)
@@ -209,7 +217,7 @@ def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
             f"{each['machine_before']} -> {each['machine']}" if each["machine_before"] != each["machine"] else ""
         )
         at = f"{hours(each['start_before'] / TICKS_PER_HOUR)} -> {hours(each['start'] / TICKS_PER_HOUR)}"
-        lines.append(f"  {_row(each)}: {elsewhere or each['machine']}, {at}")
+        lines.append(f"  {named(each)}: {elsewhere or each['machine']}, {at}")
     if (more := len(changes["list"]) - SHOWN) > 0:
         lines.append(f"  and {more} more (--json lists them)")
     texts = {
@@ -217,16 +225,12 @@ def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
         "restarted": "is started anew, as it must not stop",
         "not_kept": "could not begin as planned",
     }
-    lines += [f"{_row(each)} {text}" for key, text in texts.items() for each in changes[key]]
+    lines += [f"{named(each)} {text}" for key, text in texts.items() for each in changes[key]]
     lines += [f"{len(late)} jobs are late, by {hours(told['tardiness_hours'])} weighted"] if late else []
     for each in late[:SHOWN]:
         why = ", ".join(_reason(reason, hours) for reason in each["reasons"])
         lines.append(f"  {each['job']}: {hours(each['late_hours'])} late: {why}")
     return lines
-
-
-def _row(each: dict[str, Any]) -> str:
-    return f"{each['operation']}{'' if each['lot'] == 0 else '#' + str(each['lot'])}"
 
 
 def _reason(reason: dict[str, Any], hours: Callable[[float], str]) -> str:

@@ -16,6 +16,7 @@ class Down(NamedTuple):
     machine: str
     start: int
     end: int
+    reason: str = "down"
 
 
 class Told(NamedTuple):
@@ -94,7 +95,9 @@ def events_to_json(events: Events) -> dict[str, Any]:
     return {
         "now": hours(events.now),
         "freeze_hours": hours(events.freeze),
-        "down": [{"machine": d.machine, "from": hours(d.start), "to": hours(d.end)} for d in events.down],
+        "down": [
+            {"machine": d.machine, "from": hours(d.start), "to": hours(d.end), "reason": d.reason} for d in events.down
+        ],
         "add": [job.id for job in events.add],
         "drop": list(events.drop),
         "late": [{"operation": t.operation, "lot": t.lot, "end": hours(t.ticks)} for t in events.late],
@@ -108,10 +111,10 @@ def _optional(reader: Reader, entry: dict[str, Any], key: str) -> list[tuple[obj
 
 
 def _down(reader: Reader, data: object, path: str) -> Down:
-    entry = reader.members(data, path, "machine from to")
+    entry = reader.members(data, path, "machine from to reason")
     machine = reader.required_text(entry, f"{path}machine")
     start, end = (_hours(reader, entry, path, key, -MAX_HOURS) for key in ("from", "to"))
-    return Down(machine, start, end)
+    return Down(machine, start, end, reader.text(entry, f"{path}reason") or "down")
 
 
 def _told(reader: Reader, data: object, path: str, key: str) -> Told:

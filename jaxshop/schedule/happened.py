@@ -157,7 +157,7 @@ class Course:
         self.plan, self.events = plan, events
         self.machines = {machine.id: machine for machine in plan.shop.machines}
         for down in events.down:
-            self._close(down.machine, Downtime(down.start, down.end, "down"))
+            self._close(down.machine, Downtime(down.start, down.end, down.reason))
         closed = replace(plan.shop, machines=tuple(self.machines.values()))
         self.timing = Timing(closed, min((row.start for row in schedule.rows), default=0))
         self.number = {name: m for m, name in enumerate(self.machines)}
@@ -267,7 +267,7 @@ class Course:
             if len(rows) > 1:
                 rows = [row for row in rows if row.end > self.events.now] or rows
             if not rows:
-                lot = "" if each.lot is None else f", lot {each.lot},"
+                lot = "" if each.lot is None else f", lot {each.lot + 1},"
                 raise ShopError(f"{what}: operation {each.operation!r}{lot} has not begun before now")
             if len(rows) > 1:
                 raise ShopError(f"{what}: {len(rows)} lots of operation {each.operation!r} have begun: say which lot")

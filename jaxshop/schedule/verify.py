@@ -12,7 +12,10 @@ from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Operation, Shop, fingerprint, 
 
 
 class Violation(str):
-    """A sentence that says what is wrong; its attributes say it to programs, None where they do not apply."""
+    """A sentence that says what is wrong, with lots from 1; its attributes say it to programs, with lots from 0.
+
+    Attributes are None where they do not apply.
+    """
 
     code: str
     job: str | None
@@ -203,7 +206,8 @@ def _overlap_violations(schedule: Schedule) -> Iterator[Violation]:
 
 
 def _name(job: str, lot: int, operation: str) -> str:
-    return f"Job {job!r}, lot {lot}, operation {operation!r}"
+    """An operation in a sentence, where lots count from 1; rows and attributes count them from 0."""
+    return f"Job {job!r}, lot {lot + 1}, operation {operation!r}"
 
 
 def _at(ticks: int) -> str:

@@ -31,6 +31,11 @@ def wait(plan: LotPlan, deadline: float | None) -> None:
     (of_plants.wait if rules_of(plan) else partial(of_graphs.wait, False))(deadline)
 
 
+def ready(plan: LotPlan) -> bool:
+    """Whether those that a search of a plan begins with are there."""
+    return of_plants.ready() if rules_of(plan) else of_graphs.ready(False)
+
+
 def play(task: Task, rule: str, active: bool) -> Schedule | None:
     """The schedule of a rule of `jaxshop.schedule.dispatch`, or None where the kernels are not there yet."""
     if rules_of(task.plan):

@@ -259,6 +259,10 @@ class JaxEngine:
         found, _ = self._program("samples", task.shape)(model.weights, task.params, *arguments)
         return to_schedule(task.plan, found)
 
+    def searches(self, plan: LotPlan) -> bool:
+        """Whether the kernels that a search of the plan begins with are there."""
+        return warming.ready(plan)
+
     def auto(self, cores: int | None) -> Method:
         """Return the search that needs no device; it runs in any thread."""
         nothing: Any = None  # it asks no rollouts for anything

@@ -27,7 +27,7 @@ SCHEDULE: dict[str, Any] = {
 
 _VIOLATION = {
     "code": "overlap",
-    "text": "Job 'B', lot 0, operation 'B/1' starts on machine 'PP10' at 0 (0.00 h), before ...",
+    "text": "Job 'B', lot 1, operation 'B/1' starts on machine 'PP10' at 0 (0.00 h), before ...",
     **{"job": "B", "lot": 0, "operation": "B/1", "machine": "PP10", "start": 0, "end": 15_300},
 }
 _PROGRESS = {

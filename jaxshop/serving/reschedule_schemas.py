@@ -17,6 +17,7 @@ class DownEntry(Strict):
     machine: Id
     from_: float = Field(alias="from", description="hours since the plan start")
     to: float
+    reason: str = Field("down", description="what the shop in the reply says of it")
 
 
 class LateEntry(Strict):

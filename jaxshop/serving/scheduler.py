@@ -46,6 +46,7 @@ GRACE, PATIENCE = 0.15, 1.0
 """Seconds after its deadline, and after anything else that ends it, at which a search is left behind."""
 CANARY_WORK = 64
 """Schedules that `auto` builds of the canary shop."""
+WARMING = "the search is still warming up: ask again in a moment, or give it more time"
 
 
 def canary() -> LotPlan:
@@ -237,6 +238,7 @@ class SafeScheduler:
             stop.seconds = min(course.left, stop.elapsed + order.seconds)  # waiting for a place does not count
         with course.clock("search"):
             if stop.allows(cost=course.found[-1].cost):
+                early = not self.engine.searches(order.plan)
                 self._share(course, crowd)
                 context = contextvars.copy_context()  # the log's lines name the request
 
@@ -250,6 +252,8 @@ class SafeScheduler:
                 pursue = partial(context.run, course.pursue, auto)
                 threading.Thread(target=pursue, name="auto", daemon=True).start()
                 self._await(course)
+                if early and not stop.done and not order.stopped.is_set():
+                    course.rejections[:] = [Rejection("warming", WARMING)]
                 course.tell()
         return self._answer(course)
 

@@ -205,7 +205,9 @@ class Kpis(Strict):
 class RejectedAttempt(Strict):
     """What a search gave and the server did not hand out."""
 
-    reason: Literal["invalid", "late", "failed"]
+    reason: Literal["invalid", "late", "failed", "warming"] = Field(
+        description="warming: what the search needs was still being read or compiled; asking again is worth while"
+    )
     detail: str
 
 
@@ -325,6 +327,7 @@ class Status(Strict):
     """Whether the server takes work."""
 
     status: str
+    needs_key: bool | None = Field(None, description="of /livez: whether requests need a key (not with --no-auth)")
     warming: Warming | None = Field(None, description="while sizes are compiled for the policy")
     beside: list[str] | None = Field(None, description="what else is compiled, in words: rules answer in its place")
 

@@ -82,6 +82,10 @@ class Engine(Protocol):
         """Return the best of samples `start` to `start + count`; a sample depends on seed and number only."""
         ...
 
+    def searches(self, plan: LotPlan) -> bool:
+        """Whether what a search of the plan begins with has been read, so that it can begin at once."""
+        ...
+
     def auto(self, cores: int | None) -> Method:
         """Return the search that needs no device and runs in any thread, on so many cores (None: on all)."""
         ...
@@ -100,7 +104,7 @@ class Progress(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """An attempt that gave no verified schedule; `reason` is `invalid`, `late` or `failed`."""
+    """An attempt that gave no verified schedule; `reason`: `invalid`, `late`, `failed`, or `warming`, if too early."""
 
     reason: str
     detail: str

@@ -179,7 +179,7 @@ def to_workbook(sheets: Mapping[str, tuple[Sequence[str], list[list[Cell]]]], zo
 
 
 def _titles(heading: str, dated: bool, zone: ZoneInfo) -> list[str]:
-    return [f"{heading}, {zone.key}", "offset"] if dated else [heading]
+    return [f"{heading}, {zone.key}", f"{heading} offset"] if dated else [heading]
 
 
 def _text(cell: Cell) -> object:

@@ -101,6 +101,7 @@ def test_the_day_of_the_docs(tmp_path):
         (("--now", 1, "--late", "z:3"), "unknown operation 'z'"),
         (("--now", 1, "--late", "a1"), "must be OPERATION:HOURS"),
         (("--now", 1, "--late", "a1#2:9"), "operation 'a1', lot 2, has not begun"),
+        (("--now", 1, "--late", "a1#0:9"), "a1#0: lots count from 1"),
         (("--now", 1, "--worked", "a1:9"), "no such work left"),
         (("--now", 1, "--stability", -1), "--stability"),
         (("--now", 1, "--time-limit", 1, "--work", 1), "--work: ends the search in place of a time limit"),
@@ -123,7 +124,7 @@ def test_another_schedule_is_refused(day, tmp_path):
     assert_refused(run("reschedule", shop, plan, "--now", 1, "--out", out), "plan.json: The schedule is for shop")
     data["operations"][0]["start"] += 1
     plan.write_text(json.dumps(data))
-    assert_refused(run("reschedule", shop, plan, "--now", 1, "--out", out), "plan.json: Job 'A', lot 0, operation 'a1'")
+    assert_refused(run("reschedule", shop, plan, "--now", 1, "--out", out), "plan.json: Job 'A', lot 1, operation 'a1'")
     plan.write_text("{}")
     assert_refused(run("reschedule", shop, plan, "--now", 1, "--out", out), "plan.json: format: missing")
 

@@ -192,7 +192,7 @@ def test_release_and_lag_make_late():
         (1, {"add": (Job("N", (Operation("a1", {"P1": 1}),)),)}, "duplicate id 'a1'"),
         (1, {"late": (Told("z", None, HOUR),)}, "late: unknown operation 'z'"),
         (1, {"late": (Told("b1", None, 9 * HOUR),)}, "late: operation 'b1' has not begun before now"),
-        (1, {"late": (Told("a1", 3, 9 * HOUR),)}, "late: operation 'a1', lot 3, has not begun"),
+        (1, {"late": (Told("a1", 3, 9 * HOUR),)}, "late: operation 'a1', lot 4, has not begun"),
         (1, {"late": (Told("a1", None, 3 * HOUR),)}, "would end at 3 h, before its planned end at 4 h"),
         (1, {"worked": (Told("a1", None, 9 * HOUR),)}, "worked: operation 'a1' has no such work left"),
         (1, {"worked": (Told("a1", None, 3 * HOUR),)}, "worked: operation 'a1' would end at 2 h"),
@@ -228,7 +228,7 @@ def test_the_schedule_is_of_the_shop_and_valid():
         happened(replace(shop, jobs=shop.jobs[:2]), planned(shop), Events(1), "plan.json")
     schedule = planned(shop)
     wrong = replace(schedule, rows=(schedule.rows[0]._replace(end=5), *schedule.rows[1:]))
-    with pytest.raises(ShopError, match=r"plan\.json: Job 'A', lot 0, operation 'a1' runs"):
+    with pytest.raises(ShopError, match=r"plan\.json: Job 'A', lot 1, operation 'a1' runs"):
         happened(shop, wrong, Events(1), "plan.json")
 
 

@@ -74,63 +74,63 @@ def test_a_valid_schedule_has_no_violations():
     [
         (
             dataclasses.replace(VALID, rows=VALID.rows[:4]),
-            ["Job 'J2', lot 0, operation 'c' is not scheduled."],
+            ["Job 'J2', lot 1, operation 'c' is not scheduled."],
         ),
         (
             dataclasses.replace(VALID, rows=(*VALID.rows, VALID.rows[4]._replace(start=36000, end=46800))),
-            ["Job 'J2', lot 0, operation 'c' is scheduled 2 times."],
+            ["Job 'J2', lot 1, operation 'c' is scheduled 2 times."],
         ),
         (
             dataclasses.replace(VALID, rows=(*VALID.rows, Row("J2", 1, "c", "B", 36000, 46800))),
-            ["Job 'J2', lot 1, operation 'c' is scheduled, but there is no such operation."],
+            ["Job 'J2', lot 2, operation 'c' is scheduled, but there is no such operation."],
         ),
         (
             changed(4, machine="A", start=40000, end=50800),
-            ["Job 'J2', lot 0, operation 'c' runs on machine 'A', but may run only on B."],
+            ["Job 'J2', lot 1, operation 'c' runs on machine 'A', but may run only on B."],
         ),
         (
             changed(4, machine="nowhere"),
-            ["Job 'J2', lot 0, operation 'c' runs on machine 'nowhere', but may run only on B."],
+            ["Job 'J2', lot 1, operation 'c' runs on machine 'nowhere', but may run only on B."],
         ),
         (
             changed(4, end=5 * HOUR + 1),
             [
-                "Job 'J2', lot 0, operation 'c' runs on machine 'B' from 7200 (2.00 h) to 18001 (5.00 h), "
+                "Job 'J2', lot 1, operation 'c' runs on machine 'B' from 7200 (2.00 h) to 18001 (5.00 h), "
                 "10801 ticks, but takes 10800 there."
             ],
         ),
         (
             changed(2, machine="B", start=5 * HOUR, end=8 * HOUR),
             [
-                "Job 'J1', lot 1, operation 'a' runs on machine 'B' from 18000 (5.00 h) to 28800 (8.00 h), "
+                "Job 'J1', lot 2, operation 'a' runs on machine 'B' from 18000 (5.00 h) to 28800 (8.00 h), "
                 "10800 ticks, but takes 14400 there.",
-                "Job 'J1', lot 1, operation 'b' starts at 25200 (7.00 h), "
+                "Job 'J1', lot 2, operation 'b' starts at 25200 (7.00 h), "
                 "before its predecessor 'a' ends at 28800 (8.00 h).",
             ],
         ),
         (
             changed(4, start=2 * HOUR - 1, end=5 * HOUR - 1),
-            ["Job 'J2', lot 0, operation 'c' starts at 7199 (2.00 h), before its release at 7200 (2.00 h)."],
+            ["Job 'J2', lot 1, operation 'c' starts at 7199 (2.00 h), before its release at 7200 (2.00 h)."],
         ),
         (
             changed(0, start=HOUR - 1, end=4 * HOUR - 1),
             [
-                "Job 'J1', lot 0, operation 'a' starts on machine 'A' at 3599 (1.00 h), "
+                "Job 'J1', lot 1, operation 'a' starts on machine 'A' at 3599 (1.00 h), "
                 "before the machine is available at 3600 (1.00 h)."
             ],
         ),
         (
             changed(3, start=7 * HOUR - 1, end=8 * HOUR - 1),
             [
-                "Job 'J1', lot 1, operation 'b' starts at 25199 (7.00 h), "
+                "Job 'J1', lot 2, operation 'b' starts at 25199 (7.00 h), "
                 "before its predecessor 'a' ends at 25200 (7.00 h)."
             ],
         ),
         (
             changed(2, start=4 * HOUR - 1, end=7 * HOUR - 1),
             [
-                "Job 'J1', lot 1, operation 'a' starts on machine 'A' at 14399 (4.00 h), "
-                "before Job 'J1', lot 0, operation 'a' ends there at 14400 (4.00 h)."
+                "Job 'J1', lot 2, operation 'a' starts on machine 'A' at 14399 (4.00 h), "
+                "before Job 'J1', lot 1, operation 'a' ends there at 14400 (4.00 h)."
             ],
         ),
         (

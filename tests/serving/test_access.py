@@ -20,6 +20,7 @@ def test_every_route_but_the_open_ones_needs_a_key(serve: Serve) -> None:
     client = serve()
     documented = client.get("/openapi.json").json()["paths"]
     paths = {(path, method) for path, methods in documented.items() for method in methods}
+    assert client.get("/livez").json() == {"status": "alive", "needs_key": True}
     closed = {(path, method) for path, method in paths if path not in ("/livez", "/readyz")}
     assert len(closed) >= 9
     for path, method in closed | {

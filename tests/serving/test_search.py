@@ -101,7 +101,10 @@ def test_a_stop_keeps_the_best_so_far(scheduler: SafeScheduler, when: str) -> No
     assert verify(plan_of(), answer.schedule) == []
 
 
-@pytest.mark.parametrize(("how", "reasons"), [("invalid", {"invalid"}), ("raise", {"failed"}), ("hang", {"late"})])
+@pytest.mark.parametrize(
+    ("how", "reasons"),
+    [("invalid", {"invalid"}), ("raise", {"failed"}), ("hang", {"late"}), ("early", {"warming"})],
+)
 def test_a_rule_answers_where_the_search_fails(scheduler: SafeScheduler, how: str, reasons: set[str]) -> None:
     """Whatever the search does, the answer is verified and in time, and says that it is a rule's and why."""
     began = time.monotonic()

@@ -111,6 +111,8 @@ def test_lists_as_a_workbook(exported: Path, planned: tuple[LotPlan, Schedule]):
         assert local == moments(schedule, cells["operation"].value)[0]
         assert row[titles.index("start, Europe/Berlin") + 1].value == "+01:00"
         assert cells["operation"].data_type == "s"
+    assert [title for title in titles if "offset" in title] == ["start offset", "end offset", "due offset"]
+    assert len(set(titles)) == len(titles)
 
 
 def test_what_cannot_be_exported(exported: Path, tmp_path: Path):

@@ -17,10 +17,10 @@ open_routes = APIRouter(tags=["operation"])
 routes = APIRouter(tags=["operation"])
 
 
-@open_routes.get("/livez", response_model=Status)
-async def livez() -> dict[str, str]:
-    """Say that the process answers; a supervisor restarts one that does not."""
-    return {"status": "alive"}
+@open_routes.get("/livez", response_model=Status, response_model_exclude_none=True)
+async def livez(service: Annotated[Service, Depends(service_of)]) -> dict[str, object]:
+    """Say that the process answers (a supervisor restarts one that does not), and whether it asks for keys."""
+    return {"status": "alive", "needs_key": not service.settings.no_auth}
 
 
 @open_routes.get("/readyz", response_model=Status, responses={503: {"model": Status, "description": "Not ready"}})

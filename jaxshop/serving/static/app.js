@@ -153,7 +153,7 @@ class Page {
     const { valid, violations: found = [] } = await this.api.verify(shop, schedule);
     this.say(valid ? `${origin} is valid.` : "");
     if (valid) return;
-    const faults = violations.length >= found.length ? violations.map(({ text }) => text) : found.map((each) => asPeopleCount(each.text ?? each));
+    const faults = violations.length >= found.length ? violations.map(({ text }) => text) : found.map((each) => each.text ?? each);
     this.#complain({ title: "Not a valid schedule of this shop", message: origin, faults });
   }
 

@@ -100,11 +100,6 @@ class Checker {
   }
 }
 
-/** What the server's verifier says, with lots counted from 1 as everywhere here. */
-function asPeopleCount(text) {
-  return text.replace(/^(Job .*?, lot )(\d+),/, (_, head, lot) => `${head}${Number(lot) + 1},`);
-}
-
 /** An operation as people call it; lots count from 1, and are named where a job has several. */
 function nameOf(model, { job, lot, operation }) {
   const several = lot > 0 || model.steps.has(rowKey({ job, lot: 1, operation }));

@@ -291,7 +291,7 @@ class Planning {
       schedule.shop = reply.fingerprint;
       reply = await this.page.api.verify(state.shop, schedule);
     }
-    if (!reply.valid) throw new Problem({ title: "The server found a fault in it", errors: reply.violations.map((each) => ({ message: asPeopleCount(each.text ?? each) })) });
+    if (!reply.valid) throw new Problem({ title: "The server found a fault in it", errors: reply.violations.map((each) => ({ message: each.text ?? each })) });
     return schedule;
   }
 
