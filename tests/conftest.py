@@ -14,6 +14,7 @@ import pytest
 from jaxshop.bounds import prepare
 from jaxshop.search.improve import kernels
 from jaxshop.search.plant import kernels as of_plants
+from tests.tiers import Tiers
 from tests.workers import (  # noqa: F401
     adopt_orphans,
     end_children,
@@ -27,6 +28,7 @@ from tests.workers import (  # noqa: F401
 
 def pytest_configure(config) -> None:
     """Name the cache before anything imports JAX, which reads these when it is imported; workers inherit the name."""
+    config.pluginmanager.register(Tiers(config))
     if hasattr(config, "workerinput"):
         return
     adopt_orphans()

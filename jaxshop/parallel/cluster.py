@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxshop.support.errors import ShopError
 
@@ -96,6 +98,7 @@ def membership(environ: Mapping[str, str]) -> Iterator[None]:
     try:
         with _quiet_stdout():
             multihost_utils.sync_global_devices("the beginning")
+            _meet()
         yield
         multihost_utils.sync_global_devices("the end")
     except ShopError:
@@ -108,6 +111,13 @@ def membership(environ: Mapping[str, str]) -> Iterator[None]:
             f"process {cluster.index} of {cluster.count}: another process was lost, see what it said; "
             f"then start all again, with --resume: {str(error).splitlines()[0]}"
         ) from None
+
+
+def _meet() -> None:
+    """Add up something over all devices: gloo greets anew for every set of them, and the sync was of one a process."""
+    by_device = NamedSharding(Mesh(np.array(jax.devices()), ("all",)), PartitionSpec("all"))
+    ones = jax.make_array_from_process_local_data(by_device, np.ones(jax.local_device_count(), np.int32))
+    jax.block_until_ready(jax.jit(jnp.sum)(ones))
 
 
 @contextmanager
