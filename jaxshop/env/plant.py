@@ -15,7 +15,7 @@ from chex import Array
 from jaxshop.env.backends import at, each, free_sets, least, members, numbered, put, runs_on
 from jaxshop.env.placing import Run, Spot, Waiting, around, in_one_stretch, plant_of, spots
 from jaxshop.env.timing import closing, completion, earliest_start, open_time, opening
-from jaxshop.env.types import NEVER, EnvParams, EnvState, LotState, MachineState, PlantLots
+from jaxshop.env.types import NEVER, EnvParams, EnvState, LotState, MachineState, Plant, PlantLots
 
 
 def begin(state: EnvState, params: EnvParams, non_delay: bool) -> EnvState:
@@ -189,13 +189,25 @@ def upcoming(params: EnvParams, op: Array, sets: Array, ready: Array) -> tuple[A
     Its event is still to be found.
     """
     plant = plant_of(params)
+    calendar, setup, whole, to = _asked(plant, op, sets)
+    start = open_time(plant.calendars, calendar, jnp.broadcast_to(ready[None], calendar.shape))
+    return start, PlantLots(calendar, setup, whole, start, to)
+
+
+def _asked(plant: Plant, op: Array, sets: Array) -> tuple[Array, Array, Array, Array | None]:
+    """Of an operation, calendar and set-ups in its sets, int32 [G, ...], whether it has to be whole, and its family."""
     families, to = plant.setups.shape[1], each(plant.to, op)
-    calendar = each(plant.calendars.of_set, sets)
     row = each(plant.table, sets) * families
     flat = plant.setups.reshape(-1, *plant.setups.shape[3:])
     setup = jnp.stack([each(flat, (row + family) * families + to[None]) for family in range(families)])
-    start = open_time(plant.calendars, calendar, jnp.broadcast_to(ready[None], calendar.shape))
-    return start, PlantLots(calendar, setup, each(plant.whole, op), start, None if plant.blocks is None else to)
+    calendar = each(plant.calendars.of_set, sets)
+    return calendar, setup, each(plant.whole, op), None if plant.blocks is None else to
+
+
+def chosen(state: EnvState, params: EnvParams, lot: Array, op: Array) -> Waiting:
+    """The next operation of a lot, `op`, as the shop has it: XLA copies arrays of lots that are read and then written."""
+    sets = at(params.ops.set, op)
+    return Waiting(at(state.lots.start, lot), at(params.ops.time, op), sets, *_asked(plant_of(params), op, sets))
 
 
 def advance(lots: LotState, lot: Array, start: Array, new: PlantLots) -> LotState:

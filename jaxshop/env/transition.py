@@ -83,7 +83,7 @@ def place(state: EnvState, params: EnvParams, lot: Array, decision: Decision) ->
     times, clock, family, held, number = at(params.ops.time, op), None, None, None, None
     tail = at(state.lots.tail, lot) - times[0]
     if params.plant is not None:
-        run = plant.run_on(plant.of_lot(state.lots, lot), state, params, machine)
+        run = plant.run_on(plant.chosen(state, params, lot, op), state, params, machine)
         start, end = plant.in_ticks(run, params, machine)
         clock, family = completion(run.start, run.time), at(state.machines.family, machine)
         held, number = run.family, run.number
