@@ -205,7 +205,7 @@ def _asked(plant: Plant, op: Array, sets: Array) -> tuple[Array, Array, Array, A
 
 
 def chosen(state: EnvState, params: EnvParams, lot: Array, op: Array) -> Waiting:
-    """The next operation of a lot, `op`, as the shop has it: XLA copies arrays of lots that are read and then written."""
+    """A lot's next operation, `op`, as the shop has it: XLA copies an array of lots that is read and then written."""
     sets = at(params.ops.set, op)
     return Waiting(at(state.lots.start, lot), at(params.ops.time, op), sets, *_asked(plant_of(params), op, sets))
 
