@@ -15,6 +15,7 @@ from typing import Any
 
 import scipy.optimize  # noqa: F401 - a certificate may need it, and no caller's time limit shall pay for its import
 
+from jaxshop.bounds import certify
 from jaxshop.schedule import Schedule, from_json
 from jaxshop.serving import database
 from jaxshop.serving.device import DeviceThread
@@ -41,7 +42,7 @@ from jaxshop.serving.types import (
     UnverifiedError,
 )
 from jaxshop.serving.workers import Search
-from jaxshop.shop import LotPlan, Shop, parse_shop, shop_to_json, split_lots
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, parse_shop, shop_to_json, split_lots
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import parse_json
@@ -206,12 +207,14 @@ class Planner:
             log.error("no verified schedule: %s", error)
             raise Problem(500, "unverified", "no schedule passed the verifier, so there is no answer") from None
 
-    def verify(self, body: bytes, waited_s: float) -> Reply:
-        """Answer `POST /v1/schedules:verify`."""
+    def verify(self, body: bytes, bound: bool, waited_s: float) -> Reply:
+        """Answer `POST /v1/schedules:verify`; with `bound` a certified bound of the makespan as well."""
         began = time.monotonic()
         plan, schedule = self._pair(body)
-        document = _encode(verdict_document(plan, schedule))
-        return Reply(document, {"queue": waited_s, "total": time.monotonic() - began})
+        document = verdict_document(plan, schedule)
+        if bound:
+            document |= {"lower_bound_hours": certify(plan).value / TICKS_PER_HOUR}
+        return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
 
     def export(self, body: bytes, options: ExportOptions, waited_s: float) -> Exported:
         """Answer `POST /v1/exports`."""

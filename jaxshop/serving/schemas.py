@@ -163,6 +163,13 @@ class VerifyReply(Strict):
     violation_count: int
     makespan_hours: float
     fingerprint: str = Field(description="of the shop: what a schedule of it names")
+    lower_bound_hours: float | None = Field(None, description="where bound=true: no schedule of the shop is shorter")
+
+
+class VerifyOptions(Strict):
+    """The query of `POST /v1/schedules:verify`."""
+
+    bound: bool = Field(False, description="also certify a lower bound of the makespan, which takes longer")
 
 
 class LateJob(Strict):

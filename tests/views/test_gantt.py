@@ -89,7 +89,20 @@ def test_nothing_is_fetched(drawn: Drawn) -> None:
 
 OWN = [
     *("calendar", "model", "check", "board", "draft", "compare"),
-    *("api", "store", "search", "preview", "running", "drag", "planning", "shelf", "import", "export", "app"),
+    *(
+        "api",
+        "store",
+        "search",
+        "preview",
+        "running",
+        "drag",
+        "planning",
+        "entries",
+        "shelf",
+        "import",
+        "export",
+        "app",
+    ),
 ]
 """The scripts that the planner's page alone has, in the order in which it loads them."""
 

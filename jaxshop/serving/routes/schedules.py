@@ -29,6 +29,7 @@ from jaxshop.serving.schemas import (
     ReleasedPlan,
     ScheduleReply,
     StoredPlan,
+    VerifyOptions,
     VerifyReply,
 )
 from jaxshop.serving.service import Service, needs, service_of
@@ -150,9 +151,12 @@ def _check_webhook(service: Service, url: str, later: bool) -> None:
 
 
 @routes.post("/schedules:verify", response_class=Response, responses={200: {"model": VerifyReply}})
-async def verify(request: Request, service: ServiceOf, body: Body) -> Response:
+async def verify(
+    request: Request, service: ServiceOf, body: Body, options: Annotated[VerifyOptions, Query()]
+) -> Response:
     """Check a schedule, whoever made it, against its shop."""
-    reply = await while_connected(request, service, partial(service.planner.verify, body), threading.Event())
+    work = partial(service.planner.verify, body, options.bound)
+    reply = await while_connected(request, service, work, threading.Event())
     return Response(reply.body, headers={"Server-Timing": reply.server_timing}, media_type="application/json")
 
 

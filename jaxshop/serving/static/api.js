@@ -66,7 +66,7 @@ class Api {
   }
 
   verify(shop, schedule) {
-    return this.post("/v1/schedules:verify", { shop, schedule }).then((response) => response.json());
+    return this.post("/v1/schedules:verify?bound=true", { shop, schedule }).then((response) => response.json());
   }
 
   /** A shop file of tables: {files: {name: base64}, options}; see docs/import.md. */

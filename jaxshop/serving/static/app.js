@@ -4,6 +4,11 @@ const $ = (id) => document.getElementById(id);
 const SHOP = "jaxshop-shop/1";
 const SCHEDULE = "jaxshop-schedule/1";
 
+/** Whether a rule answered as what the search needs was not there yet, which is over in a moment. */
+function cameEarly({ verification }) {
+  return verification.rejected_attempts.some(({ reason }) => reason === "warming");
+}
+
 /** The page: one shop, the plan of it with the planner's changes, and perhaps another plan to compare that with. */
 class Page {
   constructor() {
@@ -19,7 +24,14 @@ class Page {
     $("file").onchange = () => this.guard(() => this.#take([...$("file").files]));
     $("demo").onclick = () => this.guard(() => this.#takeDemo());
     const save = (name, content) => download(name, `${JSON.stringify(content)}\n`, "application/json");
-    $("save").onclick = () => save("schedule.json", scheduleOf(this.planning.state));
+    $("save").onclick = () => {
+      save("schedule.json", scheduleOf(this.planning.state));
+      this.planning.kept = this.planning.state;
+    };
+    $("replace-keep").onclick = () => {
+      $("replace-dialog").close();
+      $("keep-open").click();
+    };
     $("save-shop").onclick = () => save("shop.json", this.planning.state.shop);
     $("request").onsubmit = (event) => {
       event.preventDefault();
@@ -29,6 +41,13 @@ class Page {
     this.viewer.stage.addEventListener("clock", () => this.planning.history && this.#showTiles());
     this.#listenForDrops();
     this.guard(async () => this.restore(await this.shelf.last()));
+    this.#askWhetherKeysAreNeeded();
+  }
+
+  /** A server without keys asks for none. */
+  async #askWhetherKeysAreNeeded() {
+    const told = await fetch("/livez").then((response) => response.json()).catch(() => ({}));
+    $("key-field").hidden = told.needs_key === false;
   }
 
   get api() {
@@ -91,7 +110,9 @@ class Page {
     $("file").value = ""; // so that the same file can be chosen again after a change
     const tables = files.filter(({ name }) => TABLE_FILE.test(name));
     const read = await Promise.all(files.filter((file) => !tables.includes(file)).map((file) => this.#read(file)));
-    for (const [data, name] of read) if (data.format === SHOP) this.takeShop(data, name);
+    const shops = read.filter(([data]) => data.format === SHOP);
+    if (shops.length && !(await this.mayLeave())) return;
+    for (const [data, name] of shops) this.takeShop(data, name);
     for (const [data, name] of read) if (data.format === SCHEDULE) await this.#takeSchedule(data, name);
     if (tables.length) this.importing.add(tables);
   }
@@ -110,6 +131,7 @@ class Page {
   }
 
   async #takeDemo() {
+    if (!(await this.mayLeave())) return;
     this.say("Fetching the demo…");
     this.takeShop(await this.api.demoShop(), "the demo");
     // Its longest job alone takes 332 h: only lots bring the target into reach.
@@ -123,8 +145,25 @@ class Page {
     Object.assign($("request").elements.target_hours, { value: target });
   }
 
-  takeShop(shop, origin) {
+  /** Whether the plan on show may give way to another shop; she is asked where it has changes that are kept nowhere. */
+  async mayLeave() {
+    if (!this.planning.unkept) return true;
+    const dialog = $("replace-dialog");
+    const { waiting } = this.planning.history;
+    const what = waiting ? `${waitingWords(waiting)[0]}: this waits to be accepted` : "It has changes";
+    $("replace-text").textContent = `${what}, and is kept nowhere but on this page.`;
+    dialog.returnValue = "";
+    dialog.showModal();
+    await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+    return dialog.returnValue === "replace";
+  }
+
+  #describeShop(shop) {
     const [machines, jobs] = [shop.machines, shop.jobs].map((list) => (Array.isArray(list) ? list.length : 0));
+    $("shop-detail").textContent = `${machines} machines, ${jobs} jobs, from ${this.origin}`;
+  }
+
+  takeShop(shop, origin) {
     this.running.abort(); // its schedule would be of the shop before
     this.running.view.clear();
     if (this.demo) this.#fill("", ""); // which were the demo's
@@ -132,7 +171,8 @@ class Page {
     this.shop = shop;
     this.other = null;
     $("shop").textContent = shop.name ?? origin;
-    $("shop-detail").textContent = `${machines} machines, ${jobs} jobs, from ${origin}`;
+    this.origin = origin;
+    this.#describeShop(shop);
     $("title").textContent = shop.name ?? origin;
     $("run").disabled = false;
     $("aims").hidden = !(Array.isArray(shop.jobs) && shop.jobs.some((job) => typeof job?.due === "number"));
@@ -170,6 +210,7 @@ class Page {
     this.planning.now = Math.max(this.planning.now, entry.now ?? 0);
     const open = JSON.stringify(entry.settled) !== JSON.stringify(entry.state);
     this.planning.set(open ? this.planning.history.with(entry.state.label, entry.state) : this.planning.history);
+    this.planning.kept = entry.unkept ? null : this.planning.state;
     this.say(open ? "Your last change waits to be accepted." : "As you left it.");
   }
 
@@ -196,15 +237,17 @@ class Page {
     const { lower_bound_hours: bound, completion } = reply.kpis;
     const state = firstState(shop, reply.schedule, {
       bound: ticks(bound), target: ticks(Number(options.target_hours)), completion,
-      source: reply.source, samples: reply.samples_done, seed: reply.seed,
+      source: reply.source, samples: reply.samples_done, seed: reply.seed, early: cameEarly(reply),
     });
-    const { history, plan } = this.planning;
+    const { history, plan, unkept } = this.planning;
     if (history) this.other = { plan, origin: "the previous schedule", fingerprint: history.state.fingerprint };
     const hint = options.target_hours && !options.max_lot_hours ? lotsHint(shop, Number(options.target_hours)) : "";
     const freed = history?.state.locked.length ? "What was locked was planned anew as well: Plan the rest keeps it." : "";
-    this.say([reply.proven_optimal ? "Done: proven optimal." : "Done.", freed, hint].filter(Boolean).join(" "));
-    if (history) this.planning.set(history.with("Planned by the server", state).settledHere());
-    else this.planning.begin(state, seen);
+    const early = state.early ? "The search is still warming up, so that this is a rule’s: press Schedule again in a moment." : "";
+    this.say([reply.proven_optimal ? "Done: proven optimal." : "Done.", early, freed, hint].filter(Boolean).join(" "));
+    if (!history) return this.planning.begin(state, seen);
+    this.planning.set(history.with("Planned by the server", state).settledHere());
+    if (!unkept) this.planning.kept = this.planning.state;
   }
 
   // What is seen.
@@ -220,6 +263,7 @@ class Page {
     this.shelf.remember();
     if (!history) return;
     if (!keepView) this.clearSight();
+    this.#describeShop(history.state.shop);
     this.viewer.show(plan, other?.plan ?? null, keepView);
     this.#showTiles();
     this.showFacts(history.state);
@@ -233,11 +277,10 @@ class Page {
   }
 
   /** Whether the schedule was checked, and how much of the shop is in it; of a change that waits, nothing is known. */
-  #provenance({ source, completion }) {
+  #provenance({ source, completion, early }) {
     if (!source) return [];
-    const fallback = source.startsWith("fallback");
-    const remark = fallback ? "checked; a rule stood in" : "checked independently";
-    return [tile("completion", "Complete", `${(100 * (completion ?? 1)).toFixed(0)} %`, remark, fallback ? "bad" : "good")];
+    const [remark, mood] = early ? ["checked; search warms up", ""] : source.startsWith("fallback") ? ["checked; a rule stood in", "bad"] : ["checked independently", "good"];
+    return [tile("completion", "Complete", `${(100 * (completion ?? 1)).toFixed(0)} %`, remark, mood)];
   }
 
   /** What only a few want to know, under the details. */

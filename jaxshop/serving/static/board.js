@@ -107,6 +107,18 @@ class Board {
     return [this.now, ...route, ...(this.byMachine.get(machine) ?? []).filter((row) => rowKey(row) !== key).map((row) => row.end)];
   }
 
+  /** The rows of a machine that run between two ticks with ends anew, as its closings have changed there; all others as they are. */
+  retimed(machine, from, to) {
+    const setups = this.model.sequenceSetups(this.rows);
+    return this.rows.map((row) => {
+      const step = this.model.steps.get(rowKey(row));
+      if (row.machine !== machine || !step?.times.has(machine) || row.start >= to || row.end <= from) return row;
+      const ticks = step.setup + step.times.get(machine) + (setups.get(row) ?? 0);
+      const span = this.model.closings.run(machine, row.start, ticks, step.interruptible);
+      return span && span[0] === row.start ? { ...row, end: span[1] } : row;
+    });
+  }
+
   #ticks(step, machine, family) {
     return step.setup + step.times.get(machine) + this.model.changeover(machine, family, step.family);
   }

@@ -45,6 +45,22 @@ function comparedWords({ machines, times, unlike, later, earlier, only, gone }, 
   return sentences;
 }
 
+/** The bars of a plan that run elsewhere or begin at another time than in other rows, as {bar, was}; by their start. */
+function movedRows(plan, rows) {
+  const there = new Map(rows.map((row) => [rowKey(row), row]));
+  const pairs = plan.bars.map((bar) => ({ bar, was: there.get(keyOf(bar)) }));
+  const moved = pairs.filter(({ bar, was }) => was && (was.machine !== bar.machine.id || was.start !== bar.start));
+  return moved.sort((a, b) => a.bar.start - b.bar.start);
+}
+
+/** From where to where a bar has moved, in words. */
+function movedWords(bar, was, clock) {
+  const machines = was.machine === bar.machine.id ? bar.machine.id : `${was.machine} → ${bar.machine.id}`;
+  const by = bar.start - was.start;
+  const far = by ? ` (${clock.text(Math.abs(by), 1)} ${by > 0 ? "later" : "earlier"})` : "";
+  return `${machines}, ${clock.moment(was.start)}${by ? ` → ${clock.moment(bar.start)}` : ""}${far}`;
+}
+
 /** What becomes of an order, in words. */
 function orderWords({ job, by, late, wasLate }, clock) {
   const turn = late === wasLate ? (late ? "late in both" : "in time in both") : late ? "now late" : "now in time";

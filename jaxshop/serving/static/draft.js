@@ -2,8 +2,8 @@
 
 /**
  * A planner's changes, one state after another: {label, shop, base, rows, locked, stops, adds, ...}. `shop` is the shop
- * as she sees it, `base` without what the server has not been told of yet: `stops` [{machine, from, to}] and `adds`
- * (jobs), both in hours. A history is never changed; every method gives another one.
+ * as she sees it, `base` without what the server has not been told of yet: `stops` [{machine, from, to, reason}] and
+ * `adds` (jobs), both in hours; `came` are the orders that she entered, `foreign`: the fingerprint is not of `base`. A history is never changed; every method gives another one.
  */
 class History {
   constructor(states, at = 0, settled = states[0]) {
@@ -17,6 +17,18 @@ class History {
   /** Whether what is seen waits to be accepted. */
   get open() {
     return this.state !== this.settled;
+  }
+
+  /**
+   * What waits to be accepted: {how, labels}. `ahead`: these changes, the latest first; `behind`: these were accepted and
+   * are undone; `apart`: a change in place of what was undone. Null where nothing waits.
+   */
+  get waiting() {
+    if (!this.open) return null;
+    const [at, settled] = [this.at, this.states.indexOf(this.settled)];
+    const labels = (from, to) => this.states.slice(from, to).map(({ label }) => label).reverse();
+    if (settled < 0) return { how: "apart", labels: [this.state.label] };
+    return at > settled ? { how: "ahead", labels: labels(settled + 1, at + 1) } : { how: "behind", labels: labels(at + 1, settled + 1) };
   }
 
   get canUndo() {
@@ -65,17 +77,54 @@ function firstState(shop, schedule, more = {}) {
   };
 }
 
+/** What waits to be accepted, as [what was done, what is to be said of it]. */
+function waitingWords({ how, labels: [latest, ...others] }) {
+  const more = others.length ? ` and ${others.length} more` : "";
+  if (how === "behind") return [`Undone: ${latest}${more}`, "The plan without it waits to be accepted."];
+  if (how === "apart") return [latest, "In place of what was undone, it waits to be accepted."];
+  return [latest, others.length ? `With ${others.length} before it, it waits to be accepted.` : "It waits to be accepted."];
+}
+
 /** The changes of a state by which a machine stands still, in ticks. */
 function stopping(state, machine, from, to, reason) {
-  const stop = { machine, from: from / 3600, to: to / 3600 };
-  const closed = { from: stop.from, to: stop.to, reason: reason || "stopped" };
+  const closed = { from: from / 3600, to: to / 3600, reason: reason || "stopped" };
+  const stop = { machine, ...closed };
   const machines = state.shop.machines.map((each) => (each.id === machine ? { ...each, unavailable: [...(each.unavailable ?? []), closed] } : each));
   return { shop: { ...state.shop, machines }, stops: [...state.stops, stop] };
 }
 
-/** The changes of a state by which an order comes. */
-function adding(state, job) {
-  return { shop: { ...state.shop, jobs: [...state.shop.jobs, job] }, adds: [...state.adds, job] };
+/** The stops of a shop, as {machine, from, to, reason}, in hours; by machine and time. */
+function stopsOf(shop) {
+  const stops = shop.machines.flatMap(({ id, unavailable }) => (unavailable ?? []).map((each) => ({ machine: id, ...each })));
+  return stops.sort((a, b) => naturally(a.machine, b.machine) || a.from - b.from);
+}
+
+/** The changes of a state by which one of its stops is taken back, whether the server has been told of it or not. */
+function resuming(state, { machine, from, to }) {
+  const other = (each) => each.from !== from || each.to !== to;
+  const open = (shop) => ({
+    ...shop, machines: shop.machines.map((each) => (each.id === machine && each.unavailable ? { ...each, unavailable: each.unavailable.filter(other) } : each)),
+  });
+  const stops = state.stops.filter((each) => each.machine !== machine || other(each));
+  return { shop: open(state.shop), ...(stops.length < state.stops.length ? { stops } : { base: open(state.base), foreign: true }) };
+}
+
+/** The changes of a state by which an order comes; `details` is what it was made of, for who changes it later. */
+function adding(state, job, details) {
+  return { shop: { ...state.shop, jobs: [...state.shop.jobs, job] }, adds: [...state.adds, job], came: [...(state.came ?? []), details] };
+}
+
+/** The changes of a state by which an order that came is taken back, whether the server has been told of it or not. */
+function dropping(state, id) {
+  const without = (jobs) => jobs.filter((job) => job.id !== id);
+  const keys = new Set(state.rows.filter(({ job }) => job === id).map(rowKey));
+  const adds = without(state.adds);
+  return {
+    shop: { ...state.shop, jobs: without(state.shop.jobs) },
+    ...(adds.length < state.adds.length ? { adds } : { base: { ...state.base, jobs: without(state.base.jobs) }, foreign: true }),
+    came: (state.came ?? []).filter((each) => each.id !== id), rows: state.rows.filter(({ job }) => job !== id),
+    locked: state.locked.filter((key) => !keys.has(key)),
+  };
 }
 
 const AIMS = { end: { makespan: 1, tardiness: 0 }, dates: { makespan: 0.01, tardiness: 1 } };

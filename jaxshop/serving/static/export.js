@@ -19,7 +19,7 @@ class Exporting {
     const { state, clock } = page.planning;
     const [, , ending] = EXPORTS.find(([name]) => name === format);
     page.say("Writing…");
-    const schedule = await page.planning.checked();
+    const { schedule } = await page.planning.checked();
     const zone = clock.dated ? clock.zone : null;
     const name = `${fileName(state.shop.name)}.${ending}`;
     download(name, await page.api.exported(format, zone, state.shop, schedule));

@@ -27,6 +27,11 @@ function importOptions({ columns = "", skip_sheets: sheets = "", ...given }) {
   };
 }
 
+/** The due dates of a shop's orders, in hours from the plan start. */
+function duesOf(shop) {
+  return shop.jobs.map(({ due }) => due).filter((due) => typeof due === "number");
+}
+
 /** A file's content in base64. */
 function base64Of(file) {
   return new Promise((resolve, reject) => {
@@ -59,6 +64,7 @@ class Importing {
   /** Takes files into the dialog; one of a name that is there takes its place. */
   add(files) {
     for (const file of files) this.files.set(file.name, file);
+    this.told = false;
     this.#list();
     if (!this.dialog.open) this.dialog.showModal();
   }
@@ -74,8 +80,25 @@ class Importing {
     $("import-run").disabled = !this.files.size;
   }
 
+  /**
+   * What is to be said where most due dates lie before the plan starts, which is by default this day: a problem, once; the
+   * field then holds the day of the first of them. Null where nothing is.
+   */
+  #tooLate(shop) {
+    const dues = duesOf(shop);
+    const past = dues.filter((due) => due < 0);
+    if (this.told || !shop.plan_start || 2 * past.length <= dues.length) return null;
+    this.told = true;
+    const clock = new Clock(shop.unit, shop.plan_start, { zone: this.form.elements.timezone.value || "UTC" });
+    const first = ticksOf(Math.min(...dues)) - 1; // what is due at the end of a day is of that day
+    this.form.elements.plan_start.value = `${clock.wall(first).toISOString().slice(0, 10)}T06:00`;
+    const detail = `“Plan starts” is ${clock.day(first)} now, the day of the first of them. Import with that, or set what is right.`;
+    return new Problem({ title: `${past.length} of ${dues.length} due dates lie before the plan starts`, detail });
+  }
+
   async #send() {
     const { page } = this;
+    if (!(await page.mayLeave())) return;
     $("import-run").disabled = true;
     $("import-faults").hidden = true;
     try {
@@ -84,12 +107,16 @@ class Importing {
       const named = name.trim() || (this.files.size > 1 ? "imported tables" : "");
       const body = { files: Object.fromEntries(contents), options: importOptions(given), ...(named ? { name: named } : {}) };
       const { shop, ignored_columns: ignored, in_the_past: past } = await page.api.importTables(body);
+      const late = this.#tooLate(shop);
+      if (late) throw late;
+      const overdue = duesOf(shop).filter((due) => due < 0).length;
       const origin = [...this.files.keys()].join(", ");
       this.dialog.close();
       this.files.clear();
       page.guard(() => page.takeShop(shop, origin));
       const unread = Object.entries(ignored).map(([place, headers]) => `${place}: ${headers.join(", ")}`);
       page.say(["Ready.", ...(past ? [`${past} dates of material or machines before the plan starts count from there.`] : []),
+        ...(overdue ? [`${overdue} due dates lie before the plan starts.`] : []),
         ...(unread.length ? [`Not read: ${unread.join("; ")}.`] : [])].join(" "));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

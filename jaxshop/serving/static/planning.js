@@ -38,30 +38,28 @@ function costWords(cost, before, clock) {
   return [row("Makespan", "makespan", hours), row("Tardiness", "tardiness", hours), row("Late jobs", "late", String)];
 }
 
+const MOST_MOVED = 200; // that are listed
+
 /** The planner's changes: each is checked and its cost is shown before it is accepted; all can be undone. */
 class Planning {
   constructor(page) {
     this.page = page;
     this.viewer = page.viewer;
     this.history = null;
-    this.fields = Object.fromEntries(["now", "stop-from", "stop-to", "add-release", "add-due"].map((id) => [id, new MomentField($(id))]));
+    this.nowField = new MomentField($("now"));
+    this.entries = new Entries(this);
     this.drag = new Dragging(this);
     const on = (id, act) => ($(id).onclick = () => page.guard(act));
-    on("undo", () => this.set(this.history.undo()));
-    on("redo", () => this.set(this.history.redo()));
+    on("undo", () => this.#turn(this.history.undo()));
+    on("redo", () => this.#turn(this.history.redo()));
     on("push", () => this.#push());
     on("accept", () => this.#accept());
-    on("discard", () => this.set(this.history.discarded()));
+    on("discard", () => this.#turn(this.history.discarded()));
     on("lock", () => this.#lock());
     on("first", () => this.#first());
-    on("stop-open", () => this.#askStop());
-    on("add-open", () => this.#askOrder());
     on("rest-open", () => $("rest-dialog").showModal());
     $("now").onchange = () => page.guard(() => this.#setNow());
-    this.#onSubmit("stop-dialog", () => this.#stop());
-    this.#onSubmit("add-dialog", () => this.#add());
-    this.#onSubmit("rest-dialog", () => this.#rest());
-    $("add-id").oninput = () => $("add-id").setCustomValidity(this.#taken($("add-id").value.trim()));
+    this.onSubmit("rest-dialog", () => this.#rest());
     for (const button of document.querySelectorAll("dialog .cancel")) button.onclick = () => button.closest("dialog").close();
     this.viewer.stage.addEventListener("select", () => this.enable());
     this.viewer.stage.addEventListener("clock", () => this.history && this.#describe());
@@ -76,12 +74,17 @@ class Planning {
     return this.history?.state ?? null;
   }
 
+  /** Whether the plan on show has changes that nobody has kept under a name or saved. */
+  get unkept() {
+    return Boolean(this.history) && this.state !== this.kept;
+  }
+
   /** Whether bars may be moved now. */
   get movable() {
     return Boolean(this.history) && !this.page.running.busy;
   }
 
-  #onSubmit(dialog, act) {
+  onSubmit(dialog, act) {
     $(dialog).querySelector("form").onsubmit = () => {
       this.page.guard(act);
     };
@@ -93,6 +96,7 @@ class Planning {
     const makespan = rows.reduce((latest, row) => Math.max(latest, row.end), 0);
     this.now = tickNow(Date.now(), new Clock(shop.unit, shop.plan_start).epoch, makespan);
     this.model = null;
+    this.kept = state; // it can be made again, as no change of hers is in it
     this.set(state && new History([state]), keepView);
   }
 
@@ -123,26 +127,52 @@ class Planning {
   #describe() {
     const { history, clock, plan } = this;
     const { state } = history;
-    this.fields.now.show(this.now, clock);
+    this.nowField.show(this.now, clock);
     this.enable();
     const [first] = plan.violations;
     const more = plan.violations.length > 1 ? ` And ${plan.violations.length - 1} more.` : "";
-    const hint = "Drag a bar, or choose a change above: what it costs is shown here before you accept it.";
-    const label = el(...(history.open || first ? ["strong", {}, `${state.label}. `] : ["span", { className: "quiet" }, hint]));
-    const wrong = first ? [" ", el("span", { className: "bad" }, `${first.text}${more}`)] : [];
-    $("draft-text").replaceChildren(label, ...wrong);
-    $("draft-text").title = $("draft-text").textContent;
+    const { waiting } = history;
+    const hint = "Nothing waits to be accepted. Drag a bar, or choose a change above: what it costs is shown here first.";
+    const [done, waits] = waiting ? waitingWords(waiting) : [state.label, ""];
+    const what = waiting || first ? [el("strong", {}, `${done}. `), waits] : [el("span", { className: "quiet" }, hint)];
+    const wrong = first ? [el("span", { className: "bad" }, `${first.text}${more}`)] : [];
+    $("draft-text").replaceChildren(...what, " ", ...wrong);
     const cost = this.roomy?.cost ?? this.cost;
-    $("costs").replaceChildren(...(this.roomy ? [el("span", { className: "quiet" }, "With room made:")] : []), ...this.#costs(cost));
+    $("costs").replaceChildren(...(this.roomy ? [el("span", { className: "quiet" }, "With room made:")] : []), ...this.#costs(cost), ...this.#movedLink());
     $("costs").hidden = !history.open && !first;
     $("push").hidden = !this.roomy;
     $("accept").hidden = $("discard").hidden = !history.open;
+    $("discard").textContent = waiting?.how === "behind" ? "Take the undo back" : "Discard";
+    this.#listMoved();
     $("accept").title = first ? "What is marked in red has to be put right first" : "Checked by the server, this becomes the plan";
   }
 
   #costs(cost) {
     return costWords(cost, this.before, this.clock).map(([name, value, change, mood]) =>
       el("span", {}, `${name} `, el("strong", {}, value), change ? " " : "", el("span", { className: `remark ${mood}` }, change)));
+  }
+
+  /** How many bars are elsewhere than in the plan that was accepted last; a click lists them. */
+  #movedLink() {
+    this.moved = this.history.open ? movedRows(this.plan, this.history.settled.rows) : [];
+    if (!this.moved.length) return [];
+    const show = () => {
+      this.listing = !this.listing;
+      this.#listMoved();
+    };
+    return [el("button", { type: "button", className: "link", id: "list-moved", onclick: show, "aria-controls": "moved" }, `${this.moved.length.toLocaleString("en")} moved`)];
+  }
+
+  #listMoved() {
+    this.listing &&= this.moved.length > 0;
+    $("moved").hidden = !this.listing;
+    $("list-moved")?.setAttribute("aria-expanded", Boolean(this.listing));
+    if (!this.listing) return $("moved").replaceChildren();
+    const name = (bar) => nameOf(this.model, { job: bar.job.id, lot: bar.lot, operation: bar.operation }).replace(/,$/, "");
+    const lines = this.moved.slice(0, MOST_MOVED).map(({ bar, was }) =>
+      el("li", {}, el("button", { type: "button", className: "link", title: "Show in the chart", onclick: () => this.viewer.goTo(bar) }, name(bar)), ` ${movedWords(bar, was, this.clock)}`));
+    const more = this.moved.length - lines.length;
+    $("moved").replaceChildren(el("ul", {}, ...lines, ...(more > 0 ? [el("li", {}, `and ${more.toLocaleString("en")} more`)] : [])));
   }
 
   /** Which buttons may be pressed now. */
@@ -157,6 +187,7 @@ class Planning {
     $("first").disabled = busy || !selected;
     $("lock").textContent = focused && this.state.locked.includes(keyOf(focused)) ? "Unlock" : "Lock";
     for (const id of ["stop-open", "add-open", "rest-open", "discard", "push"]) $(id).disabled = busy;
+    this.entries.describe();
     $("accept").disabled = busy || this.plan.violations.length > 0;
   }
 
@@ -167,7 +198,7 @@ class Planning {
     if (before.machine === row.machine && before.start === row.start) return;
     const name = nameOf(this.model, row).replace(/,$/, "");
     const where = before.machine === row.machine ? "" : ` on ${row.machine}`;
-    this.#change(`${name} starts ${this.clock.moment(row.start)}${where}`, { rows: this.board.replaced(row), held: [rowKey(row)] });
+    this.change(`${name} starts ${this.clock.moment(row.start)}${where}`, { rows: this.board.replaced(row), held: [rowKey(row)] });
   }
 
   /** A move that cannot be: the bar is where it was, and this is why. */
@@ -176,13 +207,20 @@ class Planning {
     this.viewer.gantt.redraw();
   }
 
-  #change(label, changes) {
+  /** Makes a change of the plan on show: another state, which waits to be accepted. */
+  change(label, changes) {
     this.page.say("");
     this.set(this.history.with(label, changes));
   }
 
+  /** Goes to another state that was there before. */
+  #turn(history) {
+    this.page.say("");
+    this.set(history);
+  }
+
   #push() {
-    this.#change("Room made", { rows: this.roomy.rows });
+    this.change("Room made", { rows: this.roomy.rows });
   }
 
   #lock() {
@@ -190,68 +228,20 @@ class Planning {
     const { locked } = this.state;
     const without = locked.filter((each) => each !== key);
     const { operation } = this.viewer.gantt.focused;
-    if (without.length < locked.length) this.#change(`${operation} unlocked`, { locked: without });
-    else this.#change(`${operation} locked`, { locked: [...locked, key] });
+    if (without.length < locked.length) this.change(`${operation} unlocked`, { locked: without });
+    else this.change(`${operation} locked`, { locked: [...locked, key] });
   }
 
   #first() {
     const { id } = this.viewer.gantt.selected;
     const found = this.board.first(id);
     if (!found?.rows) throw new Problem({ title: `${id} cannot go first`, detail: "Its machines are not open for long enough." });
-    this.#change(`${id} put first`, { rows: found.rows, held: found.keys });
+    this.change(`${id} put first`, { rows: found.rows, held: found.keys });
   }
 
   #setNow() {
-    this.now = Math.max(0, this.fields.now.ticks ?? 0);
+    this.now = Math.max(0, this.nowField.ticks ?? 0);
     this.set(this.history);
-  }
-
-  #askStop() {
-    const { hovered, focused } = this.viewer.gantt;
-    const machine = (focused ?? hovered)?.machine.id;
-    $("stop-machine").replaceChildren(...this.plan.ordered("machine").map(({ id }) => el("option", { value: id, selected: id === machine }, id)));
-    const from = Math.max(this.now, focused?.start ?? this.now);
-    this.fields["stop-from"].show(from, this.clock);
-    this.fields["stop-to"].show(from + (this.clock.unit === "h" ? 4 * 3600 : 1), this.clock);
-    $("stop-dialog").showModal();
-  }
-
-  #stop() {
-    const machine = $("stop-machine").value;
-    const [from, to] = [this.fields["stop-from"].ticks, this.fields["stop-to"].ticks];
-    if (from === null || to === null || to <= from) throw new Problem({ title: "A stop has to end after it begins" });
-    this.viewer.gantt.select(null); // so that the chart shows all that is in the way
-    this.#change(`${machine} stops ${this.clock.span(from, to)}`, { ...stopping(this.state, machine, from, to, $("stop-reason").value), held: [] });
-  }
-
-  #askOrder() {
-    const { selected } = this.viewer.gantt;
-    const jobs = this.state.shop.jobs.map(({ id }) => el("option", { value: id, selected: id === selected?.id }, id));
-    $("add-like").replaceChildren(...jobs);
-    $("add-id").value = "";
-    $("add-id").setCustomValidity("");
-    this.fields["add-release"].show(this.now, this.clock);
-    this.fields["add-due"].show(null, this.clock);
-    $("add-dialog").showModal();
-  }
-
-  #taken(id) {
-    return this.model.jobs.has(id) ? `There is an order ${id} already` : "";
-  }
-
-  #add() {
-    const id = $("add-id").value.trim();
-    const { shop } = this.state;
-    if (!id || this.#taken(id)) throw new Problem({ title: this.#taken(id) || "An order needs a name" });
-    const { ticks: due } = this.fields["add-due"];
-    const release = Math.max(this.now, this.fields["add-release"].ticks ?? 0);
-    const details = { id, times: Number($("add-times").value), release: release / 3600, due: due === null ? null : due / 3600, weight: Number($("add-weight").value) };
-    const job = orderLike(shop.jobs.find((each) => each.id === $("add-like").value), details);
-    const changes = adding(this.state, job);
-    const board = new Board(new Model(changes.shop, this.state.maxLotHours), this.state.rows, this.board);
-    this.#change(`${id} added`, { ...changes, rows: board.inserted(id) ?? this.state.rows, held: [] });
-    const added = this.plan.jobs.find((each) => each.id === id);
-    this.viewer.gantt.select(added, added.bars[0] ?? null);
   }
 
   // What the server does.
@@ -266,23 +256,23 @@ class Planning {
     const drawing = ({ schedule }) => this.model.plan(schedule.operations, { locked: this.state.locked, now: this.now });
     const { reply } = await this.page.running.search(ask, drawing, true);
     const { shop, schedule, changes } = reply;
-    this.#change("Rest planned anew", {
-      shop, base: shop, rows: schedule.operations, fingerprint: schedule.shop, stops: [], adds: [], held: [],
+    this.change("Rest planned anew", {
+      shop, base: shop, rows: schedule.operations, fingerprint: schedule.shop, stops: [], adds: [], held: [], foreign: false,
       bound: ticksOf(reply.lower_bound_hours), source: reply.source,
     });
     const moved = `${changes.moved} operations moved, ${changes.machine_changed} to another machine`;
-    this.page.say(`The rest is planned: ${changes.moved ? moved : "nothing better was found, so that all stays where it is"}.`);
+    this.page.say(`The rest is planned: ${changes.moved ? `${moved}; “${this.moved.length} moved” lists them` : "nothing better was found, so that all stays where it is"}.`);
   }
 
   /** Lets a request serve the aim that is chosen now: to the server that is another shop, with a name of its own. */
   async #aim(body) {
     const shop = aimed(body.shop, $("request").elements.aim.value);
-    if (shop === body.shop) return;
+    if (shop === body.shop && !this.state.foreign) return;
     const { fingerprint } = await this.page.api.verify(shop, body.schedule);
     Object.assign(body, { shop, schedule: { ...body.schedule, shop: fingerprint ?? body.schedule.shop } });
   }
 
-  /** The schedule on show; the server has checked it, and said what its shop is called there. */
+  /** The schedule on show, and the bound of its shop; the server has checked it, and said what its shop is called there. */
   async checked() {
     const { state } = this;
     const schedule = scheduleOf(state);
@@ -291,15 +281,18 @@ class Planning {
       schedule.shop = reply.fingerprint;
       reply = await this.page.api.verify(state.shop, schedule);
     }
+    const bound = Math.max(state.bound ?? 0, reply.lower_bound_hours ? ticksOf(reply.lower_bound_hours) : 0) || null;
     if (!reply.valid) throw new Problem({ title: "The server found a fault in it", errors: reply.violations.map((each) => ({ message: each.text ?? each })) });
-    return schedule;
+    return { schedule, bound };
   }
 
   async #accept() {
     const { state } = this;
     this.page.say("Checking…");
-    const schedule = await this.checked();
-    this.set(this.history.settledHere({ fingerprint: schedule.shop, base: state.shop, stops: [], adds: [], held: [] }));
+    const { unkept } = this;
+    const { schedule, bound } = await this.checked();
+    this.set(this.history.settledHere({ fingerprint: schedule.shop, bound, base: state.shop, stops: [], adds: [], held: [], foreign: false }));
+    if (!unkept) this.kept = this.state;
     this.page.say("Accepted: checked by the server.");
   }
 
@@ -310,7 +303,7 @@ class Planning {
       const redo = key === "y" || (key === "z" && event.shiftKey);
       if (key !== "z" && key !== "y") return;
       event.preventDefault();
-      this.set(redo ? this.history.redo() : this.history.undo());
+      this.#turn(redo ? this.history.redo() : this.history.undo());
     } else if (key === "l" && !event.altKey && !$("lock").disabled) this.#lock();
   }
 }

@@ -27,7 +27,8 @@ class Shelf {
   #entry(name) {
     const { history } = this.page.planning;
     const { now } = this.page.planning;
-    return { name, saved: new Date().toISOString(), now, state: history.state, settled: history.settled, origin: name || "your last visit" };
+    const { unkept } = this.page.planning;
+    return { name, saved: new Date().toISOString(), now, state: history.state, settled: history.settled, unkept: !name && unkept, origin: name || "your last visit" };
   }
 
   /** Keeps what is on show for the next visit, a moment later, and of several changes in that moment the last. */
@@ -59,6 +60,7 @@ class Shelf {
 
   async #keep(name) {
     await this.store.save(this.#entry(name));
+    this.page.planning.kept = this.page.planning.state;
     await this.#list();
     this.page.say(`Kept as ${name}.`);
   }
@@ -78,6 +80,7 @@ class Shelf {
   }
 
   async #open(name) {
+    if (!(await this.page.mayLeave())) return;
     this.page.restore(await this.store.load(name));
     this.page.say(`${name} is open.`);
   }

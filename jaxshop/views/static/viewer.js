@@ -25,7 +25,7 @@ class Viewer {
     root.classList.add("viewer");
     this.#build(root, exports);
     this.gantt = new Gantt(this.stage);
-    this.table = new PlanTable(this.sheet, (row) => this.#goTo(row));
+    this.table = new PlanTable(this.sheet, (row) => this.goTo(row));
     this.stage.append(this.tip);
     this.stage.addEventListener("select", () => this.#describe());
     this.stage.addEventListener("hover", ({ detail }) => this.#tooltip(detail));
@@ -258,7 +258,7 @@ class Viewer {
   }
 
   /** Shows a row of a list in the chart: an operation, an order's bars, or a machine. */
-  #goTo(row) {
+  goTo(row) {
     const bar = row.job ? row : row.operations ? row.bars[0] : null;
     if (!bar && !row.operations) this.search.value = row.id;
     this.view("chart");

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import jaxshop.serving
 import jaxshop.views
+from jaxshop.bounds import certify
 from jaxshop.schedule import Row, Schedule, from_json, kpis, to_json, verify
 from jaxshop.serving.export_schemas import ExportOptions
 from jaxshop.serving.exporter import exported
@@ -66,6 +67,8 @@ class StubServer(ThreadingHTTPServer):
         self.results: list[dict] = []
         self.asked: list[dict] = []
         self.samples: int | None = 4
+        self.needs_key = True
+        self.rejected: list[dict] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a page that went away before it had its answer."""
@@ -85,6 +88,8 @@ class Handler(BaseHTTPRequestHandler):
             name = path.removeprefix("/static/") if path != "/" else "index.html"
             file = next((f for f in (STATIC / name, CHART / name) if f.exists()), STATIC / name)
             return self._send(file.read_bytes(), TYPES[file.suffix], headers={"Content-Security-Policy": PAGE_POLICY})
+        if path == "/livez":
+            return self._json({"status": "alive", "needs_key": self.server.needs_key})
         if self._refused():
             return None
         if path == "/v1/demo-shop":
@@ -110,8 +115,10 @@ class Handler(BaseHTTPRequestHandler):
             with refusing("body"):
                 if path == "/v1/schedules:verify":
                     shop, schedule = parse_shop(body["shop"], "shop"), from_json(body["schedule"], "schedule")
-                    violations = verify(split_lots(shop, schedule.max_lot_hours), schedule)
+                    plan = split_lots(shop, schedule.max_lot_hours)
+                    violations = verify(plan, schedule)
                     reply = {"valid": not violations, "violations": violations, "fingerprint": fingerprint(shop)}
+                    reply["lower_bound_hours"] = certify(plan).value / 3600
                     return self._json(reply)
                 if path == "/v1/imports":
                     return self._send(imported(sent), "application/json")
@@ -136,7 +143,7 @@ class Handler(BaseHTTPRequestHandler):
                 "schedule": to_json(schedule),
                 "kpis": kpis(plan, schedule, int(0.9 * schedule.makespan)),
                 "source": "policy:samples",
-                "verification": {"valid": True, "violations": [], "rejected_attempts": []},
+                "verification": {"valid": True, "violations": [], "rejected_attempts": self.server.rejected},
                 "seed": 0,
                 "samples_done": 4,
             }
@@ -168,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         return urlsplit(self.path).path
 
     def _refused(self) -> bool:
-        if self.headers.get("X-API-Key") == KEY:
+        if not self.server.needs_key or self.headers.get("X-API-Key") == KEY:
             return False
         self._problem(401, "Unauthorized", "an API key is needed")
         return True

@@ -210,14 +210,14 @@ def test_what_the_server_is_told_is_valid_and_complete() -> None:
         let state = firstState(given.shop, schedule, { locked: given.lock.map(key) });
         state = { ...state, ...stopping(state, "M2", 7200, 10800, "") };
         const details = { id: "N", times: 2, release: 0, due: 8, weight: 1 };
-        state = { ...state, ...adding(state, orderLike(given.shop.jobs[0], details)) };
+        state = { ...state, ...adding(state, orderLike(given.shop.jobs[0], details), details) };
         return restRequest(state, 0, { freeze: 1, stability: 0.5 });
       })()"""
     refused = on_board(expression, broken=rows, lock=["B/2"])
     assert refused == {"fault": "B/2 starts before B/1 is over at 3.5 h."}
     body = on_board(expression, broken=rows, lock=["C/1"])["body"]
     assert faults(split_lots(parse_shop(body["shop"], "shop"), None), body["schedule"]["operations"]) == []
-    assert body["down"] == [{"machine": "M2", "from": 2, "to": 3}]
+    assert body["down"] == [{"machine": "M2", "from": 2, "to": 3, "reason": "stopped"}]
     assert body["keep"] == [{"operation": "C/1", "lot": 0}]
     assert (body["now"], body["freeze_hours"], body["stability"]) == (0, 1, 0.5)
     (job,) = body["add"]

@@ -37,7 +37,7 @@ def test_dropped_tables_become_a_plan_once_their_faults_are_mended(server: StubS
     assert page.locator("#import-files li").all_inner_texts() == [
         f"{name}.csv leave out" for name in ("orders", "routes", "machines")
     ]
-    page.fill("[name=plan_start]", "2026-11-23T06:00")
+    page.fill("[name=plan_start]", "2026-11-28T06:00")
     page.click("#import-run")
     page.wait_for_selector("#import-faults:visible")
     due, hours = page.locator("#import-faults li").all_inner_texts()
@@ -46,6 +46,11 @@ def test_dropped_tables_become_a_plan_once_their_faults_are_mended(server: StubS
     assert "say “Numbers” comma" in hours
     drop(page, ORDERS, "orders.csv")
     drop(page, ROUTES, "routes.csv")
+    page.click("#import-run")
+    page.wait_for_selector("#import-faults:visible")
+    assert "1 of 1 due dates lie before the plan starts" in page.inner_text("#import-faults")
+    assert page.input_value("[name=plan_start]") == "2026-11-24T06:00"
+    page.fill("[name=plan_start]", "2026-11-23T06:00")
     page.click("#import-run")
     status(page, "Ready")
     assert page.inner_text("#shop-detail") == "3 machines, 2 jobs, from orders.csv, routes.csv, machines.csv"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxshop.bounds import certify
 from jaxshop.schedule import to_json
+from jaxshop.shop import parse_shop, split_lots
 from tests.views.page.drive import drop, eventually, figure, status
 from tests.views.page.presses import PLAN, SCHEDULE, drag, is_valid, presses, row_of, select
 from tests.views.page.stub import StubServer
@@ -84,24 +86,35 @@ def test_a_bar_is_dragged_and_its_cost_is_seen_before_it_is_accepted(page: Any) 
     drag(page, "1/press", 3)
     assert row_of(page, "1/press")["start"] == before["start"] + 3 * HOUR
     assert page.evaluate("page.viewer.gantt.plan.broken.size") > 0
-    assert "1/press starts" in page.inner_text("#draft-text")
+    assert "1/press starts Mon 23 Nov 09:00. It waits to be accepted." in page.inner_text("#draft-text")
     assert page.is_disabled("#accept")
     assert "With room made: Makespan" in page.inner_text("#costs").replace("\n", " ")
     assert page.locator("#costs .bad").count() > 0
     page.click("#push")
     assert page.evaluate("page.viewer.gantt.plan.broken.size") == 0
     assert row_of(page, "1/press")["start"] == before["start"] + 3 * HOUR
+    page.click("#list-moved")
+    moved = page.locator("#moved li").all_inner_texts()
+    assert page.inner_text("#list-moved") == f"{len(moved)} moved"
+    assert moved[0] == "1/press P1, Mon 23 Nov 06:00 → Mon 23 Nov 09:00 (3 h later)"
+    page.click("#moved button >> nth=1")
+    assert page.evaluate("page.viewer.gantt.focused.operation") == moved[1].split()[0]
     page.click("#accept")
     status(page, "Accepted")
     assert is_valid(page)
     assert page.is_hidden("#accept")
+    assert page.is_hidden("#moved")
+    assert page.inner_text("#draft-text").startswith("Nothing waits to be accepted.")
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     assert row_of(page, "1/press") == before
+    undone = "Undone: Room made and 1 more. The plan without it waits to be accepted."
+    assert page.inner_text("#draft-text") == undone
+    assert page.inner_text("#discard") == "Take the undo back"
     page.click("#redo")
     assert row_of(page, "1/press")["start"] == before["start"] + 3 * HOUR
     page.click("#discard")
-    assert "Drag a bar" in page.inner_text("#draft-text")
+    assert page.inner_text("#draft-text").startswith("Nothing waits to be accepted.")
 
 
 def test_a_drag_that_cannot_be_goes_back(page: Any) -> None:
@@ -142,7 +155,7 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, desk_server: S
     page.click("#rest-dialog .primary")
     status(page, "The rest is planned")
     asked = desk_server.asked[-1]
-    assert asked["down"] == [{"machine": "P1", "from": 1, "to": 6}]
+    assert asked["down"] == [{"machine": "P1", "from": 1, "to": 6, "reason": "stopped"}]
     assert [job["id"] for job in asked["add"]] == ["Order 9"]
     assert asked["keep"] == [{"operation": "4/press", "lot": 0}]
     kept = row_of(page, "4/press")  # what it is set up for before may have changed, and with it its end
@@ -154,6 +167,63 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, desk_server: S
     page.click(".group >> text=Orders")
     assert "Order 9" in page.inner_text(".sheet")
     assert page.is_visible("#save-shop")
+    assert page.inner_text("#shop-detail").startswith("3 machines, 5 jobs")
+
+
+def test_what_was_entered_is_listed_changed_and_taken_back(page: Any, desk_server: StubServer) -> None:
+    """A stop and an order that were accepted: the bound is the new shop's; changed, and removed, the plan follows."""
+    page.click("#stop-open")
+    page.select_option("#stop-machine", "P1")
+    page.fill("#stop-from", "2026-11-23T07:00")
+    page.fill("#stop-to", "2026-11-23T12:00")
+    page.fill("#stop-reason", "oil")
+    page.click("#stop-dialog .primary")
+    page.click("#push")
+    page.click("#add-open")
+    page.fill("#add-id", "Order 9")
+    page.click("#add-dialog .primary")
+    page.click("#accept")
+    status(page, "Accepted")
+    shop = parse_shop(page.evaluate("page.planning.state.shop"), "shop")
+    assert figure(page, "bound") == round(certify(split_lots(shop, None)).value / HOUR, 1)
+    assert page.inner_text("#entered-open") == "Entered (2)…"
+    page.click("#entered-open")
+    entered = page.locator("#entered li").all_inner_texts()
+    assert entered == [
+        "P1 stops Mon 23 Nov 07:00 to 12:00, oil Change Remove",
+        "Order 9, like Order 1 Change Remove",
+    ]
+    page.click("#entered [aria-label='Change Order 9']")
+    assert page.input_value("#add-id") == "Order 9"
+    page.fill("#add-due", "2026-11-25T14:00")
+    page.click("#add-dialog .primary")
+    page.click("#entered-open")
+    page.click("#entered [aria-label^='Change P1']")
+    page.fill("#stop-to", "2026-11-23T09:00")
+    page.click("#stop-dialog .primary")
+    page.click("#rest-open")
+    page.click("#rest-dialog .primary")
+    status(page, "The rest is planned")
+    asked = desk_server.asked[-1]
+    assert asked["down"] == [{"machine": "P1", "from": 1, "to": 3, "reason": "oil"}]
+    assert [(job["id"], job["due"]) for job in asked["add"]] == [("Order 9", 56)]
+    assert is_valid(page)
+    page.click("#entered-open")
+    page.click("#entered [aria-label^='Remove P1']")
+    page.click("#entered [aria-label='Remove Order 9']")
+    assert page.is_hidden("#entered-dialog")
+    assert page.is_disabled("#entered-open")
+    assert page.evaluate("page.planning.plan.violations.length") == 0
+    page.click("#rest-open")
+    page.click("#rest-dialog .primary")
+    eventually(page, "page.planning.history.state.label === 'Rest planned anew' && !page.running.busy")
+    asked = desk_server.asked[-1]
+    assert "down" not in asked
+    assert "add" not in asked
+    shop = asked["shop"]
+    assert [job["id"] for job in shop["jobs"]] == [job["id"] for job in presses()["jobs"]]
+    assert not any(machine.get("unavailable") for machine in shop["machines"])
+    assert is_valid(page)
 
 
 def test_schedule_plans_what_is_on_show(page: Any, desk_server: StubServer) -> None:
@@ -171,8 +241,12 @@ def test_schedule_plans_what_is_on_show(page: Any, desk_server: StubServer) -> N
     page.click("#undo")
     select(page, "4/press")
     page.click("#lock")
+    desk_server.rejected = [{"reason": "warming", "detail": "the search is still warming up"}]
     page.click("#run")
     status(page, "What was locked was planned anew")
+    assert "The search is still warming up" in page.inner_text("#status")
+    assert "search warms up" in page.inner_text("#kpis")
+    desk_server.rejected = []
     assert not any(machine.get("unavailable") for machine in desk_server.asked[-1]["machines"] if machine["id"] == "P1")
     assert page.locator("#completion").count() == 1
     drag(page, "2/press", 3)
@@ -270,8 +344,14 @@ def test_plans_are_kept_compared_and_survive_a_reload(page: Any, desk_server: St
     assert row_of(page, "2/pack")["start"] == moved
     assert "waits to be accepted" in page.inner_text("#status")
     assert figure(page, "makespan") > 0
+    drop(page, presses())
+    page.wait_for_selector("#replace-dialog[open]")
+    assert "2/pack starts Mon 23 Nov 16:15" in page.inner_text("#replace-text")
+    page.click("#replace-dialog .cancel")
+    assert row_of(page, "2/pack")["start"] == moved
     page.select_option("#kept", "Monday")
     page.click("#kept-open")
+    page.click("#replace-dialog .primary")
     status(page, "Monday is open")
     assert row_of(page, "2/pack")["start"] == moved - 4 * HOUR
     page.select_option("#kept", "Monday")
