@@ -95,7 +95,7 @@ def schedules(non_delay: bool, name: str, params) -> list[tuple[Schedule, Dispat
     return [(to_schedule(plan, dispatch), dispatch) for plan, dispatch in zip(PLANS, each, strict=True)]
 
 
-@pytest.mark.parametrize("non_delay", [False, True])
+@pytest.mark.parametrize("non_delay", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_rules_decide_as_they_do_on_the_host(stacked, non_delay: bool):
     """Shows for three rules on 41 shops that environment and host, which share no code, give the same rows.
 
@@ -132,6 +132,7 @@ def at_the_end(stacked):
     return jax.tree.map(lambda x: np.moveaxis(np.asarray(x), 0, -1), stacked)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("ranks_meet")
 def test_environments_last_are_the_same(stacked):
     """Shows, state by state, that one more axis at the end computes what `vmap` does."""

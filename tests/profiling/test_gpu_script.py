@@ -35,12 +35,17 @@ def measured():
 
 
 @pytest.mark.usefixtures("ranks_meet")
-def test_every_row_that_plays_has_its_figures(measured):
-    """Shows rates, compile times and memory of each, and computed beside planned bytes, in one process."""
-    for run in (measured.random_small, measured.acting):  # the reference's random play is as that of the small shop
-        for result in run(measured.SMALL):
-            assert result["operations_per_second"] > 0
-            assert result["bytes_per_environment"] > 0
+@pytest.mark.parametrize("row", ["random_small", pytest.param("acting", marks=pytest.mark.thorough)])
+def test_a_row_that_plays_has_its_figures(measured, row):
+    """Shows rates, compile times and memory of each; the reference's random play is as that of the small shop."""
+    for result in getattr(measured, row)(measured.SMALL):
+        assert result["operations_per_second"] > 0
+        assert result["bytes_per_environment"] > 0
+
+
+@pytest.mark.thorough
+def test_memory_and_updates_have_their_figures(measured):
+    """Shows computed beside planned bytes, and an update beside the network's own passes."""
     (stored,) = measured.memory(measured.SMALL)
     assert 0 < stored["computed_bytes"] < 10 * stored["planned_bytes"]
     (updated,) = measured.update_general(measured.SMALL)
@@ -48,6 +53,7 @@ def test_every_row_that_plays_has_its_figures(measured):
     assert updated["network_ratio"] > 0
 
 
+@pytest.mark.thorough
 def test_row_of_searches_tells_both(measured):
     """Shows that schedules that are bred and schedules that are drawn are told side by side, as many of each."""
     bred, drawn = measured.breeding(measured.SMALL)
@@ -57,6 +63,7 @@ def test_row_of_searches_tells_both(measured):
         assert 0 <= found["percent"] <= found["first_percent"]
 
 
+@pytest.mark.thorough
 def test_training_row_tells_target_and_gaps(gpu, capsys):
     """Shows a whole run of train.py with gpu.toml's sections: first update, updates and the report's gaps."""
     row = next(row for row in gpu.ROWS if row.run is None)

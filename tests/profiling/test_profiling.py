@@ -132,6 +132,7 @@ def test_stacked_shops_play_as_each_alone():
         assert all(np.array_equal(x, y) for x, y in whole)
 
 
+@pytest.mark.thorough
 def test_numba_loop_makes_the_same_decisions():
     """Shows the environment and a loop written by hand agree on every makespan, with flexible machines and not."""
     pytest.importorskip("numba")
@@ -175,6 +176,7 @@ def test_bad_options_are_one_line(options, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.thorough
 def test_profile_json(tmp_path, capsys):
     """Shows the three phases of a small shop as one JSON line, with consistent rates, and a trace with their names."""
     config = tmp_path / "tiny.toml"

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import chex
-import jax
 import numpy as np
 import pytest
 
-from jaxshop.env import JobShop
 from jaxshop.policies.checkpoint import load_policy
-from jaxshop.policies.registry import make_network
-from jaxshop.ppo.config import StageConfig
-from jaxshop.ppo.setup import Setup
-from jaxshop.ppo.update import begin, update_together
 from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import Config, load_config
 from jaxshop.training.origin import Origin, originated
 from jaxshop.training.problem import prepare
-from jaxshop.training.shops import MIX, SELECTION, ShopOrder, make_kept, make_shops, outline_shops
+from jaxshop.training.shops import MIX, SELECTION, ShopOrder, make_kept, make_shops
 from jaxshop.training.stages import stages_of, untrained
 from tests.shops import tiny_shop
 from tests.trained import run_train, write_tiny
@@ -75,8 +67,17 @@ def test_weights_say_what_they_have_seen(mixed: Path):
     assert load_policy(mixed).meta["trained_on"] == report["trained_on"]
 
 
+def test_a_learner_can_start_from_another_policy(mixed: Path, tmp_path):
+    """Shows that the weights are the other policy's, and who it is."""
+    config, policy = load_config(write_tiny(tmp_path), [f"run.start_from={mixed}"]), load_policy(mixed)
+    learner, origin = originated(config, untrained(config))
+    assert origin.policy == f"{mixed} {policy.id[:12]}"
+    chex.assert_trees_all_equal(learner.averaged, learner.weights, policy.weights)
+
+
+@pytest.mark.thorough
 def test_a_run_can_start_from_another_policy(mixed: Path, tmp_path):
-    """Shows that the weights are the other policy's, that the report says so, and lists what both have seen.
+    """Shows that the report says so, and lists what both have seen.
 
     A resumed run reports the same of its beginning, although the other policy is gone by then.
     """
@@ -86,12 +87,8 @@ def test_a_run_can_start_from_another_policy(mixed: Path, tmp_path):
     pool = ("count=2", "machines=4", "jobs=6")
     given = ["general.updates=0", *(f"full.{x}" for x in full), *(f"full_pool.{x}" for x in pool)]
     given.append(f"run.start_from={other}")
-    policy = load_policy(other)
-    learner, origin = originated(load_config(config, given), untrained(load_config(config, given)))
-    assert origin.policy == f"{other} {policy.id[:12]}"
-    chex.assert_trees_all_equal(learner.averaged, learner.weights, policy.weights)
     result = run_train("--json", "--config", config, *given)
-    assert result.json["initialised_from"] == origin.policy
+    assert result.json["initialised_from"] == f"{other} {load_policy(other).id[:12]}"
     assert "policy, as it began, greedy" in result.err
     kinds = [*["distribution"] * 4, "generated", "shop", "generated"]
     assert [part["kind"] for part in result.json["trained_on"]] == kinds
@@ -148,21 +145,6 @@ def test_a_stage_has_the_banks_that_have_a_weight():
     assert [(s.name, s.begin, s.end) for s in stages] == [("mix", 0, 7), ("general", 7, 67), ("own", 67, 112)]
     assert [len(s.shops) for s in stages] == [3, 1, 1]
     assert list(stages[0].setups) == list(weights)
-
-
-def test_a_bank_without_weight_changes_nothing():
-    """Shows that weights are shares of the gradient: beside a bank of weight 0, a bank teaches what it does alone."""
-    quick = ("network.width=8", "network.depth=1", "ppo.minibatches=2", "ppo.epochs=1", "ppo.microbatch=none")
-    config = load_config(None, [*SMALL, *quick])
-    order = ShopOrder(config.mix.jobs, MIX, 0, 8)
-    shops, network = make_shops(order), make_network(config.network)
-    setup = Setup(JobShop(outline_shops(order).shape), network, config.ppo, StageConfig(1, 2, 2, 8))
-    learner = jax.jit(lambda key: begin(network.initialise(key), setup.optimiser, key))(jax.random.key(1))
-    alone, (metrics,) = jax.jit(partial(update_together, (setup,)))(learner, (shops,))
-    beside = (setup, replace(setup, weight=0.0))
-    together, (same, other) = jax.jit(partial(update_together, beside))(learner, (shops, shops))
-    chex.assert_trees_all_close(together.weights, alone.weights, atol=1e-5)
-    assert float(same.gap) == float(metrics.gap) != float(other.gap)
 
 
 @pytest.mark.parametrize(

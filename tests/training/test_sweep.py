@@ -48,6 +48,7 @@ def metrics(folder: Path) -> list[dict]:
     return [{k: v for k, v in line.items() if "second" not in k} for line in lines]
 
 
+@pytest.mark.thorough
 def test_each_run_is_the_run_alone(config_path: Path, swept):
     """Shows metrics, evaluations and config of the last seed and rate, update by update."""
     _, folder = swept
@@ -63,6 +64,7 @@ def test_each_run_is_the_run_alone(config_path: Path, swept):
     assert configs[0] | {"stop": None} == configs[1] | {"stop": None}
 
 
+@pytest.mark.thorough
 def test_what_several_runs_come_to(swept):
     """Shows mean and spread by learning rate, the best by the score of checkpoints, and a whole run in each folder."""
     result, folder = swept
@@ -88,6 +90,7 @@ def test_what_several_runs_come_to(swept):
     assert not [line for line in result.err.splitlines() if len(line) > 100 and str(folder) not in line]
 
 
+@pytest.mark.thorough
 def test_a_resumed_sweep_keeps_its_runs(swept, tmp_path):
     """Shows what a resume refuses: other seeds, runs that stand at unlike updates, and a list that names nobody."""
     _, folder = swept

@@ -204,6 +204,7 @@ def wait_for_update(runs: Path, process: subprocess.Popen, log: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.thorough
 def test_a_process_that_is_told_to_stop_saves_and_can_be_resumed(finished: Finished, tmp_path):
     """Shows SIGTERM to a real process: exit code 143, how to resume, and a resume that ends as if nothing was.
 

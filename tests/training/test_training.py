@@ -150,6 +150,7 @@ def _plain(learner):
     return learner._replace(key=jax.random.key_data(learner.key))
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_that_goes_on_to_a_later_stage_chooses_there(tmp_path):
     """Shows that an earlier stage's checkpoint, which was the last then, is not chosen once there is a later stage."""
     # With stages as long as those of the finished run, nothing is compiled again.
