@@ -14,12 +14,15 @@ import subprocess
 import sys
 from functools import cache, reduce
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from jaxshop import load_shop
 from jaxshop.cli.main import main, train_main
 from jaxshop.serving.server import main as serve_main
+from jaxshop.shop import fingerprint
 from jaxshop.training.config import load_config
 from tests.test_rooms import ROOMS
 
@@ -178,6 +181,21 @@ def test_the_example_of_the_readme_runs(tmp_path: Path):
     exec(example.replace('"reference"', repr(str(small))), names)
     assert names["state"].step == 1
     assert not names["terminated"]
+
+
+def test_the_generators_of_the_page_make_shops():
+    """What docs/api/sources.md says runs: shops as they were asked for, the same each time, one with shifts."""
+    (example,) = [block for language, block in FENCE.findall(TEXTS["docs/api/sources.md"]) if language == "python"]
+    first: dict[str, Any] = {}
+    again: dict[str, Any] = {}
+    exec(example, first)
+    exec(example, again)
+    names = ("like_the_reference", "of_a_family", "of_my_own", "with_shifts")
+    assert [fingerprint(first[name]) for name in names] == [fingerprint(again[name]) for name in names]
+    assert (len(first["like_the_reference"].machines), len(first["of_my_own"].machines)) == (12, 6)
+    assert fingerprint(load_shop("family:flow:3")) == fingerprint(first["of_a_family"])
+    assert first["with_shifts"].calendars
+    assert first["with_shifts"].objective.tardiness == 1.0
 
 
 @pytest.mark.parametrize("source", [*TEXTS, "docs/gantt.py"])

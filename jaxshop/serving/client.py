@@ -133,11 +133,15 @@ class Client:
         return self._ask("POST", f"/v1/schedules/{id}:release", params=params)
 
     def verify(
-        self, shop: Shop | Mapping[str, Any] | str | os.PathLike[str], schedule: Mapping[str, Any]
+        self,
+        shop: Shop | Mapping[str, Any] | str | os.PathLike[str],
+        schedule: Mapping[str, Any],
+        *,
+        bound: bool = False,
     ) -> dict[str, Any]:
-        """Return what the server's verifier finds: valid, violations, violation_count, makespan_hours."""
+        """Return what the verifier finds: valid, violations, makespan_hours; with `bound` also lower_bound_hours."""
         body = {"shop": _document(shop), "schedule": dict(schedule)}
-        return self._ask("POST", "/v1/schedules:verify", json=body)
+        return self._ask("POST", "/v1/schedules:verify", json=body, params={"bound": bound})
 
     def reschedule(
         self,

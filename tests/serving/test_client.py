@@ -30,7 +30,9 @@ def test_the_client_in_three_lines(server: Process) -> None:
         reply = client.schedule(small_shop(), samples=4, seed=1)
         schemas.ScheduleReply.model_validate(reply)
         assert client.schedule(shop_body(), samples=4, seed=1)["schedule"] == reply["schedule"]
-        assert client.verify(small_shop(), reply["schedule"])["valid"]
+        found = client.verify(small_shop(), reply["schedule"], bound=True)
+        assert found["valid"]
+        assert found["lower_bound_hours"] == reply["kpis"]["lower_bound_hours"]
         assert client.models()[0]["name"] == "fake"
         with pytest.raises(ServerError, match="sample"):
             client.schedule(small_shop(), sample=3)

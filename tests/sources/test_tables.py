@@ -303,6 +303,14 @@ def test_a_million_rows_are_refused():
     assert fault == "routes.csv, row 500002: more than 500,000 rows"
 
 
+def test_too_many_rows_of_a_workbook_are_refused(monkeypatch: pytest.MonkeyPatch):
+    """A workbook is read no further than the first row beyond, which is named; here beyond three."""
+    monkeypatch.setattr("jaxshop.sources.tables.sheets.MAX_ROWS", 3)
+    rows = [["order", "step", "machine", "hours"], *(["A1", k, "M1", 1] for k in range(9))]
+    (fault,) = faults({"plan.xlsx": workbook({"Routes": rows})})
+    assert fault == "plan.xlsx: sheet 'Routes', row 5: more than 3 rows"
+
+
 def test_every_fault_is_counted(tmp_path: Path):
     """The command prints the first fault and how many there are besides, and writes nothing."""
     bad = GOOD | {"orders.csv": ORDERS.replace(",2\n", ",x\n"), "routes.csv": ROUTES.replace("P1", "P7")}

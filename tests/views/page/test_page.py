@@ -117,12 +117,19 @@ def test_a_narrow_window_shows_the_chart(server: StubServer, open_page: OpenPage
 
 
 def test_the_form_fits_the_window(server: StubServer, open_page: OpenPage) -> None:
-    """At 1440 x 900 every control of the form is in sight, and its texts are not cut off."""
+    """At 1440 x 900 every control of the form is in sight and no text cut off; the key comes first, every option has a
+    sentence, and what is for few is under the details."""
     page = open_page(server.url, viewport={"width": 1440, "height": 900})
     controls = "[...document.querySelectorAll('#request button, #request input, #request select')]"
     shown = f"{controls}.filter((e) => e.checkVisibility() && e.id !== 'file')"
     assert page.evaluate(f"Math.max(...{shown}.map((e) => e.getBoundingClientRect().bottom))") <= 900
     assert page.evaluate(f"{shown}.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.id)") == []
+    assert page.evaluate(f"{controls}.filter((e) => e.checkVisibility())[0].id") == "key"
+    fields = "[...document.querySelectorAll('#request input:not([type=file]), #request select')]"
+    said = f"{fields}.map((e) => document.getElementById(e.getAttribute('aria-describedby'))?.textContent.trim() ?? '')"
+    assert all(sentence.endswith(".") for sentence in page.evaluate(said))
+    details = "[...document.querySelectorAll('#request details [name]')].map((e) => e.name)"
+    assert page.evaluate(details) == ["samples", "seed"]
 
 
 def test_another_shop_ends_the_work_on_the_one_before(server: StubServer, open_page: OpenPage) -> None:
