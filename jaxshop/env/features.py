@@ -165,12 +165,24 @@ def observe(state: EnvState, params: EnvParams, count: int) -> Observation:
     view = look(state, params, lots, mask)
 
     def table(columns: tuple[Column, ...]) -> Array:
-        found = jnp.stack([column.of(view) for column in columns], axis=1)
+        found = _side_by_side([column.of(view) for column in columns])
         return jnp.where(mask[:, None], jnp.clip(found, -5.0, 5.0), 0.0)
 
     context = jnp.stack([column.of(view) for column in SHOP_COLUMNS])
     plant = None if view.plant is None else table(PLANT_COLUMNS)
     return Observation(state.legal, lots, mask, table(LOT_COLUMNS), context, plant)
+
+
+TOGETHER = 8
+"""Columns that are put side by side at once."""
+
+
+def _side_by_side(columns: list[Array]) -> Array:
+    """Float32 [C] each as [C, columns]: XLA computes groups where they are put; all at once it would copy singly."""
+    padded = columns + [jnp.zeros_like(columns[0])] * (-len(columns) % TOGETHER)
+    groups = (padded[i : i + TOGETHER] for i in range(0, len(padded), TOGETHER))
+    found = jnp.stack([jnp.stack(group, axis=1) for group in groups], axis=1)
+    return found.reshape(found.shape[0], -1)[:, : len(columns)]
 
 
 def explain(obs: Observation, lot: int) -> dict[str, float]:

@@ -171,12 +171,14 @@ def _operations(
     open_of_set = np.ones(shape.sets)
     for machines, index in layout.sets.items():
         open_of_set[index] = shares[list(machines)].mean()
+    # What closes on the way takes its time as well: a set without work left ends at the bound, whatever is closed.
+    stretched = (work / open_of_set[sets[0]]).astype(np.float32)
     return OperationParams(
         time=time,
         set=sets,
         tail=tail,
-        # What closes on the way takes its time as well: a set without work left ends at the bound, whatever is closed.
-        work=(work / open_of_set[sets[0]]).astype(np.float32),
+        work=stretched,
+        share=stretched / np.maximum(member.sum(axis=1), 1).astype(np.float32)[home],
         traits=_traits(work, tail / bound, ahead, further, sets, member, pool, pool_size),
         pools=pools.astype(np.int32),
         next_set=np.where(ahead >= 0, sets[:, ahead], s_none).astype(np.int32),

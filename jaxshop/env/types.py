@@ -87,6 +87,7 @@ class OperationParams(NamedTuple):
     set: chex.Array  # int32 [G, N] index into `sets`, S - 1 for padding
     tail: chex.Array  # int32 [N] least time from the start of the operation to the end of its lot
     work: chex.Array  # float32 [N] least time of the operation, in bounds
+    share: chex.Array  # float32 [N] of that, what each machine of `home` has to do were it spread evenly
     traits: chex.Array  # float32 [N, T] what a policy sees of the route from here on, scale-free
     pools: chex.Array  # int32 [3, N] pools of the operation and of the two after it, P - 1 for none
     next_set: chex.Array  # int32 [G, N] sets of the operation after it, S - 1 for none

@@ -37,7 +37,7 @@ class SetView(NamedTuple):
     next_bound: Array  # the same of the operation after it
     later_bound: Array  # of any of the operations further on
     horizon: Array
-    longest: Array  # [] the longest horizon of the sets around the machine
+    longest: Array  # [1 or C] the longest horizon of the sets around the machine
     queue: Array
     threat: Array  # over the bound, of the sets around the machine that are narrower than the lot's own, with the lot
     next_horizon: Array
@@ -193,19 +193,19 @@ def _look_at_sets(
     home = params.ops.home[route]
     bound_to = (ahead < state.lots.left[lots][:, None]) & (home < sets.size.shape[0] - 1)
     tails = params.ops.tail[route].astype(jnp.float32) * scale
-    last = jnp.where(bound_to, horizon[home] - params.ops.work[route] / sets.size[home] + tails, 0.0)
+    last = jnp.where(bound_to, horizon[home] - params.ops.share[route] + tails, 0.0)
 
     # Sets around the machine that are narrower than the lot's: their work cannot evade it, and the lot's can.
-    left = state.sets.work > 1e-6
-    around = sets.member[:, machines].T & (left if machines.ndim == 0 else left[None])
-    evades = jnp.atleast_2d(around) & ~sets.within[home[:, 0]]
-    threat = jnp.where(evades, horizon[None] + time[:, None] / sets.size[None], 0.0).max(axis=1) - 1.0
+    around, holds = _sets_around(params, machines)
+    holds &= state.sets.work[around] > 1e-6
+    evades = holds & ~sets.within[home[:, :1], around]
+    threat = jnp.where(evades, horizon[around] + time[:, None] / sets.size[around], 0.0).max(axis=1) - 1.0
     return SetView(
         bound=bound_to[:, 0].astype(jnp.float32),
         next_bound=bound_to[:, 1].astype(jnp.float32),
         later_bound=bound_to[:, 2:].any(axis=1).astype(jnp.float32),
         horizon=horizon[home[:, 0]],
-        longest=jnp.where(around, horizon if machines.ndim == 0 else horizon[None], 0.0).max(axis=-1),
+        longest=jnp.where(holds, horizon[around], 0.0).max(axis=1),
         queue=queue[home[:, 0]],
         threat=threat,
         next_horizon=horizon[home[:, 1]],
@@ -214,6 +214,15 @@ def _look_at_sets(
         next_last=last[:, 1],
         later_last=last[:, 2:].max(axis=1),
     )
+
+
+def _sets_around(params: EnvParams, machines: Array) -> tuple[Array, Array]:
+    """Sets that may hold the machine, or each of machines [C], int32 [1 or C, K]; and whether they do, bool alike."""
+    machines = jnp.atleast_1d(machines)
+    if params.machines.sets.shape[0] == 0:
+        return jnp.arange(params.sets.size.shape[0])[None], params.sets.member[:, machines].T
+    around = params.machines.sets[:, machines].T
+    return around, around >= 0
 
 
 def _look_at_plant(
