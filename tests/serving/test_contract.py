@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case
@@ -24,14 +25,15 @@ CHECKS = [
 ]
 
 
-def test_no_answer_is_a_surprise(server: Process) -> None:
+@pytest.mark.parametrize("examples", [5, pytest.param(40, marks=pytest.mark.thorough)])
+def test_no_answer_is_a_surprise(server: Process, examples: int) -> None:
     """Whatever is sent: no 5xx, documented statuses, types and shapes only, and no way around the key."""
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json", headers=BOSS)
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) == 21
     for operation in operations:
 
-        @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def send(case: Case) -> None:
             case.call_and_validate(headers=BOSS, checks=CHECKS)

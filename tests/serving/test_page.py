@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import httpx
 import pytest
 
 from jaxshop.serving.routes.page import STATIC, VIEWER
 from tests.shops import shop_body
-from tests.views.page.conftest import browser, open_page  # noqa: F401 - fixtures
+from tests.views.page.conftest import open_page, started  # noqa: F401 - a fixture
 from tests.views.page.drive import OpenPage, drop, eventually, figure, run, status
 
 from .conftest import Process
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for these tests."""
+    with started() as chromium:
+        yield chromium
 
 
 def test_a_dropped_file_becomes_a_schedule(open_page: OpenPage, server: Process) -> None:  # noqa: F811

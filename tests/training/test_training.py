@@ -62,12 +62,13 @@ def lines(path: Path) -> list[dict]:
 def test_training_beats_the_initial_weights_on_shops_not_trained_on(finished, problem, evaluator):
     """Shows that the general stage halves the gap on shops kept apart, and cuts that of its own samples by two fifths.
 
-    Means over four seeds: one seed's initial weights are a draw, and another rounding is another draw of all that
-    follows. Both limits lie more than three spreads of such a mean away from what training reaches.
+    Means over two seeds, as another rounding is another draw of all that follows. Of ten seeds the kept gap is 0.43
+    before, which one seed's draw moves by 0.17, and 0.10 after, by 0.015; that of samples 0.38 and 0.16, by 0.03. Both
+    limits lie more than three spreads of such a mean away.
     """
     general, *_ = stages_of([finished.config], problem.setups, problem.shops, {})
     before, after, first, last = [], [], [], []
-    for seed in range(4):
+    for seed in range(2):
         learner = place([untrained(replace(finished.config, run=replace(finished.config.run, seed=seed)))])
         before.append(evaluator.score(learner.averaged, "before").selection_gap)
         gaps = []
@@ -77,7 +78,7 @@ def test_training_beats_the_initial_weights_on_shops_not_trained_on(finished, pr
         after.append(evaluator.score(learner.averaged, "after").selection_gap)
         first.append(gaps[0])
         last.append(gaps[-1])
-    assert np.mean(after) < 0.5 * np.mean(before)
+    assert np.mean(after) < min(0.2, np.mean(before))
     assert np.mean(last) < 0.6 * np.mean(first)
 
 

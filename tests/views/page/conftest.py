@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,9 +30,9 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the whole module, with a profile of its own."""
+@contextmanager
+def started() -> Iterator[Browser]:
+    """Chromium, with a profile of its own."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is missing")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium: install the package chromium, or name one in CHROMIUM")
@@ -39,6 +40,13 @@ def browser() -> Iterator[Browser]:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One for all files of the page that follow each other; elsewhere Playwright's event loop would be in the way."""
+    with started() as chromium:
+        yield chromium
 
 
 @pytest.fixture
