@@ -12,7 +12,7 @@ from jaxshop.schedule import from_json, to_json
 from jaxshop.schedule.events import KEYS, Events, events_to_json, read_events
 from jaxshop.schedule.happened import Past, happened
 from jaxshop.schedule.present import in_present
-from jaxshop.search import Incumbent
+from jaxshop.search import Incumbent, warming
 from jaxshop.search.replan import Candidate, Replanned, facts, replan
 from jaxshop.serving import database
 from jaxshop.serving.problems import Problem, refusing
@@ -142,6 +142,7 @@ def answer(
         UnverifiedError: a schedule did not pass the verifier.
     """
     past = asked.past
+    early = seconds > 0 and bool(past.rest.lots) and not warming.ready(past.rest)
 
     def tell(found: Candidate, bound: int) -> None:
         least = past.plan.shop.objective.lower_bound(bound)
@@ -159,6 +160,7 @@ def answer(
     except InvalidScheduleError as error:
         raise UnverifiedError(str(error)) from None
     document = {"schedule": to_json(found.best.schedule), "shop": shop_to_json(past.plan.shop)} | facts(found)
+    document["warming"] = early and not document["proven_optimal"] and not document["source"].startswith("search:")
     if asked.base is not None:
         document["before"] |= {"schedule_id": asked.base}
         stored = _store(asked, found, author) if write_back else None

@@ -176,4 +176,7 @@ class RescheduleReply(Strict):
     changes: Changes
     late: list[WhyLate]
     options: dict[str, Any] | None = Field(None, description="what is stored beside a plan of the database's shop")
+    warming: bool = Field(
+        False, description="what the search needs was still being read or compiled: asking again is worth while"
+    )
     stored: StoredPlan | None = Field(None, description="where write_back was asked for")

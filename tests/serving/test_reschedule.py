@@ -152,6 +152,26 @@ def test_stop_keeps_the_best_so_far(serve: Serve, monkeypatch: pytest.MonkeyPatc
     assert state["result"]["makespan_hours"] <= best["makespan_hours"]
 
 
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_search_that_came_too_early_is_told(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, ready: bool
+) -> None:
+    """Where kernels are not there yet and a repair or a rule answers, the reply says to ask again."""
+    plan = split_lots(small_shop(), None)
+
+    def without_time(rest: LotPlan, **_: Any) -> Solution:
+        task = Task.of(rest)
+        rule = Incumbent(best_rule(rest, None)[1], 1, "rule:MWKR", 0.1, 1)
+        return Solution(rule.schedule, rule.source, task.certificate, 0, 0.1, 1, (rule,))
+
+    monkeypatch.setattr("jaxshop.search.replan.solve", without_time)
+    monkeypatch.setattr("jaxshop.search.warming.ready", lambda rest: ready)
+    asked = {"shop": shop_to_json(plan.shop), "schedule": to_json(list_schedule(plan, random.Random(0))), "now": 0}
+    reply = conforms(client.post("/v1/reschedules", json=asked), schemas.RescheduleReply)
+    assert not reply["proven_optimal"]
+    assert reply["warming"] is not ready
+
+
 def test_one_that_a_killed_server_had_under_work_is_begun_anew_as_what_it_was() -> None:
     """What the store keeps says what was asked: the kind, the options, the body."""
     asked = Ask.of("reschedule", schemas.RescheduleOptions(write_back=True), b"{}", "k")

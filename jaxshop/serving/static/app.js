@@ -5,8 +5,8 @@ const SHOP = "jaxshop-shop/1";
 const SCHEDULE = "jaxshop-schedule/1";
 
 /** Whether a rule answered as what the search needs was not there yet, which is over in a moment. */
-function cameEarly({ verification }) {
-  return verification.rejected_attempts.some(({ reason }) => reason === "warming");
+function cameEarly({ verification, warming = false }) {
+  return warming || Boolean(verification?.rejected_attempts.some(({ reason }) => reason === "warming"));
 }
 
 /** The page: one shop, the plan of it with the planner's changes, and perhaps another plan to compare that with. */

@@ -258,10 +258,11 @@ class Planning {
     const { shop, schedule, changes } = reply;
     this.change("Rest planned anew", {
       shop, base: shop, rows: schedule.operations, fingerprint: schedule.shop, stops: [], adds: [], held: [], foreign: false,
-      bound: ticksOf(reply.lower_bound_hours), source: reply.source,
+      bound: ticksOf(reply.lower_bound_hours), source: reply.source, early: cameEarly(reply),
     });
+    const early = cameEarly(reply) ? " The search is still warming up: plan the rest again in a moment." : "";
     const moved = `${changes.moved} operations moved, ${changes.machine_changed} to another machine`;
-    this.page.say(`The rest is planned: ${changes.moved ? `${moved}; “${this.moved.length} moved” lists them` : "nothing better was found, so that all stays where it is"}.`);
+    this.page.say(`The rest is planned: ${changes.moved ? `${moved}; “${this.moved.length} moved” lists them` : "nothing better was found, so that all stays where it is"}.${early}`);
   }
 
   /** Lets a request serve the aim that is chosen now: to the server that is another shop, with a name of its own. */
