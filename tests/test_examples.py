@@ -64,3 +64,7 @@ def test_the_example_is_read(tmp_path: Path):
     assert (facts["machines"], facts["jobs"], facts["plan_start"]) == (5, 24, "2026-11-23T05:00:00Z")
     assert list(facts["ignored_columns"].values()) == [["Customer"]]
     assert run("inspect", tmp_path / "shop.json").code == 0
+    assert facts["overdue"] == 0
+    later = [word.replace("-23T", "-30T") if isinstance(word, str) else word for word in where]
+    told = run("import", *sorted((FOLDER / "shop").glob("*.csv")), *later)
+    assert "24 of 24 orders are due before the plan start: is --plan-start right?" in told.out

@@ -50,6 +50,7 @@ def run_import(args: argparse.Namespace) -> int:
     files = {file: read_bytes(file) for file in args.files}
     shop, ignored, past = import_tables(files, reading, args.name or Path(args.out).stem)
     write_atomic(args.out, json.dumps(shop_to_json(shop), indent=1, ensure_ascii=False) + "\n")
+    overdue = sum(job.due is not None and job.due < 0 for job in shop.jobs)
     facts = {
         "out": args.out,
         "fingerprint": fingerprint(shop),
@@ -59,6 +60,7 @@ def run_import(args: argparse.Namespace) -> int:
         "operations": sum(len(job.operations) for job in shop.jobs),
         "ignored_columns": ignored,
         "in_the_past": past,
+        "overdue": overdue,
     }
     if args.json:
         print(json.dumps(facts))
@@ -67,6 +69,8 @@ def run_import(args: argparse.Namespace) -> int:
         print(f"{place}: not read: {', '.join(headers)}")
     if past:
         print(f"{past} dates of release or availability are before the plan start and count from it")
+    if overdue:
+        print(f"{overdue} of {len(shop.jobs)} orders are due before the plan start: is --plan-start right?")
     size = f"{len(shop.machines)} machines, {len(shop.jobs)} orders, {facts['operations']} operations"
     print(f"{size}, plan start {shop.plan_start or 'not said'}; wrote {args.out}")
     return 0
