@@ -179,11 +179,16 @@ def test_now_is_the_clock_on_the_wall_while_the_plan_runs() -> None:
 
 
 def test_changes_are_undone_and_redone() -> None:
-    """Three changes, the last accepted: undo walks, a change after it forgets the rest, discard goes to what holds."""
+    """Three changes, the last accepted: undo walks, a change after it forgets the rest, discard goes to what holds; what
+    waits is said in words: changes, an undo, or a change in place of what was undone."""
     body = """
         let history = new History([{ label: "start", rows: 0 }]);
         const seen = [];
-        const note = () => seen.push([history.state.rows, history.open, history.canUndo, history.canRedo]);
+        const words = [];
+        const note = () => {
+          seen.push([history.state.rows, history.open, history.canUndo, history.canRedo]);
+          words.push(history.waiting && waitingWords(history.waiting).join(". "));
+        };
         for (const rows of [1, 2, 3]) history = history.with(`change ${rows}`, { rows });
         note();
         history = history.settledHere({ fingerprint: "f" }).undo();
@@ -195,11 +200,18 @@ def test_changes_are_undone_and_redone() -> None:
         const states = history.states.length;
         history = history.discarded();
         note();
-        return [seen, states];"""
-    seen, states = run_script(BOARD, body)
+        return [seen, states, words];"""
+    seen, states, words = run_script(BOARD, body)
     assert seen[:3] == [[3, True, True, False], [2, True, True, True], [3, False, True, False]]
     assert seen[3:] == [[9, True, True, False], [3, False, True, False]]
     assert states == 3
+    assert words == [
+        "change 3. With 2 before it, it waits to be accepted.",
+        "Undone: change 3. The plan without it waits to be accepted.",
+        None,
+        "other. In place of what was undone, it waits to be accepted.",
+        None,
+    ]
 
 
 def test_what_the_server_is_told_is_valid_and_complete() -> None:

@@ -57,6 +57,9 @@ def test_dispatch_lists_are_printed_and_light(page: Any) -> None:
         seen = page.evaluate("[...document.querySelectorAll('.sheets h2')].map((head) => head.firstChild.textContent)")
         assert seen == titles
         assert page.locator(".sheets tbody tr").count() == len(SCHEDULE.rows)
+        printed = page.inner_text(".sheets")  # by Berlin's clock; the browser is in New York
+        assert "start, Europe/Berlin" in printed
+        assert "2026-11-23 06:00" in printed
         assert page.is_hidden(".stage")
         colours = page.evaluate(
             """(({ color, backgroundColor }) => [color, backgroundColor])(
