@@ -28,7 +28,8 @@ class Shelf {
     const { history } = this.page.planning;
     const { now } = this.page.planning;
     const { unkept } = this.page.planning;
-    return { name, saved: new Date().toISOString(), now, state: history.state, settled: history.settled, unkept: !name && unkept, origin: name || "your last visit" };
+    const state = history.waiting ? { ...history.state, label: waitingWords(history.waiting)[0] } : history.state; // also of an undo
+    return { name, saved: new Date().toISOString(), now, state, settled: history.settled, unkept: !name && unkept, origin: name || "your last visit" };
   }
 
   /** Keeps what is on show for the next visit, a moment later, and of several changes in that moment the last. */

@@ -179,8 +179,8 @@ def test_now_is_the_clock_on_the_wall_while_the_plan_runs() -> None:
 
 
 def test_changes_are_undone_and_redone() -> None:
-    """Three changes, the last accepted: undo walks, a change after it forgets the rest, discard goes to what holds; what
-    waits is said in words: changes, an undo, or a change in place of what was undone."""
+    """Three changes, the last accepted: undo walks, a change after it forgets the rest, discard goes to what holds; it
+    is said what waits: changes, an undo, or a change in place of what was undone."""
     body = """
         let history = new History([{ label: "start", rows: 0 }]);
         const seen = [];
