@@ -256,9 +256,11 @@ class Planning {
     const drawing = ({ schedule }) => this.model.plan(schedule.operations, { locked: this.state.locked, now: this.now });
     const { reply } = await this.page.running.search(ask, drawing, true);
     const { shop, schedule, changes } = reply;
+    const pinned = options.freeze > 0 || this.state.locked.length > 0; // the server's bound is then of plans that keep that
+    const bound = pinned ? this.state.bound : ticksOf(reply.lower_bound_hours);
     this.change("Rest planned anew", {
       shop, base: shop, rows: schedule.operations, fingerprint: schedule.shop, stops: [], adds: [], held: [], foreign: false,
-      bound: ticksOf(reply.lower_bound_hours), source: reply.source, early: cameEarly(reply),
+      bound, source: reply.source, early: cameEarly(reply),
     });
     const early = cameEarly(reply) ? " The search is still warming up: plan the rest again in a moment." : "";
     const moved = `${changes.moved} operations moved, ${changes.machine_changed} to another machine`;

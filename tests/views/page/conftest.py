@@ -115,6 +115,7 @@ def page(opened: Any) -> Any:
     opened.evaluate(
         """(schedule) => {
           page.other = null;
+          page.say("");
           page.viewer.view("chart");
           page.viewer.clock.value = "plant";
           page.viewer.gantt.select(null);

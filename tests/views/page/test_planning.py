@@ -161,6 +161,7 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, desk_server: S
     kept = row_of(page, "4/press")  # what it is set up for before may have changed, and with it its end
     assert [kept[key] for key in ("machine", "start")] == [locked[key] for key in ("machine", "start")]
     assert is_valid(page)
+    assert page.evaluate("page.planning.plan.bound") is None  # the server's is of plans with the lock
     assert page.locator("#costs").is_visible()
     page.click("#accept")
     status(page, "Accepted")
