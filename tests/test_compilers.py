@@ -74,6 +74,7 @@ def test_no_program_converts_numbers_unsaid():
         function.trace(*arguments)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("ranks_meet")
 def test_programs_are_lowered_for_gpus_and_tpus():
     """Shows that nothing in a program is for CPUs alone, and that lowering brings no integer negation of its own."""

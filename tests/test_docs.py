@@ -232,6 +232,7 @@ def test_every_page_is_in_the_navigation():
     assert {f"docs/{name}" for name in named} == set(TEXTS) - {"README.md"}
 
 
+@pytest.mark.thorough
 def test_the_site_needs_no_network(tmp_path: Path):
     """The site is built without a warning, and no page of it loads anything from another place."""
     if importlib.util.find_spec("mkdocs") is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import jax
+import pytest
 
 from jaxshop.ppo.update import update
 from tests.shops import FT06
@@ -29,9 +30,7 @@ def example(name: str) -> ModuleType:
 
 
 def test_the_examples_run(tmp_path: Path):
-    """Neither random play nor a rule beats the optimum of ft06, a picture has a line a machine, a few updates of PPO
-    get ahead of random play, and a network of one's own fits the update, and plays.
-    """
+    """Neither random play nor a rule beats the optimum of ft06, and a picture has a line a machine."""
     shop = tmp_path / "ft06.txt"
     shop.write_text("6 6" + FT06)
     makespans, _ = example("random_play").random_play(str(shop), 16)
@@ -44,6 +43,10 @@ def test_the_examples_run(tmp_path: Path):
     by_rule = example("custom_rule").compare(str(shop))
     assert min(by_rule.values()) * 3600 >= 55
 
+
+@pytest.mark.thorough
+def test_the_examples_learn():
+    """A few updates of PPO get ahead of random play, and a network of one's own fits the update, and plays."""
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):  # as for users
         ppo = example("ppo")
         before, after, first = ppo.train(ppo.random_job_shop(4, 3, seed=0), updates=8, environments=16)

@@ -23,15 +23,28 @@ if TYPE_CHECKING:
 
 PR_SET_CHILD_SUBREAPER = 36
 
-LONGEST = ("training", "parallel", "profiling", "ppo", "env", "cli", "search", "serving", "policies")
+LONGEST = (
+    "training",
+    "parallel",
+    "sources",
+    "profiling",
+    "env",
+    "search",
+    "serving",
+    "ppo",
+    "policies",
+    "views",
+    "cli",
+)
 """Rooms whose tests take longest, in the order in which they are begun: a late one is done by one worker alone."""
 
 TOGETHER = {
     "finished": ("tests/training/", "tests/policies/test_checkpoint.py"),
     "update": ("tests/profiling/",),
+    "mariadb": ("tests/sources/mariadb/",),
 }
 """Where tests look at one thing that takes its time: the finished training run, which every worker that gets one of
-them has to do, and the update that is measured."""
+them has to do, the update that is measured, and a database server."""
 
 
 class Scheduling(LoadFileScheduling):

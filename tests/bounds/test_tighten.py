@@ -39,9 +39,9 @@ def job_shop(seed: int, jobs: int, machines: int) -> Shop:
 
 @pytest.mark.parametrize("block", range(6))
 def test_never_above_the_optimum_and_mostly_at_it(block: int):
-    """Shows 300 shops against CP-SAT, 50 a block: flexible ones with releases, late machines and times by machine."""
+    """Shows 150 shops against CP-SAT, 25 a block: flexible ones with releases, late machines and times by machine."""
     met = certified = 0
-    for seed in range(50 * block, 50 * block + 50):
+    for seed in range(50 * block, 50 * block + 25):
         kind = block % 3
         if kind == 0:
             shop = job_shop(seed, 4, 3)
@@ -54,7 +54,7 @@ def test_never_above_the_optimum_and_mostly_at_it(block: int):
         assert first.value <= best.value <= least, seed
         certified += first.value == least
         met += best.value == least
-    assert met >= 40
+    assert met >= 20
     assert certified < met
 
 

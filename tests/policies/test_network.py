@@ -22,7 +22,7 @@ from tests.shops import from_routes
 KINDS = {kind: make_network(NetworkConfig(kind, width=16, depth=3)) for kind in ("pooled", "gated", "attention")}
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["pooled", "gated", pytest.param("attention", marks=pytest.mark.thorough)])
 def network(request) -> Network:
     """Each kind of network in turn."""
     return KINDS[request.param]

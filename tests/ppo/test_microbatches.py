@@ -85,6 +85,7 @@ def test_parts_add_up_to_the_whole():
     assert jax.tree.map(int, taken) == {"sum": values.sum(), "rows": 50}
 
 
+@pytest.mark.thorough
 def test_an_update_in_parts_is_the_update():
     """Shows that microbatches change the weights after an update by no more than the order of float sums does."""
     (whole, metrics), (parts, of_parts) = (

@@ -96,19 +96,19 @@ HOST_RULES = sorted(set(RULES) & set(ENV_RULES))
 def environments_schedules(plans: list[LotPlan], active: bool) -> list[list[Schedule]]:
     """What the environment's rules make of each plan, for each of `HOST_RULES`: one program for all of them."""
     shape = shape_of(plans, 1)
-    env, params = JobShop(shape, non_delay=not active), jax.tree.map(jnp.asarray, pack_stacked(plans, shape))
+    env, params = JobShop(shape, non_delay=not active), pack_stacked(plans, shape)
     numbers = jnp.array([list(ENV_RULES).index(rule) for rule in HOST_RULES])
     play_rule = partial(rule_dispatch, env)
     each_rule = jax.vmap(play_rule, (None, 0, 0))
     keys = jax.random.split(jax.random.key(0), len(HOST_RULES))
-    made = jax.jit(jax.vmap(each_rule, (0, None, None)))(params, keys, numbers)
+    made = jax.device_get(jax.jit(jax.vmap(each_rule, (0, None, None)))(params, keys, numbers))
     return [
         [to_schedule(plan, jax.tree.map(lambda x, i=i, k=k: x[i, k], made)) for k in range(len(HOST_RULES))]
         for i, plan in enumerate(plans)
     ]
 
 
-@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("active", [True, pytest.param(False, marks=pytest.mark.thorough)])
 def test_rules_decide_as_the_environments(active: bool) -> None:
     """On 100 random shops every row of every rule is the environment's: what has one name is one schedule."""
     shops = [random_shop(seed, jobs=5, machines=3, most_operations=4) for seed in range(100)]

@@ -143,7 +143,9 @@ def test_a_time_limit_is_kept_and_always_answered(plan, policy):
     assert time.monotonic() - begun < 6
 
 
-@pytest.mark.parametrize(("name", "size"), [("tune", POPULATION), ("evolve", ON_CPU)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("tune", POPULATION), pytest.param("evolve", ON_CPU, marks=pytest.mark.thorough)]
+)
 def test_methods_that_go_by_generations(plan, policy, name, size):
     """Shows that generations are counted as work, that the schedule is valid, and that it repeats."""
     task = Task.of(plan)

@@ -17,6 +17,7 @@ Serve = Callable[..., httpx.Client]
 ASYNC = {"Prefer": "respond-async"}
 
 
+@pytest.mark.thorough
 def test_kill_at_random_moments_loses_nothing(tmp_path: Path) -> None:
     """No result that a client has seen is lost or changed, and no key stands for two requests."""
     outcome = torture(moments=1, clients=3, state=tmp_path)

@@ -113,6 +113,7 @@ def test_the_same_request_gets_the_same_bytes(real: Process) -> None:
     assert sampled["samples_done"] == 40
 
 
+@pytest.mark.thorough
 def test_a_time_limit_gives_what_as_many_samples_give(real: Process) -> None:
     """The reply to a limited request is that to an unlimited one with its `samples_done`."""
     body = shop_body(jobs=8, machines=5, operations=5)
@@ -126,6 +127,7 @@ def test_a_time_limit_gives_what_as_many_samples_give(real: Process) -> None:
         assert free[part] == limited.json()[part]
 
 
+@pytest.mark.thorough
 def test_the_search_is_no_worse_than_any_rule_and_repeatable(real: Process) -> None:
     """Without options the search answers, valid and with every rule behind it; as much work gives the same bytes."""
     body = shop_body(jobs=20, machines=5, operations=5)

@@ -19,7 +19,7 @@ from jaxshop.training.problem import prepare
 from jaxshop.training.shops import MIX, SELECTION, ShopOrder, make_kept, make_shops
 from jaxshop.training.stages import stages_of, untrained
 from tests.shops import tiny_shop
-from tests.trained import run_train, write_tiny
+from tests.trained import Finished, run_train, write_tiny
 
 SMALL = [
     *("general.updates=0", "own.updates=0", "mix.updates=4", "evaluation.kept_work=2", "evaluation.selection_shops=2"),
@@ -40,6 +40,7 @@ def mixed(tmp_path_factory) -> Path:
     return Path(result.json["run_dir"])
 
 
+@pytest.mark.thorough
 def test_an_update_learns_from_all_banks(mixed: Path):
     """Shows what each bank came to in every line, and a curve for each make of the kept shops."""
     lines = [json.loads(line) for line in (mixed / "metrics.jsonl").read_text().splitlines()]
@@ -58,6 +59,7 @@ def test_an_update_learns_from_all_banks(mixed: Path):
     assert "Kept shops, tight-centre" in (mixed / "curves.html").read_text()
 
 
+@pytest.mark.thorough
 def test_weights_say_what_they_have_seen(mixed: Path):
     """Shows that report and checkpoint name every bank and what chose, and never the shop of the report."""
     report = json.loads((mixed / "report.json").read_text())
@@ -67,11 +69,12 @@ def test_weights_say_what_they_have_seen(mixed: Path):
     assert load_policy(mixed).meta["trained_on"] == report["trained_on"]
 
 
-def test_a_learner_can_start_from_another_policy(mixed: Path, tmp_path):
+def test_a_learner_can_start_from_another_policy(finished: Finished):
     """Shows that the weights are the other policy's, and who it is."""
-    config, policy = load_config(write_tiny(tmp_path), [f"run.start_from={mixed}"]), load_policy(mixed)
+    other = finished.folder
+    config, policy = load_config(finished.config_path, [f"run.start_from={other}"]), load_policy(other)
     learner, origin = originated(config, untrained(config))
-    assert origin.policy == f"{mixed} {policy.id[:12]}"
+    assert origin.policy == f"{other} {policy.id[:12]}"
     chex.assert_trees_all_equal(learner.averaged, learner.weights, policy.weights)
 
 
