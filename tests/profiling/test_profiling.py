@@ -225,12 +225,44 @@ def line_of_phases(phases: list[dict]) -> dict:
     return {"at": "2026-11-28T16:00:00Z", "phases": phases}
 
 
-def test_large_figures_fit_80_columns():
-    """Shows that the tables of a GPU's profile fit as well, and that noise never makes a share of more than 100 %."""
+def large_phase() -> dict:
+    """A phase of a GPU's profile."""
     figures = {"operations_per_second": 1.2e9, "steps_per_second": 1.3e9, "compile_seconds": 123.4, "peak_bytes": 131e9}
     shares = {"flop_per_step": 1e8, "bytes_per_step": 9e8, "roofline_share": 1.2, "traffic_share": 12.3}
-    phase = {"phase": "environment + network", "environments": 262144, "bound_by": "arithmetic", **figures, **shares}
-    assert_fits(limits_line(Roofline(7e14, ((1 << 22, 1e12), (1 << 30, 4e12)))), [phase])
+    return {"phase": "environment + network", "environments": 262144, "bound_by": "arithmetic", **figures, **shares}
+
+
+LIMITS = Roofline(7e14, ((1 << 22, 1e12), (1 << 30, 4e12)))
+
+
+def test_large_figures_fit_80_columns():
+    """Shows that the tables of a GPU's profile fit as well, and that noise never makes a share of more than 100 %."""
+    assert_fits(limits_line(LIMITS), [large_phase()])
+
+
+def test_a_profile_is_put_beside_an_earlier_one(tmp_path, capsys, monkeypatch):
+    """Shows --history and --against of the command: a line each time, and the rates of then; without one, one line."""
+    rates = [1.2e9, 0.6e9]
+
+    def measured(*_):
+        phase = large_phase() | {"network_ratio": 2.0, "experience_bytes": 1e6}
+        return [phase | {"operations_per_second": rates.pop()}]
+
+    monkeypatch.setattr("jaxshop.profiling.measure_roofline", lambda: LIMITS)
+    monkeypatch.setattr("jaxshop.profiling.phases.measure_phases", measured)
+    shop, history = tmp_path / "small.txt", tmp_path / "history.jsonl"
+    shop.write_text("2 2\n0 3 1 2\n1 4 0 1\n")
+    asked = ["profile", str(shop), "--no-sweep", "--history", str(history)]
+    assert main(asked) == 0
+    assert "against" not in capsys.readouterr().out
+    assert main([*asked, "--against", str(history)]) == 0
+    told = capsys.readouterr().out
+    assert f"against {json.loads(history.read_text().splitlines()[0])['at']}" in told
+    row = next(line for line in told.partition("against")[2].splitlines() if "environment + network" in line)
+    assert re.findall(r"[\d.]+(?: [GM])?", row)[:3] == ["1.2 G", "600 M", "2.00"]
+    assert len(history.read_text().splitlines()) == 2
+    assert main([*asked, "--max-lot-hours", "9", "--against", str(history)]) == 2
+    assert "has no profile of small with the same lots" in capsys.readouterr().err
 
 
 def test_history_gives_the_last_profile_that_can_be_compared(tmp_path):
