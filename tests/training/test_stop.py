@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
+from rich.console import Console
+
 from jaxshop.shop import TICKS_PER_HOUR
+from jaxshop.training.callbacks import Ending
 from jaxshop.training.config import load_config
+from jaxshop.training.finish import baselines
 from jaxshop.training.progress import Clock, Spent, spent_before
 from jaxshop.training.stop import StopRule
 
@@ -66,3 +72,23 @@ def test_what_was_spent_is_read_off_the_metrics():
     assert spent_before(lines, 10.0) == Spent(3.0, 1.0, 14, 3.0)
     assert spent_before(lines, None) == Spent(3.0, 1.0, 14, None)
     assert spent_before([], 10.0) == Spent()
+
+
+def test_the_baseline_takes_its_setting_or_as_long_as_training_took():
+    """Shows 30 s where nothing is said, the seconds that are, and with `none` those of training."""
+
+    class Evaluator:
+        def rules(self, seeds):
+            return {}
+
+        def tuned(self, seed, limit, watch):
+            return limit
+
+    ending = Ending(Console(file=io.StringIO()))
+
+    def seconds(*overrides: str) -> object:
+        return baselines(load_config(None, overrides), Evaluator(), 1234.5, ending).tuned
+
+    assert seconds() == 30.0
+    assert seconds("evaluation.baseline_seconds=7") == 7.0
+    assert seconds("evaluation.baseline_seconds=none") == 1234.5
