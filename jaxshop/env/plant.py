@@ -6,13 +6,15 @@ them: then every array of state and params has one more axis, at its end.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from chex import Array
 
-from jaxshop.env.backends import at, each, free_sets, least, members, numbered, put, runs_on
+from jaxshop.env.backends import at, each, free_sets, least, members, numbered, put, put_each, runs_on
 from jaxshop.env.placing import Run, Spot, Waiting, around, in_one_stretch, plant_of, spots
 from jaxshop.env.timing import closing, completion, earliest_start, open_time, opening
 from jaxshop.env.types import NEVER, EnvParams, EnvState, LotState, MachineState, Plant, PlantLots
@@ -20,8 +22,7 @@ from jaxshop.env.types import NEVER, EnvParams, EnvState, LotState, MachineState
 
 def begin(state: EnvState, params: EnvParams, non_delay: bool) -> EnvState:
     """A plain shop's first state with what the rules add, of one environment."""
-    plant, sets = plant_of(params), state.lots.set
-    families = plant.setups.shape[1]
+    plant, sets, families = plant_of(params), state.lots.set, plant_of(params).setups.shape[1]
     clock = open_time(plant.calendars, plant.calendars.of_machine, state.machines.free)
     number = None if plant.blocks is None else jnp.zeros_like(plant.family)
     machines = state.machines._replace(clock=clock, family=plant.family, number=number)
@@ -83,25 +84,18 @@ def _after(ops: Waiting, family: Array) -> Array:
     return jnp.where(there, ops.setup, 0).sum(axis=0, dtype=jnp.int32)
 
 
-def events(ops: Waiting, free: Array, machines: MachineState, params: EnvParams, non_delay: bool) -> Array:
+def events(ops: Waiting, free: Sequence[Array], machines: MachineState, params: EnvParams, non_delay: bool) -> Array:
     """When operations can end (non-delay: start) first in each of their sets, int32 [G, ...]; NEVER where they cannot.
 
     Args:
         ops: the operations.
-        free: from when each set has a machine of each family free, int32 [F, G, ...]: machines of a set differ in
+        free: from when each set has a machine of each family free, F of int32 [G, ...]: machines of a set differ in
             their families alone, and of one family the one that is free first is the best.
         machines: of the state; a machine that has fixed work ahead is a set of its own.
         params: of the environment.
         non_delay: whether a start counts.
     """
-    best = None
-    for of_family, setup in zip(free, ops.setup, strict=True):
-        start, time = earliest_start(ops.start, of_family), ops.time + setup
-        reached = start < NEVER
-        start = in_one_stretch(plant_of(params), ops.calendar, start, time, jnp.broadcast_to(ops.whole, start.shape))
-        event = jnp.where(reached, start if non_delay else completion(start, time), NEVER)
-        best = event if best is None else jnp.minimum(best, event)
-    assert best is not None
+    best = _anywhere(ops, free, params, non_delay)
     blocks = plant_of(params).blocks
     if blocks is None:
         return best
@@ -110,6 +104,27 @@ def events(ops: Waiting, free: Array, machines: MachineState, params: EnvParams,
     run = around(ops, spot, params)
     event = jnp.where(run.on, run.start if non_delay else completion(run.start, run.time), NEVER)
     return jnp.where(owner < 0, best, event)
+
+
+def _anywhere(ops: Waiting, free: Sequence[Array], params: EnvParams, non_delay: bool) -> Array:
+    """`events` where no machine has fixed work ahead of it."""
+    if plant_of(params).calendars.longest is not None:
+        found = []
+        for of_family, setup in zip(free, ops.setup, strict=True):
+            start, time = earliest_start(ops.start, of_family), ops.time + setup
+            reached, whole = start < NEVER, jnp.broadcast_to(ops.whole, start.shape)
+            start = in_one_stretch(plant_of(params), ops.calendar, start, time, whole)
+            found.append(jnp.where(reached, start if non_delay else completion(start, time), NEVER))
+        return functools.reduce(jnp.minimum, found)
+    if non_delay:
+        return earliest_start(ops.start, functools.reduce(jnp.minimum, free))
+    # As uint32 the end of what never starts is after NEVER, and no family has to be asked whether it is that.
+    ready, time = ops.start.astype(jnp.uint32), ops.time.astype(jnp.uint32)
+    ends = (
+        completion(earliest_start(ready, of_family.astype(jnp.uint32)), setup.astype(jnp.uint32))
+        for of_family, setup in zip(free, ops.setup, strict=True)
+    )
+    return jnp.minimum(completion(functools.reduce(jnp.minimum, ends), time), jnp.uint32(NEVER)).astype(jnp.int32)
 
 
 def soonest(lots: LotState, params: EnvParams, non_delay: bool) -> tuple[Array, Array]:
@@ -145,9 +160,8 @@ def reaching(ops: Waiting, clocks: Array, state: EnvState, params: EnvParams, no
     assert state.machines.clock is not None
     assert state.machines.family is not None
     by_machine, blocks = plant_of(params).calendars.of_machine[None], plant_of(params).blocks
-    wide = ops._replace(
-        start=ops.start[:, None], time=ops.time[:, None], setup=ops.setup[:, :, None], calendar=by_machine
-    )
+    start, time, setup = ops.start[:, None], ops.time[:, None], ops.setup[:, :, None]
+    wide = ops._replace(start=start, time=time, setup=setup, calendar=by_machine)
     if blocks is not None:
         axes = ops.start.ndim
         every = (*state.machines[1:], blocks._replace(owner=None))
@@ -296,12 +310,11 @@ def _look_around(state: EnvState, params: EnvParams, machine: Array, changed: li
         return _with_events(state, free, event)
     free = _follow_families(state, params, changed, around)
     rows = free.reshape(families, -1, *free.shape[1:])
-    shape = (families, *lots.set.shape)
-    by_lot, waits = jnp.full(shape, NEVER, jnp.int32), jnp.zeros(lots.set.shape, bool)
-    for number in around:
-        here = lots.set == number
-        by_lot = jnp.where(here[None], at(rows, number)[:, None, None], by_lot)
-        waits |= here
+    here = [lots.set == number for number in around]
+    by_lot = list(jnp.broadcast_to(at(rows, around[0])[:, None, None], (families, *lots.set.shape)))
+    for held, number in zip(here[1:], around[1:], strict=True):
+        by_lot = [jnp.where(held, tick, best) for tick, best in zip(at(rows, number), by_lot, strict=True)]
+    waits = functools.reduce(jnp.logical_or, here)
     event = jnp.where(waits, events(waiting(lots), by_lot, state.machines, params, non_delay), _of(lots).event)
     return _with_events(state, free, event)
 
@@ -315,13 +328,13 @@ def _follow_families(state: EnvState, params: EnvParams, changed: list[Array], a
     """`sets.free` of some families, int32 [], in the sets `around` a machine."""
     assert state.machines.clock is not None
     assert state.machines.family is not None
-    sets, free, held = params.sets.member.shape[0], state.sets.free, members(around, params)
-    for family in changed:
-        fresh = free_sets(held, jnp.where(state.machines.family == family, state.machines.clock, NEVER))
-        for number, tick in zip(around, fresh, strict=True):
-            # Padding, -1, is the last set of the family before, or none: it has no machine and stays at NEVER.
-            free = put(free, family * sets + number, tick)
-    return free
+    sets, held = params.sets.member.shape[0], members(around, params)
+    ticks = [
+        free_sets(held, jnp.where(state.machines.family == family, state.machines.clock, NEVER)) for family in changed
+    ]
+    # Padding, -1, is the last set of the family before, or none: it has no machine and stays at NEVER.
+    numbers = [family * sets + around for family in changed]
+    return put_each(state.sets.free, jnp.concatenate(numbers), jnp.concatenate(ticks))
 
 
 def first_free(state: EnvState, params: EnvParams, sets: Array) -> Array:

@@ -146,17 +146,17 @@ def occupy(machines: MachineState, params: EnvParams, placed: Placement) -> Mach
     assert machines.family is not None
     to = at(params.plant.to, placed.op)
     changes = to < params.plant.setups.shape[1] - 1
-    if placed.held is not None:
-        assert machines.number is not None
-        return busy._replace(
-            clock=put(machines.clock, slot, placed.clock),
-            family=put(machines.family, slot, jnp.where(changes, to, placed.held)),
-            number=put(machines.number, slot, placed.number),
-        )
-    return busy._replace(
+    # Written whether it changes or not: by what was read, so that XLA keeps no copy for somebody who may still read it.
+    before = placed.family if placed.held is None else placed.held
+    assert before is not None
+    busy = busy._replace(
         clock=put(machines.clock, slot, placed.clock),
-        family=put(machines.family, jnp.where(changes, slot, machines.free.shape[0]), to),
+        family=put(machines.family, slot, jnp.where(changes, to, before)),
     )
+    if placed.number is None:
+        return busy
+    assert machines.number is not None
+    return busy._replace(number=put(machines.number, slot, placed.number))
 
 
 def record(schedule: ScheduleState, placed: Placement, decision: Decision) -> ScheduleState:

@@ -9,14 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from chex import Array
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxshop.env import JobShop, check_env, make, op_ends
+from jaxshop.env import JobShop, check_env, make, op_ends, plant
 from jaxshop.env import timing as device
 from jaxshop.env.packing import pack, pack_stacked, shape_of
+from jaxshop.env.placing import Waiting
 from jaxshop.env.plant_packing import calendars_of
-from jaxshop.env.types import PlantShape, Shape
+from jaxshop.env.types import NEVER, MachineState, PlantShape, Shape
 from jaxshop.policies.acting import play, rule
 from jaxshop.policies.rules import RULES
 from jaxshop.schedule import Schedule, verify
@@ -244,6 +246,28 @@ def test_open_time_runs_as_the_hosts_windows_do(windows: Windows, ready: int, ti
     start, end = windows.run(ready, ticks, False)
     assert int(device.opening(calendars, number, whole)) == start
     assert int(device.closing(calendars, number, whole + time)) == end
+
+
+@pytest.mark.parametrize("non_delay", [False, True])
+def test_events_are_the_same_whether_anything_has_to_be_whole(non_delay: bool):
+    """Shows the short way to first completions against the one that looks at open stretches, with what never starts."""
+    families, lots, rng = 4, 40, np.random.default_rng(0)
+    params = jax.device_put(pack(PLANS[0], SHAPE))
+    assert params.plant is not None
+
+    def drawn(share: float, *shape: int) -> Array:
+        return jnp.asarray(np.where(rng.random(shape) < share, NEVER, rng.integers(0, 90, shape)), jnp.int32)
+
+    zeros = jnp.zeros((1, lots), jnp.int32)
+    ops = Waiting(drawn(0.2, 1, lots), drawn(0, 1, lots), zeros, zeros, drawn(0, families, 1, lots), zeros[0])
+    free, found = tuple(drawn(0.6, families, 1, lots)), []
+    for longest in (None, params.plant.calendars.longest):
+        calendars = params.plant.calendars._replace(longest=longest)
+        given_ = params._replace(plant=params.plant._replace(calendars=calendars, blocks=None))
+        events = partial(plant.events, params=given_, non_delay=non_delay)
+        found.append(np.asarray(jax.jit(events)(ops, free, MachineState(zeros[0]))))
+    np.testing.assert_array_equal(*found)
+    assert 0 < (found[0] == NEVER).sum() < lots
 
 
 def test_a_shape_without_the_rules_refuses_a_plan_with_them():

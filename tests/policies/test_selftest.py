@@ -103,11 +103,13 @@ def nothing(work: Work, roles: Roles) -> Played:
 
 
 def test_the_whole_form_plays_everything():
-    """Shows every shop in every layout by every player, and non-delay."""
+    """Shows every shop in every layout by every player, and non-delay; the plant's also with machines passed over."""
     cases = {finding.case for finding in selftest(here=nothing, there=nothing)}
     layouts = ("active, vmapped", "active, environments last", "active, sharded", "non-delay, vmapped")
     players = ("random words", "every rule", "policy")
-    assert cases == {f"{shop}, {layout}, {player}" for shop in SHOPS for layout in layouts for player in players}
+    played = [(shop, layout) for shop in SHOPS for layout in layouts]
+    played.append(("closed time, set-ups, lags and fixed work", "passing machines over, vmapped"))
+    assert cases == {f"{shop}, {layout}, {player}" for shop, layout in played for player in players}
 
 
 def test_every_rule_and_every_shop_plays():

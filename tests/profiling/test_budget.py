@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache, partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from jaxshop.profiling.workloads import training_bank
 from jaxshop.shop import split_lots
 from jaxshop.sources.reference import reference_shop
 from jaxshop.training.config import Config, PoolConfig
+from tests.plant import plant_shop
 
 BUDGET = Path(__file__).parent / "budget.json"
 SLACK = 1.1
@@ -115,6 +117,24 @@ def test_step_stays_within_budget(name):
 def test_step_of_environments_last_stays_within_budget():
     """Shows the same of many environments at the end of every array, for each of them."""
     assert not over_budget("20 x 10 x 8, environments last", counts(*environments_at_the_end()))
+
+
+def test_no_array_of_lots_is_copied_in_a_plants_loop():
+    """Shows that XLA changes what is kept of lots in place: it copies what is read and written in no order."""
+    env, params = make(split_lots(plant_shop(3, jobs=5, plain=True), None))
+    state = jax.eval_shape(jax.vmap(env.begin, (None, None), axis_size=7), jax.random.key(0), params)
+
+    def play(state, params):
+        def body(state, _):
+            return jax.vmap(env.advance, (None, 0, 0, None))(jax.random.key(0), state, state.first, params)[0], None
+
+        return jax.lax.scan(body, state, None, length=4)[0]
+
+    fast = {"xla_backend_optimization_level": 0, "xla_cpu_parallel_codegen_split_count": 1}
+    program = jax.jit(play).lower(state, params).compile(fast).as_text()
+    assert env.shape.lots == 5
+    assert re.search(r"s32\[7,\d+,\d+,5\]", program)
+    assert not re.findall(r"\[7,(?:\d+,)*5\]\S* copy\(%get-tuple-element", program)
 
 
 def test_update_stays_within_budget():

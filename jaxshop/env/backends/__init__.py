@@ -1,6 +1,6 @@
 """How one environment, or many at the end of every array, are computed: vector helpers, and a loop for comparison."""
 
 from jaxshop.env.backends.sets import free_sets, members, runs_on
-from jaxshop.env.backends.vectors import at, each, greatest, least, numbered, put, row
+from jaxshop.env.backends.vectors import at, each, greatest, least, numbered, put, put_each, row
 
-__all__ = ["at", "each", "free_sets", "greatest", "least", "members", "numbered", "put", "row", "runs_on"]
+__all__ = ["at", "each", "free_sets", "greatest", "least", "members", "numbered", "put", "put_each", "row", "runs_on"]

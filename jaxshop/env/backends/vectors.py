@@ -75,6 +75,16 @@ def put(values: Array, index: Array, new: Array) -> Array:
     return values.at[..., *_slot(index)].set(new, mode="drop")
 
 
+def put_each(values: Array, indices: Array, new: Array) -> Array:
+    """`put` of several, indices int32 [k] or [k, E], in one scatter; where an index comes twice, so does its value."""
+    if _few(values, indices[0]):
+        for index, value in zip(indices, new, strict=True):
+            values = put(values, index, value)
+        return values
+    slots = (indices,) if indices.ndim == 1 else (indices, jnp.arange(indices.shape[1], dtype=jnp.int32))
+    return values.at[slots].set(new, mode="drop")
+
+
 def row(values: Array, index: Array) -> Array:
     """`values[index]` of [n, m], index int32 []; of [n, m, E] with int32 [E]."""
     return values[index] if index.ndim == 0 else at(values.swapaxes(0, 1), index)

@@ -68,7 +68,8 @@ class Work(NamedTuple):
     @property
     def name(self) -> str:
         """In words."""
-        return f"{self.shop}, {'non-delay' if self.env.non_delay else 'active'}, {self.layout}"
+        decision = "non-delay" if self.env.non_delay else "passing machines over" if self.env.passing else "active"
+        return f"{self.shop}, {decision}, {self.layout}"
 
 
 class Side:
@@ -176,7 +177,10 @@ def _player() -> Player:
 
 
 def _works(player: Player, short: bool) -> Iterator[Work]:
-    """Every shop in every layout, active; and vmapped, non-delay. In short: each shop once, on all devices."""
+    """Every shop in every layout, active; and vmapped, non-delay, and with machines passed over where that can be.
+
+    In short: each shop once, on all devices.
+    """
     for name, shops in SHOPS.items():
         env, params = make(shops(), candidates=CANDIDATES)
         params = jax.device_get(params)
@@ -187,6 +191,8 @@ def _works(player: Player, short: bool) -> Iterator[Work]:
         for layout in LAYOUTS:
             yield Work(name, layout, active, params, player)
         yield Work(name, "vmapped", non_delay, params, player)
+        if env.shape.plant is not None:
+            yield Work(name, "vmapped", JobShop(env.shape, passing=True), params, player)
 
 
 def _roles(work: Work, several: int) -> Roles:

@@ -81,7 +81,7 @@ def _play(
         obs = env.get_obs(state, params)
         logits = network.apply(weights, obs).logits
         rules = [highest_priority(priority(key, state, params), state.mask) for priority in RULES.values()]
-        lot = jnp.stack([pick(word, state.mask), *rules, obs.candidates[logits.argmax()]])[player]
+        lot = jnp.stack([pick(word, state.legal), *rules, obs.candidates[logits.argmax()]])[player]
         return jnp.where(given >= 0, given, lot), obs, logits
 
     choosing = jax.vmap(choose, (axis, of_shop, 0, 0, 0, None))
