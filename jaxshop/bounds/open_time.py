@@ -7,7 +7,7 @@ open and not taken by fixed work. Set-ups by sequence are left out, which makes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -180,3 +180,26 @@ def _head_tail(of: OpenPlan, known: int) -> tuple[int, np.ndarray]:
             if found > best:
                 best, blamed = found, machines
     return (best, blamed) if len(blamed) else (0, blamed)
+
+
+def loosened(plan: LotPlan) -> LotPlan:
+    """The plan with its fixed work as lots of their own, which may begin when it does or later.
+
+    Such a lot takes its machine for as long as the work does, closed time included, from when the machine is there;
+    what follows in the route is released behind the work. Every schedule of the plan, closed time left out, is one of
+    this.
+    """
+    begin = opening(plan, timing_of(plan))
+    lots = [
+        replace(lot, release=int(begin.ready[i]), operations=lot.operations[begin.done[i] :])
+        for i, lot in enumerate(plan.lots)
+        if begin.done[i] < len(lot.operations)
+    ]
+    for placed in begin.fixed:
+        machine, lot = plan.shop.machines[placed.machine], plan.lots[placed.lot]
+        start = max(placed.span.start, machine.available_from, 0)
+        if start < placed.span.end:
+            ticks = {machine.id: int(placed.span.end) - start}
+            piece = replace(lot.operations[placed.place], setup=0, alternatives=ticks, fixed=None, lag=0)
+            lots.append(replace(lot, release=start, operations=(piece,)))
+    return replace(plan, lots=tuple(lots))

@@ -10,6 +10,7 @@ import numpy as np
 from jaxshop.bounds.certify import Certificate, listed
 from jaxshop.bounds.division import NONE, divide, division_of
 from jaxshop.bounds.exact import MAX_MACHINES, MAX_OPERATIONS, NO, OPEN, YES, Tree, advance, plant
+from jaxshop.bounds.open_time import loosened
 from jaxshop.bounds.windows import SHAVED, Model, Pool, Windows, model_of, pool_bound, shaved, windows
 from jaxshop.shop import LotPlan, rules_of, span
 from jaxshop.shop.plant import FIXED
@@ -43,11 +44,11 @@ def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool])
     it or found it on disk; collecting the arrays takes about as long as `certify`.
 
     Closed time, set-ups by sequence and lags only lengthen what is looked at here, which makes the bounds weaker, not
-    wrong; of a plan with fixed work, which waits neither for releases nor for its machine, nothing is proven.
+    wrong; fixed work may also come later here than it does (`loosened`).
     """
-    if not allows() or FIXED in rules_of(plan):
+    if not allows():
         return
-    model = model_of(plan)
+    model = model_of(loosened(plan) if FIXED in rules_of(plan) else plan)
     best = certificate
     try:
         for value in _climb(best.value, lambda ticks: _windows(model, ticks, allows) is None):
