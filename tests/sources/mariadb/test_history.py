@@ -53,7 +53,7 @@ def test_plans_follow_each_other(loose, monday, jaxshop, tmp_path) -> None:
     assert (second["stored"], second["before"]["schedule_id"]) == (True, first)
     options = stored(loose)[second["schedule_id"]]
     assert (options["before"], options["now"], options["add"]) == (first, 0.5, ["D"])
-    assert options["down"] == [{"machine": "M1", "from": 0.5, "to": 1.5}]
+    assert options["down"] == [{"machine": "M1", "from": 0.5, "to": 1.5, "reason": "down"}]
     assert rows(loose, first) == was
     assert [row[0] for row in rows(loose, second["schedule_id"])] == ["A/1", "A/2", "B/1", "D/1"]
 
