@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from jaxshop.search.improve.graph import end_of, place_after, rest_from
 from jaxshop.search.improve.model import AFTER, HEAD, NEXT, PREVIOUS
+from jaxshop.search.improve.prices import PARTS
 from jaxshop.search.improve.state import WORK, draw
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import compiled, inlined
 
 NO_COST = 1 << 62
 
@@ -56,12 +59,28 @@ def best_gap(arrays, state, operation, alternative, least, ties):
     return found, least, ties
 
 
+@inlined
+def best_priced_gap(arrays, state, operation, alternative, price, least, ties):
+    """`best_gap` where a price counts on top; it, `least` and what is returned are 1 << PARTS to a tick."""
+    bar = (least - price) >> PARTS
+    tied = (bar << PARTS) + price == least
+    before, length, found = best_gap(arrays, state, operation, alternative, bar, ties if tied else np.int64(0))
+    if before >= 0:
+        least = (length << PARTS) + price
+    return before, least, found if tied or before >= 0 else ties
+
+
 @compiled
-def best_place(arrays, state, operation):
-    """The alternative and the node before the best gap on any machine for an operation that is out; -1 if none."""
+def best_place(arrays, state, operation, price):
+    """The alternative and the node before the best gap on any machine for an operation that is out; -1 if none.
+
+    What an alternative wastes counts `price` times.
+    """
     chosen, behind, least, ties = -1, -1, NO_COST, 0
     for alternative in range(arrays.begins[operation], arrays.begins[operation + 1]):
-        before, least, ties = best_gap(arrays, state, operation, alternative, least, ties)
+        before, least, ties = best_priced_gap(
+            arrays, state, operation, alternative, price * arrays.wastes[alternative], least, ties
+        )
         if before >= 0:
             chosen, behind = alternative, before
     return chosen, behind

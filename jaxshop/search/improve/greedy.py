@@ -12,8 +12,9 @@ from jaxshop.search.improve.model import AFTER, MACHINE, PREVIOUS
 from jaxshop.search.improve.state import CYCLIC, OVERFLOWN, ROOM, WORK, draw, forget, take_back
 from jaxshop.support.compiling import compiled
 
-CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH = range(4)
-"""Of `memory`: costs, and the work at which the present cooling began and that it takes."""
+CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH, PRICE = range(5)
+"""Of `memory`: costs; the work at which the present cooling began and that it takes; how often what an alternative
+wastes counts."""
 
 REMOVED = 10
 FOCUSED = 4
@@ -73,14 +74,14 @@ def choose(arrays, state, cost, count):
 
 
 @compiled
-def ruin_and_recreate(arrays, state, cost, count):
+def ruin_and_recreate(arrays, state, cost, count, price):
     """Take some operations out and put each back where it costs least; returns the cost."""
     begin = state.path.shape[0] - ROOM
     chosen = choose(arrays, state, cost, count)
     take_out(arrays, state, state.path[begin : begin + chosen])
     for k in range(chosen):
         operation = state.path[begin + k]
-        alternative, before = best_place(arrays, state, operation)
+        alternative, before = best_place(arrays, state, operation, price)
         put_in(arrays, state, operation, alternative, before)
     return cost_of(arrays, state.table)
 
@@ -101,7 +102,7 @@ def iterated_greedy(arrays, state, best, memory, budget, target):
             restore(arrays, state, best)
             memory[CURRENT] = memory[BEST]
         current = memory[CURRENT]
-        cost = ruin_and_recreate(arrays, state, current, REMOVED)
+        cost = ruin_and_recreate(arrays, state, current, REMOVED, memory[PRICE])
         if cost > current:
             warmth = memory[BEST] * HOT * (COLD / HOT) ** (begun / memory[CYCLE_LENGTH])
             chance = math.exp((current - cost) / warmth)

@@ -50,7 +50,7 @@ def prepare(wide: bool) -> None:
     from jaxshop.search.improve.model import model_of
     from jaxshop.search.improve.workers import Exchange, IteratedGreedy, OrderSearch, TabuSearch
 
-    machines, times = (Machine("A"), Machine("B")), {"A": 0 if wide else 2, "B": 1 << 29 if wide else 3}
+    machines, times = (Machine("A"), Machine("B")), dict.fromkeys("AB", 1 << 29 if wide else 2)
     jobs = tuple(Job(name, (Operation(name, times), Operation(f"{name}'", times))) for name in ("1", "2", "3"))
     model = model_of(split_lots(Shop("kernels", machines, jobs), None))
     flow = tuple(Job(name, tuple(Operation(name + on, {on: times[on]}) for on in times)) for name in ("1", "2", "3"))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.schedule import Row, Schedule
+from jaxshop.search.improve.prices import prices_of
 from jaxshop.shop import LotPlan, refuse_rules
 
 HEAD, TAIL, TIME, BEFORE, AFTER, PREVIOUS, NEXT, MACHINE = range(8)
@@ -32,6 +33,7 @@ class Arrays(NamedTuple):
     begins: np.ndarray  # int32 [operations + 1]: where the alternatives of an operation begin
     where: np.ndarray  # int32 [alternatives]: the node of the machine
     takes: np.ndarray  # [alternatives]: ticks there, set-up included
+    wastes: np.ndarray  # int64 [alternatives], as `prices` says
     least: np.ndarray  # [operations]: ticks at the fastest
     last: np.ndarray  # int32 [lots]: the last operation of each
     blank: np.ndarray  # [nodes, COLUMNS]: the table with no operation on any machine
@@ -96,7 +98,8 @@ def model_of(plan: LotPlan) -> Model:
     least = np.minimum.reduceat(takes, begins[:-1])
     blank[:n, TIME] = least
     blank[:n, MACHINE] = nowhere
-    arrays = Arrays(n, lots, len(machines), begins, where, takes, least, last.astype(np.int32), blank)
+    wastes = prices_of(plan, begins, where - first_machine, takes)
+    arrays = Arrays(n, lots, len(machines), begins, where, takes, wastes, least, last.astype(np.int32), blank)
     return Model(plan, arrays, shift)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxshop.search.improve.blocks import length_before, length_behind, may_follow, may_precede
-from jaxshop.search.improve.gaps import NO_COST, best_gap
+from jaxshop.search.improve.gaps import NO_COST, best_priced_gap
 from jaxshop.search.improve.graph import (
     cost_of,
     critical_path,
@@ -20,17 +20,19 @@ from jaxshop.search.improve.graph import (
 )
 from jaxshop.search.improve.greedy import ruin_and_recreate
 from jaxshop.search.improve.model import AFTER, BEFORE, MACHINE, NEXT, PREVIOUS
+from jaxshop.search.improve.prices import PARTS
 from jaxshop.search.improve.state import CYCLIC, STALE, WORK, draw, forget
 from jaxshop.support.compiling import compiled
 
-CURRENT, BEST, LOCAL, LOCAL_AT, ROUND, PATIENCE, SHAKEN, TENURE, TENURE_SPREAD = range(9)
+CURRENT, BEST, LOCAL, LOCAL_AT, ROUND, PATIENCE, SHAKEN, TENURE, TENURE_SPREAD, PRICE = range(10)
 """Of `memory`: costs at present, ever, and since the last restart; the iteration of the latter; iterations so far;
 iterations without a better one after which the search restarts; operations that a restart takes out at most; iterations
-for which a move is forbidden at least, and how many more at most."""
+for which a move is forbidden at least, and how many more at most; how often what an alternative wastes counts."""
 
 LENGTH, TIES, KIND, OPERATION, TO, BEHIND = range(6)
-"""Of a pick: the estimated length of the longest path; how many moves have it; AFTER, BEFORE or ELSEWHERE; what moves;
-the operation it goes next to, or the alternative and the node behind which it goes there."""
+"""Of a pick: the estimated length of the longest path, prices included, 1 << PARTS to a tick; how many moves have it;
+AFTER, BEFORE or ELSEWHERE; what moves; the operation it goes next to, or the alternative and the node behind which it
+goes there."""
 ELSEWHERE = -1
 
 FIRST, SECOND, UNTIL = range(3)
@@ -153,7 +155,7 @@ def try_along(arrays, state, bans, memory, scratch, picks, operation, other, col
         length = length_before(arrays, state, operation, other, scratch)
     forbidden = length >= memory[BEST] and reverses_banned(state, bans, operation, other, column, memory[ROUND])
     move = (np.int64(column), operation, other, np.int64(-1))
-    offer(picks[1 if forbidden else 0], state.random, 0 if forbidden else length, move)
+    offer(picks[1 if forbidden else 0], state.random, 0 if forbidden else length << PARTS, move)
 
 
 @compiled
@@ -176,14 +178,17 @@ def try_block(arrays, state, bans, memory, scratch, picks, begin, end):
 @compiled
 def try_machines(arrays, state, bans, memory, picks, operation):
     """Offer the best gap on each other machine that may run an operation."""
-    pick = picks[0]
+    pick, here = picks[0], arrays.begins[operation]
+    while memory[PRICE] > 0 and arrays.where[here] != state.table[operation, MACHINE]:
+        here += 1
     for alternative in range(arrays.begins[operation], arrays.begins[operation + 1]):
         machine = arrays.where[alternative]
         if machine == state.table[operation, MACHINE]:
             continue
         forbidden = banned(bans, operation, machine, memory[ROUND])
-        bar = min(pick[LENGTH], memory[BEST] - 1) if forbidden else pick[LENGTH]
-        before, length, ties = best_gap(arrays, state, operation, alternative, bar, pick[TIES])
+        price = memory[PRICE] * (arrays.wastes[alternative] - arrays.wastes[here])
+        bar = min(pick[LENGTH], ((memory[BEST] - 1) << PARTS) + price) if forbidden else pick[LENGTH]
+        before, length, ties = best_priced_gap(arrays, state, operation, alternative, price, bar, pick[TIES])
         if before >= 0:
             pick[LENGTH], pick[TIES], pick[KIND] = length, ties, ELSEWHERE
             pick[OPERATION], pick[TO], pick[BEHIND] = operation, alternative, before
@@ -228,7 +233,7 @@ def restart(arrays, state, best, local, bans, memory):
     """Go on from the best, or in one of four cases from the last local best, with some operations put elsewhere."""
     restore(arrays, state, best if draw(state.random, 4) else local)
     cost = cost_of(arrays, state.table)
-    cost = ruin_and_recreate(arrays, state, cost, 2 + draw(state.random, memory[SHAKEN]))
+    cost = ruin_and_recreate(arrays, state, cost, 2 + draw(state.random, memory[SHAKEN]), memory[PRICE])
     forget(state)
     bans[:, UNTIL] = 0
     state.counters[WORK] += BANS // 16  # what that takes, or a piece of work on a tiny shop takes tenths of a second

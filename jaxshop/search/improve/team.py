@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxshop.search.improve.model import Model
 from jaxshop.search.improve.orders import stages_of
-from jaxshop.search.improve.workers import Exchange, Found, IteratedGreedy, OrderSearch, TabuSearch, Worker
+from jaxshop.search.improve.workers import SHARING, Exchange, Found, IteratedGreedy, OrderSearch, TabuSearch, Worker
 
 EPOCH = 32
 """Pieces of work by each seat after which the team meets."""
@@ -25,9 +25,6 @@ NO_GAIN = 1e-9
 
 ALONE = 3
 """Epochs that a worker goes on its own way from where it began, before it hears of a better schedule."""
-
-SHARING = 1.5
-"""Machines that may run an operation, in the mean, from which on exchanges take part."""
 
 STILL = 2
 """Epochs without a better schedule after which one worker begins anew, twice as many each further time: what a search
@@ -59,6 +56,7 @@ class Team:
         kinds: list[tuple[type[Worker], Start]] = [(OrderSearch, begin)] if stages_of(model.arrays) else []
         kinds += [(TabuSearch, begin)]
         kinds += [(IteratedGreedy, begin)] if flexible else []
+        # Exchanges divide the work of machines that share it.
         kinds += [(Exchange, begin)] if len(model.arrays.where) >= SHARING * model.arrays.operations else []
         kinds += [(TabuSearch, divided)] if divided is not None else []
         self._model, self._kinds, self._seed = model, kinds, 1000 * seed

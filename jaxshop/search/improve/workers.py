@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxshop.search.improve import exchange, greedy, orders, tabu
 from jaxshop.search.improve.graph import build, cost_of
-from jaxshop.search.improve.model import HEAD, Model
+from jaxshop.search.improve.model import HEAD, Arrays, Model
 from jaxshop.search.improve.state import CYCLIC, new_state
 
 UNIT = 1 << 17
@@ -21,6 +21,12 @@ FIRST_COOLING = 64 * UNIT
 
 CYCLE = 4 * UNIT
 """Work between two times that exchanges begin with the best."""
+
+SHARING = 1.5
+"""Machines that may run an operation, in the mean, from which on these are said to share the work."""
+
+PRICE = 4
+"""How often what an alternative wastes counts."""
 
 
 class Found(NamedTuple):
@@ -78,13 +84,29 @@ class Worker(ABC):
         return int(cost_of(self.arrays, self.table))
 
 
+def price_in(arrays: Arrays) -> int:
+    """How often what alternatives waste counts; 0 where none wastes anything."""
+    return PRICE if arrays.wastes.any() else 0
+
+
+def patience_of(arrays: Arrays) -> tuple[int, int]:
+    """Steps without a better schedule after which tabu search restarts, and operations that a restart moves at most.
+
+    Where operations have alternatives, a restart that puts some elsewhere leads on; where they have none, only patience
+    does, and where few have, both.
+    """
+    if len(arrays.where) == arrays.operations:
+        return 16_000, 11
+    return (300 if len(arrays.where) >= SHARING * arrays.operations else 3_000), 40
+
+
 class IteratedGreedy(Worker):
     """See `greedy`."""
 
     def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
         super().__init__(model, order, choice, seed)
         self.memory[[greedy.CURRENT, greedy.BEST]] = cost_of(self.arrays, self.table)
-        self.memory[greedy.CYCLE_LENGTH] = FIRST_COOLING
+        self.memory[[greedy.CYCLE_LENGTH, greedy.PRICE]] = FIRST_COOLING, price_in(self.arrays)
 
     def _run(self, work: int, target: int) -> None:
         greedy.iterated_greedy(self.arrays, self.state, self.table, self.memory, work, target)
@@ -121,13 +143,11 @@ class TabuSearch(Worker):
         bans, picks = np.zeros((tabu.BANS, 3), np.int64), np.zeros((2, 6), np.int64)
         scratch = np.zeros(self.arrays.operations, np.int64)
         self.arguments = (self.arrays, self.state, self.table, self.table.copy(), bans, picks, scratch, self.memory)
-        flexible = len(self.arrays.where) > self.arrays.operations
         memory = self.memory
         memory[[tabu.CURRENT, tabu.BEST, tabu.LOCAL]] = cost_of(self.arrays, self.table)
-        # Where operations have alternatives, a restart that puts some elsewhere leads on; where they have none, only
-        # patience does.
-        memory[tabu.PATIENCE], memory[tabu.SHAKEN] = (300, 40) if flexible else (16_000, 11)
+        memory[tabu.PATIENCE], memory[tabu.SHAKEN] = patience_of(self.arrays)
         memory[tabu.TENURE], memory[tabu.TENURE_SPREAD] = 10 + self.arrays.machines // 4, 11
+        memory[tabu.PRICE] = price_in(self.arrays)
 
     def _run(self, work: int, target: int) -> None:
         tabu.tabu_search(*self.arguments, work, target)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from jaxshop.search.improve.blocks import length_before, length_behind, may_follow, may_precede
-from jaxshop.search.improve.gaps import NO_COST, best_gap
+from jaxshop.search.improve.gaps import NO_COST, best_gap, best_place
 from jaxshop.search.improve.graph import take_out
 from jaxshop.search.improve.model import AFTER, BEFORE, MACHINE, TIME, Arrays, model_of
+from jaxshop.search.improve.prices import PARTS
 from jaxshop.search.improve.state import State, take_back
 from tests.search.improve.walking import begun, longest_ways
 from tests.shops import KINDS
@@ -85,6 +86,22 @@ def test_the_best_gap_for_an_operation_that_is_out_is_the_best_there_is(states):
                 assert (none, bar) == (-1, length - 1)
             take_back(state)
             assert (state.table == kept).all()
+
+
+def test_the_best_place_counts_what_alternatives_waste(states):
+    """Shows that of all gaps on all machines the one with the least sum of length and price is taken."""
+    for seed, (arrays, state) in enumerate(states):
+        priced = arrays._replace(wastes=np.random.default_rng(seed).integers(0, 3 << PARTS, len(arrays.where)))
+        for operation in range(0, arrays.operations, 3):
+            take_out(priced, state, np.array([operation], np.int32))
+            for price in (0, 1, 4):
+                costs = {
+                    (alternative, before): (length << PARTS) + price * int(priced.wastes[alternative])
+                    for alternative in range(arrays.begins[operation], arrays.begins[operation + 1])
+                    for before, length in lengths_of_gaps(arrays, state.table, operation, alternative).items()
+                }
+                assert costs[best_place(priced, state, operation, price)] == min(costs.values())
+            take_back(state)
 
 
 def test_a_gap_on_another_machine_costs_no_more_than_estimated(states):

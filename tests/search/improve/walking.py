@@ -159,9 +159,9 @@ def step(arrays, state, bans):
     take_out(arrays, state, np.array([operation]))
     if other != operation:
         take_out(arrays, state, np.array([other]))
-        alternative, before = best_place(arrays, state, other)
+        alternative, before = best_place(arrays, state, other, np.int64(0))
         put_in(arrays, state, other, np.int64(alternative), np.int64(before))
-    alternative, before = best_place(arrays, state, operation)
+    alternative, before = best_place(arrays, state, operation, np.int64(0))
     put_in(arrays, state, operation, np.int64(alternative), np.int64(before))
     return 2
 
