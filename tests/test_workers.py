@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 ABORTS = """
@@ -53,6 +55,7 @@ def sleepers() -> list[str]:
     return found
 
 
+@pytest.mark.thorough
 def test_a_worker_that_aborts_ends_the_run_and_leaves_no_process(tmp_path):
     """Shows that a run whose worker aborts fails without the other's hour, names the test, and leaves no process."""
     (tmp_path / "conftest.py").write_text(NO_KERNELS)

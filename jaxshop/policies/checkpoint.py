@@ -20,7 +20,7 @@ from chex import ArrayTree
 
 from jaxshop.env.features import FEATURES_VERSION
 from jaxshop.parallel.cluster import leads
-from jaxshop.policies.registry import NetworkConfig, make_network
+from jaxshop.policies.registry import EnvConfig, NetworkConfig, make_network
 from jaxshop.policies.types import Network
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import read_text, write_atomic
@@ -66,6 +66,8 @@ class Policy:
     weights: ArrayTree
     meta: Mapping[str, Any]
     path: str
+    passing: bool = False
+    """Whether it decides in environments where machines may be passed over."""
 
     @property
     def id(self) -> str:
@@ -222,10 +224,11 @@ def load_policy(folder: str | Path | None = None) -> Policy:
             raise CheckpointError(f"{path}: holds no checkpoint")
         meta = store.meta(step)
         config = meta.get("config")
-        described = config.get("network") if isinstance(config, dict) else None
-        network = make_network(build(NetworkConfig(), described, f"{path}: network."))
+        config = config if isinstance(config, dict) else {}
+        network = make_network(build(NetworkConfig(), config.get("network"), f"{path}: network."))
+        asked = build(EnvConfig(), config.get("env", {}), f"{path}: env.")
         weights = store.weights(step, _weights_like(network))
-        return Policy(network, weights, meta, str(path))
+        return Policy(network, weights, meta, str(path), asked.passing)
     finally:
         store.close()
 

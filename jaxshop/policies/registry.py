@@ -31,6 +31,13 @@ class NetworkConfig:
     dtype: Annotated[str, one_of(("float32", "bfloat16"))] = "float32"
 
 
+@dataclass(frozen=True)
+class EnvConfig:
+    """What the policy is asked to decide; see `jaxshop.env.JobShop`."""
+
+    passing: bool = False
+
+
 def make_network(config: NetworkConfig) -> Network:
     """The network that a config describes; equal configs give equal networks.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from copy import copy
+from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from itertools import cycle
 from queue import Empty, SimpleQueue
@@ -242,12 +243,12 @@ class CompiledRollouts:
     def greedy(self) -> Schedule:
         """See `Rollouts`."""
         policy = self._policy()
-        return self._named(program("greedy", self.env, policy.network)(policy.weights, self.params))
+        return self._named(program("greedy", self._deciding(policy), policy.network)(policy.weights, self.params))
 
     def samples(self, key: Key, begin: int, count: int) -> Schedule:
         """See `Rollouts`."""
         policy, mirror = self._policy(), self._mirror if backward(begin) else None
-        play_batch = program("samples", self.env, policy.network)
+        play_batch = program("samples", self._deciding(policy), policy.network)
         numbers = np.int32(begin), np.int32(begin + count)
         if mirror is None:
             return self._named(play_batch(policy.weights, self.params, as_key(key), *numbers)[0])
@@ -261,7 +262,7 @@ class CompiledRollouts:
         choices = np.zeros((self.batch, self.env.shape.operations), np.int32)
         for row, way in zip(choices, cycle(ways), strict=False):
             row[:] = way.choices
-        play_batch = program("guided", self.env, policy.network)
+        play_batch = program("guided", self._deciding(policy), policy.network)
         numbers = np.int32(begin), np.int32(begin + count)
         best, costs, made = play_batch(policy.weights, self.params, as_key(key), *numbers, choices, np.int32(depth))
         return self._named(best), [Way(*way) for way in zip(costs[:count].tolist(), np.asarray(made), strict=False)]
@@ -282,7 +283,7 @@ class CompiledRollouts:
         """See `evolve.Evolvable`."""
         policy, count = self._policy(), self.population
         bred_with = jax.random.fold_in(as_key(key), number)
-        play_batch = program("evolve", self.env, policy.network, count)
+        play_batch = program("evolve", self._deciding(policy), policy.network, count)
         elite, best = play_batch(policy.weights, self.params, state or nobody(self.env, count), bred_with)
         return elite, self._named(best)
 
@@ -297,6 +298,10 @@ class CompiledRollouts:
         with self._loading:
             self._loaded = self._loaded or self._load()
         return self._loaded
+
+    def _deciding(self, policy: Policy) -> JobShop:
+        """The environment in which the policy learned to decide."""
+        return replace(self.env, passing=policy.passing)
 
     def _named(self, dispatch: Dispatch) -> Schedule:
         return to_schedule(self._task.plan, dispatch, self._task.fingerprint)
@@ -326,10 +331,10 @@ class CompiledRollouts:
         policy = self._policy()
         if name == "evolve":
             elite, key = nobody(self.env, self.population), jax.random.key(0)
-            breeding = program(name, self.env, policy.network, self.population)
+            breeding = program(name, self._deciding(policy), policy.network, self.population)
             breeding.lower(policy.weights, self.params, elite, key).compile()
             return
         arguments: tuple[Any, ...] = () if name == "greedy" else (jax.random.key(0), np.int32(0), np.int32(0))
         if name == "guided":
             arguments += np.zeros((self.batch, self.env.shape.operations), np.int32), np.int32(0)
-        program(name, self.env, policy.network).lower(policy.weights, self.params, *arguments).compile()
+        program(name, self._deciding(policy), policy.network).lower(policy.weights, self.params, *arguments).compile()

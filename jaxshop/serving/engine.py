@@ -129,6 +129,7 @@ class JaxEngine:
         self.sizes = tuple(sizes)
         self._checkpoint = checkpoint
         self._network: Network | None = None
+        self._passing = False
         self._weights: ArrayTree = None
 
         def count(event: str, duration_secs: float, **_: str | int) -> None:
@@ -155,7 +156,9 @@ class JaxEngine:
             raise CheckpointError(f"{policy.path}: holds weights that are not finite")
         if self._network not in (None, policy.network):
             raise CheckpointError(f"{policy.path}: another network than the one in use: restart the server")
-        self._network, self._weights = policy.network, policy.weights
+        if self._network is not None and self._passing != policy.passing:
+            raise CheckpointError(f"{policy.path}: decides otherwise than the one in use: restart the server")
+        self._network, self._passing, self._weights = policy.network, policy.passing, policy.weights
         folder = Path(policy.path)
         name = folder.parent.name if folder.name == "checkpoints" else folder.name
         return Model(name, policy.id, policy.meta["trained_on"], policy.weights)
@@ -175,7 +178,7 @@ class JaxEngine:
             program("rules", env).lower(params, *ruled).compile()
 
     def _program(self, step: str, size: Shape) -> Any:
-        return program(step, JobShop(size), self._network, self.chunk(size))
+        return program(step, JobShop(size, passing=self._passing), self._network, self.chunk(size))
 
     @staticmethod
     def _ruled(size: Shape) -> int:

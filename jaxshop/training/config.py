@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from jaxshop.policies.registry import NetworkConfig
+from jaxshop.policies.registry import EnvConfig, NetworkConfig
 from jaxshop.ppo.config import REPEATED, PPOConfig, StageConfig
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.sources.distribution import MAKES
@@ -168,6 +168,7 @@ class Config:
     """Everything that a training run depends on."""
 
     run: RunConfig = field(default_factory=RunConfig)
+    env: EnvConfig = field(default_factory=EnvConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     pool: PoolConfig = field(default_factory=PoolConfig)

@@ -112,7 +112,7 @@ class Evaluator:
         return tune_linear(self._rollouts.env, self._rollouts.params, jax.random.key(seed), seconds, watch=watch)
 
     def _of(self, weights: ArrayTree) -> CompiledRollouts:
-        return self._rollouts.by(Policy(self._problem.network, weights, {}, "training"))
+        return self._rollouts.by(Policy(self._problem.network, weights, {}, "training", self._problem.passing))
 
     def _found(self, method: Method, seed: int, whose: str) -> Incumbent:
         try:

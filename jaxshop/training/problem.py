@@ -78,6 +78,11 @@ class TrainingProblem:
         """The network that is trained."""
         return next(iter(self.setups.values())).network
 
+    @property
+    def passing(self) -> bool:
+        """Whether machines may be passed over."""
+        return next(iter(self.setups.values())).env.passing
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -130,7 +135,8 @@ def draft(shop: Shop, config: Config, workshop: Workshop = here, together: bool 
         shops = {name: jax.device_put(made()) for name, made in making.items()}
         shops["own"] = jax.device_put(jax.tree.map(lambda x: x[None], own))
         banks = {name: shops[name] for name in setups}
-        selections = {name: Selection(JobShop(kept_shapes[name]), kept()) for name, kept in keeping.items()}
+        kept_envs = {name: JobShop(shape, passing=config.env.passing) for name, shape in kept_shapes.items()}
+        selections = {name: Selection(kept_envs[name], kept()) for name, kept in keeping.items()}
         return TrainingProblem(plan, certificate, whole, setups, banks, selections)
 
     return Draft(setups, outlines, finish)
@@ -164,7 +170,8 @@ def _setups(config: Config, shapes: Mapping[str, Shape], together: bool) -> dict
         name, stage = lesson.name, lesson.settings
         if (decisions := shapes[name].operations * stage.shops * stage.samples) < config.ppo.minibatches:
             raise ConfigError(f"ppo.minibatches: {name} has only {decisions} decisions an update to cut into these")
-        found[name] = Setup(JobShop(shapes[name]), network, config.ppo, stage, mesh, lesson.weight, together)
+        env = JobShop(shapes[name], passing=config.env.passing)
+        found[name] = Setup(env, network, config.ppo, stage, mesh, lesson.weight, together)
     return found
 
 

@@ -15,6 +15,11 @@ from jaxshop.env import JobShop
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.env.types import EnvParams, EnvState
 from jaxshop.env.view import look
+from jaxshop.policies.checkpoint import Policy, load_policy
+from jaxshop.policies.registry import NetworkConfig, make_network
+from jaxshop.schedule import verify
+from jaxshop.search.compiled import CompiledRollouts
+from jaxshop.search.types import Task
 from jaxshop.shop import LotPlan, split_lots
 from tests.oracles.decision import best_play
 from tests.oracles.plant import optimum
@@ -58,6 +63,22 @@ def test_passing_a_machine_over_keeps_optima():
         assert found == best_play(plan, "passing")[0], seed
         assert (found == least) == (seed != SEEDS[-1]), seed
         assert best_play(plan, "")[0] > least, seed
+
+
+@pytest.mark.thorough
+def test_a_policy_that_passes_machines_over_does_so_in_search():
+    """Shows greedy schedules of one policy that learned either decision: both valid, and not the same on every shop."""
+    network = make_network(NetworkConfig(width=8))
+    weights = jax.jit(network.initialise)(jax.random.key(0))
+    differ = []
+    for plan in PLANS.values():
+        rollouts = CompiledRollouts(Task.of(plan), load_policy, ENV.shape)
+        narrow, wide = (
+            rollouts.by(Policy(network, weights, {}, "test", passing)).greedy() for passing in (False, True)
+        )
+        assert verify(plan, narrow) == verify(plan, wide) == []
+        differ.append(narrow.rows != wide.rows)
+    assert any(differ)
 
 
 def _step(state: EnvState, lots: Array, params: EnvParams) -> tuple[EnvState, Array]:

@@ -174,6 +174,15 @@ def test_weights_for_another_network_are_refused(finished: Finished, tmp_path):
         load_policy(tmp_path / "wrong")
 
 
+@pytest.mark.parametrize(("env", "passing"), [({}, False), ({"env": {"passing": True}}, True)])
+def test_a_policy_knows_what_it_learned_to_decide(finished: Finished, tmp_path, env: dict, passing: bool):
+    """Shows that machines may be passed over where that was trained, and not where a record is older than the key."""
+    policy = load_policy(finished.folder)
+    config = {key: value for key, value in policy.meta["config"].items() if key != "env"}
+    export_policy(policy.weights, {**policy.meta, "config": {**config, **env}}, tmp_path / "policy")
+    assert load_policy(tmp_path / "policy").passing == passing
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -182,6 +191,7 @@ def test_weights_for_another_network_are_refused(finished: Finished, tmp_path):
         ({"config": None}, "network: must be a table"),
         ({"config": {"network": {"width": "wide"}}}, "network.width: must be an integer"),
         ({"config": {"network": {"heads": 8}}}, "network.heads: unknown key"),
+        ({"config": {"network": {}, "env": {"passing": "perhaps"}}}, "env.passing: must be true or false"),
     ],
 )
 def test_a_foreign_record_is_refused(finished: Finished, tmp_path, change: dict, complaint: str):

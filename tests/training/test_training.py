@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from jaxshop.policies.checkpoint import Store
+from jaxshop.policies.registry import EnvConfig
 from jaxshop.sources import load_shop
 from jaxshop.training.callbacks import Callback, JsonLines
 from jaxshop.training.evaluate import Evaluator
@@ -51,6 +52,13 @@ def test_shapes_are_foreseen_before_shops_are_certified(finished: Finished, prob
     chex.assert_trees_all_equal_shapes_and_dtypes(outline.shops, problem.shops["general"])
     general, *_ = stages_of([finished.config], problem.setups, problem.shops, {})
     assert all(x.committed for x in jax.tree.leaves(general.shops))
+
+
+def test_what_is_decided_is_the_configs(finished: Finished, problem):
+    """Shows that updates are of the decision that the config names, narrow unless it says otherwise."""
+    wide = replace(finished.config, env=EnvConfig(passing=True))
+    assert {setup.env.passing for setup in draft(load_shop(wide.run.shop), wide).setups.values()} == {True}
+    assert not problem.passing
 
 
 def lines(path: Path) -> list[dict]:
