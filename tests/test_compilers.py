@@ -18,6 +18,7 @@ from tests.shops import random_shop
 WHOLE_NEGATION = re.compile(r"stablehlo\.negate .*tensor<(\d+x)*i\d+>")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("ranks_meet")
 def test_no_integer_negation_reaches_a_minimum_or_maximum():
     """Shows that GPU compilers, which lose such a sign, are given none: every schedule was invalid once."""

@@ -46,6 +46,7 @@ SIDE = 32
 QUICKLY: dict[str, Any] = {"compiler_options": {"xla_backend_optimization_level": 0}}
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("ranks_meet")
 def test_passing_a_machine_over_keeps_optima():
     """Shows that the best of all legal plays is the oracle's: optimal but on the last shop, where the narrow is never.

@@ -137,11 +137,13 @@ def test_no_array_of_lots_is_copied_in_a_plants_loop():
     assert not re.findall(r"\[7,(?:\d+,)*5\]\S* copy\(%get-tuple-element", program)
 
 
+@pytest.mark.thorough
 def test_update_stays_within_budget():
     """Shows that a PPO update has not grown either: collecting, advantages, epochs and all."""
     assert not over_budget("PPO update", update_counts())
 
 
+@pytest.mark.thorough
 def test_one_program_for_every_update():
     """Shows that an update takes the learner that the last one left without another trace."""
     step, (learner, bank), _ = small_update()

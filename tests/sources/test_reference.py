@@ -139,6 +139,7 @@ def test_bound_lies_where_130_hours_are_a_question_of_skill(k: int):
     assert 100.3 <= lots(k)[1] / TICKS_PER_HOUR <= 104
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("k", SHOPS)
 def test_shops_are_not_hopeless(k: int):
     """Shows a verified schedule at most 4 % over the certified bound."""
@@ -157,6 +158,7 @@ def test_shops_are_not_easy(k: int):
             assert dispatch(plan, RULES[name], active).makespan >= 1.10 * bound, (name, active)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("k", FULL)
 def test_chance_does_not_do(k: int):
     """Shows random non-delay dispatching at least 35 % over the bound, as a mean of 32 seeds."""

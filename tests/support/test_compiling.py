@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 INNER = """from jaxshop.support.compiling import compiled
 NUMBER = {number}
@@ -30,6 +32,7 @@ def python(code: str, folder: Path, **variables: str) -> subprocess.CompletedPro
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, env=env)
 
 
+@pytest.mark.thorough
 def test_a_kernel_follows_what_it_has_from_other_files(tmp_path):
     """Shows that a kernel is read from the cache where nothing has changed, and compiled anew where an imported kernel
     or number has: Numba alone would go on with the old ones."""

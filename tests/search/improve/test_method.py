@@ -116,7 +116,13 @@ PLANS = {
 }
 
 
-@pytest.mark.parametrize("name", PLANS)
+OFTEN = {"job shop", "flexible", "due 2"}
+"""What a plain run looks at; the others are for the thorough one."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.thorough) for name in PLANS]
+)
 def test_the_same_work_gives_the_same_schedule_however_it_is_sliced(monkeypatch, name: str):
     """Shows that clocks that make slices of one piece of work, or of as many as there may be, lead to the same end with
     one and three workers, although other incumbents are shown on the way."""

@@ -32,7 +32,7 @@ def complaints(page: Page, scheme: str) -> list[str]:
     return [f"{each['help']}: {node['html']}" for each in found for node in each["nodes"]]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
 def test_axe_finds_nothing(server: StubServer, open_page: OpenPage, axe: str, scheme: str) -> None:
     """The page as it opens, with a plan and a change that breaks a rule, each list, and a dialog with a fault."""
     page = open_page(server.url, color_scheme=scheme)
