@@ -48,8 +48,10 @@ def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool])
     """
     if not allows():
         return
-    model = model_of(loosened(plan) if FIXED in rules_of(plan) else plan)
-    best = certificate
+    looked_at = loosened(plan) if FIXED in rules_of(plan) else plan
+    if not looked_at.lots:  # all of it is over
+        return
+    model, best = model_of(looked_at), certificate
     try:
         for value in _climb(best.value, lambda ticks: _windows(model, ticks, allows) is None):
             best = _named(best, plan, value, "windows", None)

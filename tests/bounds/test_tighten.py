@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxshop.bounds import Certificate, certify, prepare, tighten
-from jaxshop.shop import Fixed, Job, LotPlan, Operation, Shop, split_lots, validate
+from jaxshop.shop import Fixed, Job, LotPlan, Machine, Operation, Shop, split_lots, validate
 from jaxshop.sources.reference import reference_shop
 from tests.oracles.brute_force import optimum
 from tests.oracles.optimum import least_makespan
@@ -131,9 +131,12 @@ def test_stops_soon():
 
 
 def test_a_plan_without_work_has_nothing_to_tighten():
-    """Shows operations of no time, and one operation alone."""
+    """Shows operations of no time, one operation alone, and fixed work that is over when the plan starts."""
     assert last(split_lots(from_routes([[{0: 0}]], 1), None)).value == 0
     assert last(split_lots(from_routes([[{0: 7}]], 1), None)).value == 7
+    over = Operation("F/0", {"A": 4}, fixed=Fixed("A", -9))
+    shop = Shop("over", (Machine("A"),), (Job("F", (over,)),))
+    assert last(split_lots(shop, None)).value == 0
 
 
 def test_a_bound_from_elsewhere_is_taken_as_proven():

@@ -1,0 +1,89 @@
+"""What a planner has made of a plan is not lost: kept, saved, reloaded, or asked for before another takes its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.views.page.drive import drop, eventually, figure, status
+from tests.views.page.presses import drag, presses, row_of
+from tests.views.page.stub import StubServer
+
+HOUR = 3600
+
+
+def test_plans_are_kept_compared_and_survive_a_reload(page: Any, desk_server: StubServer) -> None:
+    """A plan kept under a name is compared with a later one: what moved, which orders lose; a reload loses nothing."""
+    page.click("#keep-open")
+    page.fill("#keep-name", "Monday")
+    page.click("#keep-dialog .primary")
+    status(page, "Kept as Monday")
+    drag(page, "2/pack", 4)
+    moved = row_of(page, "2/pack")["start"]
+    page.select_option("#kept", "Monday")
+    page.click("#kept-compare")
+    page.wait_for_selector("#compare:visible")
+    text = page.text_content("#compare")
+    assert "0 operations run on another machine, 1 at another time" in text
+    assert "Order 2: 4.0 h later" in text
+    eventually(page, "!page.shelf.writing")
+    page.reload()
+    eventually(page, "page.planning.history !== null")
+    assert row_of(page, "2/pack")["start"] == moved
+    assert "waits to be accepted" in page.inner_text("#status")
+    assert figure(page, "makespan") > 0
+    drop(page, presses())
+    page.wait_for_selector("#replace-dialog[open]")
+    assert "2/pack starts Mon 23 Nov 16:15" in page.inner_text("#replace-text")
+    page.click("#replace-dialog .cancel")
+    assert row_of(page, "2/pack")["start"] == moved
+    page.select_option("#kept", "Monday")
+    page.click("#kept-open")
+    page.click("#replace-dialog .primary")
+    status(page, "Monday is open")
+    assert row_of(page, "2/pack")["start"] == moved - 4 * HOUR
+    page.select_option("#kept", "Monday")
+    page.click("#kept-forget")
+    eventually(page, "document.getElementById('kept').disabled")
+
+
+def test_a_plan_is_kept_once_what_it_needs_is_saved(page: Any) -> None:
+    """After a stop the schedule is not enough: its shop has to be saved, too, and can be, also after a reload."""
+    page.click("#stop-open")
+    page.select_option("#stop-machine", "P1")
+    page.fill("#stop-from", "2026-11-23T07:00")
+    page.fill("#stop-to", "2026-11-23T12:00")
+    page.click("#stop-dialog .primary")
+    page.click("#push")
+    page.click("#accept")
+    status(page, "Accepted")
+    eventually(page, "!page.shelf.writing")
+    page.reload()
+    eventually(page, "page.planning.history !== null")
+    assert page.evaluate("page.planning.unkept")
+    for button in ("#save", "#save-shop"):
+        assert page.evaluate("page.planning.unkept")
+        with page.expect_download():
+            page.click(button)
+    assert not page.evaluate("page.planning.unkept")
+    eventually(page, "!page.shelf.writing")
+    page.reload()
+    eventually(page, "page.planning.history !== null")
+    drop(page, presses())
+    eventually(page, "page.planning.history === null")
+    assert page.is_hidden("#replace-dialog")
+
+
+def test_what_changes_during_the_check_is_not_accepted(page: Any) -> None:
+    """The server has seen another plan: the change waits, and she is told to accept it again."""
+    drag(page, "2/pack", 4)
+    page.evaluate(
+        """() => {
+          document.getElementById("accept").click();
+          page.planning.change("Another change", { locked: [] });
+        }"""
+    )
+    eventually(page, "!document.getElementById('problem').hidden")
+    assert "The plan changed while it was checked" in page.inner_text("#problem")
+    assert page.inner_text("#draft-text").startswith("Another change. With 1 before it, it waits to be accepted.")
+    page.click("#accept")
+    status(page, "Accepted")
