@@ -252,7 +252,9 @@ class SafeScheduler:
                 pursue = partial(context.run, course.pursue, auto)
                 threading.Thread(target=pursue, name="auto", daemon=True).start()
                 self._await(course)
-                if early and not stop.done and not order.stopped.is_set():
+                # A search that failed fails again: only one that ran out of time is worth another try.
+                late = all(rejection.reason == "late" for rejection in course.rejections)
+                if early and late and not stop.done and not order.stopped.is_set():
                     course.rejections[:] = [Rejection("warming", WARMING)]
                 course.tell()
         return self._answer(course)

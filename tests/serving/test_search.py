@@ -116,6 +116,20 @@ def test_a_rule_answers_where_the_search_fails(scheduler: SafeScheduler, how: st
     assert "must not see" not in str(answer.rejections)
 
 
+def test_a_search_that_fails_while_kernels_are_missing_is_not_called_early(
+    scheduler: SafeScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels that cannot be compiled are never there: to ask again, as `warming` says, would lead nowhere."""
+
+    def broken(cores: int | None) -> None:
+        raise RuntimeError("nothing can be compiled here")
+
+    monkeypatch.setattr(scheduler.engine, "auto", broken)
+    answer = scheduler.schedule(None, Order(plan_of("auto:early"), deadline=time.monotonic() + 20))
+    assert answer.source == "fallback:MWKR"
+    assert [rejection.reason for rejection in answer.rejections] == ["failed"]
+
+
 def test_a_search_gives_way_to_those_that_wait(scheduler: SafeScheduler) -> None:
     """With ten times as many searches as places, one ends after a tenth of its time; never one by work."""
     began = time.monotonic()
