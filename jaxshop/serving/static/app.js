@@ -18,6 +18,7 @@ class Page {
     this.importing = new Importing(this);
     this.exporting = new Exporting(this);
     this.running = new Running(this);
+    this.saved = {};
     $("key").value = sessionStorage.getItem("jaxshop-key") ?? "";
     $("key").onchange = () => sessionStorage.setItem("jaxshop-key", $("key").value.trim());
     $("choose").onclick = () => $("file").click();
@@ -26,13 +27,16 @@ class Page {
     const save = (name, content) => download(name, `${JSON.stringify(content)}\n`, "application/json");
     $("save").onclick = () => {
       save("schedule.json", scheduleOf(this.planning.state));
-      this.planning.kept = this.planning.state;
+      this.#noteSaved({ state: this.planning.state });
     };
     $("replace-keep").onclick = () => {
       $("replace-dialog").close();
       $("keep-open").click();
     };
-    $("save-shop").onclick = () => save("shop.json", this.planning.state.shop);
+    $("save-shop").onclick = () => {
+      save("shop.json", this.planning.state.shop);
+      this.#noteSaved({ shop: this.planning.state.shop });
+    };
     $("request").onsubmit = (event) => {
       event.preventDefault();
       this.guard(() => this.#run());
@@ -42,6 +46,13 @@ class Page {
     this.#listenForDrops();
     this.guard(async () => this.restore(await this.shelf.last()));
     this.#askWhetherKeysAreNeeded();
+  }
+
+  /** A plan is kept once its schedule is saved, and its shop as well, where that has changed since it came in. */
+  #noteSaved(what) {
+    Object.assign(this.saved, what);
+    const { state } = this.planning;
+    if (this.saved.state === state && [this.shop, this.saved.shop].includes(state.shop)) this.planning.keep(state);
   }
 
   /** A server without keys asks for none. */

@@ -3,7 +3,8 @@
 /**
  * A planner's changes, one state after another: {label, shop, base, rows, locked, stops, adds, ...}. `shop` is the shop
  * as she sees it, `base` without what the server has not been told of yet: `stops` [{machine, from, to, reason}] and
- * `adds` (jobs), both in hours; `came` are the orders that she entered, `foreign`: the fingerprint is not of `base`. A history is never changed; every method gives another one.
+ * `adds` (jobs), both in hours; `came` are the orders that she entered, `foreign`: the fingerprint is not of `base`. A
+ * history is never changed; every method gives another one.
  */
 class History {
   constructor(states, at = 0, settled = states[0]) {

@@ -79,6 +79,12 @@ class Planning {
     return Boolean(this.history) && this.state !== this.kept;
   }
 
+  /** Notes that a state is kept, also for after a reload. */
+  keep(state) {
+    this.kept = state;
+    this.page.shelf.remember();
+  }
+
   /** Whether bars may be moved now. */
   get movable() {
     return Boolean(this.history) && !this.page.running.busy;
@@ -264,7 +270,7 @@ class Planning {
     });
     const early = cameEarly(reply) ? " The search is still warming up: plan the rest again in a moment." : "";
     const moved = `${changes.moved} operations moved, ${changes.machine_changed} to another machine`;
-    this.page.say(`The rest is planned: ${changes.moved ? `${moved}; “${this.moved.length} moved” lists them` : "nothing better was found, so that all stays where it is"}.${early}`);
+    this.page.say(`The rest is planned: ${changes.moved ? `${moved}${this.moved.length ? `; “${this.moved.length.toLocaleString("en")} moved” lists them` : ""}` : "nothing better was found, so that all stays where it is"}.${early}`);
   }
 
   /** Lets a request serve the aim that is chosen now: to the server that is another shop, with a name of its own. */
@@ -290,10 +296,10 @@ class Planning {
   }
 
   async #accept() {
-    const { state } = this;
+    const { history, state, unkept } = this;
     this.page.say("Checking…");
-    const { unkept } = this;
     const { schedule, bound } = await this.checked();
+    if (this.history !== history) throw new Problem({ title: "The plan changed while it was checked", detail: "Look at it, and accept it again." });
     this.set(this.history.settledHere({ fingerprint: schedule.shop, bound, base: state.shop, stops: [], adds: [], held: [], foreign: false }));
     if (!unkept) this.kept = this.state;
     this.page.say("Accepted: checked by the server.");

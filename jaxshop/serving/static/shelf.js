@@ -25,11 +25,10 @@ class Shelf {
 
   /** What is kept of the plan on show. */
   #entry(name) {
-    const { history } = this.page.planning;
-    const { now } = this.page.planning;
-    const { unkept } = this.page.planning;
+    const { shop } = this.page; // the very one of the state, also when it is read, as long as nothing was entered
+    const { history, now, unkept } = this.page.planning;
     const state = history.waiting ? { ...history.state, label: waitingWords(history.waiting)[0] } : history.state; // also of an undo
-    return { name, saved: new Date().toISOString(), now, state, settled: history.settled, unkept: !name && unkept, origin: name || "your last visit" };
+    return { name, saved: new Date().toISOString(), now, shop, state, settled: history.settled, unkept: !name && unkept, origin: name || "your last visit" };
   }
 
   /** Keeps what is on show for the next visit, a moment later, and of several changes in that moment the last. */
@@ -60,8 +59,10 @@ class Shelf {
   }
 
   async #keep(name) {
+    const { planning } = this.page;
+    const { state } = planning;
     await this.store.save(this.#entry(name));
-    this.page.planning.kept = this.page.planning.state;
+    planning.keep(state);
     await this.#list();
     this.page.say(`Kept as ${name}.`);
   }

@@ -323,38 +323,3 @@ def test_an_order_goes_first_by_keys_and_buttons(page: Any) -> None:
     assert page.inner_text("#lock") == "Unlock"
     page.keyboard.press("Alt+ArrowRight")
     assert "is locked" in page.inner_text("#status")
-
-
-def test_plans_are_kept_compared_and_survive_a_reload(page: Any, desk_server: StubServer) -> None:
-    """A plan kept under a name is compared with a later one: what moved, which orders lose; a reload loses nothing."""
-    page.click("#keep-open")
-    page.fill("#keep-name", "Monday")
-    page.click("#keep-dialog .primary")
-    status(page, "Kept as Monday")
-    drag(page, "2/pack", 4)
-    moved = row_of(page, "2/pack")["start"]
-    page.select_option("#kept", "Monday")
-    page.click("#kept-compare")
-    page.wait_for_selector("#compare:visible")
-    text = page.text_content("#compare")
-    assert "0 operations run on another machine, 1 at another time" in text
-    assert "Order 2: 4.0 h later" in text
-    eventually(page, "!page.shelf.writing")
-    page.reload()
-    eventually(page, "page.planning.history !== null")
-    assert row_of(page, "2/pack")["start"] == moved
-    assert "waits to be accepted" in page.inner_text("#status")
-    assert figure(page, "makespan") > 0
-    drop(page, presses())
-    page.wait_for_selector("#replace-dialog[open]")
-    assert "2/pack starts Mon 23 Nov 16:15" in page.inner_text("#replace-text")
-    page.click("#replace-dialog .cancel")
-    assert row_of(page, "2/pack")["start"] == moved
-    page.select_option("#kept", "Monday")
-    page.click("#kept-open")
-    page.click("#replace-dialog .primary")
-    status(page, "Monday is open")
-    assert row_of(page, "2/pack")["start"] == moved - 4 * HOUR
-    page.select_option("#kept", "Monday")
-    page.click("#kept-forget")
-    eventually(page, "document.getElementById('kept').disabled")
