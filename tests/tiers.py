@@ -33,7 +33,9 @@ class Tiers:
         self._left_out = getattr(node, "workeroutput", {}).get("left_out", self._left_out)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
-        """Say how to run what was left out."""
+        """Say how to run what was left out, and why a run in CI failed that has no failed test."""
+        if skipped := self._skipped_in_ci(terminalreporter):
+            terminalreporter.write_line(f"CI=true: {skipped} skipped, each of which is a failure here (-rs lists them)")
         if self._left_out:
             terminalreporter.write_line(f"{self._left_out} thorough tests left out: uv run pytest -m thorough")
 
@@ -41,5 +43,9 @@ class Tiers:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """In CI a test that was skipped has failed."""
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        if os.environ.get("CI") == "true" and reporter and reporter.stats.get("skipped"):
+        if reporter and self._skipped_in_ci(reporter):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @staticmethod
+    def _skipped_in_ci(reporter: TerminalReporter) -> int:
+        return len(reporter.stats.get("skipped", ())) if os.environ.get("CI") == "true" else 0

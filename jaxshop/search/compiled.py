@@ -186,9 +186,16 @@ def program(step: str, env: JobShop, network: Network | None = None, batch: int 
 
 def rule_arguments(names: Sequence[str], keys: Sequence[Key], batch: int = RULE_BATCH) -> tuple[PRNGKey, np.ndarray]:
     """Keys and numbers of at most `batch` rules, filled up with the last one."""
-    pairs = [(as_key(key), NUMBERS[name]) for name, key in zip(names, keys, strict=True)]
+    pairs = [(key, NUMBERS[name]) for name, key in zip(names, keys, strict=True)]
     pairs += pairs[-1:] * (batch - len(pairs))
-    return jnp.stack([key for key, _ in pairs]), np.array([number for _, number in pairs], np.int32)
+    padded, numbers = zip(*pairs, strict=True)
+    seeds = [key for key in padded if isinstance(key, int)]
+    # Seeds become keys in one call: one by one they took as long as ten steps of a small shop's rules.
+    stacked = _keys(np.array(seeds, np.uint32)) if len(seeds) == batch else jnp.stack([as_key(key) for key in padded])
+    return stacked, np.array(numbers, np.int32)
+
+
+_keys = jax.jit(jax.vmap(jax.random.key))
 
 
 def as_key(key: Key) -> PRNGKey:

@@ -163,7 +163,7 @@ class Planner:
                 try:
                     shortest = self._scheduler.least(plan, options.samples is not None)
                 except NotCompiledError as error:
-                    raise busy(f"{error}; without samples this request is answered now", 10, "compiling") from None
+                    raise busy(f"{error}; leave `samples` out to be answered now", 10, "compiling") from None
         _refuse_short_limit(options.time_limit_s, waited_s, shortest)
         order = Order(plan, options.samples, options.seed, began - waited_s + (options.time_limit_s or budget_s))
         order.work, order.report = options.work, report

@@ -327,7 +327,7 @@ class Warming(Strict):
 
     compiled: int
     of: int
-    now: str = Field(description="the size that is being compiled")
+    now: str = Field(description="the size that is being compiled; empty before the first")
 
 
 class Status(Strict):

@@ -168,11 +168,14 @@ class Service:
 
             settings = self.settings
             engine = self._make_engine(settings, self.metrics)
-            self._planner = Planner(engine, self.device, self.metrics, settings, lambda: self.workers.crowd)
+            planner = Planner(engine, self.device, self.metrics, settings, lambda: self.workers.crowd)
+            # Before `ready` is said, lest somebody take it for warm.
+            self.warming = {"compiled": 0, "of": len(engine.sizes), "now": ""}
+            self._planner = planner
             self.jobs.takes_over = not self.draining
             cpu = round(time.process_time(), 2)
             logs.event("ready", seconds=round(time.monotonic() - began, 2), cpu_seconds=cpu, beside=lasting())
-            self._planner.compile(self._tell)
+            planner.compile(self._tell)
         except Exception as error:
             if not self.draining:  # a stop takes the device away from a warm-up, which is no failure
                 self.fail(error)

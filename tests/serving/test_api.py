@@ -15,13 +15,16 @@ from fastapi import FastAPI
 
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving import import_schemas, job_schemas, schemas
+from jaxshop.serving.app import create_app
 from jaxshop.serving.examples import EXAMPLES
+from jaxshop.serving.service import Service
+from jaxshop.serving.settings import load_settings
 from jaxshop.shop import fingerprint, parse_shop, split_lots
 from jaxshop.support.errors import DeviceError
 from tests.plant import changed, plant
 from tests.shops import shop_body
 
-from .conftest import BOSS
+from .conftest import BOSS, KEYS, PLANNER, TestClient, await_ready
 from .fakes import FakeEngine
 from .replies import conforms, lasting, problem
 
@@ -286,3 +289,14 @@ def test_violations_say_where_they_are(client: httpx.Client) -> None:
     other = {"shop": shop | {"jobs": shop["jobs"][1:]}, "schedule": schedule}
     told = conforms(client.post("/v1/schedules:verify", json=other), schemas.VerifyReply)
     assert ([entry["code"] for entry in told["violations"]], told["violation_count"]) == (["other-shop"], 1)
+
+
+def test_what_is_not_compiled_is_told_from_the_first_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That no size is compiled is said with the first `ready`, so that nobody takes the server for warm."""
+    told: list[tuple[str, dict[str, object] | None]] = []
+    service = Service(load_settings(**KEYS), lambda *_: FakeEngine())
+    monkeypatch.setattr("jaxshop.serving.logs.event", lambda name, *_, **__: told.append((name, service.warming)))
+    with TestClient(create_app(service), headers=PLANNER) as client:
+        await_ready(lambda: client.get("/readyz"))
+    assert ("ready", {"compiled": 0, "of": len(FakeEngine().sizes), "now": ""}) in told
+    assert service.warming is None

@@ -87,9 +87,11 @@ def test_what_was_there_before_the_plan_start_is_there_from_it_on():
 def test_what_is_written_is_read(seed: int, separator: str, as_workbook: bool):
     """A random shop written as tables, by whatever separator or as a workbook, is read as the same shop."""
     shop = random_shop(seed, longest=9000)
-    hours = [m.available_from / TICKS_PER_HOUR for m in shop.machines]
     tables: dict[str, list[list]] = {
-        "machines": [["machine", "available from"], *([m.id, h] for m, h in zip(shop.machines, hours, strict=True))],
+        "machines": [
+            ["machine", "available from"],
+            *([m.id, m.available_from / TICKS_PER_HOUR] for m in shop.machines),
+        ],
         "orders": [["order", "release"], *([job.id, job.release / TICKS_PER_HOUR] for job in shop.jobs)],
         "routes": [["order", "step", "operation", "machine", "hours"]],
     }
@@ -316,9 +318,8 @@ def test_every_fault_is_counted(tmp_path: Path):
     bad = GOOD | {"orders.csv": ORDERS.replace(",2\n", ",x\n"), "routes.csv": ROUTES.replace("P1", "P7")}
     for name, text in bad.items():
         (tmp_path / name).write_text(text)
-    result = run(
-        "import", *(tmp_path / name for name in bad), "--plan-start", START.isoformat(), "--out", tmp_path / "o"
-    )
+    files = [tmp_path / name for name in bad]
+    result = run("import", *files, "--plan-start", START.isoformat(), "--out", tmp_path / "o")
     assert_refused(result, "orders.csv, row 2, column 'weight': must be a number, not 'x' (and 1 more fault)")
     assert not (tmp_path / "o").exists()
 
@@ -327,11 +328,10 @@ def test_what_a_person_says_goes_first():
     """Columns, separator, encoding and decimal comma as said, where the files would be refused otherwise."""
     orders = ORDERS.replace("order", "Nümmer").replace("due", "soon").encode("windows-1252")
     routes = ROUTES.replace(",", ";").replace("2.5", "2,5").replace("0.5", "0,5").encode()
-    headers = dict(map(read_column, ["orders.order=Nümmer", "due=soon"]))
-    reading = Reading(plan_start=START, headers=headers, encoding="windows-1252", decimal_comma=True)
-    assert fingerprint(imported(GOOD | {"orders.csv": orders, "routes.csv": routes}, reading)) == fingerprint(
-        imported(GOOD)
-    )
+    names = dict(map(read_column, ["orders.order=Nümmer", "due=soon"]))
+    reading = Reading(plan_start=START, headers=names, encoding="windows-1252", decimal_comma=True)
+    told = imported(GOOD | {"orders.csv": orders, "routes.csv": routes}, reading)
+    assert fingerprint(told) == fingerprint(imported(GOOD))
     (fault,) = faults(GOOD, Reading(plan_start=START, separator=";"))[:1]
     assert fault.endswith("is one column under the separator semicolon; comma gives 2")
 

@@ -96,6 +96,9 @@ class Entries {
   }
 
   #without(stop) {
+    if (ticksOf(stop.to) <= this.planning.now) {
+      throw new Problem({ title: `The stop of ${stop.machine} is over and stays`, detail: "What has happened cannot be taken back." });
+    }
     return { ...resuming(this.planning.state, stop), bound: null };
   }
 

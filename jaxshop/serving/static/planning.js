@@ -120,14 +120,20 @@ class Planning {
     if (this.model?.shop !== state.shop || this.model.maxLotHours !== state.maxLotHours) this.model = new Model(state.shop, state.maxLotHours);
     const { unit, plan_start: start } = state.shop;
     const clock = new Clock(unit, start, { zone: zoneOf(state.shop), mode: this.viewer.clock.value });
-    const { bound = null, target = null, locked, rows } = state;
+    const { target = null, locked, rows } = state;
     const violations = violationsOf(this.model, rows, clock);
-    this.plan = this.model.plan(rows, { bound, target, violations, locked, now: this.now });
+    this.plan = this.model.plan(rows, { bound: this.#bound, target, violations, locked, now: this.now });
     this.board = new Board(this.model, rows, { now: this.now, locked: new Set(locked) });
     this.cost = costOf(this.model, rows);
     this.before = settled === state ? this.cost : costOf(this.model, settled.rows);
     const roomy = violations.length ? this.board.pushed(new Set(state.held ?? [])) : null;
     this.roomy = roomy && { rows: roomy, cost: costOf(this.model, roomy) };
+  }
+
+  /** The bound, in ticks; null where none is known. One of plans that keep what had begun by `boundFrom` holds from that moment on. */
+  get #bound() {
+    const { bound = null, boundFrom = 0 } = this.state;
+    return this.now >= boundFrom ? bound : null;
   }
 
   #describe() {
@@ -257,16 +263,18 @@ class Planning {
     const options = { freeze: number("rest-freeze"), stability: number("rest-stability"), seconds: number("rest-seconds") || null };
     const { body, fault } = restRequest(this.state, this.now, options, this.clock);
     if (fault) throw new Problem({ title: "The rest cannot be planned while this stands", detail: fault });
-    await this.#aim(body);
-    const ask = (...how) => this.page.api.reschedule(body, ...how);
+    const ask = async (...how) => {
+      await this.#aim(body);
+      return this.page.api.reschedule(body, ...how);
+    };
     const drawing = ({ schedule }) => this.model.plan(schedule.operations, { locked: this.state.locked, now: this.now });
     const { reply } = await this.page.running.search(ask, drawing, true);
     const { shop, schedule, changes } = reply;
     const pinned = options.freeze > 0 || this.state.locked.length > 0; // the server's bound is then of plans that keep that
-    const bound = pinned ? this.state.bound : ticksOf(reply.lower_bound_hours);
+    const known = pinned ? {} : { bound: ticksOf(reply.lower_bound_hours), boundFrom: this.now };
     this.change("Rest planned anew", {
       shop, base: shop, rows: schedule.operations, fingerprint: schedule.shop, stops: [], adds: [], held: [], foreign: false,
-      bound, source: reply.source, early: cameEarly(reply),
+      ...known, source: reply.source, early: cameEarly(reply),
     });
     const early = cameEarly(reply) ? " The search is still warming up: plan the rest again in a moment." : "";
     const moved = `${changes.moved} operations moved, ${changes.machine_changed} to another machine`;
@@ -281,26 +289,27 @@ class Planning {
     Object.assign(body, { shop, schedule: { ...body.schedule, shop: fingerprint ?? body.schedule.shop } });
   }
 
-  /** The schedule on show, and the bound of its shop; the server has checked it, and said what its shop is called there. */
+  /** The schedule on show, and what is known of its bound; the server has checked it, and said what its shop is called there. */
   async checked() {
     const { state } = this;
     const schedule = scheduleOf(state);
-    let reply = await this.page.api.verify(state.shop, schedule);
+    let reply = await this.page.api.verify(state.shop, schedule, true);
     if (reply.fingerprint && reply.fingerprint !== schedule.shop) {
       schedule.shop = reply.fingerprint;
-      reply = await this.page.api.verify(state.shop, schedule);
+      reply = await this.page.api.verify(state.shop, schedule, true);
     }
-    const bound = Math.max(state.bound ?? 0, reply.lower_bound_hours ? ticksOf(reply.lower_bound_hours) : 0) || null;
+    const anywhere = reply.lower_bound_hours ? ticksOf(reply.lower_bound_hours) : 0; // it holds for every plan of this shop
+    const known = this.#bound > anywhere ? { bound: this.#bound, boundFrom: state.boundFrom ?? 0 } : { bound: anywhere || null, boundFrom: 0 };
     if (!reply.valid) throw new Problem({ title: "The server found a fault in it", errors: reply.violations.map((each) => ({ message: each.text ?? each })) });
-    return { schedule, bound };
+    return { schedule, known };
   }
 
   async #accept() {
     const { history, state, unkept } = this;
     this.page.say("Checking…");
-    const { schedule, bound } = await this.checked();
+    const { schedule, known } = await this.checked();
     if (this.history !== history) throw new Problem({ title: "The plan changed while it was checked", detail: "Look at it, and accept it again." });
-    this.set(this.history.settledHere({ fingerprint: schedule.shop, bound, base: state.shop, stops: [], adds: [], held: [], foreign: false }));
+    this.set(this.history.settledHere({ fingerprint: schedule.shop, ...known, base: state.shop, stops: [], adds: [], held: [], foreign: false }));
     if (!unkept) this.kept = this.state;
     this.page.say("Accepted: checked by the server.");
   }

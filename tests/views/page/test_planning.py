@@ -270,6 +270,40 @@ def test_the_rest_serves_the_aim_that_is_chosen(page: Any, desk_server: StubServ
     page.click("#add-dialog .cancel")
 
 
+def test_what_has_happened_stays(page: Any, desk_server: StubServer) -> None:
+    """A bound of plans that keep what had begun holds from then on only; a stop that is over stays."""
+    bound = "page.planning.plan.bound"
+    page.click("#stop-open")
+    page.select_option("#stop-machine", "P1")
+    page.fill("#stop-from", "2026-11-23T07:00")
+    page.fill("#stop-to", "2026-11-23T08:00")
+    page.click("#stop-dialog .primary")
+    page.click("#push")
+    page.click("#accept")
+    status(page, "Accepted")
+    anywhere = page.evaluate(bound)
+    page.fill("#now", "2026-11-23T10:00")
+    page.press("#now", "Tab")
+    assert page.evaluate(bound) == anywhere
+    page.click("#rest-open")
+    page.click("#rest-dialog .primary")
+    status(page, "The rest is planned")
+    assert desk_server.asked[-1]["now"] == 4
+    assert page.evaluate(bound) > anywhere
+    for button in ("Change", "Remove"):
+        page.click("#entered-open")
+        page.click(f"#entered [aria-label^='{button} P1']")
+        if button == "Change":
+            page.click("#stop-dialog .primary")
+        eventually(page, "document.getElementById('problem').innerText.includes('The stop of P1 is over and stays')")
+    page.fill("#now", "2026-11-23T06:00")
+    page.press("#now", "Tab")
+    assert page.evaluate(bound) is None
+    page.click("#accept")
+    status(page, "Accepted")
+    assert page.evaluate(bound) == anywhere
+
+
 def test_planning_the_rest_is_watched_stopped_and_cancelled(page: Any, desk_server: StubServer) -> None:
     """Curve, best so far and time left as with the first plan, where the form is hidden too; Cancel changes nothing."""
     desk_server.go.clear()
