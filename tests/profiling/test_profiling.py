@@ -6,6 +6,8 @@ import gzip
 import io
 import json
 import re
+import subprocess
+import sys
 
 import chex
 import jax
@@ -177,8 +179,11 @@ def test_bad_options_are_one_line(options, capsys):
 
 
 @pytest.mark.thorough
-def test_profile_json(tmp_path, capsys):
-    """Shows the three phases of a small shop as one JSON line, with consistent rates, and a trace with their names."""
+def test_profile_json(tmp_path):
+    """Shows the three phases of a small shop as one JSON line, with consistent rates, and a trace with their names.
+
+    In a process of its own, as a user's is: a trace holds every program that its process has compiled.
+    """
     config = tmp_path / "tiny.toml"
     config.write_text(  # an update as in test_budget
         "[pool]\nmachines = 4\njobs = 6\n[network]\nwidth = 16\n"
@@ -187,9 +192,10 @@ def test_profile_json(tmp_path, capsys):
     options = ["--no-sweep", "--json", "--environments", "4", "--config", str(config)]
     shop = tmp_path / "ft06.txt"
     shop.write_text("2 2\n0 3 1 2\n1 4 0 1\n")
-    assert main(["profile", str(shop), *options, "--trace", str(tmp_path / "trace")]) == 0
-    output = capsys.readouterr()
-    report = json.loads(output.out)
+    command = [sys.executable, "-m", "jaxshop", "profile", shop, *options, "--trace", tmp_path / "trace"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(ended.stdout)
     names = ["environment", "environment + network", "PPO update"]
     assert [p["phase"] for p in report["phases"]] == names
     for phase in report["phases"]:
