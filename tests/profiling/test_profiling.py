@@ -192,7 +192,7 @@ def test_profile_json(tmp_path):
     options = ["--no-sweep", "--json", "--environments", "4", "--config", str(config)]
     shop = tmp_path / "ft06.txt"
     shop.write_text("2 2\n0 3 1 2\n1 4 0 1\n")
-    command = [sys.executable, "-m", "jaxshop", "profile", shop, *options, "--trace", tmp_path / "trace"]
+    command = [sys.executable, "-m", "jaxshop.cli", "profile", shop, *options, "--trace", tmp_path / "trace"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)
