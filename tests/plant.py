@@ -126,10 +126,12 @@ def plant_shop(
     longest: int = 9,
     plain: bool = False,
     frozen: int = 0,
+    held: int = 0,
 ) -> Shop:
     """A shop that uses some of the rules, perhaps all.
 
-    `plain` leaves out the objective; `frozen` asks for so many jobs more, each of one operation that is fixed ahead.
+    `plain` leaves out the objective; `frozen` asks for so many jobs more, each of one operation that is fixed ahead,
+    `held` for so many operations that are fixed behind one of their job that is not.
     """
     rng = np.random.default_rng(seed)
     while True:
@@ -140,7 +142,7 @@ def plant_shop(
             validate(shop, "drawn")
         except ShopError:
             continue
-        return _with_frozen(shop, rng, frozen)
+        return _with_held(_with_frozen(shop, rng, frozen), rng, held)
 
 
 def plant_plan(seed: int, **sizes: int) -> LotPlan:
@@ -226,6 +228,35 @@ def _with_frozen(shop: Shop, rng: np.random.Generator, count: int) -> Shop:
             continue
         shop, count = more, count - 1
     return shop
+
+
+def _with_held(shop: Shop, rng: np.random.Generator, count: int) -> Shop:
+    """Operations behind free ones fixed where a schedule has them, or some hours later."""
+    for _ in range(20 * count):
+        ways = [
+            (j, k) for j, job in enumerate(shop.jobs) for k in range(1, len(job.operations)) if _held_by(job, k) is None
+        ]
+        if count == 0 or not ways:
+            break
+        j, k = ways[rng.integers(len(ways))]
+        job = shop.jobs[j]
+        op = job.operations[k]
+        rows = random_schedule(split_lots(shop, None), int(rng.integers(1000))).rows
+        row = next(row for row in rows if row.operation == op.id)
+        fixed = replace(op, fixed=Fixed(row.machine, row.start + int(rng.integers(0, 2)) * int(rng.integers(8 * HOUR))))
+        route = (*job.operations[:k], fixed, *job.operations[k + 1 :])
+        more = replace(shop, jobs=(*shop.jobs[:j], replace(job, operations=route), *shop.jobs[j + 1 :]))
+        try:
+            validate(more, "drawn")
+        except ShopError:
+            continue
+        shop, count = more, count - 1
+    return shop
+
+
+def _held_by(job: Job, k: int) -> Fixed | None:
+    """What is fixed of an operation and the one before it."""
+    return job.operations[k].fixed or job.operations[k - 1].fixed
 
 
 def _with_fixed(shop: Shop, rng: np.random.Generator) -> Shop:

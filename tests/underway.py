@@ -71,7 +71,7 @@ def random_events(plan: LotPlan, schedule: Schedule, rng: np.random.Generator) -
 def days(seed: int) -> Iterator[Replanned]:
     """The new plans of a random shop with rules of a plant that is told of again and again."""
     rng = np.random.default_rng(seed)
-    plan = plant_plan(seed)
+    plan = plant_plan(seed, held=2 * (seed % 4 == 3))
     schedule, shop = random_schedule(plan, seed), plan.shop
     for _ in range(3):
         events = random_events(plan, schedule, rng)

@@ -17,6 +17,7 @@ from jaxshop.bounds.groups import Group, smallest_makespan
 from jaxshop.bounds.head_tail import blocked_ticks, intervals
 from jaxshop.bounds.sets import candidate_sets
 from jaxshop.shop import MAX_HORIZON, LotPlan
+from jaxshop.shop.pieces import in_pieces
 from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Timing
 
@@ -26,6 +27,8 @@ class OpenPlan:
     """The operations of a plan that are not fixed, by their machines, and the room that those leave.
 
     Attributes:
+        plan: its lots in pieces, so that what is fixed comes first; that some have to be done by then is left out,
+            which makes a bound weaker, not wrong.
         groups: heads and tails are true in open time, lags included.
         chain: the latest end of a lot that has the shop for itself.
         job: that lot's job.
@@ -47,7 +50,7 @@ class OpenPlan:
     @classmethod
     def of(cls, plan: LotPlan) -> OpenPlan:
         """Place every lot as if it were alone."""
-        timing = timing_of(plan)
+        plan, timing = in_pieces(plan), timing_of(plan)
         begin = opening(plan, timing)
         index = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
         available = np.array([machine.available_from for machine in plan.shop.machines], np.int64)
@@ -189,6 +192,7 @@ def loosened(plan: LotPlan) -> LotPlan:
     what follows in the route is released behind the work. Every schedule of the plan, closed time left out, is one of
     this.
     """
+    plan = in_pieces(plan)
     begin = opening(plan, timing_of(plan))
     lots = [
         replace(lot, release=int(begin.ready[i]), operations=lot.operations[begin.done[i] :])

@@ -43,8 +43,8 @@ class Tardiness:
 
 def late_in_every_plan(plan: LotPlan, of: OpenPlan | None = None) -> dict[str, int]:
     """Jobs that are late even if they have the shop for themselves: by how many ticks at least, the latest first."""
-    ends: dict[str, int] = {}
-    for lot, end in zip(plan.lots, (of or OpenPlan.of(plan)).ends.tolist(), strict=True):
+    of, ends = of or OpenPlan.of(plan), dict[str, int]()
+    for lot, end in zip(of.plan.lots, of.ends.tolist(), strict=True):
         ends[lot.job] = max(end, ends.get(lot.job, end))
     late = {job.id: ends[job.id] - job.due for job in plan.shop.jobs if job.due is not None}
     return {job: ticks for job, ticks in sorted(late.items(), key=lambda entry: -entry[1]) if ticks > 0}

@@ -37,17 +37,18 @@ class JobShop:
     the lots that can start first anywhere: non-delay schedules, which may all miss the optimum.
 
     With closed time, set-ups by sequence and lags (docs/architecture.md) completions and starts are those that these
-    give; fixed work is placed before the first decision, and operations run in the first gap between it into which they
-    fit. Set-ups make active schedules lose optima: how often is in docs/architecture.md. With `passing` a second
-    machine is in question where the first completion would set the first one up for something else; lots that go to the
-    second pass the first over for the next decision. Of tiny shops that loses a fourth as many optima. Rules choose
-    within the first machine's conflict set all the same, and `non_delay` has no second machine.
+    give; fixed work is placed before the first decision, with what it has to wait for, and operations run in the
+    first gap between it into which they fit. Set-ups make active schedules lose optima: how often is in
+    docs/architecture.md. With `passing` a second machine is in question where the first completion would set the
+    first one up for something else; lots that go to the second pass the first over for the next decision. Of tiny
+    shops that loses a fourth as many optima. Rules choose within the first machine's conflict set all the same, and
+    `non_delay` has no second machine.
 
     Reward: float32, the negative growth of a lower estimate of the objective's cost over the certified bound. Of the
     makespan it is the latest of the lots' ready times plus the least times of their rests; an episode's sum is
     -(makespan - first estimate) / bound. Weighted tardiness adds what jobs cost that cannot be done in time any more.
 
-    Episode: exactly as many steps as the shop has operations that are not fixed; it never truncates, and no mask is
+    Episode: exactly as many steps as the shop has operations that are not placed so; it never truncates, and no mask is
     ever empty. Past the end the state stays as it is, with reward 0.
 
     State: `EnvState` holds start and machine of every operation, in exact int32 ticks; `op_ends` adds the ends.

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxshop.schedule.records import Row, Schedule
 from jaxshop.shop import LotPlan, Objective, Operation, fingerprint
+from jaxshop.shop.pieces import reserved
 from jaxshop.shop.plant import FIXED, SETUPS, needs_timing, rules_of
 from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Runs, Span, Timing, placed, placed_everywhere
@@ -124,8 +125,9 @@ def dispatch_by_rule(plan: LotPlan, rule: Rule, active: bool) -> Schedule:
     Ties: the lowest lot comes first; of its machines, the one that became free last, then the lowest. The first lot
     always competes, even with an operation of no duration.
 
-    Fixed work is placed first; what fits before it goes there, see `Ahead`. Starts and completions are those of
-    `jaxshop.shop.timing`, closed time and the set-up by what the machine is set up for by then included.
+    Fixed work is placed first, with what it has to wait for (`reserved`); what fits before it goes there, see `Ahead`.
+    Starts and completions are those of `jaxshop.shop.timing`, closed time and the set-up by what the machine is set up
+    for by then included.
     """
     shop = _Dispatcher(plan, active)
     rows = [*shop.fixed, *(shop.step(rule) for _ in range(int(shop.left.sum())))]
@@ -133,8 +135,8 @@ def dispatch_by_rule(plan: LotPlan, rule: Rule, active: bool) -> Schedule:
 
 
 def fixed_rows(plan: LotPlan) -> list[Row]:
-    """The fixed work of a plan as rows of its schedule."""
-    return rows_of(plan, opening(plan, timing_of(plan))) if FIXED in rules_of(plan) else []
+    """The fixed work of a plan, and what is placed before it, as rows of its schedule."""
+    return rows_of(plan, opening(reserved(plan), timing_of(plan))) if FIXED in rules_of(plan) else []
 
 
 def rows_of(plan: LotPlan, begin: Opening) -> list[Row]:
@@ -204,7 +206,7 @@ class _Dispatcher:
 
     def _place_fixed(self, plan: LotPlan) -> None:
         assert self.timing is not None
-        begin = opening(plan, self.timing)
+        begin = opening(reserved(plan), self.timing)
         self.ready, self.free, self.family = begin.ready, begin.free, begin.family
         self.left -= begin.done
         self.fixed, self.ahead = rows_of(plan, begin), begin.ahead

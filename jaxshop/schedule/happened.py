@@ -31,6 +31,7 @@ from jaxshop.shop import (
     split_lots,
     validate,
 )
+from jaxshop.shop.pieces import NoTimeError, reserved
 from jaxshop.shop.timing import Timing
 from jaxshop.support.errors import ShopError
 
@@ -95,22 +96,35 @@ def happened(shop: Shop, schedule: Schedule, events: Events, where: str = "sched
         raise ShopError([f"{where}: {violation}" for violation in violations])
     if faults := list(_faults(shop, schedule, events)):
         raise ShopError(faults)
-    course = Course(plan, schedule, events)
-    course.follow()
-    now = course.shop_now()
-    validate(now, f"{shop.name} as it is now")
-    present = split_lots(now, schedule.max_lot_hours)
+    course, present, rest = _followed(plan, schedule, events)
+    validate(present.shop, f"{shop.name} as it is now")
     names = {(lot.job, lot.index, op.id) for lot in present.lots for op in lot.operations}
     return Past(
         events,
         present,
         tuple(course.kept.values()),
-        course.rest(present),
+        rest,
         {row[:3]: row for row in schedule.rows if row[:3] in names},
         tuple(course.stopped),
         tuple(row for row in course.restarted if row[:3] in names),
         tuple(row for row in course.loosened if row[:3] in names),
     )
+
+
+def _followed(plan: LotPlan, schedule: Schedule, events: Events) -> tuple[Course, LotPlan, LotPlan]:
+    """The plan's course, the shop after it and what is left to plan; fixed work stays where what it waits for can."""
+    lost: frozenset[Key] = frozenset()
+    while True:
+        course = Course(plan, schedule, events, lost)
+        course.follow()
+        present = split_lots(course.shop_now(), plan.max_lot_hours)
+        rest = course.rest(present)
+        try:
+            reserved(rest)
+        except NoTimeError as late:
+            lost |= {(*late.lot, late.operation)}
+        else:
+            return course, present, rest
 
 
 def _kept(plan: LotPlan, events: Events) -> Iterator[Key]:
@@ -151,10 +165,13 @@ def _faults(shop: Shop, schedule: Schedule, events: Events) -> Iterator[str]:
 
 
 class Course:
-    """Goes through the rows of a plan in order, and keeps what can have been and what can stay."""
+    """Goes through the rows of a plan in order, and keeps what can have been and what can stay.
 
-    def __init__(self, plan: LotPlan, schedule: Schedule, events: Events):
-        self.plan, self.events = plan, events
+    `lost` is fixed work that cannot stay, as there is no time for what goes before it.
+    """
+
+    def __init__(self, plan: LotPlan, schedule: Schedule, events: Events, lost: frozenset[Key] = frozenset()):
+        self.plan, self.events, self.lost = plan, events, lost
         self.machines = {machine.id: machine for machine in plan.shop.machines}
         for down in events.down:
             self._close(down.machine, Downtime(down.start, down.end, down.reason))
@@ -248,12 +265,18 @@ class Course:
         """When a row ends that begins as planned; None where it cannot."""
         if (before := self.before.get(row[:3])) is not None:
             done = self.kept.get(before)
-            if done is None or done.end + self.operations[before].lag > row.start:
+            if done is None and not self._waits(row, op):
+                return None
+            if done is not None and done.end + self.operations[before].lag > row.start:
                 return None
         if self.free.get(row.machine, row.start) > row.start:
             return None
         span = self.timing.end_of(self.number[row.machine], row.start, self._ticks(row, op), op.interruptible)
         return span.end if span.start == row.start else None
+
+    def _waits(self, row: Row, op: Operation) -> bool:
+        """Whether a row stays where it is, whatever is to be done before it."""
+        return op.fixed is not None and row.start >= self.events.now and row[:3] not in self.lost
 
     def _aborted(self, row: Row, op: Operation) -> bool:
         """Whether a row that must not stop has begun, and its machine goes down in its midst."""

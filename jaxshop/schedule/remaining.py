@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 
 from jaxshop.schedule.records import Row
 from jaxshop.shop import Fixed, Lot, LotPlan, Machine, Operation
@@ -27,10 +28,12 @@ def remaining(present: LotPlan, now: int, kept: Mapping[Key, Row], held: Mapping
     operations = {(lot.job, lot.index, op.id): op for lot in present.lots for op in lot.operations}
     lots = []
     for lot in left:
-        stands = (key for key in ahead if key[:2] == (lot.job, lot.index))
-        route = (*(_standing(operations[key], ahead[key], held[key]) for key in stands), *lot.operations)
+        waiting = {(lot.job, lot.index, op.id): op for op in lot.operations}
+        stands = (key for key in ahead if key[:2] == (lot.job, lot.index) and key not in waiting)
+        route = (*stands, *waiting)
         if route:
-            lots.append(replace(lot, operations=route))
+            ops = (_standing(operations[key], kept[key], held[key]) if key in kept else waiting[key] for key in route)
+            lots.append(replace(lot, operations=tuple(ops)))
     names = {lot.job for lot in lots}
     families = any(op.family is not None for lot in lots for op in lot.operations)
     behind: dict[str, list[tuple[Row, Operation]]] = defaultdict(list)
@@ -47,22 +50,25 @@ def remaining(present: LotPlan, now: int, kept: Mapping[Key, Row], held: Mapping
 
 
 def _open(lot: Lot, now: int, kept: Mapping[Key, Row]) -> Lot:
-    """The lot without what is kept, from when it is ready."""
-    rows = [kept[key] for op in lot.operations if (key := (lot.job, lot.index, op.id)) in kept]
+    """The lot without what is kept, from when it is ready; what is kept behind work that is left stays in it."""
+    keys = [(lot.job, lot.index, op.id) for op in lot.operations]
+    rows = [kept[key] for key in takewhile(kept.__contains__, keys)]
     ready = rows[-1].end + lot.operations[len(rows) - 1].lag if rows else 0
     return replace(lot, operations=lot.operations[len(rows) :], release=max(now, lot.release, ready))
 
 
 def _ahead(begin: dict[str, int], left: list[Lot], kept: Mapping[Key, Row]) -> dict[Key, Row]:
-    """Rows that have time before them, or before others before them, that something left could use."""
+    """Rows behind work that is left, and rows with time before them or others that something left could use."""
     asks: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    waiting = set()
     for lot in left:
         for op in lot.operations:
-            for name, ticks in op.alternatives.items():
+            waiting.add(key := (lot.job, lot.index, op.id))
+            for name, ticks in op.alternatives.items() if key not in kept else ():
                 asks[name].append((lot.release, op.setup + ticks))
     free, found, parted = dict(begin), {}, set()
     for key, row in kept.items():
-        if any(max(free[row.machine], ready) + ticks <= row.start for ready, ticks in asks[row.machine]):
+        if key in waiting or any(max(free[row.machine], at) + ticks <= row.start for at, ticks in asks[row.machine]):
             parted.add(row.machine)
         if row.machine in parted:
             found[key] = row

@@ -9,7 +9,9 @@ import numpy as np
 from jaxshop.schedule.dispatch import rows_of
 from jaxshop.schedule.happened import Past
 from jaxshop.schedule.records import Row, Schedule
+from jaxshop.schedule.remaining import Key
 from jaxshop.shop import Operation, fingerprint
+from jaxshop.shop.pieces import Wanted, reserved
 from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Timing
 
@@ -38,7 +40,8 @@ def repaired(past: Past, repair: Repair, urgent: bool = False) -> Schedule:
         repair: what stays.
         urgent: whether work that was not planned comes before all other, or after it.
     """
-    plan, again = past.rest, {row[:3] for row in past.restarted}
+    again = {row[:3] for row in past.restarted}
+    plan = reserved(past.rest, _wanted(past, repair, again))
     timing = timing_of(plan)
     begin = opening(plan, timing)
     gaps = _Gaps(timing, begin)
@@ -62,6 +65,14 @@ def repaired(past: Past, repair: Repair, urgent: bool = False) -> Schedule:
         ready[i] = end + op.lag
         rows.append(Row(*key, names[m], start, end))
     return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))
+
+
+def _wanted(past: Past, repair: Repair, again: set[Key]) -> Wanted:
+    """Where work that is due before fixed work shall go if it can."""
+    if repair is Repair.REASSIGN:
+        return {}
+    earliest = past.events.now if repair is Repair.LEFT_SHIFT else LAST
+    return {key: (row.machine, min(row.start, earliest)) for key, row in past.planned.items() if key not in again}
 
 
 class _Gaps:

@@ -22,6 +22,7 @@ from jaxshop.schedule import Row, Schedule
 from jaxshop.search.types import Stop, Task
 from jaxshop.shop import Lot, LotPlan, Operation
 from jaxshop.shop.objective import PARTS
+from jaxshop.shop.pieces import in_pieces
 from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Span, Timing
 
@@ -73,8 +74,7 @@ class PlantModel:
     @classmethod
     def of(cls, task: Task, start: Schedule, stop: Stop) -> PlantModel | None:
         """Build it; None where the stop does not allow for that."""
-        plan = task.plan
-        timing = timing_of(plan)
+        plan, timing = in_pieces(task.plan), timing_of(task.plan)
         begin = opening(plan, timing)
         latest = start.makespan if not task.objective.tardiness else _horizon(plan, timing, begin, start)
         timing.reach(latest)
@@ -116,6 +116,8 @@ class PlantModel:
             if route:
                 self.proto.add(placed.start >= route[-1].end + lot.operations[k - 1].lag)
             route.append(placed)
+        if lot.until is not None:
+            self.proto.add(route[-1].end <= lot.until)
         self.operations.append(route)
 
     def operation(self, op: Operation, release: int) -> Placed:
@@ -240,8 +242,7 @@ def left_shifted(task: Task, chosen: Sequence[Sequence[tuple[str, int]]]) -> Sch
 
     Nothing ends later than in the solution, so that what runs before fixed work there is done before it here.
     """
-    plan = task.plan
-    timing = timing_of(plan)
+    plan, timing = in_pieces(task.plan), timing_of(task.plan)
     number, table = {machine.id: m for m, machine in enumerate(plan.shop.machines)}, timing.changeovers
     free, family = [machine.available_from for machine in plan.shop.machines], table.first.tolist()
     ready = [lot.release for lot in plan.lots]

@@ -17,7 +17,12 @@ LARGER = "give a larger lot size"
 
 @dataclass(frozen=True)
 class Lot:
-    """A piece of a job: the whole route with full set-ups and lags and a share of the processing. Times in ticks."""
+    """A piece of a job: the whole route with full set-ups and lags and a share of the processing. Times in ticks.
+
+    Attributes:
+        until: by when the last operation must have ended, where the lot is a piece that fixed work follows: see
+            `jaxshop.shop.pieces`.
+    """
 
     job: str
     index: int
@@ -26,6 +31,7 @@ class Lot:
     due: int | None = None
     weight: float = 1.0
     quantity: int | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,9 @@ def _check_room(
 
 
 def _check_fixed(shop: Shop, faults: Faults) -> None:
-    """Fixed operations are the first of their job, in order, while their machine is open, one at a time."""
+    """Fixed operations run in route order, while their machine is open, one at a time; what goes before finds time."""
+    from jaxshop.shop.lots import split_lots
+    from jaxshop.shop.pieces import NoTimeError, reserved
     from jaxshop.shop.timing import Span, Timing
 
     number = {machine.id: m for m, machine in enumerate(shop.machines)}
@@ -227,7 +229,7 @@ def _check_fixed(shop: Shop, faults: Faults) -> None:
         for k, op in enumerate(job.operations):
             path = f"jobs[{j}].operations[{k}].fixed"
             if op.fixed is None:
-                ready = MAX_TICKS * 2  # whatever comes now is behind work that is still free
+                ready = None if ready is None else ready + op.setup + min(op.alternatives.values()) + op.lag
                 continue
             machine, start = op.fixed[:2]
             takes = op.setup + op.alternatives[machine]
@@ -237,17 +239,23 @@ def _check_fixed(shop: Shop, faults: Faults) -> None:
                     "closed then" if op.interruptible else f"not open for the {takes / TICKS_PER_HOUR:g} h from then on"
                 )
                 faults.add(f"{path}.start", f"machine {machine!r} is {what}")
-            elif ready == MAX_TICKS * 2:
-                faults.add(path, "the operation before it in the route is not fixed")
             elif ready is not None and start < ready:
                 faults.add(f"{path}.start", "is before the operation before it ends and its lag is over")
             on_machine[machine].append((span, path, op.id))
-            ready = span.end + op.lag if ready != MAX_TICKS * 2 else ready
+            ready = span.end + op.lag
     for machine, runs in on_machine.items():
         runs.sort()
         for (before, _, other), (span, path, _) in pairwise(runs):
             if span.start < before.end:
                 faults.add(f"{path}.start", f"fixed operation {other!r} runs on machine {machine!r} then")
+    if not faults.messages:
+        try:
+            reserved(split_lots(shop, None))
+        except NoTimeError as late:
+            j, job = next((j, job) for j, job in enumerate(shop.jobs) if job.id == late.lot[0])
+            k = next(k for k, op in enumerate(job.operations) if op.id == late.operation)
+            message = f"no time was found for operation {job.operations[k - 1].id!r} before it"
+            faults.add(f"jobs[{j}].operations[{k}].fixed", message)
 
 
 def rules_horizon(shop: Shop, routes: Iterable[tuple[Operation, ...]]) -> int:

@@ -55,7 +55,7 @@ def timing_of(plan: LotPlan) -> Timing:
 
 
 def opening(plan: LotPlan, timing: Timing) -> Opening:
-    """Place the fixed work."""
+    """Place the fixed work, which comes first in every lot: see `jaxshop.shop.pieces` for plans that have other."""
     number = {machine.id: m for m, machine in enumerate(plan.shop.machines)}
     free = np.array([machine.available_from for machine in plan.shop.machines], np.int64)
     ready = np.array([lot.release for lot in plan.lots], np.int64)

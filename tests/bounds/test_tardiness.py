@@ -50,7 +50,7 @@ def test_weights_are_layers():
 @pytest.mark.parametrize("seed", range(60))
 def test_no_schedule_is_below_the_bound(seed: int):
     """Against all semi-active schedules of small shops with every rule, due dates early or late."""
-    plan = plant_plan(seed, jobs=3 - seed % 2, machines=2, most_operations=2)
+    plan = plant_plan(seed, jobs=3 - seed % 2, machines=2, most_operations=2, held=seed % 3)
     jobs = (replace(job, due=None if job.due is None else job.due // (1 + seed % 3)) for job in plan.shop.jobs)
     if all(job.due is None for job in plan.shop.jobs):
         return

@@ -14,6 +14,9 @@ from jaxshop.shop import LotPlan, Machine, Operation, Shop
 
 DAY = 86_400
 
+NEVER = 1 << 60
+"""What a dead end costs."""
+
 
 class Standing(NamedTuple):
     """What has been dispatched, and what lots and machines stand at by then."""
@@ -67,16 +70,31 @@ def fixtures(plan: LotPlan, closed: Mapping[str, Closed]) -> dict[str, list[Fixt
     return {name: sorted(work, key=lambda each: each[:2]) for name, work in found.items()}
 
 
-def standing(plan: LotPlan, closed: Mapping[str, Closed]) -> Standing:
+def standing(plan: LotPlan, ends: Mapping[str, int]) -> Standing:
     """What fixed work leaves of lots; all of it is still ahead of its machine."""
-    ends = {each.operation.id: each.end for work in fixtures(plan, closed).values() for each in work}
-    done, ready, last = [0] * len(plan.lots), [lot.release for lot in plan.lots], [0] * len(plan.lots)
-    for i, lot in enumerate(plan.lots):
-        for op in lot.operations:
-            if op.fixed is not None:
-                done[i], ready[i], last[i] = done[i] + 1, max(ready[i], ends[op.id] + op.lag), ends[op.id]
     free = tuple((machine.available_from, machine.family, 0) for machine in plan.shop.machines)
-    return Standing(tuple(done), tuple(ready), tuple(last), free)
+    count = len(plan.lots)
+    at = Standing((0,) * count, tuple(lot.release for lot in plan.lots), (0,) * count, free)
+    for i in range(count):
+        at = passed(plan, ends, at, i, begun=False) or at
+    return at
+
+
+def passed(plan: LotPlan, ends: Mapping[str, int], at: Standing, lot: int, begun: bool = True) -> Standing | None:
+    """The same behind the fixed operations that come next in a lot; None where one would have to wait.
+
+    What is fixed waits for no release: it only does for work of its lot that has `begun`.
+    """
+    route = plan.lots[lot].operations
+    while at.done[lot] < len(route) and (fixed := (op := route[at.done[lot]]).fixed) is not None:
+        if begun and at.ready[lot] > fixed.start:
+            return None
+        at = at._replace(
+            done=_put(at.done, lot, at.done[lot] + 1),
+            ready=_put(at.ready, lot, max(at.ready[lot], ends[op.id] + op.lag)),
+            last=_put(at.last, lot, ends[op.id]),
+        )
+    return at
 
 
 class Runner:
@@ -87,7 +105,8 @@ class Runner:
         self.names = [machine.id for machine in plan.shop.machines]
         self.machines = {machine.id: machine for machine in plan.shop.machines}
         self.fixtures = fixtures(plan, self.closed)
-        self.begin = standing(plan, self.closed)
+        self.ends = {each.operation.id: each.end for work in self.fixtures.values() for each in work}
+        self.begin = standing(plan, self.ends)
 
     def runs(self, at: Standing, lot: int, machine: int) -> Iterator[Run]:
         """The earliest run in each gap between fixed work into which the lot's next operation fits."""
@@ -103,6 +122,10 @@ class Runner:
             if number == len(work) or end <= work[number].start:
                 yield Run(start, end, extra, family, number)
 
+    def then(self, at: Standing, lot: int, machine: int, run: Run) -> Standing | None:
+        """What a run leads to; None where fixed work would have to wait for it."""
+        return passed(self.plan, self.ends, at.after(self.plan, lot, machine, run), lot)
+
     def able(self, at: Standing) -> Iterator[tuple[int, int]]:
         """Lots and the machines that their next operations may run on."""
         for i, lot in enumerate(self.plan.lots):
@@ -117,8 +140,10 @@ def optimum(plan: LotPlan, days: int = 60) -> int:
 
     @cache
     def best(at: Standing) -> int:
-        found = [best(at.after(plan, i, m, run)) for i, m in runner.able(at) for run in runner.runs(at, i, m)]
-        return min(found) if found else cost(plan, at.last)
+        if all(done == len(lot.operations) for done, lot in zip(at.done, plan.lots, strict=True)):
+            return cost(plan, at.last)
+        ways = (runner.then(at, i, m, run) for i, m in runner.able(at) for run in runner.runs(at, i, m))
+        return min((best(then) for then in ways if then is not None), default=NEVER)
 
     return best(runner.begin)
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from jaxshop.schedule import verify
+from jaxshop.schedule import Row, Schedule, verify
 from jaxshop.schedule.changes import changes_of, changes_to_json, disturbance, why_late
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.schedule.events import Down, Events, Kept, Told, read_events
 from jaxshop.schedule.happened import Past, happened
 from jaxshop.schedule.repair import Repair, repaired
-from jaxshop.shop import Changeover, Fixed, Job, Machine, Operation, Shop, rules_of, split_lots
+from jaxshop.shop import Changeover, Fixed, Job, Machine, Operation, Shop, fingerprint, rules_of, split_lots
 from jaxshop.support.errors import ShopError
 from tests.plant import HOUR
 from tests.shops import from_routes
@@ -129,6 +129,28 @@ def test_families_and_fixed_work_go_on():
     assert hours(past.loosened) == {"b1": ("P1", 4, 7)}
     assert shifted(past)["b1"] == ("P1", 5, 9)
     assert shifted(past, Repair.REASSIGN)["b1"] == ("P2", 2.5, 5.5)  # the other press was never set up for red
+
+
+def test_fixed_work_stays_where_what_goes_before_it_finds_another_time():
+    """By hand: P1 stops before a1 has begun, which is done at 6 h then, in time for a2 at 7 h, not for 5.5 h."""
+    plan = (("A", "a1", "P1", 1, 5), ("C", "c1", "P2", 0, 2), ("B", "b1", "P1", 5, 8))
+    for start, stays in ((7, True), (5.5, False)):
+        shop = presses()
+        first, second = shop.jobs[0].operations
+        held = replace(second, fixed=Fixed("S", round(start * HOUR)))
+        shop = replace(shop, jobs=(replace(shop.jobs[0], operations=(first, held)), *shop.jobs[1:]))
+        rows = (*(Row(j, 0, name, m, a * HOUR, b * HOUR) for j, name, m, a, b in plan), _row("a2", start))
+        schedule = Schedule(fingerprint(shop), None, rows)
+        past = happened(shop, schedule, Events(HOUR // 2, down=(Down("P1", HOUR // 2, 2 * HOUR),)))
+        assert ("a2" in hours(past.kept)) == stays
+        assert set(hours(past.loosened)) == (set() if stays else {"a2"})
+        for repair in Repair:
+            assert shifted(past, repair)["a1"] == ("P1", 2, 6)
+            assert shifted(past, repair)["a2"] == ("S", start if stays else 6, start + 2 if stays else 8)
+
+
+def _row(name: str, start: float) -> Row:
+    return Row("A", 0, name, "S", round(start * HOUR), round((start + 2) * HOUR))
 
 
 def test_changes_are_told():

@@ -168,7 +168,7 @@ def test_no_schedule_is_refused_and_every_planted_fault_is_found(part: int):
 @pytest.mark.parametrize("seed", range(60))
 def test_bounds_and_rules_stand_around_the_optimum(seed: int):
     """Against all semi-active schedules of small shops: no bound is above, and no rule's schedule below, the best."""
-    plan = plant_plan(seed, jobs=3, machines=2, most_operations=2, frozen=seed % 3)
+    plan = plant_plan(seed, jobs=3, machines=2, most_operations=2, frozen=seed % 3, held=seed % 2)
     if sum(len(lot.operations) for lot in plan.lots) > 6:
         plan = plant_plan(seed, jobs=2, machines=2, most_operations=2)
     plain = split_lots(replace(plan.shop, objective=Objective()), plan.max_lot_hours)

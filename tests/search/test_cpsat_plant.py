@@ -24,8 +24,8 @@ def solved(plan: LotPlan) -> tuple[Incumbent, int]:
 
 @pytest.mark.parametrize("seed", range(24))
 def test_small_shops_end_at_the_optimum(seed: int):
-    """Its proven cost is that of its verified schedule, and brute force's, fixed work in the midst or not."""
-    plan = plant_plan(seed, jobs=3 - seed % 2, machines=2, most_operations=2, frozen=seed % 3)
+    """Its proven cost is that of its verified schedule, and brute force's, with fixed work anywhere."""
+    plan = plant_plan(seed, jobs=3 - seed % 2, machines=2, most_operations=2, frozen=seed % 3, held=seed % 2)
     best, bound = solved(plan)
     assert verify(plan, best.schedule) == []
     assert best.cost == bound

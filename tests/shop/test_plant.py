@@ -184,7 +184,7 @@ def test_a_machine_may_be_down_since_before_the_plan():
 
 
 def test_fixed_work_comes_one_at_a_time_and_in_order():
-    """Two at once on a machine, and a fixed operation behind one that is not, are refused by name."""
+    """Two at once on a machine, and fixed work that is too early for what goes before it, are refused by name."""
     data = plant()
     data["jobs"][1]["operations"][0] = {
         "id": "B/1",
@@ -197,7 +197,9 @@ def test_fixed_work_comes_one_at_a_time_and_in_order():
         parse_shop(data, "x")
     del data["jobs"][0]["operations"][0]["fixed"]
     data["jobs"][0]["operations"][1]["fixed"] = {"machine": "PP10", "start": 10.0}
-    with pytest.raises(ShopError, match=r"operations.1..fixed: the operation before it in the route is not fixed"):
+    assert parse_shop(data, "x").jobs[0].operations[1].fixed == Fixed("PP10", 10 * HOUR)
+    data["jobs"][0]["operations"][1]["fixed"]["start"] = 3.0  # PP09 has a break, and the colour to change
+    with pytest.raises(ShopError, match=r"operations.1..fixed: no time was found for operation 'A/1' before it"):
         parse_shop(data, "x")
 
 

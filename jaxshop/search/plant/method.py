@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from jaxshop.schedule.dispatch import applicable, best_first
 from jaxshop.search.plant import kernels
 from jaxshop.search.slices import go_on, seed_of
 from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
+from jaxshop.shop.pieces import reserved
 from jaxshop.support.errors import LateError
 from jaxshop.support.machine import usable_cores
 
@@ -53,7 +54,11 @@ class Sequences:
             model = _reaching(task, self.start.makespan)
             start = sequences(model, self.start)
         else:
-            model, start = yield from _best_rule(task, stop, best)
+            held = _reserved(task)
+            model, start, ruled = yield from _best_rule(held, stop, best)
+            if held is not task:  # what rules could not move, the search can
+                model = _reaching(task, ruled.makespan)
+                start = sequences(model, ruled)
             if self.policy is not None:
                 with suppress(LateError):
                     for incumbent in self.policy.search(task, key, stop):
@@ -71,8 +76,15 @@ def play(task: Task, rule: str, active: bool) -> Schedule:
     """The schedule of a rule of `NUMBERS`, which is that of `jaxshop.schedule.dispatch`, some ten times sooner."""
     from jaxshop.search.plant.team import read
 
+    task = _reserved(task)
     model, table, *_ = _played(task, _reaching(task, 0), rule, active)
     return read(model, table, task.fingerprint)
+
+
+def _reserved(task: Task) -> Task:
+    """The task of rules, which decide operation by operation: see `jaxshop.shop.pieces`."""
+    plan = reserved(task.plan)
+    return task if plan is task.plan else replace(task, plan=plan)
 
 
 def _reaching(task: Task, known: int) -> Model:
@@ -98,8 +110,8 @@ def _played(task: Task, model: Model, rule: str, active: bool) -> tuple[Model, n
     return model, table, cost, (order, choice, past)
 
 
-def _best_rule(task: Task, stop: Stop, best: Best) -> Generator[Incumbent, None, tuple[Model, Start]]:
-    """Yield rules' schedules as they get better, at least one; returns the model, and sequences of the best."""
+def _best_rule(task: Task, stop: Stop, best: Best) -> Generator[Incumbent, None, tuple[Model, Start, Schedule]]:
+    """Yield rules' schedules as they get better, at least one; returns the model, sequences of the best, and it."""
     from jaxshop.search.plant.team import read
 
     model, found, least = _reaching(task, 0), None, 0
@@ -110,8 +122,8 @@ def _best_rule(task: Task, stop: Stop, best: Best) -> Generator[Incumbent, None,
         model, table, cost, start = _played(task, model, name, active)
         stop.built["rules"] += 1
         if found is None or cost < least:
-            found, least = start, cost
-            yield from best.offer(read(model, table, task.fingerprint), f"rule:{name}{'/active' * active}")
+            found, least = (start, read(model, table, task.fingerprint)), cost
+            yield from best.offer(found[1], f"rule:{name}{'/active' * active}")
     if found is None:
         raise LateError("no time for a rule")
-    return model, found
+    return model, *found

@@ -12,6 +12,7 @@ from jaxshop.schedule.dispatch import NEVER
 from jaxshop.shop import Job, LotPlan, Operation
 from jaxshop.shop.calendars import FOREVER
 from jaxshop.shop.objective import PARTS
+from jaxshop.shop.pieces import in_pieces
 from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Timing
 
@@ -30,8 +31,9 @@ its least ticks; the operations before and after it on its route, -1 where there
 WHERE, TAKES = range(2)
 """Columns of an alternative: the machine, and the ticks there, the operation's own set-up included."""
 
-FIRST, COUNT, JOB, READY = range(4)
-"""Columns of a lot: its first operation, how many there are, its job, and from when the first may run."""
+FIRST, COUNT, JOB, READY, UNTIL = range(5)
+"""Columns of a lot: its first operation, how many there are, its job, from when the first may run, and by when the last
+must have ended (FOREVER where no fixed work follows)."""
 
 DUE, PARTS_LATE, DONE = range(3)
 """Columns of a job: when it is due (NEVER where it is not), what a tick costs by which it is late, and when fixed work
@@ -89,8 +91,8 @@ class Model:
 
 
 def model_of(plan: LotPlan, known: int) -> Model:
-    """Put a plan into arrays, whose makespan is known to be at most so much."""
-    timing = timing_of(plan)
+    """Put a plan, its lots in pieces, into arrays, whose makespan is known to be at most so much."""
+    plan, timing = in_pieces(plan), timing_of(plan)
     until = REACH * max(known, 1)
     timing.reach(until)
     begin = opening(plan, timing)
@@ -109,7 +111,9 @@ def model_of(plan: LotPlan, known: int) -> Model:
     alternatives: list[tuple[int, int]] = []
     lots: list[tuple[int, ...]] = []
     for lot, route in enumerate(routes):
-        lots.append((len(rows), len(route), jobs[plan.lots[lot].job], begin.ready[lot]))
+        last = plan.lots[lot].until
+        latest = FOREVER if last is None else last
+        lots.append((len(rows), len(route), jobs[plan.lots[lot].job], begin.ready[lot], latest))
         tails = _tails(route)
         for k, op in enumerate(route):
             first, lag = len(alternatives), op.lag if k + 1 < len(route) else 0

@@ -9,7 +9,7 @@ import numpy as np
 from jaxshop.schedule import Schedule
 from jaxshop.search.plant import greedy
 from jaxshop.search.plant.graph import build, cost_of, recompute_back
-from jaxshop.search.plant.model import Model, to_schedule
+from jaxshop.search.plant.model import UNTIL, Model, to_schedule
 from jaxshop.search.plant.state import ALTERNATIVE, CYCLIC, END, START, new_state
 
 UNIT = 1 << 15
@@ -43,7 +43,7 @@ class Seat:
         self.memory[[greedy.CURRENT, greedy.BEST]] = cost_of(self.arrays, self.state)
         self.memory[greedy.CYCLE_LENGTH], self.memory[greedy.PENALTY] = FIRST_COOLING, penalty
         # Against one and the same deadline, the least slack is that of the makespan.
-        self.state.deadline[:] = self.state.done.max()
+        self.state.deadline[:] = np.minimum(self.state.done.max(), self.arrays.lots[:, UNTIL])
         recompute_back(self.arrays, self.state)
         self.best = self.state.table.copy()
 
