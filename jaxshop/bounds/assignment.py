@@ -8,9 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from jaxshop.bounds.groups import Group, eligible, smallest_makespan
+from jaxshop.bounds.weights import even_weights
 
-MAX_PROFILES = 4000
-"""Above this, the linear programme pools operations by machine set: its weights get worse, never wrong."""
+MAX_SHARES = 5000
+"""Variables of a linear programme that is solved; it takes a tenth of a second then, and the square of that soon. Above,
+weights are nearly the best."""
+
+MAX_SETS = 2000
+"""Sets of machines of which every two are compared, which takes memory by the square."""
 
 
 def weighted_work(groups: list[Group], weights: np.ndarray) -> int:
@@ -19,7 +24,7 @@ def weighted_work(groups: list[Group], weights: np.ndarray) -> int:
 
 
 def balance(groups: list[Group], blocked: np.ndarray) -> np.ndarray:
-    """Machine weights, int64 [machines]: the dual solution of dividing the work with the least makespan.
+    """Machine weights, int64 [machines]: the dual solution of dividing the work with the least makespan, or nearly.
 
     `blocked` must not exceed a known lower bound, so that each machine's ticks up to T are T - blocked.
     """
@@ -30,15 +35,16 @@ def balance(groups: list[Group], blocked: np.ndarray) -> np.ndarray:
     if (known := tightest_set(groups, blocked)) is not None:  # no need of a solver, which takes 4 ms
         return known
     profiles = [profile for group in groups for profile in _profiles(group)]
-    if len(profiles) > MAX_PROFILES:
-        profiles = [profile for group in groups for profile in _profiles(group, pooled=True)]
+    sizes = [len(machines) for machines, _, _ in profiles]
+    machine = np.concatenate([machines for machines, _, _ in profiles])
+    if len(machine) > MAX_SHARES:
+        takes = np.concatenate([ratios * work for _, ratios, work in profiles])
+        return _rounded(even_weights(np.append(0, np.cumsum(sizes)), machine, takes, blocked), total)
     from scipy.optimize import linprog  # 0.4 s, which a shop like the reference's need not wait for
     from scipy.sparse import csc_array
 
     # Columns: the share of each profile on each of its machines, then the makespan. The mean machine has load 1.
     scale = len(blocked) / total
-    sizes = [len(machines) for machines, _, _ in profiles]
-    machine = np.concatenate([machines for machines, _, _ in profiles])
     cost = np.concatenate([ratios * (work * scale) for _, ratios, work in profiles])
     count, every = len(cost), np.arange(len(blocked))
     begins = np.arange(count + 1)  # in compressed columns: a share stands in one row of either matrix
@@ -55,18 +61,22 @@ def balance(groups: list[Group], blocked: np.ndarray) -> np.ndarray:
     duals = np.zeros(len(blocked)) if solution.x is None else np.maximum(-solution.ineqlin.marginals, 0.0)
     if not duals.max() > 0.0:  # no solution: any weights certify something
         return np.ones_like(blocked)
-    # As fine as leaves the weighted work of all operations within int64.
+    return _rounded(duals, total)
+
+
+def _rounded(weights: np.ndarray, total: int) -> np.ndarray:
+    """As integers, as fine as leaves the weighted work of all operations within int64."""
     finest = min(2**24, 2**62 // total)
-    return np.rint(duals * (finest / duals.max())).astype(np.int64)
+    return np.rint(weights * (finest / weights.max())).astype(np.int64)
 
 
 def tightest_set(groups: list[Group], blocked: np.ndarray) -> np.ndarray | None:
     """The weights of `balance` where any two sets of machines are nested or apart, and all of a set are as fast.
 
     Then the work can be divided whenever none of the sets has more of it than room (Hall's theorem), so that the
-    dual solution is the set that is full last. A job shop is such a case. None in other shops.
+    dual solution is the set that is full last. A job shop is such a case. None in other shops, and where there are too many sets.
     """
-    if any((group.times != group.times[:, :1]).any() for group in groups):
+    if len(groups) > MAX_SETS or any((group.times != group.times[:, :1]).any() for group in groups):
         return None
     rows = eligible(groups, len(blocked))
     held = rows.astype(np.float32)  # so that BLAS counts
@@ -90,15 +100,9 @@ def _at_work(groups: list[Group]) -> list[Group]:
     ]
 
 
-def _profiles(group: Group, pooled: bool = False) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Operations whose times have the same ratios, as (machines, ratios to the fastest, work at the fastest).
-
-    `pooled` gives the whole group the mean of its ratios.
-    """
+def _profiles(group: Group) -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """Operations whose times have the same ratios, as (machines, ratios to the fastest, work at the fastest)."""
     times, fastest = group.times, group.fastest
-    if pooled:
-        work = int(fastest.sum())
-        return [(group.machines, times.sum(axis=0) / work, work)]
     works: dict[tuple[float, ...], int] = {}  # np.unique along an axis takes ten times as long for a few rows
     for ratios, work in zip((times / fastest[:, None]).round(6).tolist(), fastest.tolist(), strict=True):
         works[tuple(ratios)] = works.get(tuple(ratios), 0) + work

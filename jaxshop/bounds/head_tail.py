@@ -18,6 +18,9 @@ from jaxshop.shop import LotPlan
 _MAX_INTERVALS = 200_000
 """Head thresholds times operations that are tried for one set of machines."""
 
+_MAX_LOOKS = 200 * _MAX_INTERVALS
+"""The same of all sets together, the ones with the most work per machine first: half a second."""
+
 _EXACT_LOOKS = 4
 """Pairs of thresholds of one set that are computed exactly, besides the pair of all operations."""
 
@@ -32,20 +35,22 @@ def head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tupl
     some tail; the thresholds are chosen by an estimate.
     """
     candidates, inside = candidate_sets(plan, groups)
-    columns = [(group.heads, group.tails, group.fastest) for group in groups]
-    loads = inside @ np.array([ticks.sum() for *_, ticks in columns], dtype=np.float64) / candidates.sum(axis=1)
-    best, blame = 0, np.array([], dtype=np.int64)
-    unrelated = [bool((group.times != group.times[:, :1]).any()) for group in groups]
+    every = [(group.heads, group.tails, group.fastest) for group in groups]
+    columns = np.stack([np.concatenate(column) for column in zip(*every, strict=True)])
+    kind = np.repeat(np.arange(len(groups)), [len(group.heads) for group in groups])
+    loads = inside @ np.array([ticks.sum() for *_, ticks in every], dtype=np.float64) / candidates.sum(axis=1)
+    best, blame, looks = 0, np.array([], dtype=np.int64), _MAX_LOOKS
+    unrelated = np.array([(group.times != group.times[:, :1]).any() for group in groups])
     uneven: list[tuple[int, np.ndarray, list[Group]]] = []
     for s in np.argsort(-loads, kind="stable"):
-        members = np.flatnonzero(inside[s])
-        heads, tails, work = map(np.concatenate, zip(*(columns[g] for g in members), strict=True))
+        heads, tails, work = columns[:, inside[s][kind]]
         busy = work > 0
         machines = np.flatnonzero(candidates[s])
         most = loads[s] + 1 + max(int(heads.max(initial=0)), int(available[machines].max())) + int(tails.max(initial=0))
-        if most <= best or not busy.any():
+        if most <= best or not busy.any() or looks <= 0:
             continue
         heads, tails, work = heads[busy], tails[busy], work[busy]
+        looks -= min(_MAX_INTERVALS, len(heads) ** 2)
         own = 0
         for head, tail in intervals(heads, tails, work, len(machines)):
             chosen = (heads >= head) & (tails >= tail)
@@ -53,8 +58,8 @@ def head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tupl
             own = max(own, smallest_makespan(int(work[chosen].sum()), np.ones_like(blocked), blocked))
         if own > best:
             best, blame = own, machines
-        if any(unrelated[g] for g in members):
-            uneven.append((own, machines, [groups[g] for g in members]))
+        if unrelated[inside[s]].any():
+            uneven.append((own, machines, [groups[g] for g in np.flatnonzero(inside[s])]))
     uneven.sort(key=lambda entry: -entry[0])
     for _, machines, held in uneven[:_WEIGHED]:
         weighed = _weighed(held, machines, available)

@@ -7,6 +7,10 @@ import numpy as np
 from jaxshop.bounds.groups import Group, eligible
 from jaxshop.shop import LotPlan
 
+_MAX_NAMED, _MAX_PAIRS = 512, 1 << 22
+"""Above this many sets that operations name, only those that most work names are looked at, as each has a bound of its
+own; and fewer still where they, compared with all, made more pairs than this."""
+
 _MAX_GROWN = 60
 """Above this many sets in one component, only those with the most work per machine are grown."""
 
@@ -16,22 +20,38 @@ def candidate_sets(plan: LotPlan, groups: list[Group]) -> tuple[np.ndarray, np.n
 
     Those that operations name, the work centres, the whole shop, and unions of sets that overlap without one holding
     the other: work that names {0, 1}, {1, 2} and {0, 2} fills three machines, although no operation names the three.
-    A set that no operation names whole is cut down to the machines that some operation inside may run on.
+    A set that no operation names whole is cut down to the machines that some operation inside may run on. Where very
+    many are named, some of them, and what overlaps, are left out.
     """
     named = eligible(groups, len(plan.shop.machines))
     centre = np.array([machine.work_centre or "" for machine in plan.shop.machines])
     centres = [centre == name for name in np.unique(centre)]
     work = np.array([group.fastest.sum() for group in groups], dtype=np.float64)
-    grown = [row for component in _components(named) for row in _unions(named[component], work[component])]
-    candidates = np.vstack([named, *centres, np.ones_like(centre, dtype=bool), *grown])
+    most = min(_MAX_NAMED, _MAX_PAIRS // max(len(named), 1))
+    looked_at = np.sort(np.argsort(-work, kind="stable")[:most])
+    sets, held = named[looked_at], work[looked_at]
+    grown = [row for component in _components(sets) for row in _unions(sets[component], held[component])]
+    candidates = np.vstack([sets, *centres, np.ones_like(centre, dtype=bool), *grown])
     used = (_inside(candidates, named).astype(np.float32) @ named.astype(np.float32)) > 0
     candidates = np.unique(used[used.any(axis=1)], axis=0)
     return candidates, _inside(candidates, named)
 
 
 def _inside(candidates: np.ndarray, named: np.ndarray) -> np.ndarray:
-    """Whether a named set lies within a candidate, bool [candidates, named]; in float32, so that BLAS counts."""
-    return (~candidates).astype(np.float32) @ named.T.astype(np.float32) == 0
+    """Whether a named set lies within a candidate, bool [candidates, named].
+
+    By words of bits: a product of matrices takes BLAS's threads, which wait long for each other on a busy machine.
+    """
+    outside = np.zeros((len(candidates), len(named)), dtype=bool)
+    for without, word in zip(_words(~candidates).T, _words(named).T, strict=True):
+        outside |= (without[:, None] & word) != 0
+    return ~outside
+
+
+def _words(rows: np.ndarray) -> np.ndarray:
+    """Rows of bool as bits, uint64 [rows, words]."""
+    bits = np.packbits(rows, axis=1)
+    return np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view(np.uint64)
 
 
 def _components(named: np.ndarray) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ from jaxshop.shop import LotPlan
 from jaxshop.shop.timing import placed
 
 _MOST = 100
-"""Operations of a set that are looked at in every interval; more would take longer than a call may."""
+"""Operations of a set: all are looked at in every interval, and more would take longer than a call may."""
 
 _QUOTA = 1_000_000
 _CALLS = 200
@@ -57,7 +57,7 @@ class Model:
     least: np.ndarray  # ticks on the fastest machine
     last: np.ndarray  # bool, whether an operation is the last of its lot
     pools: tuple[Pool, ...]
-    sets: tuple[np.ndarray, ...]  # what `narrow` takes after `last`, but for `dirty`: of the pools that it looks at
+    sets: tuple[np.ndarray, ...]  # what `narrow` takes after `last`, but for `dirty`
 
 
 def model_of(plan: LotPlan) -> Model:
@@ -90,16 +90,15 @@ def model_of(plan: LotPlan) -> Model:
     for candidate, members in zip(candidates, inside, strict=True):
         machines = np.flatnonzero(candidate)
         own = np.flatnonzero(members[kind_of] & (times > 0))
-        if len(own):
+        if 0 < len(own) <= _MOST:
             matrix = np.array([[rows[o].get(int(m), FAR) for m in machines] for o in own], dtype=np.int64)
             pools.append(Pool(machines, own, matrix, available[machines]))
     pools.sort(key=lambda pool: -int(times[pool.operations].sum()) / len(pool.machines))
-    looked_at = [pool for pool in pools if len(pool.operations) <= _MOST]
-    late = [pool.available[pool.available > 0] for pool in looked_at]
+    late = [pool.available[pool.available > 0] for pool in pools]
     sets = (
-        *_joined([pool.operations for pool in looked_at]),
+        *_joined([pool.operations for pool in pools]),
         *_joined(late),
-        np.array([len(pool.machines) for pool in looked_at], dtype=np.int64),
+        np.array([len(pool.machines) for pool in pools], dtype=np.int64),
     )
     earliest, after = np.array(heads, dtype=np.int64), np.array(tails, dtype=np.int64)
     return Model(earliest, after, times, np.array(last, dtype=bool), tuple(pools), sets)

@@ -46,11 +46,16 @@ class Improve:
 
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
         """See `Method`; a piece of work is `UNIT` nodes and gaps on each seat."""
-        model = model_of(task.plan)
-        kernels.wait(model.wide, stop.deadline, stop.cancelled)
         best = Best(task, stop)
         if self.start is not None:
             yield from best.offer(self.start, "start")
+        if not stop.allows(cost=best.cost):  # a model of a large shop takes its time
+            if best.cost is None:
+                raise LateError("no time for a rule")
+            return
+        model = model_of(task.plan)
+        kernels.wait(model.wide, stop.deadline, stop.cancelled)
+        if self.start is not None:
             begin = sequences(model, self.start)
         else:
             begin = yield from _best_rule(model, task, stop, best)

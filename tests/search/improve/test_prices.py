@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from jaxshop.bounds import certify
+from jaxshop.bounds.weights import LOOKS, SHARPNESS, rounds_for
 from jaxshop.search.improve.model import model_of
 from jaxshop.search.improve.prices import PARTS
-from tests.shops import KINDS
+from jaxshop.shop import split_lots
+from tests.shops import KINDS, from_routes
 
 
 def test_no_division_of_the_work_is_below_the_bound_and_what_it_wastes():
@@ -25,3 +28,17 @@ def test_no_division_of_the_work_is_below_the_bound_and_what_it_wastes():
             wasteful += wasted > 1
             assert fullest >= least - 1 + wasted - len(choice) / 2**PARTS
     assert wasteful > 100
+
+
+def test_the_work_of_pricing_a_large_shop_is_limited(monkeypatch: pytest.MonkeyPatch):
+    """Shows that no programme is solved for a large shop whose times differ by machine, and that the rounds which take
+    its place look at a number of alternatives that does not grow: a search looks at no clock before it has a model."""
+    rng = np.random.default_rng(0)
+    routes = [
+        [{int(m): int(rng.integers(50, 100)) for m in rng.choice(40, 4, replace=False)} for _ in range(5)]
+        for _ in range(400)
+    ]
+    monkeypatch.setattr("scipy.optimize.linprog", None)
+    assert model_of(split_lots(from_routes(routes, 40), None)).arrays.wastes.any()
+    for alternatives in (10, 8_000, 100_000, LOOKS // len(SHARPNESS)):
+        assert rounds_for(alternatives) * len(SHARPNESS) * alternatives <= LOOKS
