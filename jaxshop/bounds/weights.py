@@ -17,7 +17,7 @@ ROUNDS = 30
 """For each of them, at most."""
 
 LOOKS = 1 << 22
-"""Alternatives looked at in all rounds together, at most: some hundredths of a second. One round each there always is."""
+"""Alternatives looked at in all rounds together, at most: some hundredths of a second; but one round each there is."""
 
 LONGER, SHORTER = 1.3, 0.5
 """Factors of a machine's step when its load is still on the same side of the mean, and when it is on the other."""
