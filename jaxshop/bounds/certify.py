@@ -13,7 +13,7 @@ import numpy as np
 from jaxshop.bounds.assignment import balance, weighted_work
 from jaxshop.bounds.groups import group_operations, smallest_makespan
 from jaxshop.bounds.head_tail import head_tail as head_tail_bound
-from jaxshop.bounds.open_time import bounds_in_open_time
+from jaxshop.bounds.open_time import OpenPlan, bounds_in_open_time
 from jaxshop.bounds.tardiness import tardiness_bound
 from jaxshop.shop import LotPlan, Objective, span
 from jaxshop.shop.plant import needs_timing
@@ -57,7 +57,8 @@ class Certificate:
 def certify(plan: LotPlan) -> Certificate:
     """Compute the lower bounds of a plan's makespan; well under a second for a thousand operations."""
     if needs_timing(plan):
-        return _named(plan, *bounds_in_open_time(plan))
+        of = OpenPlan.of(plan)
+        return _named(plan, *bounds_in_open_time(of), of)
     available = np.array([machine.available_from for machine in plan.shop.machines], dtype=np.int64)
     groups, chain, job = group_operations(plan)
     work = sum(int(group.fastest.sum()) for group in groups)
@@ -72,9 +73,14 @@ def certify(plan: LotPlan) -> Certificate:
 
 
 def _named(
-    plan: LotPlan, bounds: dict[str, int], job: str, blocked_set: np.ndarray, weights: np.ndarray
+    plan: LotPlan,
+    bounds: dict[str, int],
+    job: str,
+    blocked_set: np.ndarray,
+    weights: np.ndarray,
+    of: OpenPlan | None = None,
 ) -> Certificate:
-    """The certificate: the best of the bounds, and the sentence that says why."""
+    """The certificate: the best of the bounds, and the sentence that says why; `of` is the plan where it is there."""
     name = max(bounds, key=bounds.__getitem__)
     ids = [machine.id for machine in plan.shop.machines]
     to_blame = {
@@ -94,7 +100,7 @@ def _named(
         "head_tail": f"{listed(machines)} cannot do the work that only they can do before {shown}",
         "assignment": f"{listed(machines)} cannot share the work that needs them before {shown}",
     }[name]
-    late = tardiness_bound(plan).late if plan.shop.objective.tardiness else 0
+    late = tardiness_bound(plan, of).late if plan.shop.objective.tardiness else 0
     return Certificate(**bounds, value=value, name=name, witness=witness, job=blamed_job, machines=machines, late=late)
 
 

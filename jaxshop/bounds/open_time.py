@@ -129,9 +129,8 @@ class OpenPlan:
         return high
 
 
-def bounds_in_open_time(plan: LotPlan) -> tuple[dict[str, int], str, np.ndarray, np.ndarray]:
+def bounds_in_open_time(of: OpenPlan) -> tuple[dict[str, int], str, np.ndarray, np.ndarray]:
     """The bounds of `certify`, the job of the chain, the machines of `head_tail`, and the weights of `assignment`."""
-    of = OpenPlan.of(plan)
     everything = len(of.available)
     work = sum(int(group.fastest.sum()) for group in of.groups)
     load = of.least(work, lambda ticks: int(of.room(0, ticks).sum()), 0) if work else 0

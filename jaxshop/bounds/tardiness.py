@@ -50,9 +50,9 @@ def late_in_every_plan(plan: LotPlan, of: OpenPlan | None = None) -> dict[str, i
     return {job: ticks for job, ticks in sorted(late.items(), key=lambda entry: -entry[1]) if ticks > 0}
 
 
-def tardiness_bound(plan: LotPlan) -> Tardiness:
+def tardiness_bound(plan: LotPlan, of: OpenPlan | None = None) -> Tardiness:
     """The bound for the shop's objective; 0 where tardiness is no part of it."""
-    of, objective = OpenPlan.of(plan), plan.shop.objective
+    of, objective = of or OpenPlan.of(plan), plan.shop.objective
     alone = late_in_every_plan(plan, of)
     parts = np.array([objective.parts(job) if job.due is not None else 0 for job in plan.shop.jobs], object)
     own = np.array([alone.get(job.id, 0) for job in plan.shop.jobs], object) * parts

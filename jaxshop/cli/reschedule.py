@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 DATABASE = "mariadb:"
 
+SECONDS = 1.5
+"""For repairs, rules and search where nothing is said, from the command's first line on: with the imports before it and
+what is written after it that is an answer within 2 s."""
+
 SHOWN = 20
 """Operations that are listed on the console; the JSON holds all."""
 
@@ -51,7 +55,9 @@ def add_reschedule(commands: Any) -> None:
     parser.add_argument(
         "--stability", type=weight, default=0.0, metavar="W", help="what an hour's move costs, in hours"
     )
-    parser.add_argument("--time-limit", type=seconds, default=None, metavar="S", help="search for S seconds; else 1")
+    parser.add_argument(
+        "--time-limit", type=seconds, default=None, metavar="S", help="search for S seconds; else an answer within 2"
+    )
     parser.add_argument("--work", type=count, metavar="N", help="search for so much work, in place of a time limit")
     parser.add_argument("--threads", type=positive_count, metavar="N", help="searches side by side; else all cores")
     parser.add_argument("--seed", type=count, default=0)
@@ -67,17 +73,19 @@ def run_reschedule(args: argparse.Namespace) -> int:
     from jaxshop.schedule import read, write
     from jaxshop.schedule.happened import happened
     from jaxshop.search import warming
-    from jaxshop.search.replan import SECONDS, facts, replan
-    from jaxshop.shop import shop_to_json
+    from jaxshop.search.replan import facts, replan
+    from jaxshop.shop import shop_to_json, split_lots
     from jaxshop.sources.snapshot import portable
     from jaxshop.support.files import check_writable, write_atomic
     from jaxshop.views.gantt import write_gantt
 
     if args.time_limit is not None and args.work is not None:
         raise ShopError("--work: ends the search in place of a time limit; leave one of both out")
+    begun = time.monotonic() if args.time_limit is None else None
     limit = SECONDS if args.time_limit is None and args.work is None else args.time_limit
-    if limit or args.work:
-        warming.begin()
+    searches = bool(limit or args.work)
+    if searches:
+        warming.begin_compiler()
     for path in filter(None, (args.out, args.shop_out, args.gantt)):
         check_writable(path)
     if args.write_back:
@@ -86,10 +94,14 @@ def run_reschedule(args: argparse.Namespace) -> int:
         check_write_back()
     schedule = read(args.schedule)
     shop = load(args)
+    if searches:
+        warming.begin(split_lots(shop, None))
     others = {path: _other(shop, path) for path in args.add}
     past = _signed(args, shop, others, happened(shop, schedule, _events(args, shop, others), args.schedule))
+    if searches:  # what happened may ask for others
+        warming.begin(past.rest)
     text = json.dumps(shop_to_json(portable(past.plan.shop)), indent=1) + "\n" if args.shop_out else ""
-    begun = time.monotonic()
+    begun = time.monotonic() if begun is None else begun
     with Interrupt() as interrupt, ProgressLine(shop.unit, limit, begun) as line:
         found = replan(
             past,

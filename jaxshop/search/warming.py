@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 
 from jaxshop.schedule import Schedule
+from jaxshop.search import background
 from jaxshop.search.improve import kernels as of_graphs
 from jaxshop.search.improve.model import model_of
 from jaxshop.search.plant import kernels as of_plants
@@ -18,6 +20,11 @@ def begin(plan: LotPlan | None = None) -> None:
         of_plants.begin()
     else:
         of_graphs.begin()
+
+
+def begin_compiler() -> None:
+    """Begin to import what all of them need, while it is not known yet which those are."""
+    background.start(partial(import_module, "numba"))
 
 
 def every() -> None:

@@ -252,7 +252,10 @@ class Planner:
         with refusing(WHERE):
             data = _decode(body)
         asked = read_request(data, WHERE, self._plan, budget_s, options.write_back)
-        seconds = min(budget_s, self._settings.search_s) if asked.time_limit_s is None else asked.time_limit_s
+        seconds = asked.time_limit_s
+        if seconds is None:  # all of the answer: what is read took its time, and what is written takes about as much
+            whole = min(budget_s, self._settings.search_s)
+            seconds = max(whole / 2, whole - 2 * (time.monotonic() - began))
 
         def search(has_place: bool) -> Reply:
             limits = seconds if has_place else 0.0, self._settings.search_cores

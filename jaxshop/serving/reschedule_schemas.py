@@ -63,7 +63,9 @@ class ToldEntry(Strict):
     worked: tuple[WorkedEntry, ...] = ()
     keep: tuple[KeptEntry, ...] = ()
     stability: float = Field(0, ge=0, le=MAX_HOURS, description="hours of the objective for an hour's move")
-    time_limit_s: float | None = Field(None, ge=0, le=86_400, description="default: JAXSHOP_SEARCH_S")
+    time_limit_s: float | None = Field(
+        None, ge=0, le=86_400, description="default: JAXSHOP_SEARCH_S, all of the answer"
+    )
     seed: int = Field(0, ge=0, lt=2**32)
 
 

@@ -68,7 +68,7 @@ def check_rules(shop: Shop, faults: Faults) -> None:
 
 def check_work(shop: Shop, faults: Faults) -> None:
     """Collect work that finds no open time, and fixed work that cannot be; everything else is right by now."""
-    calendars = {calendar.id: calendar for calendar in shop.calendars}
+    longest = {calendar.id: _longest_shift(calendar) for calendar in shop.calendars}
     machines = {machine.id: (i, machine) for i, machine in enumerate(shop.machines)}
     for j, job in enumerate(shop.jobs):
         for k, op in enumerate(job.operations):
@@ -76,7 +76,7 @@ def check_work(shop: Shop, faults: Faults) -> None:
             for name in [op.fixed.machine] if op.fixed else op.alternatives:
                 i, machine = machines[name]
                 if machine.calendar is not None:
-                    _check_room(shop, op, machine, i, calendars[machine.calendar], path, faults)
+                    _check_room(shop, op, machine, i, longest[machine.calendar], path, faults)
     if not faults.messages and any(op.fixed for job in shop.jobs for op in job.operations):
         _check_fixed(shop, faults)
 
@@ -196,21 +196,26 @@ def _check_setups(shop: Shop, faults: Faults) -> None:
         seen.setdefault(key, i)
 
 
-def _check_room(
-    shop: Shop, op: Operation, machine: Machine, i: int, calendar: Calendar, path: str, faults: Faults
-) -> None:
-    from jaxshop.shop.calendars import longest_shift
-    from jaxshop.shop.setups import longest_changeover
+def _longest_shift(calendar: Calendar) -> int:
+    from jaxshop.shop.calendars import longest_shift  # here, as it needs NumPy
 
-    longest = longest_shift(calendar)
+    return longest_shift(calendar)
+
+
+def _check_room(shop: Shop, op: Operation, machine: Machine, i: int, longest: int, path: str, faults: Faults) -> None:
+    """`longest`: ticks of the longest shift of the machine's calendar."""
     if longest == 0:
-        message = f"{calendar.id!r} opens on no day of the week, and operation {op.id!r} needs machine {machine.id!r}"
+        never = f"{machine.calendar!r} opens on no day of the week"
+        message = f"{never}, and operation {op.id!r} needs machine {machine.id!r}"
         faults.add(f"machines[{i}].calendar", message)
     elif not op.interruptible and op.fixed is None:
+        from jaxshop.shop.setups import longest_changeover
+
         needed = op.setup + op.alternatives[machine.id] + longest_changeover(shop, machine, op)
         if needed > longest:
             hours = f"{needed / TICKS_PER_HOUR:g} h in one go, set-ups included"
-            message = f"takes {hours}, but {calendar.id!r} is never open for more than {longest / TICKS_PER_HOUR:g} h"
+            most = f"{longest / TICKS_PER_HOUR:g} h"
+            message = f"takes {hours}, but {machine.calendar!r} is never open for more than {most}"
             faults.add(f"{path}.alternatives.{machine.id}", message)
 
 

@@ -40,25 +40,31 @@ def changeovers(shop: Shop) -> Changeovers:
     named = {op.family for job in shop.jobs for op in job.operations} | {machine.family for machine in shop.machines}
     families = tuple(sorted(family for family in named if family is not None))
     entries = {(e.machine, e.work_centre, e.from_family, e.to_family): e.ticks for e in shop.changeovers}
+    own, centres = ({key[column] for key in entries} - {None} for column in range(2))
     numbers: dict[bytes, int] = {}
     tables: list[np.ndarray] = []
+    by_places: dict[tuple, int] = {}
     kind = []
     for machine in shop.machines:
-        table = np.zeros((len(families) + 1,) * 2, np.int64)
-        for t, to in enumerate(families):
-            for f, before in enumerate((*families, None)):
-                if before != to:
-                    table[f, t] = _entry(entries, machine, before, to)
-        if table.tobytes() not in numbers:
-            numbers[table.tobytes()] = len(tables)
-            tables.append(table)
-        kind.append(numbers[table.tobytes()])
+        of_machine = ((machine.id, None),) if machine.id in own else ()
+        of_centre = ((None, machine.work_centre),) if machine.work_centre in centres else ()
+        places = (*of_machine, *of_centre)
+        if places not in by_places:
+            table = np.zeros((len(families) + 1,) * 2, np.int64)
+            for t, to in enumerate(families if places else ()):
+                for f, before in enumerate((*families, None)):
+                    if before != to:
+                        table[f, t] = _entry(entries, places, before, to)
+            if table.tobytes() not in numbers:
+                numbers[table.tobytes()] = len(tables)
+                tables.append(table)
+            by_places[places] = numbers[table.tobytes()]
+        kind.append(by_places[places])
     found = Changeovers(families, np.array(kind), np.array(tables), np.zeros(len(kind), np.int64))
     return replace(found, first=np.array([found.number(machine.family) for machine in shop.machines]))
 
 
-def _entry(entries: dict[tuple, int], machine: Machine, before: str | None, to: str) -> int:
-    places = [(machine.id, None)] + ([] if machine.work_centre is None else [(None, machine.work_centre)])
+def _entry(entries: dict[tuple, int], places: tuple[tuple, ...], before: str | None, to: str) -> int:
     found = (entries.get((*place, family, to)) for place in places for family in (before, None))
     return next((ticks for ticks in found if ticks is not None), 0)
 

@@ -79,9 +79,13 @@ def check(shop: Shop, faults: Faults) -> None:
 def horizon(shop: Shop, routes: Iterable[tuple[Operation, ...]]) -> int:
     """Return a tick by which the routes of the shop's jobs, or of its lots, can be done.
 
-    It is the latest release or availability plus the makespan of a plain list schedule: one route after the
-    other, each operation on the machine that completes it first. Where machines close, closed time counts too.
+    It is the latest release or availability plus all work, one operation after the other, where that is soon enough
+    for every limit. Else it is that plus the makespan of a plain list schedule: one route after the other, each
+    operation on the machine that completes it first. Where machines close, closed time counts too.
     """
+    routes = list(routes)
+    if all(machine.calendar is None for machine in shop.machines) and (end := _in_turn(shop, routes)) <= MAX_TICKS:
+        return end
     if uses_rules(shop):
         return rules_horizon(shop, routes)
     free: dict[str, int] = defaultdict(int)
@@ -92,6 +96,20 @@ def horizon(shop: Shop, routes: Iterable[tuple[Operation, ...]]) -> int:
             free[machine] = ready
     latest = max([machine.available_from for machine in shop.machines] + [job.release for job in shop.jobs])
     return latest + max(free.values())
+
+
+def _in_turn(shop: Shop, routes: list[tuple[Operation, ...]]) -> int:
+    """A tick by which one operation after the other is done, behind all that is fixed, in a shop without calendars."""
+    takes = [op.setup + max(op.alternatives.values()) for route in routes for op in route]
+    besides = sum(op.lag for route in routes for op in route)
+    besides += len(takes) * max((entry.ticks for entry in shop.changeovers), default=0)
+    # Each closing is met once, and what must not stop begins anew behind it.
+    longest = max(takes, default=0) + max((entry.ticks for entry in shop.changeovers), default=0)
+    closings = [down for machine in shop.machines for down in machine.unavailable]
+    besides += sum(down.end - down.start + longest for down in closings)
+    latest = max([machine.available_from for machine in shop.machines] + [job.release for job in shop.jobs])
+    fixed = max((op.fixed.start for route in routes for op in route if op.fixed is not None), default=0)
+    return max(latest, fixed) + sum(takes) + besides
 
 
 def _check_printable(text: str, path: str, faults: Faults) -> None:
