@@ -221,7 +221,8 @@ def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
     lines = [
         f"{shop.name}: {hours(told['makespan_hours'])} ({hours(told['before']['makespan_hours'])} before){gap},"
         f" by {told['source']} in {told['seconds']:.1f} s; wrote {out}{STORED[told['stored']]}",
-        f"moved: {changes['moved']} operations, {changes['machine_changed']} of them to another machine,"
+        f"moved: {changes['moved']} operation{'s' * (changes['moved'] != 1)},"
+        f" {changes['machine_changed']} of them to another machine,"
         f" {hours(changes['later_hours'])} later and {hours(changes['earlier_hours'])} earlier in all",
     ]
     for each in changes["list"][:SHOWN]:
@@ -238,7 +239,8 @@ def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
         "not_kept": "could not begin as planned",
     }
     lines += [f"{named(each)} {text}" for key, text in texts.items() for each in changes[key]]
-    lines += [f"{len(late)} jobs are late, by {hours(told['tardiness_hours'])} weighted"] if late else []
+    are = "1 job is" if len(late) == 1 else f"{len(late)} jobs are"
+    lines += [f"{are} late, by {hours(told['tardiness_hours'])} weighted"] if late else []
     for each in late[:SHOWN]:
         why = ", ".join(_reason(reason, hours) for reason in each["reasons"])
         lines.append(f"  {each['job']}: {hours(each['late_hours'])} late: {why}")

@@ -91,10 +91,10 @@ def run_simulate(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"shop": plan.shop.name, "first": first, "policies": compared, "weeks": lived}))
     else:
-        shown = f"{first['makespan_hours']:.2f} h by {first['source']}, weighted {first['tardiness_hours']:.2f} h late"
+        shown = f"{first['makespan_hours']:.2f} h by {first['source']}, {first['tardiness_hours']:.2f} h late, weighted"
         print(f"{plan.shop.name}: the first plan is of {shown}")
         weeks_of = f"{args.seeds} weeks, medians" if args.seeds > 1 else "a week"
-        title = f"{weeks_of}: {args.breakdowns} breakdowns, {args.late} late, {args.urgent} urgent orders"
+        title = f"{weeks_of}; breakdowns: {args.breakdowns}, late operations: {args.late}, urgent orders: {args.urgent}"
         make_console(to_stderr=False).print(simulation_table(title, compared))
     if interrupt():
         print("interrupted: only whole weeks are told", file=sys.stderr)

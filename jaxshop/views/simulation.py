@@ -16,7 +16,7 @@ COLUMNS = {
     "moved": "moves",
     "machine_changed": "other machine",
     "moved_hours": "moved h",
-    "mean_seconds": "s",
+    "mean_seconds": "secs",
 }
 """Figures of a week that are compared: weighted tardiness, moves of operations, those to another machine, the hours by
 which operations were moved, and the mean seconds that a plan took."""
@@ -39,7 +39,7 @@ def simulation_table(title: str, figures: Mapping[str, Mapping[str, Mapping[str,
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)  # narrow enough for a terminal of 80 columns
     table.add_column("policy", no_wrap=True)
     for heading in COLUMNS.values():
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
     for name, of in figures.items():
         median_of, *others = ([_shown(key, of[key][which]) for key in COLUMNS] for which in ("median", "least", "most"))
         table.add_row(name, *median_of)

@@ -45,6 +45,7 @@ def lots_hint(plan: LotPlan, certificate: Certificate) -> Iterator[str]:
         or not counts
         or longest is None
         or longest.quantity == 1
+        or any(op.fixed is not None for op in longest.operations)  # it cannot be cut
         or not rest < certificate.chain == certificate.value
     ):
         return

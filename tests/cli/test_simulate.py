@@ -50,8 +50,8 @@ def test_what_a_person_is_told(monday):
     told = ("--start", plan, "--policy", "rules", "--tardiness", 1, "--late", 0, "--urgent", 1)
     result = run("simulate", shop, *told, *WORK)
     assert result.code == 0
-    assert "presses: the first plan is of 7.00 h by start, weighted 0.00 h late" in result.out
-    assert "a week: 4 breakdowns, 0 late, 1 urgent orders" in result.out
+    assert "presses: the first plan is of 7.00 h by start, 0.00 h late, weighted" in result.out
+    assert "a week; breakdowns: 4, late operations: 0, urgent orders: 1" in result.out
     assert "right-shift" not in result.out
     assert "rules" in result.out
 

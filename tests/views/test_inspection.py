@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from jaxshop.bounds import certify
 from jaxshop.cli import main
-from jaxshop.shop import shop_to_json, split_lots
+from jaxshop.shop import Fixed, shop_to_json, split_lots
 from jaxshop.views.tables import lots_hint
 from tests.shops import from_routes, tiny_shop
 
@@ -34,6 +34,8 @@ def test_a_job_longer_than_all_the_work_is_hinted_at():
     assert "--max-lot-hours" in hint
     first, *others = hours.jobs
     of_one = replace(hours, jobs=(replace(first, quantity=1), *others))
-    for shop, lots in ((hours, 4.0), (of_one, None), (replace(hours, unit="ticks"), None)):
+    begun = replace(first.operations[0], fixed=Fixed(next(iter(first.operations[0].alternatives)), 0))
+    held = replace(hours, jobs=(replace(first, operations=(begun, *first.operations[1:])), *others))
+    for shop, lots in ((hours, 4.0), (of_one, None), (replace(hours, unit="ticks"), None), (held, None)):
         plan = split_lots(shop, lots)
         assert not list(lots_hint(plan, certify(plan)))
