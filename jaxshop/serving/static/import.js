@@ -51,7 +51,7 @@ class Importing {
     this.files = new Map();
     const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
     $("zones").append(...zones.map((zone) => el("option", { value: zone })));
-    this.form.elements.timezone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    this.form.elements.timezone.value = tablesZone.get() ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
     const today = new Date(Date.now() - 60_000 * new Date().getTimezoneOffset()).toISOString();
     this.form.elements.plan_start.value = `${today.slice(0, 10)}T06:00`;
     $("import-more").onclick = () => $("file").click();
@@ -111,6 +111,7 @@ class Importing {
       if (late) throw late;
       const overdue = duesOf(shop).filter((due) => due < 0).length;
       const origin = [...this.files.keys()].join(", ");
+      tablesZone.set(given.timezone || "UTC");
       this.dialog.close();
       this.files.clear();
       page.guard(() => page.takeShop(shop, origin));

@@ -118,12 +118,30 @@ function byStart(a, b) {
   return a.start - b.start || a.end - b.end;
 }
 
-/** The zone of the calendar that most machines have; null where none has one. */
+/** The zone that tables were read in last: a shop without calendars does not tell its own. */
+const tablesZone = {
+  get() {
+    try {
+      return localStorage.getItem("zone");
+    } catch {
+      return null; // a browser that keeps nothing
+    }
+  },
+  set(zone) {
+    try {
+      localStorage.setItem("zone", zone);
+    } catch {
+      // as above
+    }
+  },
+};
+
+/** The zone of the calendar that most machines have; where none has one, that of the tables; null where there were none. */
 function zoneOf(shop) {
   const used = new Map();
   for (const { calendar } of shop.machines) {
     const zone = calendar ? shop.calendars?.[calendar]?.timezone : null;
     if (zone) used.set(zone, (used.get(zone) ?? 0) + 1);
   }
-  return [...used].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? 1 : -1))[0]?.[0] ?? null;
+  return [...used].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? 1 : -1))[0]?.[0] ?? tablesZone.get();
 }

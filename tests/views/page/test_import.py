@@ -61,7 +61,7 @@ def test_dropped_tables_become_a_plan_once_their_faults_are_mended(server: StubS
 
 
 def test_a_workbook_is_chosen_and_read(server: StubServer, open_page: OpenPage) -> None:
-    """Sheets of a workbook are tables; an own header is said for a column; what was not read is told."""
+    """Sheets are tables; an own header is said for a column; what was not read is told; the zone stays."""
     book, out = Workbook(), io.BytesIO()
     book.remove(book.active)
     tables: dict[str, list[list[Any]]] = {
@@ -74,14 +74,20 @@ def test_a_workbook_is_chosen_and_read(server: StubServer, open_page: OpenPage) 
         for row in rows:
             sheet.append(row)
     book.save(out)
-    page = open_page(server.url)
+    page = open_page(server.url, timezone_id="America/New_York")
     page.fill("#key", KEY)
     choose(page, plan_xlsx=out.getvalue())
+    page.fill("#import-dialog [name=timezone]", "Europe/Berlin")
+    page.fill("[name=plan_start]", "2026-11-23T06:00")
     page.click("#import-dialog summary")
     page.fill("#import-dialog [name=columns]", "due=promised on\n")
     page.click("#import-run")
     status(page, "Not read: plan.xlsx: sheet 'Orders': colour")
     assert page.evaluate("page.shop.jobs[0].due") == 48
+    run(page)
+    assert page.evaluate("page.viewer.gantt.plan.clock.moment(0)") == "Mon 23 Nov 06:00"
+    page.reload()
+    assert page.input_value("#import-dialog [name=timezone]") == "Europe/Berlin"
 
 
 def test_the_forms_options_are_the_servers() -> None:
