@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxshop.search.improve.gaps import best_place
 from jaxshop.search.improve.graph import cost_of, critical_path, put_in, restore, take_out
-from jaxshop.search.improve.model import AFTER, MACHINE, PREVIOUS
+from jaxshop.search.improve.model import AFTER, MACHINE, NEXT, PREVIOUS
 from jaxshop.search.improve.state import CYCLIC, OVERFLOWN, ROOM, WORK, draw, forget, take_back
 from jaxshop.support.compiling import compiled
 
@@ -19,6 +19,8 @@ wastes counts."""
 REMOVED = 10
 FOCUSED = 4
 """One round in so many is about one critical operation and its rivals alone."""
+WHOLE = 4
+"""One round in so many takes out the lots of what it draws, each from its first operation on."""
 HOT, COLD = 0.01, 0.0007
 """Temperatures at the ends of a cooling, as shares of the best cost."""
 
@@ -37,16 +39,38 @@ def rival(arrays, state, operation):
 
 
 @compiled
+def choose_lot(arrays, state, operation, begin, chosen, count):
+    """Add an operation's lot, from its first operation on, to those in `path` from `begin` on, up to `count`.
+
+    Returns how many are chosen then: as many as before where the lot is among them.
+    """
+    n, table, path = arrays.operations, state.table, state.path
+    i = operation
+    while table[i, PREVIOUS] < n:
+        i = np.int64(table[i, PREVIOUS])
+    for k in range(chosen):
+        if path[begin + k] == i:
+            return chosen
+    while i < n and chosen < count:
+        path[begin + chosen] = i
+        chosen += 1
+        i = np.int64(table[i, NEXT])
+    return chosen
+
+
+@compiled
 def choose(arrays, state, cost, count):
     """Draw operations to take out into the end of `path`, in random order; returns how many.
 
     Half of them from a critical path, most others from machines that could have run an operation of it or one before.
     In some rounds all are rivals of one critical operation: a centre of few machines is divided anew by nothing less.
+    In some they are whole lots: from a bad order of two machines single operations lead out over worse ones alone.
     """
     n, table, path = arrays.operations, state.table, state.path
     length = critical_path(arrays, state, cost)
     focus = np.int64(path[draw(state.random, length)])
     focused = draw(state.random, FOCUSED) == 0
+    whole = draw(state.random, WHOLE) == 0
     begin, chosen = path.shape[0] - ROOM, 0
     for _ in range(2 * count):
         if chosen == count:
@@ -61,6 +85,9 @@ def choose(arrays, state, cost, count):
                 while draw(state.random, 2) and table[i, PREVIOUS] < n:
                     i = np.int64(table[i, PREVIOUS])
                 i = rival(arrays, state, i)
+        if whole and i >= 0:
+            chosen = choose_lot(arrays, state, i, begin, chosen, count)
+            continue
         known = i < 0
         for k in range(chosen):
             known |= path[begin + k] == i

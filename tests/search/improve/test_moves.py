@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from jaxshop.search.improve.greedy import choose_lot
 from jaxshop.search.improve.model import HEAD, TAIL, model_of
+from jaxshop.search.improve.state import ROOM
 from jaxshop.search.improve.tabu import BANS
 from jaxshop.shop import LotPlan, split_lots
 from tests.search.improve.walking import SOUND, begun, longest_ways, walk
@@ -38,3 +40,16 @@ def assert_exact_after(plan: LotPlan, moves: int) -> None:
     n = model.arrays.operations
     assert state.table[:n, HEAD].tolist() == [heads[i] for i in range(n)]
     assert state.table[:n, TAIL].tolist() == [tails[i] for i in range(n)]
+
+
+def test_a_lot_is_taken_out_once_along_its_route_and_no_further_than_is_asked_for():
+    """Shows that the lots of three operations, two of one lot, are chosen from their first operations on, that one
+    twice is one, and that the last of them is cut off where enough are chosen."""
+    model = model_of(LARGER["flexible"])
+    state, last = begun(model), model.arrays.last.tolist()
+    lots = [list(range(first, end + 1)) for first, end in zip([0, *(i + 1 for i in last)], last, strict=False)]
+    one, other = [lot for lot in lots if len(lot) > 2][:2]
+    count, begin, chosen = len(one) + 2, len(state.path) - ROOM, 0
+    for operation in (one[1], one[-1], other[2]):
+        chosen = choose_lot(model.arrays, state, np.int64(operation), begin, chosen, count)
+    assert state.path[begin : begin + chosen].tolist() == one + other[:2]
