@@ -12,6 +12,7 @@ class Entries {
     on("entered-open", () => this.#open());
     planning.onSubmit("stop-dialog", () => this.#stop());
     planning.onSubmit("add-dialog", () => this.#add());
+    $("stop-from").oninput = $("stop-to").oninput = () => $("stop-to").setCustomValidity(this.#backward());
     $("add-id").oninput = () => $("add-id").setCustomValidity(this.#taken($("add-id").value.trim()));
   }
 
@@ -63,6 +64,7 @@ class Entries {
     const from = stop ? ticksOf(stop.from) : Math.max(now, focused?.start ?? now);
     this.fields["stop-from"].show(from, clock);
     this.fields["stop-to"].show(stop ? ticksOf(stop.to) : from + (clock.unit === "h" ? 4 * 3600 : 1), clock);
+    $("stop-to").setCustomValidity("");
     $("stop-reason").value = stop?.reason ?? "";
     this.#name("stop", stop, "Stop a machine", "Stop it", "Change the stop");
   }
@@ -75,11 +77,16 @@ class Entries {
     $(`${dialog}-dialog`).showModal();
   }
 
+  /** Why the dialog's stop cannot be, which the field says, so that what was entered stays. */
+  #backward() {
+    const [from, to] = [this.fields["stop-from"].ticks, this.fields["stop-to"].ticks];
+    return from !== null && to !== null && to <= from ? "A stop has to end after it begins" : "";
+  }
+
   #stop() {
     const { planning, stop } = this;
     const machine = $("stop-machine").value;
     const [from, to] = [this.fields["stop-from"].ticks, this.fields["stop-to"].ticks];
-    if (from === null || to === null || to <= from) throw new Problem({ title: "A stop has to end after it begins" });
     planning.viewer.gantt.select(null); // so that the chart shows all that is in the way
     const before = stop ? this.#without(stop) : {};
     const changes = stopping({ ...planning.state, ...before }, machine, from, to, $("stop-reason").value);

@@ -215,7 +215,8 @@ class Planning {
 
   /** A move that cannot be: the bar is where it was, and this is why. */
   refuse(sentence) {
-    this.page.say(sentence);
+    this.page.say("");
+    $("draft-text").replaceChildren(el("strong", { className: "bad" }, sentence));
     this.viewer.gantt.redraw();
   }
 

@@ -184,7 +184,8 @@ class Plot {
     const { g } = this;
     const { plot } = g.box;
     for (const { at, colour, dash } of g.marks()) pen.vertical(colour, g.x(at), plot.y, plot.height, dash);
-    if (g.selected?.due != null) pen.vertical(pen.theme.late, g.x(g.selected.due), plot.y, plot.height, [2, 3]);
+    const { due = null, lateness = 0 } = g.selected ?? {};
+    if (due !== null) pen.vertical(lateness > 0 ? pen.theme.late : pen.theme.muted, g.x(due), plot.y, plot.height, [2, 3]);
   }
 
   /** A bar on its way: where it came from, and where it would lie; red and dashed where it may not, and rows pale that never may have it. */

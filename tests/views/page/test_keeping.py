@@ -87,3 +87,37 @@ def test_what_changes_during_the_check_is_not_accepted(page: Any) -> None:
     assert page.inner_text("#draft-text").startswith("Another change. With 1 before it, it waits to be accepted.")
     page.click("#accept")
     status(page, "Accepted")
+
+
+def test_what_has_happened_stays(page: Any, desk_server: StubServer) -> None:
+    """A bound of plans that keep what had begun holds from then on only; a stop that is over stays."""
+    bound = "page.planning.plan.bound"
+    page.click("#stop-open")
+    page.select_option("#stop-machine", "P1")
+    page.fill("#stop-from", "2026-11-23T07:00")
+    page.fill("#stop-to", "2026-11-23T08:00")
+    page.click("#stop-dialog .primary")
+    page.click("#push")
+    page.click("#accept")
+    status(page, "Accepted")
+    anywhere = page.evaluate(bound)
+    page.fill("#now", "2026-11-23T10:00")
+    page.press("#now", "Tab")
+    assert page.evaluate(bound) == anywhere
+    page.click("#rest-open")
+    page.click("#rest-dialog .primary")
+    status(page, "The rest is planned")
+    assert desk_server.asked[-1]["now"] == 4
+    assert page.evaluate(bound) > anywhere
+    for button in ("Change", "Remove"):
+        page.click("#entered-open")
+        page.click(f"#entered [aria-label^='{button} P1']")
+        if button == "Change":
+            page.click("#stop-dialog .primary")
+        eventually(page, "document.getElementById('problem').innerText.includes('The stop of P1 is over and stays')")
+    page.fill("#now", "2026-11-23T06:00")
+    page.press("#now", "Tab")
+    assert page.evaluate(bound) is None
+    page.click("#accept")
+    status(page, "Accepted")
+    assert page.evaluate(bound) == anywhere
