@@ -222,11 +222,8 @@ def _with_frozen(shop: Shop, rng: np.random.Generator, count: int) -> Shop:
         family = str(rng.choice(families)) if families and rng.random() < 0.6 else None
         op = Operation(f"F{k}/0", hours, setup, bool(rng.random() < 0.6), family, fixed=fixed)
         more = replace(shop, jobs=(*shop.jobs, Job(f"F{k}", (op,))))
-        try:
-            validate(more, "drawn")
-        except ShopError:
-            continue
-        shop, count = more, count - 1
+        if _is_shop(more):
+            shop, count = more, count - 1
     return shop
 
 
@@ -246,11 +243,8 @@ def _with_held(shop: Shop, rng: np.random.Generator, count: int) -> Shop:
         fixed = replace(op, fixed=Fixed(row.machine, row.start + int(rng.integers(0, 2)) * int(rng.integers(8 * HOUR))))
         route = (*job.operations[:k], fixed, *job.operations[k + 1 :])
         more = replace(shop, jobs=(*shop.jobs[:j], replace(job, operations=route), *shop.jobs[j + 1 :]))
-        try:
-            validate(more, "drawn")
-        except ShopError:
-            continue
-        shop, count = more, count - 1
+        if _is_shop(more):
+            shop, count = more, count - 1
     return shop
 
 
@@ -268,3 +262,12 @@ def _with_fixed(shop: Shop, rng: np.random.Generator) -> Shop:
         fixed = replace(first, fixed=Fixed(machine, int(rng.integers(-6 * HOUR, 12 * HOUR))))
         made[j] = replace(made[j], operations=(fixed, *rest))
     return replace(shop, jobs=tuple(made))
+
+
+def _is_shop(drawn: Shop) -> bool:
+    """Whether what was drawn can be."""
+    try:
+        validate(drawn, "drawn")
+    except ShopError:
+        return False
+    return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,15 +13,12 @@ from hypothesis import strategies as st
 
 from jaxshop.bounds import assignment, certify, verdict
 from jaxshop.bounds.groups import group_operations
-from jaxshop.bounds.head_tail import intervals
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, split_lots
 from jaxshop.sources.generator import generate_shop, random_spec
 from jaxshop.sources.reference import reference_shop
 from tests.oracles.dispatch import dispatch, random_rule
 from tests.oracles.optimum import least_makespan
 from tests.shops import from_routes, ft06, random_shop
-
-head_tail = import_module("jaxshop.bounds.head_tail")  # the package has a function of this name
 
 
 def plan_of(*routes: list[dict[int, int]], machines: int, **times: list[int]) -> LotPlan:
@@ -237,40 +233,6 @@ def test_a_hundred_factories_are_certified_in_seconds():
     assert time.perf_counter() - started < 20
     assert 100 * single.load - 100 <= many.load <= 100 * single.load
     assert many.assignment == pytest.approx(100 * single.assignment, rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("choices", "free"),
-    [([range(8)], [0] * 8), ([range(5), range(5), range(5, 8)], [0] * 8), ([range(8)], [900] + [0] * 7)],
-    ids=["all machines", "a part that decides", "a late machine"],
-)
-def test_many_operations_are_weighed_without_a_solver(monkeypatch: pytest.MonkeyPatch, choices: list, free: list[int]):
-    """Shows that the weights of a shop that is too large for a linear programme certify nearly what it does, never
-    more: where all machines share the work, where a part of the shop has more of it, where a machine comes late."""
-    rng = np.random.default_rng(1)
-    on = [rng.choice(choices[i % len(choices)], 3, replace=False) for i in range(200)]
-    plan = plan_of(*([{int(m): int(rng.integers(50, 100)) for m in each}] for each in on), machines=8, free=free)
-    full = certify(plan)
-    monkeypatch.setattr(assignment, "MAX_SHARES", 10)
-    monkeypatch.setattr("scipy.optimize.linprog", None)
-    weighed = certify(plan)
-    assert full.load < weighed.assignment <= full.assignment
-    assert weighed.assignment == pytest.approx(full.assignment, rel=0.002)
-
-
-def test_the_work_of_certifying_a_large_shop_is_limited(monkeypatch: pytest.MonkeyPatch):
-    """Shows that of as many sets of machines as operations, 3,000, each with times of its own, some hundred are looked
-    at, and no programme is solved: a search whose time has begun waits for this."""
-    rng = np.random.default_rng(2)
-    on = [rng.choice(60, 3, replace=False) for _ in range(3000)]
-    plan = plan_of(*([{int(m): int(rng.integers(50, 100)) for m in each}] for each in on), machines=60)
-    looks: list[int] = []
-    monkeypatch.setattr(head_tail, "intervals", lambda *of: looks.append(len(of[0]) ** 2) or intervals(*of))
-    monkeypatch.setattr("scipy.optimize.linprog", None)
-    certificate = certify(plan)
-    assert certificate.load < certificate.value
-    assert len(looks) < 1000
-    assert sum(min(each, 200_000) for each in looks) <= head_tail._MAX_LOOKS + 200_000
 
 
 def hours(value: float) -> int:

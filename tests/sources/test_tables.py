@@ -334,20 +334,3 @@ def test_what_a_person_says_goes_first():
     assert fingerprint(told) == fingerprint(imported(GOOD))
     (fault,) = faults(GOOD, Reading(plan_start=START, separator=";"))[:1]
     assert fault.endswith("is one column under the separator semicolon; comma gives 2")
-
-
-@pytest.mark.parametrize(
-    ("option", "said"),
-    [
-        (("--column", "colour=x"), "--column: unknown column 'colour'; columns are order, machine"),
-        (("--column", "order"), "--column: must be name=header, not 'order'"),
-        (("--column", "order=Nr"), "--column order=Nr: no table has a column 'Nr'"),
-        (("--timezone", "Berlin"), "--timezone: unknown time zone 'Berlin'"),
-        (("--plan-start", "2026-11-23T06:00"), "has no zone; add an offset such as +01:00 or Z, or say --timezone"),
-        (("--plan-start", "soon"), "--plan-start: must be a time such as"),
-        (("--encoding", "klingon"), "--encoding: unknown encoding 'klingon'"),
-    ],
-)
-def test_options_that_make_no_sense(option: tuple[str, str], said: str, tmp_path: Path):
-    """What is said of the files and cannot be is refused by the option's name."""
-    assert_refused(run("import", *sorted(EXAMPLES.glob("*.csv")), *option, "--out", tmp_path / "shop.json"), said)

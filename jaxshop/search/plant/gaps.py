@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from jaxshop.search.improve.gaps import NO_COST
 from jaxshop.search.improve.state import draw
 from jaxshop.search.plant.graph import family_after, last_end, ready_of
 from jaxshop.search.plant.model import BEGIN, BEHIND, BLOCKS, NEXT, PREVIOUS, TAKES, WHERE
@@ -21,8 +22,6 @@ from jaxshop.search.plant.state import (
 )
 from jaxshop.search.plant.timing import behind, open_by, placed_on
 from jaxshop.support.compiling import compiled
-
-NO_COST = 1 << 62
 
 BLINK = 50
 """One gap in so many is not seen (Christiaens and Vanden Berghe 2020), lest the same gaps be the best for ever."""

@@ -10,20 +10,13 @@ import numpy as np
 
 from jaxshop.search.improve.graph import mark
 from jaxshop.search.plant.model import (
-    COUNT,
-    DONE,
-    DUE,
     FAMILY,
-    FIRST,
-    JOB,
     LAG,
     LEAST,
     LOT,
     NEXT,
-    PARTS_LATE,
     PREVIOUS,
     READY,
-    UNTIL,
     WHERE,
 )
 from jaxshop.search.plant.state import (
@@ -54,9 +47,6 @@ time in proportion to them."""
 
 ENDS, SETS, LASTS = 1, 2, 4
 """What a visit changes: the end; for which family the machine is set up, or its next block; the ticks."""
-
-HOPELESS = 1 << 62
-"""More than any schedule costs."""
 
 _ONE = np.uint64(1)
 
@@ -333,24 +323,3 @@ def restore(arrays, state, table):
     if renew(arrays, state):
         recompute_back(arrays, state)
     forget(state)
-
-
-@compiled
-def cost_of(arrays, state):
-    """What the schedule costs, in the arrays' parts, HOPELESS where fixed work would wait; notes when jobs are done."""
-    done, table, jobs = state.done, state.table, arrays.jobs
-    done[:] = jobs[:, DONE]
-    in_time = True
-    for lot in range(arrays.lots.shape[0]):
-        if arrays.lots[lot, COUNT] > 0:
-            j = arrays.lots[lot, JOB]
-            end = table[arrays.lots[lot, FIRST] + arrays.lots[lot, COUNT] - 1, END]
-            done[j] = max(done[j], end)
-            in_time &= end <= arrays.lots[lot, UNTIL]
-    if not in_time:
-        return np.int64(HOPELESS)
-    latest, late = np.int64(0), np.int64(0)
-    for j in range(jobs.shape[0]):
-        latest = max(latest, done[j])
-        late += jobs[j, PARTS_LATE] * max(0, done[j] - jobs[j, DUE])
-    return arrays.makespan * latest + late

@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 
+from jaxshop.search.improve.gaps import NO_COST
 from jaxshop.search.improve.state import draw
-from jaxshop.search.plant.gaps import NO_COST, best_gap, best_place
-from jaxshop.search.plant.graph import cost_of, put_in, ready_of, restore, take_out
+from jaxshop.search.plant.cost import cost_of
+from jaxshop.search.plant.gaps import best_gap, best_place
+from jaxshop.search.plant.graph import put_in, ready_of, restore, take_out
 from jaxshop.search.plant.model import (
     BEGIN,
     BEHIND,

@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxshop.schedule import Schedule
 from jaxshop.search.plant import greedy
-from jaxshop.search.plant.graph import build, cost_of, recompute_back
+from jaxshop.search.plant.cost import cost_of
+from jaxshop.search.plant.graph import build, recompute_back
 from jaxshop.search.plant.model import UNTIL, Model, to_schedule
 from jaxshop.search.plant.state import ALTERNATIVE, CYCLIC, END, START, new_state
 

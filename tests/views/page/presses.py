@@ -80,6 +80,16 @@ def select(page: Any, operation: str) -> None:
     )
 
 
+def stop(page: Any, machine: str, begin: str, end: str, reason: str = "") -> None:
+    """Enter a stop of a machine on 23 November, by the clock of the plant."""
+    page.click("#stop-open")
+    page.select_option("#stop-machine", machine)
+    page.fill("#stop-from", f"2026-11-23T{begin}")
+    page.fill("#stop-to", f"2026-11-23T{end}")
+    page.fill("#stop-reason", reason)
+    page.click("#stop-dialog .primary")
+
+
 def is_valid(page: Any) -> bool:
     """Whether the verifier accepts the shop and the schedule that the page has."""
     shop, schedule = page.evaluate("[page.planning.state.shop, scheduleOf(page.planning.state)]")

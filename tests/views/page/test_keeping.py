@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.views.page.drive import drop, eventually, figure, status
-from tests.views.page.presses import drag, presses, row_of
+from tests.views.page.presses import drag, presses, row_of, stop
 from tests.views.page.stub import StubServer
 
 HOUR = 3600
@@ -48,11 +48,7 @@ def test_plans_are_kept_compared_and_survive_a_reload(page: Any, desk_server: St
 
 def test_a_plan_is_kept_once_what_it_needs_is_saved(page: Any) -> None:
     """After a stop the schedule is not enough: its shop has to be saved, too, and can be, also after a reload."""
-    page.click("#stop-open")
-    page.select_option("#stop-machine", "P1")
-    page.fill("#stop-from", "2026-11-23T07:00")
-    page.fill("#stop-to", "2026-11-23T12:00")
-    page.click("#stop-dialog .primary")
+    stop(page, "P1", "07:00", "12:00")
     page.click("#push")
     page.click("#accept")
     status(page, "Accepted")
@@ -92,11 +88,7 @@ def test_what_changes_during_the_check_is_not_accepted(page: Any) -> None:
 def test_what_has_happened_stays(page: Any, desk_server: StubServer) -> None:
     """A bound of plans that keep what had begun holds from then on only; a stop that is over stays."""
     bound = "page.planning.plan.bound"
-    page.click("#stop-open")
-    page.select_option("#stop-machine", "P1")
-    page.fill("#stop-from", "2026-11-23T07:00")
-    page.fill("#stop-to", "2026-11-23T08:00")
-    page.click("#stop-dialog .primary")
+    stop(page, "P1", "07:00", "08:00")
     page.click("#push")
     page.click("#accept")
     status(page, "Accepted")

@@ -8,7 +8,7 @@ from jaxshop.bounds import certify
 from jaxshop.schedule import to_json
 from jaxshop.shop import parse_shop, split_lots
 from tests.views.page.drive import drop, eventually, figure, status
-from tests.views.page.presses import PLAN, SCHEDULE, drag, is_valid, presses, row_of, select
+from tests.views.page.presses import PLAN, SCHEDULE, drag, is_valid, presses, row_of, select, stop
 from tests.views.page.stub import StubServer
 
 HOUR = 3600
@@ -138,11 +138,7 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, desk_server: S
     select(page, "4/press")
     page.keyboard.press("l")
     locked = row_of(page, "4/press")
-    page.click("#stop-open")
-    page.select_option("#stop-machine", "P1")
-    page.fill("#stop-from", "2026-11-23T07:00")
-    page.fill("#stop-to", "2026-11-23T12:00")
-    page.click("#stop-dialog .primary")
+    stop(page, "P1", "07:00", "12:00")
     assert "P1 stops Mon 23 Nov 07:00 to 12:00" in page.inner_text("#draft-text")
     assert page.evaluate("page.viewer.gantt.plan.broken.size") > 0
     page.click("#add-open")
@@ -173,12 +169,7 @@ def test_a_stop_an_order_and_a_lock_are_planned_around(page: Any, desk_server: S
 
 def test_what_was_entered_is_listed_changed_and_taken_back(page: Any, desk_server: StubServer) -> None:
     """A stop and an order that were accepted: the bound is the new shop's; changed, and removed, the plan follows."""
-    page.click("#stop-open")
-    page.select_option("#stop-machine", "P1")
-    page.fill("#stop-from", "2026-11-23T07:00")
-    page.fill("#stop-to", "2026-11-23T12:00")
-    page.fill("#stop-reason", "oil")
-    page.click("#stop-dialog .primary")
+    stop(page, "P1", "07:00", "12:00", "oil")
     page.click("#push")
     page.click("#add-open")
     page.fill("#add-id", "Order 9")
@@ -234,11 +225,7 @@ def test_what_was_entered_is_listed_changed_and_taken_back(page: Any, desk_serve
 def test_schedule_plans_what_is_on_show(page: Any, desk_server: StubServer) -> None:
     """A stop that was accepted and then undone is not planned around; that a lock is not kept is said; a plan with a
     change that waits is not called checked."""
-    page.click("#stop-open")
-    page.select_option("#stop-machine", "P1")
-    page.fill("#stop-from", "2026-11-23T07:00")
-    page.fill("#stop-to", "2026-11-23T12:00")
-    page.click("#stop-dialog .primary")
+    stop(page, "P1", "07:00", "12:00")
     page.click("#push")
     page.click("#accept")
     status(page, "Accepted")
