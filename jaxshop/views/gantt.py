@@ -45,7 +45,12 @@ $scripts
 
 
 def write_gantt(
-    path: str | Path, plan: LotPlan, schedule: Schedule, bound_ticks: int | None, target_ticks: int | None
+    path: str | Path,
+    plan: LotPlan,
+    schedule: Schedule,
+    bound_ticks: int | None,
+    target_ticks: int | None,
+    now_ticks: int = 0,
 ) -> None:
     """Write `schedule` as a page that needs no other file and no network.
 
@@ -55,11 +60,14 @@ def write_gantt(
         schedule: drawn as it is, valid or not.
         bound_ticks: a lower bound of the makespan, drawn as a line, if there is one.
         target_ticks: the makespan hoped for, drawn as a line, if there is one.
+        now_ticks: the present, drawn as a line where the plan is under way.
     """
-    write_atomic(path, gantt_page(plan, schedule, bound_ticks, target_ticks))
+    write_atomic(path, gantt_page(plan, schedule, bound_ticks, target_ticks, now_ticks))
 
 
-def gantt_page(plan: LotPlan, schedule: Schedule, bound_ticks: int | None, target_ticks: int | None) -> str:
+def gantt_page(
+    plan: LotPlan, schedule: Schedule, bound_ticks: int | None, target_ticks: int | None, now_ticks: int = 0
+) -> str:
     """Return the HTML that `write_gantt` writes."""
     style = _asset("style.css")
     scripts = [_asset(f"{name}.js") for name in (*VIEWER, "report")]
@@ -70,13 +78,13 @@ def gantt_page(plan: LotPlan, schedule: Schedule, bound_ticks: int | None, targe
         title=html.escape(shop.name or "schedule"),
         subtitle=html.escape(f"{len(shop.machines)} machines, {len(shop.jobs)} jobs, {lot_size(plan.max_lot_hours)}"),
         style=style,
-        data=_embed(_chart_data(plan, schedule, bound_ticks, target_ticks)),
+        data=_embed(_chart_data(plan, schedule, bound_ticks, target_ticks, now_ticks)),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
 
 
 def _chart_data(
-    plan: LotPlan, schedule: Schedule, bound_ticks: int | None, target_ticks: int | None
+    plan: LotPlan, schedule: Schedule, bound_ticks: int | None, target_ticks: int | None, now_ticks: int
 ) -> dict[str, object]:
     """What the chart draws, in ticks: the shop file's keys, and when machines are closed and set up by sequence."""
     shop = plan.shop
@@ -104,7 +112,7 @@ def _chart_data(
     }
     setups = changeovers(plan, schedule)
     rows = [row._asdict() | ({"changeover": setups[row]} if setups.get(row) else {}) for row in schedule.rows]
-    return {"shop": outline, "rows": rows, "bound": bound_ticks, "target": target_ticks}
+    return {"shop": outline, "rows": rows, "bound": bound_ticks, "target": target_ticks, "now": now_ticks}
 
 
 def timezone(shop: Shop) -> str | None:

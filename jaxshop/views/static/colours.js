@@ -89,7 +89,7 @@ function legendOf({ colouring, shownPlan: plan, mode }) {
 /** The style sheet's colours, so that the canvas follows the light or dark scheme of the page. */
 function readTheme(element) {
   const style = getComputedStyle(element);
-  const names = ["panel", "stripe", "text", "muted", "line", "grid", "accent", "late", "dim", "ink"];
+  const names = ["panel", "stripe", "text", "muted", "line", "grid", "accent", "late", "good", "dim", "ink"];
   const theme = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
   return { ...theme, font: style.fontFamily };
 }

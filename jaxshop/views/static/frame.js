@@ -53,7 +53,7 @@ class Frame {
 
   /**
    * The names of the lines, each on a side of its line where it covers neither another name nor, if that can be,
-   * another line; else left of the names before it, if there is room.
+   * another line; else left of a name before it, if there is room.
    */
   #flags(pen) {
     const { g } = this;
@@ -73,8 +73,8 @@ class Frame {
       if (leftFirst) sides.reverse();
       const tiers = Array.from({ length: g.flagHeight / FLAGS }, (_, tier) => tier);
       const beside = tiers.flatMap((tier) => sides.map((left) => ({ tier, left }))).filter((spot) => free(spot, width));
-      const outside = { tier: 0, left: Math.min(...taken.map(({ left }) => left)) - 12 - width };
-      const spot = beside.find((each) => !crossed(each, width)) ?? [...beside, outside].find((each) => free(each, width));
+      const outside = taken.map(({ left }) => ({ tier: 0, left: left - 12 - width }));
+      const spot = beside.find((each) => !crossed(each, width)) ?? [...beside, ...outside].find((each) => free(each, width));
       if (!spot) continue;
       taken.push({ ...spot, right: spot.left + width });
       const y = top + FLAGS * spot.tier + FLAGS / 2 - 2;

@@ -154,7 +154,7 @@ class Gantt extends Chart {
     return clock.marks(this.view.left, this.right, (clock.dated ? 74 : 64) / this.scale);
   }
 
-  /** The lines over the plot: the plan's end, the bound, the target. */
+  /** The lines over the plot: the plan's end, the present, the bound, the target. */
   marks() {
     return (this.kept.marks ??= this.#marks());
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from jaxshop.views.gantt import write_gantt
 from tests.shops import HOSTILE, hostile_shop
 from tests.views.page.drive import BLOCKED, OpenPage, eventually, figure
 from tests.views.page.stub import make_schedule
+from tests.views.script import SCRIPTS
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +149,38 @@ def test_colours_follow_the_scheme(report: tuple[Path, dict], open_page: OpenPag
     eventually(page, "viewer.gantt.layers[0].getContext('2d').getImageData(3, 30, 1, 1).data[3] === 255")
     corner = page.evaluate("[...viewer.gantt.layers[0].getContext('2d').getImageData(3, 30, 1, 1).data].slice(0, 3)")
     assert (statistics.mean(corner) > 128) == (scheme == "light")
+
+
+def test_every_line_is_named_in_a_colour_of_the_style_sheet(open_page: OpenPage, tmp_path: Path) -> None:
+    """The present, too, which is drawn in a plan under way; no script names a colour that is not read."""
+    plan = split_lots(hostile_shop(plan_start="2026-11-23T06:00:00Z"), 4.0)
+    schedule = make_schedule(plan)
+    write_gantt(tmp_path / "now.html", plan, schedule, int(0.95 * schedule.makespan), None, 3600)
+    page = open_page((tmp_path / "now.html").as_uri())
+    drawn = dict(page.evaluate(NAMES))
+    assert set(drawn) == {"ends", "now", "bound"}
+    assert len(set(drawn.values())) == 3
+    theme = page.evaluate("viewer.gantt.theme")
+    named = {name for path in SCRIPTS.values() for name in re.findall(r"\btheme\.(\w+)", path.read_text("utf-8"))}
+    assert "good" in named
+    assert [name for name in named if not theme.get(name)] == []
+
+
+NAMES = """async () => {
+  const { gantt } = viewer;
+  const words = new Map(gantt.marks().map(({ name }) => [name, name.split(" ")[0]]));
+  const brush = CanvasRenderingContext2D.prototype;
+  const { fillText } = brush;
+  const drawn = [];
+  brush.fillText = function (text, ...place) {
+    if (words.has(text)) drawn.push([words.get(text), this.fillStyle]);
+    return fillText.call(this, text, ...place);
+  };
+  gantt.redraw();
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  brush.fillText = fillText;
+  return drawn;
+}"""
 
 
 @pytest.fixture(scope="module")
