@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from jaxshop.shop.objective import MAKESPAN, Objective
+from jaxshop.shop.objective import MAKESPAN, MAX_OBJECTIVE_WEIGHT, Objective
 from jaxshop.shop.reading import Reader
 from jaxshop.shop.records import (
     DAY,
@@ -147,7 +148,7 @@ def _shifts(reader: Reader, data: object, path: str) -> Shifts:
     for value, at in reader.elements({path.rpartition(".")[2]: data}, path):
         times = [_second(text) for text in value] if isinstance(value, list) else []
         if len(times) != 2 or None in times:
-            message = f'must be a begin and an end such as ["06:00", "14:00"], not {value!r}'
+            message = f'must be a begin and an end such as ["06:00", "14:00"], not {json.dumps(value)}'
             reader.faults.add(at.rstrip("."), message)
         else:
             shifts.append(Shift(*(time for time in times if time is not None)))
@@ -192,7 +193,7 @@ def _objective(reader: Reader, data: object) -> Objective:
         return MAKESPAN
     entry = reader.members(data, "objective.", "makespan tardiness")
     weights = {
-        name: float(reader.number(entry[name], f"objective.{name}", MAX_HOURS))
+        name: float(reader.number(entry[name], f"objective.{name}", MAX_OBJECTIVE_WEIGHT))
         for name in ("makespan", "tardiness")
         if entry.get(name) is not None
     }

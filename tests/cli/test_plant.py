@@ -10,6 +10,7 @@ import pytest
 from jaxshop.policies.checkpoint import SHIPPED
 from tests.cli.refusals import assert_refused
 from tests.plant import changed, plant
+from tests.plant_faults import FAULTS, words_for
 from tests.trained import run
 
 
@@ -84,8 +85,10 @@ def test_the_policy_keeps_the_rules(shop, tmp_path):
     assert run("verify", shop, out).code == 0
 
 
-def test_bad_rules_are_one_line(tmp_path):
-    """Shows exit 2 with file and path."""
+@pytest.mark.parametrize("name", FAULTS)
+def test_bad_rules_are_one_line(tmp_path, name: str):
+    """Exit 2 with file and path, whatever is wrong."""
     path = tmp_path / "bad.json"
-    path.write_text(json.dumps(changed(["machines", 0, "calendar"], "night")))
-    assert_refused(run("inspect", path), "bad.json: machines[0].calendar: unknown calendar 'night'")
+    data, words = FAULTS[name]
+    path.write_text(text := json.dumps(data))
+    assert_refused(run("inspect", path), f"{path}: ", words_for(text, words))

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.plant_faults import FAULTS, words_for
 from tests.shops import shop_body
 
 from .replies import problem
@@ -39,6 +40,16 @@ def test_a_fault_in_the_shop_comes_with_its_path(client: httpx.Client, change: C
     change(body)
     errors = problem(client.post("/v1/schedules", json=body), 422)["errors"]
     assert path in [error["path"] for error in errors]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_the_plants_rules_comes_with_its_path(client: httpx.Client, name: str) -> None:
+    """A 422 for all that the command refuses."""
+    data, words = FAULTS[name]
+    body = json.dumps(data)
+    refused = problem(client.post("/v1/schedules", content=body, headers={"Content-Type": "application/json"}), 422)
+    said = [": ".join(filter(None, (error["path"], error["message"]))) for error in refused["errors"]]
+    assert any(words_for(body, words) in each for each in said)
 
 
 def test_every_fault_is_listed(client: httpx.Client) -> None:

@@ -81,9 +81,12 @@ def test_bad_input_is_named(client: httpx.Client, told: dict[str, Any], path: st
     assert said in fault["message"]
 
 
-def test_a_schedule_of_another_shop(client: httpx.Client) -> None:
+@pytest.mark.parametrize("now", [0, 1])
+def test_a_schedule_of_another_shop_or_that_is_not_valid(client: httpx.Client, now: int) -> None:
     """422, as the verifier says."""
-    asked = body(now=1)
+    asked = body(now=now)
+    asked["schedule"]["operations"][0]["start"] += 1
+    assert "operation 'a1'" in problem(client.post("/v1/reschedules", json=asked), 422)["detail"]
     asked["schedule"]["shop"] = "0" * 64
     assert "The schedule is for shop" in problem(client.post("/v1/reschedules", json=asked), 422)["detail"]
 
