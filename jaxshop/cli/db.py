@@ -122,7 +122,10 @@ def _plans(args: argparse.Namespace) -> tuple[dict, str]:
 
 
 def _lines(found: list[dict[str, Any]]) -> list[str]:
-    """A plan a line, in 100 columns."""
+    """A plan a line; the gap is the objective's."""
+
+    def hours(value: float | None) -> str:
+        return "" if value is None else f"{value:.2f} h"
 
     def line(plan: dict[str, Any]) -> str:
         gap = "" if plan["gap_percent"] is None else f"{plan['gap_percent']:.2f} %"
@@ -130,14 +133,14 @@ def _lines(found: list[dict[str, Any]]) -> list[str]:
         made = (plan["author"] or plan["checkpoint_id"] or "")[:16]
         who = f"by {plan['released_by'] or '?'}" if plan["released_at"] else ""
         head = f"{plan['schedule_id'][:DIGITS]}  {plan['status']:<10}  {plan['created_at'][:16]}"
-        return f"{head}  {plan['makespan_h']:9.2f} h  {gap:>8}  {late:>4}  {made:<16}  {who}".rstrip()
+        figures = f"{hours(plan['makespan_h']):>10}  {hours(plan['objective_h']):>10}  {gap:>8}  {late:>4}"
+        return f"{head}  {figures}  {made:<16}  {who}".rstrip()
 
     if not found:
         return []
-    head = (
-        f"{'plan':<12}  {'status':<10}  {'made (UTC)':<16}  {'makespan':>11}  {'gap':>8}  late  {'for':<16}  released"
-    )
-    return [head, *map(line, found)]
+    head = f"{'plan':<12}  {'status':<10}  {'made (UTC)':<16}"
+    figures = f"{'makespan':>10}  {'objective':>10}  {'gap':>8}  late"
+    return [f"{head}  {figures}  {'made by':<16}  released", *map(line, found)]
 
 
 def _release(args: argparse.Namespace) -> tuple[dict, str]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jaxshop.cli.arguments import NUMBER, add_command, count, load, positive_count, seconds, ticks, weight
-from jaxshop.cli.solve import STORED
+from jaxshop.cli.solve import STORED, over_bound
 from jaxshop.schedule.events import Down, Events, Kept, Told
 from jaxshop.shop import TICKS_PER_HOUR, Shop
 from jaxshop.support.errors import ShopError
@@ -118,7 +118,7 @@ def run_reschedule(args: argparse.Namespace) -> int:
     if args.shop_out:
         write_atomic(args.shop_out, text)
     if args.gantt:
-        write_gantt(args.gantt, past.plan, found.best.schedule, found.bound, None)
+        write_gantt(args.gantt, past.plan, found.best.schedule, found.bound, None, past.events.now)
     stored = _store(args, shop, schedule, found) if args.write_back else {}
     told = facts(found)
     told["before"] |= {"schedule_id": stored.get("before")}
@@ -217,9 +217,10 @@ def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
     def hours(value: float) -> str:
         return span(round(value * TICKS_PER_HOUR), shop.unit)
 
-    gap = "" if told["gap_percent"] is None else f", {told['gap_percent']:.2f} % over the certified bound"
+    best, least = found.best, shop.objective.lower_bound(found.bound)
+    over = over_bound(shop, best.schedule.makespan, found.bound, best.objective, least, told["proven_optimal"])
     lines = [
-        f"{shop.name}: {hours(told['makespan_hours'])} ({hours(told['before']['makespan_hours'])} before){gap},"
+        f"{shop.name}: {hours(told['makespan_hours'])} ({hours(told['before']['makespan_hours'])} before){over},"
         f" by {told['source']} in {told['seconds']:.1f} s; wrote {out}{STORED[told['stored']]}",
         f"moved: {changes['moved']} operation{'s' * (changes['moved'] != 1)},"
         f" {changes['machine_changed']} of them to another machine,"

@@ -18,11 +18,13 @@ from jaxshop.support.errors import LateError, ShopError
 
 if TYPE_CHECKING:
     from jaxshop.search.solver import Solution
-    from jaxshop.shop import LotPlan
+    from jaxshop.shop import LotPlan, Shop
 
 STORED = {None: "", True: " and the database", False: "; the database holds it already"}
 """What --write-back did, if it was asked for."""
 
+ASKED = ("max_lot_hours", "method", "rule", "samples", "seed", "time_limit", "work")
+"""The options that are stored beside a plan."""
 
 DEFAULT_SECONDS = 5.0
 """For a search that nothing else is said about."""
@@ -121,8 +123,7 @@ def run_solve(args: argparse.Namespace) -> int:
     stored = None
     if args.write_back:
         made_by = policy().id if found.source.startswith("policy:") else found.source
-        asked = {"max_lot_hours": args.max_lot_hours, "seed": args.seed, "time_limit": args.time_limit}
-        about = About(found.certificate.cost(shop.objective), asked)
+        about = About(found.certificate.cost(shop.objective), {name: getattr(args, name) for name in ASKED})
         stored = write_back(plan, found.schedule, made_by, about=about).written
     if args.json:
         print(json.dumps(_facts(plan, found, stored)))
@@ -201,18 +202,32 @@ def _facts(plan: LotPlan, found: Solution, stored: bool | None) -> dict[str, Any
 
 def _sentence(plan: LotPlan, found: Solution) -> str:
     """What came of it."""
+    from jaxshop.shop import span
+
+    shop = plan.shop
+    claimed = found.claimed is not None and found.claimed >= found.makespan
+    over = over_bound(
+        *(shop, found.makespan, found.bound, found.trace[-1].cost, found.certificate.cost(shop.objective)),
+        *(found.proven_optimal, claimed),
+    )
+    return f"{shop.name}: {span(found.makespan, shop.unit)}{over}, by {found.source} in {found.seconds:.1f} s"
+
+
+def over_bound(
+    shop: Shop, makespan: int, bound: int, cost: int, least: int, proven: bool, claimed: bool = False
+) -> str:
+    """How far a plan is from the certified bounds of its makespan and, where that is another, of its objective."""
     from jaxshop.shop import MAKESPAN, gap_percent, span
 
-    unit, gap = plan.shop.unit, gap_percent(found.makespan, found.bound)
-    over = "" if gap is None else f", {gap:.2f} % over the certified bound of {span(found.bound, unit)}"
-    if found.proven_optimal:
+    gap = gap_percent(makespan, bound)
+    over = "" if gap is None else f", {gap:.2f} % over the certified bound of {span(bound, shop.unit)}"
+    if proven:
         over = ", proven optimal"
-    elif found.claimed is not None and found.claimed >= found.makespan:
+    elif claimed:
         over += " (CP-SAT claims that it is optimal)"
-    if plan.shop.objective != MAKESPAN:
-        cost, least = found.trace[-1].cost, found.certificate.cost(plan.shop.objective)
-        over += f", objective {span(cost, unit)} of at least {span(least, unit)}"
-    return f"{plan.shop.name}: {span(found.makespan, unit)}{over}, by {found.source} in {found.seconds:.1f} s"
+    if shop.objective != MAKESPAN:
+        over += f", objective {span(cost, shop.unit)} of at least {span(least, shop.unit)}"
+    return over
 
 
 def _policy(folder: str | None) -> Any:

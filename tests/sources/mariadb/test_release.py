@@ -113,6 +113,7 @@ def test_the_console_lists_drafts_and_releases_one(draft, jaxshop) -> None:
     """By how its id begins; of two who release at once one wins, the other is told in one line; no id, one line."""
     ids = [draft("first"), draft("second")]
     listed = jaxshop("db", "plans", "--status", "draft")
+    assert "   3.00 h      3.00 h   20.00 %     2  " in listed.out
     assert [line.split()[:2] for line in sorted(listed.out.splitlines()[1:])] == [
         [id[:12], "draft"] for id in sorted(ids)
     ]

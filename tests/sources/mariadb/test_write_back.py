@@ -101,8 +101,10 @@ def test_solve_writes_back(solved, jaxshop, tmp_path) -> None:
         assert ended.out.endswith(said)
         assert count(site) == [1, 3]
     assert json.loads(jaxshop(*words, "--json").out)["stored"] is False
-    (stored,) = site.sql("SELECT shop_fingerprint, checkpoint_id FROM schedules")
-    assert stored == (fingerprint(read_shop()), "rule:MWKR")
+    ((*stored, options),) = site.sql("SELECT shop_fingerprint, checkpoint_id, options FROM schedules")
+    assert stored == [fingerprint(read_shop()), "rule:MWKR"]
+    asked = {name: value for name, value in json.loads(options).items() if value}
+    assert asked == {"rule": "MWKR"}
 
 
 def test_solve_by_a_policy_stores_its_checkpoint(solved, jaxshop, tmp_path, monkeypatch) -> None:
