@@ -122,7 +122,8 @@ def _released(
         told = told | {"now": max(0.0, past_hours)}
     with refusing(where):
         events: Events = read_events(told, where)
-        rows, reported = plan.rows(shop.plan_start), "progress" in reading.counts.rows
+        # `db init` makes the table: empty, it says that nobody reports, and not that nothing has begun.
+        rows, reported = plan.rows(shop.plan_start), reading.counts.rows.get("progress", 0) > 0
         past = in_present(shop, rows, plan.max_lot_hours, events, reported, "the released plan")
     return replace(past, plan=replace(past.plan, shop=sign(past.plan.shop))), plan.schedule_id
 

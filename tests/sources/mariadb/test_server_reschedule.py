@@ -56,14 +56,21 @@ def test_the_released_plan_is_followed_by_a_draft_that_names_it(loose, floor) ->
 
 
 def test_what_the_floor_reports_counts(loose, floor) -> None:
-    """With `progress` in the database, what has begun is what it says: B/1 half an hour late, A/1 not at all."""
+    """Rows of `progress` say what has begun: B/1 half an hour late, A/1 not at all. Without any the plan was kept."""
+
+    def replanned() -> tuple[dict, dict[str, tuple[str, int]]]:
+        reply = conforms(floor[0].post("/v1/reschedules", json=ASKED | {"now": 1}), RescheduleReply)
+        return reply, {row["operation"]: (row["machine"], row["start"]) for row in reply["schedule"]["operations"]}
+
+    kept = replanned()[1]
+    assert (kept["A/1"][1], kept["B/1"][1]) == (0, 0)
     loose.sql(
         "CREATE TABLE progress (operation_id VARCHAR(96), machine_id VARCHAR(80), started_at DATETIME, "
-        "finished_at DATETIME)",
-        "INSERT INTO progress VALUES ('B/1', 'M1', '2026-11-23 06:30:00', NULL)",
+        "finished_at DATETIME)"
     )
-    reply = conforms(floor[0].post("/v1/reschedules", json=ASKED | {"now": 1}), RescheduleReply)
-    starts = {row["operation"]: (row["machine"], row["start"]) for row in reply["schedule"]["operations"]}
+    assert replanned()[1] == kept
+    loose.sql("INSERT INTO progress VALUES ('B/1', 'M1', '2026-11-23 06:30:00', NULL)")
+    reply, starts = replanned()
     assert starts["B/1"] == ("M1", 1800)
     assert starts["A/1"][1] >= 3600
     assert reply["stored"] is None
