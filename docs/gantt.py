@@ -11,9 +11,11 @@ import argparse
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from jaxshop.search.solver import solve
 from jaxshop.shop import TICKS_PER_HOUR, split_lots
@@ -23,18 +25,24 @@ from jaxshop.views.gantt import write_gantt
 LOT_HOURS, TARGET_HOURS = 60, 130
 
 
-def write_picture(page: Path, picture: Path) -> None:
-    """Photograph a page as a laptop shows it, at twice the density."""
+@contextmanager
+def browser_page(size: tuple[int, int]) -> Iterator[Page]:
+    """A page of headless Chromium, at twice the density."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        size = {"width": 1366, "height": 768}
-        tab = browser.new_page(viewport=size, device_scale_factor=2, color_scheme="light")  # type: ignore[arg-type]
+        viewport = {"width": size[0], "height": size[1]}
+        yield browser.new_page(viewport=viewport, device_scale_factor=2, color_scheme="light")  # type: ignore[arg-type]
+        browser.close()
+
+
+def write_picture(page: Path, picture: Path, size: tuple[int, int] = (1366, 768)) -> None:
+    """Photograph a page, as a laptop shows it where no size is said."""
+    with browser_page(size) as tab:
         tab.goto(page.resolve().as_uri())
         # Two frames: the first draws what the second shows.
         tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         tab.screenshot(path=picture)
-        browser.close()
 
 
 def main() -> None:

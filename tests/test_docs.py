@@ -198,9 +198,9 @@ def test_the_generators_of_the_page_make_shops():
     assert first["with_shifts"].objective.tardiness == 1.0
 
 
-@pytest.mark.parametrize("source", [*TEXTS, "docs/gantt.py"])
+@pytest.mark.parametrize("source", [*TEXTS, "docs/gantt.py", "docs/day.py"])
 def test_imports_resolve(source: str):
-    """What the Python blocks of a page, and the script for its picture, import of the package is there."""
+    """What the Python blocks of a page, and the scripts for pictures, import of the package is there."""
     text = (ROOT / source).read_text(encoding="utf-8")
     blocks = [text] if source.endswith(".py") else [b for language, b in FENCE.findall(text) if language == "python"]
     for block in blocks:
