@@ -151,7 +151,7 @@ def words_for(text: str, words: str) -> str:
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     **{name: (changed(path, value), words) for name, (path, value, words) in AT_A_PLACE.items()},
     "two fixed at once": (two_at_once(), "jobs[1].operations[0].fixed.start: fixed operation 'A/1' runs on machine"),
-    "fixed out of order": (out_of_order(), "operations[1].fixed: no time was found for operation 'A/1' before it"),
+    "fixed out of order": (out_of_order(), "operations[1].fixed: there is no time for operation 'A/1' before it"),
     "set-ups without families": (without_families(), "setups: no operation has a family to be set up for"),
     "tardiness without dates": (without_dates(), "objective.tardiness: no job has a due date"),
 }

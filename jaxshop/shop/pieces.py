@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from jaxshop.shop.fitting import Fitting, Place
 from jaxshop.shop.lots import Lot, LotPlan
 from jaxshop.shop.progress import opening, timing_of
 from jaxshop.shop.records import Fixed, Operation
@@ -21,11 +22,22 @@ from jaxshop.support.errors import ShopError
 
 
 class NoTimeError(ShopError):
-    """No time was found for what goes before fixed work; `lot` and `operation` are those of the fixed work."""
+    """There is no time for what goes before fixed work, or none was found.
 
-    def __init__(self, lot: tuple[str, int], operation: str):
-        super().__init__(f"no time was found for what goes before operation {operation!r}, which is fixed")
-        self.lot, self.operation = lot, operation
+    Attributes:
+        lot: that of the fixed work.
+        operation: the fixed work.
+        proven: whether there is none.
+    """
+
+    def __init__(self, lot: tuple[str, int], operation: str, proven: bool):
+        self.lot, self.operation, self.proven = lot, operation, proven
+        super().__init__(f"{self.said} for what goes before operation {operation!r}, which is fixed")
+
+    @property
+    def said(self) -> str:
+        """Which of both it is."""
+        return "there is no time" if self.proven else "no time was found"
 
 
 def in_pieces(plan: LotPlan) -> LotPlan:
@@ -45,37 +57,61 @@ Wanted = Mapping[Key, tuple[str, int]]
 """Machines and starts."""
 
 
-def reserved(plan: LotPlan, wanted: Wanted = MappingProxyType({})) -> LotPlan:
+MOST = 300
+"""States that are looked at in search of time: it is found among the first or not at all, and reschedule has 2 s."""
+
+
+def reserved(plan: LotPlan, wanted: Wanted = MappingProxyType({}), most: int = MOST) -> LotPlan:
     """The plan with time reserved for free work that goes before fixed work: it is fixed, too, with the set-up it has.
 
     Work is placed where it ends first, that with the earliest end to keep before other; what comes too late so is
-    placed before all other in a further try. The plan itself where there is no such work.
+    placed before all other in a further try. Where that fails, time is searched for: see `jaxshop.shop.fitting`. The
+    plan itself where there is no such work.
 
     Args:
         plan: any.
         wanted: machines that operations rather have, and starts that they are not before, if that is in time.
+        most: states that the search looks at.
 
     Raises:
-        NoTimeError: that found no time for all of it, which does not prove that there is none.
+        NoTimeError: there is no time for all of it, or none was found among so many states.
     """
     pieces = in_pieces(plan)
     if pieces is plan:
         return plan
     timing, lots = timing_of(plan), [lot for lot in pieces.lots if lot.until is not None or lot.operations[0].fixed]
     order = sorted((i for i, lot in enumerate(lots) if lot.until is not None), key=lambda i: lots[i].until or 0)
-    for each in (wanted,) * bool(wanted) + ({},) * (len(order) + 1):
-        placed, late = _reserved(replace(plan, lots=tuple(lots)), order, timing, each)
+    held = replace(plan, lots=tuple(lots))
+    for places in (wanted,) * bool(wanted) + ({},) * (len(order) + 1):
+        placed, late = _reserved(held, order, timing, places)
         if late is None:
-            return _with(plan, {(lot.job, lot.index, op.id): op for lot in placed for op in lot.operations if op.fixed})
+            return _with(plan, placed)
         order = [late, *(i for i in order if i != late)]
+    for each in (held, pieces) if timing.changeovers.ticks.any() else (held,):
+        found = Fitting(each, opening(each, timing), timing).search(most)
+        if found.places is not None:
+            return _with(plan, _at(each, found.places))
     first = lots[order[0]]
-    raise NoTimeError((first.job, first.index), _follower(plan, first))
+    raise NoTimeError((first.job, first.index), _follower(plan, first), found.seen)
 
 
-def _with(plan: LotPlan, placed: Mapping[Key, Operation]) -> LotPlan:
-    """The plan with some operations in place of those of the same name."""
+def _with(plan: LotPlan, lots: list[Lot]) -> LotPlan:
+    """The plan with what is fixed in some lots in place of operations of the same name."""
+    placed = {(lot.job, lot.index, op.id): op for lot in lots for op in lot.operations if op.fixed}
     routes = (tuple(placed.get((lot.job, lot.index, op.id), op) for op in lot.operations) for lot in plan.lots)
     return replace(plan, lots=tuple(replace(lot, operations=r) for lot, r in zip(plan.lots, routes, strict=True)))
+
+
+def _at(plan: LotPlan, places: tuple[Place, ...]) -> list[Lot]:
+    """The lots with their free operations fixed at places."""
+    lots = list(plan.lots)
+    for i, machine, start, held in places:
+        route = lots[i].operations
+        k = next(k for k, op in enumerate(route) if op.fixed is None)
+        name = plan.shop.machines[machine].id
+        op = replace(route[k], setup=route[k].setup + held, fixed=Fixed(name, start, held))
+        lots[i] = replace(lots[i], operations=(*route[:k], op, *route[k + 1 :]))
+    return lots
 
 
 def _whole(lot: Lot) -> bool:

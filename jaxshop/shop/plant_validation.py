@@ -259,7 +259,7 @@ def _check_fixed(shop: Shop, faults: Faults) -> None:
         except NoTimeError as late:
             j, job = next((j, job) for j, job in enumerate(shop.jobs) if job.id == late.lot[0])
             k = next(k for k, op in enumerate(job.operations) if op.id == late.operation)
-            message = f"no time was found for operation {job.operations[k - 1].id!r} before it"
+            message = f"{late.said} for operation {job.operations[k - 1].id!r} before it"
             faults.add(f"jobs[{j}].operations[{k}].fixed", message)
 
 

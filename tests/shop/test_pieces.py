@@ -7,7 +7,8 @@ import pytest
 from jaxshop.schedule import verify
 from jaxshop.schedule.dispatch import RULES, applicable, dispatch_by_rule
 from jaxshop.shop import Changeover, Fixed, Job, LotPlan, Machine, Operation, Shop, split_lots
-from jaxshop.shop.pieces import NoTimeError, in_pieces, reserved
+from jaxshop.shop.pieces import MOST, NoTimeError, in_pieces, reserved
+from tests.oracles.held import SIZES, count
 from tests.oracles.plant import NEVER, optimum
 from tests.plant import HOUR, plant_plan
 
@@ -49,9 +50,30 @@ def test_wanted_places_give_way():
 
 
 def test_no_time_is_said_by_name():
-    """By hand: the 2 h of a and its lag do not fit before 2.5 h."""
-    with pytest.raises(NoTimeError, match="no time was found for what goes before operation 'b', which is fixed"):
+    """By hand: the 2 h of a and its lag do not fit before 2.5 h; who did not look cannot say so."""
+    with pytest.raises(NoTimeError, match="there is no time for what goes before operation 'b', which is fixed"):
         reserved(held(2.5))
+    with pytest.raises(NoTimeError, match="no time was found for what goes before operation 'b', which is fixed"):
+        reserved(held(2.5), most=0)
+
+
+def test_other_work_sets_a_machine_up():
+    """By hand: at its release at 4 h a has no time left for the set-up; d, which nothing waits for, has done it."""
+    red = Operation("a", {"P": 2 * HOUR}, family="red")
+    jobs = (
+        Job("A", (red, Operation("b", {"Q": HOUR}, fixed=Fixed("Q", 6 * HOUR))), release=4 * HOUR),
+        Job("D", (Operation("d", {"P": 3 * HOUR}, family="red"),)),
+    )
+    shop = Shop("held", (Machine("P"), Machine("Q")), jobs, changeovers=(Changeover("red", HOUR, machine="P"),))
+    found = reserved(split_lots(shop, None))
+    assert [lot.operations[0].fixed for lot in found.lots] == [Fixed("P", 4 * HOUR, 0), Fixed("P", 0, HOUR)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_time_is_found_where_there_is_some(size: tuple[int, int, int]):
+    """Shows against enumeration, on plans of which some have none, that the answer is right and said to be certain."""
+    found = count(range(40), size, MOST)
+    assert set(found) == {(True, "found"), (False, "none")}
 
 
 def test_a_set_up_is_reserved_too():
