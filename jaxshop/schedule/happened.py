@@ -210,7 +210,7 @@ class Course:
             if (end := self._end(row, op)) is None:
                 (self.restarted if begun and self._aborted(row, op) else self.loosened).append(row)
                 continue
-            if end != row.end:
+            if end != row.end and self._goes_down(row.machine, row.start, end):
                 self.stopped.append(row._replace(end=end))
             if row[:3] in self.told or row[:3] in self.worked:
                 end = self._told_end(row, op, end)
@@ -250,6 +250,10 @@ class Course:
     def _close(self, name: str, window: Downtime) -> None:
         machine = self.machines[name]
         self.machines[name] = replace(machine, unavailable=(*machine.unavailable, window))
+
+    def _goes_down(self, machine: str, start: int, end: int) -> bool:
+        """Whether it does in a span of time."""
+        return any(down.machine == machine and down.start < end and start < down.end for down in self.events.down)
 
     def _changeover(self, row: Row, op: Operation) -> int:
         """The set-up by sequence of a row, by what was kept before it."""

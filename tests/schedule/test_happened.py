@@ -76,6 +76,19 @@ def test_work_stops_with_its_machine_and_goes_on():
     assert shifted(past, Repair.REASSIGN)["b1"] == ("P2", 2.5, 5.5)
 
 
+def test_a_set_up_that_is_another_is_no_stop():
+    """By hand: without a1 the press is set up for b1, which is kept at 4 h, takes an hour more and stops nowhere."""
+    a, b, c = presses().jobs
+    red = (
+        replace(a, operations=(Operation("a1", {"P1": 3 * HOUR}, family="red"), *a.operations[1:])),
+        replace(b, operations=(replace(b.operations[0], family="red"),)),
+    )
+    machines = (Machine("P1", "press", family="blue"), Machine("P2", "press"), Machine("S"))
+    shop = presses(jobs=(*red, c), machines=machines, changeovers=(Changeover("red", HOUR, "blue", machine="P1"),))
+    past = past_of(shop, 0, drop=("A",), keep=(Kept("b1"),), down=(Down("P1", 0, 3 * HOUR),))
+    assert (hours(past.kept), past.stopped) == ({"b1": ("P1", 4, 8)}, ())
+
+
 def test_work_that_must_not_stop_is_started_anew():
     """By hand: a1 is begun in vain, and runs from 5 h to 9 h."""
     past = past_of(without_stopping(presses(), "a1"), 2.5, **STOPS)
