@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxshop.bounds.groups import Group, eligible, smallest_makespan
+from jaxshop.bounds.groups import Group, choices_of, eligible, smallest_makespan, total_work
 from jaxshop.bounds.weights import even_weights
 
 MAX_SHARES = 5000
@@ -20,7 +20,8 @@ MAX_SETS = 2000
 
 def weighted_work(groups: list[Group], weights: np.ndarray) -> int:
     """The least weighted ticks that all operations can take, each on the machine where it takes least."""
-    return sum(int((group.times * weights[group.machines]).min(axis=1).sum()) for group in groups)
+    begins, where, takes = choices_of(groups)
+    return int(np.minimum.reduceat(takes * weights[where], begins[:-1]).sum())
 
 
 def balance(groups: list[Group], blocked: np.ndarray) -> np.ndarray:
@@ -29,9 +30,10 @@ def balance(groups: list[Group], blocked: np.ndarray) -> np.ndarray:
     `blocked` must not exceed a known lower bound, so that each machine's ticks up to T are T - blocked.
     """
     groups = _at_work(groups)
-    total = sum(int(group.fastest.sum()) for group in groups)
-    if total == 0:
+    if not (total := total_work(groups)):
         return np.ones_like(blocked)
+    if len(groups) > MAX_SHARES:  # there are no fewer shares than sets
+        return _rounded(even_weights(*choices_of(groups), blocked), total)
     if (known := tightest_set(groups, blocked)) is not None:  # no need of a solver, which takes 4 ms
         return known
     profiles = [profile for group in groups for profile in _profiles(group)]
@@ -93,6 +95,8 @@ def tightest_set(groups: list[Group], blocked: np.ndarray) -> np.ndarray | None:
 
 def _at_work(groups: list[Group]) -> list[Group]:
     """The operations that take time wherever they run; one that takes none on some machine adds nothing to the load."""
+    if groups and (np.concatenate([group.fastest for group in groups]) > 0).all():
+        return groups
     busy = [group.fastest > 0 for group in groups]
     return [
         group if kept.all() else Group(group.machines, *(x[kept] for x in group[1:]))

@@ -6,12 +6,13 @@ proposes weights; what is certified is integer arithmetic on them, so that nothi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from jaxshop.bounds.assignment import balance, weighted_work
-from jaxshop.bounds.groups import group_operations, smallest_makespan
+from jaxshop.bounds.groups import group_operations, smallest_makespan, total_work
 from jaxshop.bounds.head_tail import head_tail as head_tail_bound
 from jaxshop.bounds.open_time import OpenPlan, bounds_in_open_time
 from jaxshop.bounds.tardiness import tardiness_bound
@@ -54,16 +55,19 @@ class Certificate:
         return objective.lower_bound(self.value, self.late)
 
 
-def certify(plan: LotPlan) -> Certificate:
-    """Compute the lower bounds of a plan's makespan; well under a second for a thousand operations."""
+def certify(plan: LotPlan, allows: Callable[[], bool] = lambda: True) -> Certificate:
+    """Compute the lower bounds of a plan's makespan; well under a second for a thousand operations.
+
+    Sets of machines are looked at as long as `allows()`, unless the plant has rules of its own; a bound that has not
+    come that far is lower, and as certain.
+    """
     if needs_timing(plan):
         of = OpenPlan.of(plan)
         return _named(plan, *bounds_in_open_time(of), of)
     available = np.array([machine.available_from for machine in plan.shop.machines], dtype=np.int64)
     groups, chain, job = group_operations(plan)
-    work = sum(int(group.fastest.sum()) for group in groups)
-    load = smallest_makespan(work, np.ones_like(available), available)
-    head_tail, blocked_set = head_tail_bound(plan, groups, available)
+    load = smallest_makespan(total_work(groups), np.ones_like(available), available)
+    head_tail, blocked_set = head_tail_bound(plan, groups, available, allows)
     known = max(load, chain, head_tail)
     weights = balance(groups, np.minimum(available, known))
     assignment = smallest_makespan(weighted_work(groups, weights), weights, available)

@@ -7,6 +7,7 @@ weighted ticks on the machines, then sum(w * max(0, T - blocked)) >= work, and t
 
 from __future__ import annotations
 
+from itertools import chain as joined
 from typing import NamedTuple
 
 import numpy as np
@@ -22,11 +23,28 @@ class Group(NamedTuple):
     times: np.ndarray  # int64 [n, k], set-up included
     heads: np.ndarray  # int64 [n], earliest start
     tails: np.ndarray  # int64 [n], least time from the end of the operation to the end of its lot
+    fastest: np.ndarray  # int64 [n], ticks on the fastest machine: kept, as a shop may have as many sets as operations
 
-    @property
-    def fastest(self) -> np.ndarray:
-        """Ticks of each operation on its fastest machine, int64 [n]."""
-        return self.times.min(axis=1)
+
+class Choices(NamedTuple):
+    """The same of all groups in one piece, whatever sets they share: operations in the order of the groups."""
+
+    begins: np.ndarray  # int64 [operations + 1]: where the alternatives of an operation begin
+    where: np.ndarray  # int64 [alternatives]: the machine
+    takes: np.ndarray  # int64 [alternatives]
+
+
+def choices_of(groups: list[Group]) -> Choices:
+    """The alternatives of all operations, one after another; of one group at least."""
+    sizes = [group.times.shape[1] for group in groups]
+    begins = np.append(0, np.repeat(sizes, [len(group.heads) for group in groups]).cumsum())
+    where = [g.machines if len(g.heads) == 1 else np.tile(g.machines, len(g.heads)) for g in groups]
+    return Choices(begins, np.concatenate(where), np.concatenate([group.times.ravel() for group in groups]))
+
+
+def total_work(groups: list[Group]) -> int:
+    """Ticks of all operations, each on its fastest machine."""
+    return int(np.concatenate([group.fastest for group in groups]).sum()) if groups else 0
 
 
 def smallest_makespan(work: int, weights: np.ndarray, blocked: np.ndarray) -> int:
@@ -55,7 +73,7 @@ def group_operations(plan: LotPlan) -> tuple[list[Group], int, str]:
     """Collect the operations by their set of machines; also the longest chain of the plan and its job."""
     index = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
     available = {machine.id: machine.available_from for machine in plan.shop.machines}
-    groups: dict[frozenset[str], tuple[list, int, int, list, list, list]] = {}
+    groups: dict[frozenset[str], tuple[list, int, int, list, list, list, list]] = {}
     chain, job = -1, ""
     for lot in plan.lots:
         end, seen = lot.release, []
@@ -63,11 +81,12 @@ def group_operations(plan: LotPlan) -> tuple[list[Group], int, str]:
             key = frozenset(operation.alternatives)
             if key not in groups:
                 begins = [available[m] for m in key]
-                groups[key] = (sorted(key, key=index.__getitem__), min(begins), max(begins), [], [], [])
-            ids, first, all_there, times, heads, tails = groups[key]
+                groups[key] = (sorted(key, key=index.__getitem__), min(begins), max(begins), [], [], [], [])
+            ids, first, all_there, times, heads, tails, least = groups[key]
             row = [operation.setup + operation.alternatives[m] for m in ids]
             fastest = min(row)
-            times.append(row)
+            times += row
+            least.append(fastest)
             heads.append(placed(end, first, fastest).start)
             seen.append((tails, len(tails), fastest))
             tails.append(0)
@@ -81,8 +100,19 @@ def group_operations(plan: LotPlan) -> tuple[list[Group], int, str]:
             tail += fastest
         if end > chain:
             chain, job = end, lot.job
-    arrays = [
-        Group(np.array([index[m] for m in ids]), *(np.array(a, dtype=np.int64) for a in rest))
-        for ids, _, _, *rest in groups.values()
-    ]
-    return arrays, chain, job
+    return _in_arrays([(list(map(index.__getitem__, ids)), *rest) for ids, _, _, *rest in groups.values()]), chain, job
+
+
+def _in_arrays(groups: list[tuple[list[int], ...]]) -> list[Group]:
+    """Groups of lists: views of one array for each field, as an array for each of many groups takes its time."""
+    fields = zip(*groups, strict=True) if groups else [()] * 5
+    machines, times, heads, tails, fastest = (
+        np.fromiter(joined.from_iterable(lists), np.int64, sum(map(len, lists))) for lists in fields
+    )
+    found, k, n, t = [], 0, 0, 0
+    for ids, rows, own, *_ in groups:
+        some, more, cells = slice(k, k + len(ids)), slice(n, n + len(own)), slice(t, t + len(rows))
+        shape = len(own), len(ids)
+        found.append(Group(machines[some], times[cells].reshape(shape), heads[more], tails[more], fastest[more]))
+        k, n, t = some.stop, more.stop, cells.stop
+    return found

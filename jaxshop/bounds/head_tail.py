@@ -8,11 +8,13 @@ k * T >= work + k smallest heads + k smallest tails for a makespan T. The least 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from jaxshop.bounds.assignment import balance, weighted_work
-from jaxshop.bounds.groups import Group, smallest_makespan
-from jaxshop.bounds.sets import candidate_sets
+from jaxshop.bounds.groups import Group, choices_of, smallest_makespan
+from jaxshop.bounds.sets import candidate_sets, inside_work
 from jaxshop.shop import LotPlan
 
 _MAX_INTERVALS = 200_000
@@ -28,24 +30,32 @@ _WEIGHED = 3
 """Sets with machine-dependent times for which a linear programme is solved."""
 
 
-def head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tuple[int, np.ndarray]:
+def head_tail(
+    plan: LotPlan, groups: list[Group], available: np.ndarray, allows: Callable[[], bool]
+) -> tuple[int, np.ndarray]:
     """The best bound from a set of machines that some operations cannot leave, and the indices of that set.
 
     For each set of `candidate_sets`, among the operations that cannot leave it those with at least some head and
-    some tail; the thresholds are chosen by an estimate.
+    some tail; the thresholds are chosen by an estimate. No further set is looked at once `allows()` is False.
     """
+    best, blame, looks = 0, np.array([], dtype=np.int64), _MAX_LOOKS
+    if not allows():
+        return best, blame
     candidates, inside = candidate_sets(plan, groups)
     every = [(group.heads, group.tails, group.fastest) for group in groups]
     columns = np.stack([np.concatenate(column) for column in zip(*every, strict=True)])
     kind = np.repeat(np.arange(len(groups)), [len(group.heads) for group in groups])
-    loads = inside @ np.array([ticks.sum() for *_, ticks in every], dtype=np.float64) / candidates.sum(axis=1)
-    best, blame, looks = 0, np.array([], dtype=np.int64), _MAX_LOOKS
-    unrelated = np.array([(group.times != group.times[:, :1]).any() for group in groups])
+    loads = inside_work(inside, groups) / candidates.sum(axis=1)
+    begins, _, takes = choices_of(groups)
+    differ = np.minimum.reduceat(takes, begins[:-1]) < np.maximum.reduceat(takes, begins[:-1])
+    unrelated = np.bincount(kind, differ) > 0
     uneven: list[tuple[int, np.ndarray, list[Group]]] = []
     for s in np.argsort(-loads, kind="stable"):
         heads, tails, work = columns[:, inside[s][kind]]
         busy = work > 0
         machines = np.flatnonzero(candidates[s])
+        if not allows():
+            break
         most = loads[s] + 1 + max(int(heads.max(initial=0)), int(available[machines].max())) + int(tails.max(initial=0))
         if most <= best or not busy.any() or looks <= 0:
             continue
@@ -62,6 +72,8 @@ def head_tail(plan: LotPlan, groups: list[Group], available: np.ndarray) -> tupl
             uneven.append((own, machines, [groups[g] for g in np.flatnonzero(inside[s])]))
     uneven.sort(key=lambda entry: -entry[0])
     for _, machines, held in uneven[:_WEIGHED]:
+        if not allows():
+            break
         weighed = _weighed(held, machines, available)
         if weighed > best:
             best, blame = weighed, machines

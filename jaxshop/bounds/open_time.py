@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from jaxshop.bounds.assignment import balance, weighted_work
-from jaxshop.bounds.groups import Group, smallest_makespan
+from jaxshop.bounds.groups import Group, smallest_makespan, total_work
 from jaxshop.bounds.head_tail import blocked_ticks, intervals
 from jaxshop.bounds.sets import candidate_sets
 from jaxshop.shop import MAX_HORIZON, LotPlan
@@ -74,15 +74,16 @@ class OpenPlan:
                 ready = int(end.min()) + op.lag
             for k, (machines, row, head, lag) in enumerate(reversed(route)):
                 tail += lag if k else 0
-                times, heads, tails, jobs = found.setdefault(machines, [[], [], [], []])
+                times, heads, tails, fastest, jobs = found.setdefault(machines, [[], [], [], [], []])
                 jobs.append(job_number[lot.job])
                 times.append(row)
                 heads.append(head)
                 tails.append(tail)
-                tail += int(row.min())
+                fastest.append(int(row.min()))
+                tail += fastest[-1]
         groups = [
-            Group(np.array(machines), np.array(times), np.array(heads, np.int64), np.array(tails, np.int64))
-            for machines, (times, heads, tails, _) in found.items()
+            Group(np.array(machines), np.array(times), *(np.array(x, np.int64) for x in (heads, tails, fastest)))
+            for machines, (times, heads, tails, fastest, _) in found.items()
         ]
         last = int(ends.argmax())
         chain, jobs_of = max(0, int(ends[last])), [np.array(jobs) for *_, jobs in found.values()]
@@ -132,7 +133,7 @@ class OpenPlan:
 def bounds_in_open_time(of: OpenPlan) -> tuple[dict[str, int], str, np.ndarray, np.ndarray]:
     """The bounds of `certify`, the job of the chain, the machines of `head_tail`, and the weights of `assignment`."""
     everything = len(of.available)
-    work = sum(int(group.fastest.sum()) for group in of.groups)
+    work = total_work(of.groups)
     load = of.least(work, lambda ticks: int(of.room(0, ticks).sum()), 0) if work else 0
     if not of.groups:
         nothing = np.zeros(0, np.int64)

@@ -26,32 +26,52 @@ def candidate_sets(plan: LotPlan, groups: list[Group]) -> tuple[np.ndarray, np.n
     named = eligible(groups, len(plan.shop.machines))
     centre = np.array([machine.work_centre or "" for machine in plan.shop.machines])
     centres = [centre == name for name in np.unique(centre)]
-    work = np.array([group.fastest.sum() for group in groups], dtype=np.float64)
+    work = work_of(groups).astype(np.float64)
     most = min(_MAX_NAMED, _MAX_PAIRS // max(len(named), 1))
     looked_at = np.sort(np.argsort(-work, kind="stable")[:most])
     sets, held = named[looked_at], work[looked_at]
     grown = [row for component in _components(sets) for row in _unions(sets[component], held[component])]
     candidates = np.vstack([sets, *centres, np.ones_like(centre, dtype=bool), *grown])
-    used = (_inside(candidates, named).astype(np.float32) @ named.astype(np.float32)) > 0
-    candidates = np.unique(used[used.any(axis=1)], axis=0)
-    return candidates, _inside(candidates, named)
+    inside = np.zeros((len(candidates), len(named)), dtype=bool)
+    first, words = named.argmax(axis=1), _words(named)
+    for row, candidate in zip(inside, candidates, strict=True):
+        begun = np.flatnonzero(candidate[first])  # of very many sets the few that may lie within
+        row[begun] = _inside(candidate[None], words[begun])[0]
+    used = np.array([named[held].any(axis=0) for held in inside])
+    candidates, alike = np.unique(used, axis=0, return_index=True)
+    busy = candidates.any(axis=1)
+    return candidates[busy], inside[alike[busy]]  # what lies within a set lies within the machines that it uses
 
 
-def _inside(candidates: np.ndarray, named: np.ndarray) -> np.ndarray:
-    """Whether a named set lies within a candidate, bool [candidates, named].
+def work_of(groups: list[Group]) -> np.ndarray:
+    """Ticks of each group at its fastest, int64 [groups]."""
+    sizes = np.array([len(group.heads) for group in groups])
+    return np.add.reduceat(np.concatenate([group.fastest for group in groups]), np.append(0, sizes.cumsum()[:-1]))
+
+
+def inside_work(inside: np.ndarray, groups: list[Group]) -> np.ndarray:
+    """Ticks of all groups within each candidate, int64 [candidates]."""
+    work = work_of(groups)
+    return np.array([work[held].sum() for held in inside])
+
+
+def _inside(candidates: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Whether a named set, given by its words, lies within a candidate, bool [candidates, named].
 
     By words of bits: a product of matrices takes BLAS's threads, which wait long for each other on a busy machine.
     """
-    outside = np.zeros((len(candidates), len(named)), dtype=bool)
-    for without, word in zip(_words(~candidates).T, _words(named).T, strict=True):
+    outside = np.zeros((len(candidates), len(words)), dtype=bool)
+    for without, word in zip(_words(~candidates).T, words.T, strict=True):
         outside |= (without[:, None] & word) != 0
     return ~outside
 
 
 def _words(rows: np.ndarray) -> np.ndarray:
     """Rows of bool as bits, uint64 [rows, words]."""
-    bits = np.packbits(rows, axis=1)
-    return np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view(np.uint64)
+    bits = np.zeros((len(rows), -(-rows.shape[1] // 64) * 8), np.uint8)
+    packed = np.packbits(rows, axis=1)
+    bits[:, : packed.shape[1]] = packed
+    return bits.view(np.uint64)
 
 
 def _components(named: np.ndarray) -> list[np.ndarray]:
@@ -71,7 +91,7 @@ def _components(named: np.ndarray) -> list[np.ndarray]:
 def _unions(named: np.ndarray, work: np.ndarray) -> list[np.ndarray]:
     """From each set, ever larger unions: always with the set that leaves the most work per machine."""
     most = np.argsort(-work / named.sum(axis=1), kind="stable")[:_MAX_GROWN]
-    seeds = named[most]
+    seeds, words = named[most], _words(named)
     grown: dict[bytes, np.ndarray] = {}
     for start in seeds:
         union = start
@@ -79,7 +99,7 @@ def _unions(named: np.ndarray, work: np.ndarray) -> list[np.ndarray]:
             larger = seeds[(seeds & union).any(axis=1) & (seeds & ~union).any(axis=1)] | union
             if not len(larger):
                 break
-            density = _inside(larger, named) @ work / larger.sum(axis=1)
+            density = _inside(larger, words) @ work / larger.sum(axis=1)
             union = larger[int(density.argmax())]
             if union.tobytes() in grown:
                 break

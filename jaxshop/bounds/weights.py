@@ -38,7 +38,7 @@ def even_weights(begins: np.ndarray, where: np.ndarray, takes: np.ndarray, block
         blocked: what each machine cannot be used; not more than some lower bound of the makespan, [machines].
     """
     machines, first, counts = len(blocked), begins[:-1], np.diff(begins)
-    part = _parts(begins, where, machines)
+    part = connected(begins, where, machines)
     parts = int(part.max()) + 1
     of_operation = part[where[first]]
     logarithm = np.log(takes)
@@ -73,7 +73,7 @@ def rounds_for(alternatives: int) -> int:
     return min(ROUNDS, max(1, LOOKS // (len(SHARPNESS) * alternatives)))
 
 
-def _parts(begins: np.ndarray, where: np.ndarray, machines: int) -> np.ndarray:
+def connected(begins: np.ndarray, where: np.ndarray, machines: int) -> np.ndarray:
     """Numbers from 0 on that are the same for machines that operations connect, int [machines]."""
     part = np.arange(machines)
     while True:

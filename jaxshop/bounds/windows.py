@@ -43,7 +43,7 @@ class Pool:
         for pattern in np.unique(able, axis=0):
             rows = self.times[(able == pattern).all(axis=1)][:, pattern]
             nothing = np.zeros(len(rows), dtype=np.int64)
-            groups.append(Group(np.flatnonzero(pattern), rows, nothing, nothing))
+            groups.append(Group(np.flatnonzero(pattern), rows, nothing, nothing, rows.min(axis=1)))
         weights = balance(groups, np.zeros(len(self.machines), dtype=np.int64))
         return np.maximum(weights * 1024 // max(int(weights.max()), 1), 1)
 
@@ -60,10 +60,28 @@ class Model:
     sets: tuple[np.ndarray, ...]  # what `narrow` takes after `last`, but for `dirty`
 
 
+class _Alternatives:
+    """Of all operations, one after another."""
+
+    def __init__(self, counts: np.ndarray, where: np.ndarray, takes: np.ndarray):
+        self.counts, self.where, self.takes = counts, where, takes
+        self.begins = np.append(0, counts.cumsum())
+
+    def matrix(self, operations: np.ndarray, machines: np.ndarray) -> np.ndarray:
+        """Ticks of operations on the machines of a set that they cannot leave; FAR where one cannot run them."""
+        counts = self.counts[operations]
+        row = np.repeat(np.arange(len(operations)), counts)
+        own = np.concatenate([np.arange(self.begins[o], self.begins[o + 1]) for o in operations])
+        found = np.full((len(operations), len(machines)), FAR, dtype=np.int64)
+        found[row, np.searchsorted(machines, self.where[own])] = self.takes[own]
+        return found
+
+
 def model_of(plan: LotPlan) -> Model:
     """Collect the arrays."""
     index = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
     available = np.array([machine.available_from for machine in plan.shop.machines], dtype=np.int64)
+    begins, all_there = available.tolist(), int(available.max(initial=0))
     groups, _, _ = group_operations(plan)
     kinds: dict[frozenset[str], int] = {}
     heads: list[int] = []
@@ -71,18 +89,28 @@ def model_of(plan: LotPlan) -> Model:
     least: list[int] = []
     last: list[bool] = []
     kind: list[int] = []
-    rows: list[dict[int, int]] = []
+    where: list[int] = []
+    takes: list[int] = []
+    counts: list[int] = []
     for lot in plan.lots:
         end, first = lot.release, len(heads)
         for operation in lot.operations:
-            row = {index[m]: operation.setup + ticks for m, ticks in operation.alternatives.items()}
+            ids = [index[m] for m in operation.alternatives]
+            row = [operation.setup + ticks for ticks in operation.alternatives.values()]
             kind.append(kinds.setdefault(frozenset(operation.alternatives), len(kinds)))
-            rows.append(row)
-            heads.append(placed(end, min(int(available[m]) for m in row), 0).start)
-            least.append(min(row.values()))
-            end = min(placed(end, int(available[m]), ticks).end for m, ticks in row.items())
+            where += ids
+            takes += row
+            counts.append(len(ids))
+            least.append(min(row))
+            if end >= all_there:
+                heads.append(end)
+                end = placed(end, all_there, least[-1]).end
+            else:
+                heads.append(placed(end, min(begins[m] for m in ids), 0).start)
+                end = min(placed(end, begins[m], ticks).end for m, ticks in zip(ids, row, strict=True))
         last += [False] * (len(lot.operations) - 1) + [True] * bool(lot.operations)
         tails += np.append(np.cumsum(least[:first:-1])[::-1], 0).tolist() if len(heads) > first else []
+    alternatives = _Alternatives(np.array(counts), np.array(where), np.array(takes, dtype=np.int64))
     times = np.array(least, dtype=np.int64)
     candidates, inside = candidate_sets(plan, groups)
     kind_of = np.array(kind)
@@ -91,8 +119,7 @@ def model_of(plan: LotPlan) -> Model:
         machines = np.flatnonzero(candidate)
         own = np.flatnonzero(members[kind_of] & (times > 0))
         if 0 < len(own) <= _MOST:
-            matrix = np.array([[rows[o].get(int(m), FAR) for m in machines] for o in own], dtype=np.int64)
-            pools.append(Pool(machines, own, matrix, available[machines]))
+            pools.append(Pool(machines, own, alternatives.matrix(own, machines), available[machines]))
     pools.sort(key=lambda pool: -int(times[pool.operations].sum()) / len(pool.machines))
     late = [pool.available[pool.available > 0] for pool in pools]
     sets = (

@@ -31,6 +31,8 @@ def closed_by_machine(shop: Shop, since: int, until: int) -> dict[str, Closed]:
 
 def closed_ticks(closed: Closed, start: int, end: int) -> int:
     """Closed ticks from one tick to another."""
+    if not closed:
+        return 0
     first = max(0, bisect_right(closed, (start, start)) - 1)
     total = 0
     for a, b in closed[first:]:

@@ -112,14 +112,13 @@ def _row_violations(plan: LotPlan, schedule: Schedule) -> Iterator[Violation]:
     closed = closed_by_machine(plan.shop, since, until)
     for row in rows:
         lot, op = known[row[:3]]
-        name = _name(*row[:3])
         if op.fixed is not None and (row.machine, row.start) != op.fixed[:2]:
             there = f"on machine {op.fixed.machine!r} from {_at(op.fixed.start)}"
-            runs = f"{name} runs on machine {row.machine!r} from {_at(row.start)}, but is fixed {there}."
+            runs = f"{_name(*row[:3])} runs on machine {row.machine!r} from {_at(row.start)}, but is fixed {there}."
             yield Violation(runs, "fixed", row)
         if row.machine not in op.alternatives:
             eligible = ", ".join(sorted(op.alternatives))
-            runs = f"{name} runs on machine {row.machine!r}, but may run only on {eligible}."
+            runs = f"{_name(*row[:3])} runs on machine {row.machine!r}, but may run only on {eligible}."
             yield Violation(runs, "ineligible", row)
         else:
             by_sequence = setups[row] if op.fixed is None else 0
@@ -127,15 +126,17 @@ def _row_violations(plan: LotPlan, schedule: Schedule) -> Iterator[Violation]:
             yield from _time_violations(row, op, ticks, by_sequence, closed[row.machine])
             if row.start < available[row.machine] and op.fixed is None:
                 when = f"before the machine is available at {_at(available[row.machine])}"
-                starts = f"{name} starts on machine {row.machine!r} at {_at(row.start)}, {when}."
+                starts = f"{_name(*row[:3])} starts on machine {row.machine!r} at {_at(row.start)}, {when}."
                 yield Violation(starts, "not-available", row)
         if row.start < lot.release and op.fixed is None:
-            starts = f"{name} starts at {_at(row.start)}, before its release at {_at(lot.release)}."
+            starts = f"{_name(*row[:3])} starts at {_at(row.start)}, before its release at {_at(lot.release)}."
             yield Violation(starts, "not-released", row)
 
 
 def _time_violations(row: Row, op: Operation, ticks: int, by_sequence: int, closed: Closed) -> Iterator[Violation]:
     """What is wrong with how long a row lasts, and with when its machine is open."""
+    if not closed and row.end - row.start == ticks:  # nearly every row, and sentences take their time
+        return
     name, pause = _name(*row[:3]), closed_ticks(closed, row.start, row.end)
     took = f"from {_at(row.start)} to {_at(row.end)}, {row.end - row.start - pause} ticks"
     if row.end - row.start - pause != ticks:
@@ -202,7 +203,7 @@ def _overlap_violations(schedule: Schedule) -> Iterator[Violation]:
                 busy = f"before {_name(*last[:3])} ends there at {_at(last.end)}"
                 starts = f"{_name(*row[:3])} starts on machine {machine!r} at {_at(row.start)}, {busy}."
                 yield Violation(starts, "overlap", row)
-            last = max(last, row, key=lambda row: row.end)
+            last = row if row.end > last.end else last
 
 
 def _name(job: str, lot: int, operation: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -40,12 +42,14 @@ class Prover:
         self._best: Incumbent | None = None
         self._beside = beside
         self._ended = False
+        self._begun = threading.Event()
 
     def seen(self, incumbents: Iterable[Incumbent]) -> Iterator[Incumbent]:
         """Pass incumbents on, those that are better than all before also to whoever watches."""
         for incumbent in incumbents:
             if self._best is None or incumbent.cost < self._best.cost:
                 self._best = incumbent
+                self._begun.set()
                 self._watch(Watched(incumbent, self.certificate))
             yield incumbent
 
@@ -57,9 +61,10 @@ class Prover:
 
     def __exit__(self, *error: object) -> None:
         self._ended = True
+        self._begun.set()
         with suppress(LateError):
             if self._beside:
-                background.wait(self._proof, time.monotonic() + PATIENCE)
+                background.wait(self._proof, min(time.monotonic() + PATIENCE, self._stop.deadline or math.inf))
 
     def _target(self) -> int:
         return self.certificate.cost(self._task.objective)
@@ -70,6 +75,7 @@ class Prover:
     def _tighten(self) -> None:
         from jaxshop.bounds import tighten  # loads Numba, which nobody has to wait for
 
+        self._begun.wait()  # to collect a large shop's arrays takes time that the first schedule waits for
         for certificate in tighten(self._task.plan, self.certificate, self._allows):
             if self._ended:
                 return

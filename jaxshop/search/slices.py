@@ -18,7 +18,7 @@ SHOWN_SHARE = 0.1
 """Of the time, what naming and verifying incumbents on the way may take; the last one is shown anyway."""
 
 SHOWING = 1.5
-"""What naming and verifying take together, in times of verifying; until it has been measured."""
+"""What naming and verifying a schedule take together, in times of verifying; until it has been measured."""
 
 
 class Slices(Protocol):
@@ -56,7 +56,7 @@ class Slices(Protocol):
 def go_on(searches: Slices, stop: Stop, best: Best, seats: int) -> Iterator[Incumbent]:
     """Let searches go on slice by slice, and yield their best from time to time and at the end."""
     assert best.cost is not None
-    size, pace, showing, shown = 1, 0.0, SHOWING * best.took, stop.elapsed
+    size, pace, showing, shown = 1, 0.0, SHOWING * stop.verifying, stop.elapsed
     cost = best.cost
     with ThreadPoolExecutor(seats) as pool:
         while stop.allows(pace * size + showing, cost):

@@ -40,6 +40,9 @@ NO_OPTIONS = Options()
 PATIENCE = 64
 """Samples in a row that may improve nothing, where `samples` is told neither a number nor a time."""
 
+BOUNDING = 0.25
+"""Of a time limit, what the bound may take before the search begins; on a large shop it is left as it is then."""
+
 BEAM = 128
 """Samples of `beam` where it is told neither."""
 
@@ -128,7 +131,7 @@ def solve(
     make = _method(plan, rule_name, method, options, endless)
     if options.start is not None and (violations := verify(plan, options.start)):
         raise ShopError(f"the start is no schedule of {plan.shop.name}: {violations[0]}")
-    task = Task.of(plan)
+    task = Task.of(plan, lambda: time_limit is None or stop.elapsed < BOUNDING * time_limit)
     load = policy if callable(policy) else lambda: policy
     trace: tuple[Incumbent, ...] = ()
     rule_counts = rule_name is None and method in (None, "auto", "improve", "rules", "cpsat")
@@ -176,6 +179,7 @@ def polish(
     task, stop = Task(plan, found.certificate), Stop(seconds, cancelled=cancelled)
     method = CpSat(found.schedule, found.source, options.threads, claims.append)
     with Prover(task, stop, watch, beside=True) as prover:
+        tuple(prover.seen(found.trace[-1:]))
         better = [each for each in prover.seen(method.search(task, 0, stop)) if each.cost < found.trace[-1].cost]
     best = better[-1] if better else found.trace[-1]
     later = tuple(replace(each, seconds=found.seconds + each.seconds) for each in better)
@@ -238,11 +242,10 @@ def _within(
     if search.steps:
         rollouts.expect(search.steps)
     first = tuple(prover.seen(_at_once(task, stop, start, rule_counts)))
+    stop.known = first[0].cost if rule_counts else None
     found: list[Incumbent] = []
     with suppress(LateError):
-        for incumbent in prover.seen(search.search(task, key, stop)):
-            if not rule_counts or incumbent.cost < first[0].cost:
-                found.append(incumbent)
+        found.extend(prover.seen(search.search(task, key, stop)))
     return (*first, *found) if rule_counts else tuple(found) or first
 
 

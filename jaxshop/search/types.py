@@ -12,9 +12,13 @@ from typing import Any, Protocol
 
 from jaxshop.bounds import Certificate, certify
 from jaxshop.schedule import Schedule, verify
+from jaxshop.search.improve.model import Model, model_of
 from jaxshop.shop import LotPlan, fingerprint
 from jaxshop.shop.objective import Objective
 from jaxshop.support.errors import InvalidScheduleError
+
+WRITING = 0.5
+"""What a caller does with the answer, as writing a file, in times of verifying it."""
 
 Key = Any
 """A PRNG key of JAX, or the seed to make one of; consumed."""
@@ -28,9 +32,9 @@ class Task:
     certificate: Certificate
 
     @classmethod
-    def of(cls, plan: LotPlan) -> Task:
-        """The task of a plan, its bound certified here."""
-        return cls(plan, certify(plan))
+    def of(cls, plan: LotPlan, allows: Callable[[], bool] = lambda: True) -> Task:
+        """The task of a plan, its bound certified here, as far as that goes while `allows()`."""
+        return cls(plan, certify(plan, allows))
 
     def cost(self, schedule: Schedule) -> int:
         """What a search makes small, in ticks."""
@@ -50,6 +54,11 @@ class Task:
     def fingerprint(self) -> str:
         """The whole shop's fingerprint, computed once for all schedules of a search."""
         return fingerprint(self.plan.shop)
+
+    @cached_property
+    def model(self) -> Model:
+        """The plan in arrays, which takes its time on a large shop; for plans without rules of the plant."""
+        return model_of(self.plan)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,10 @@ class Stop:
     clock: Callable[[], float] = time.monotonic
     begun: float | None = None
     """By the clock; None: now."""
+    known: int | None = None
+    """The cost of a schedule that is there already: only what is better is wanted."""
+    verifying: float = 0.0
+    """Seconds that the last verification took."""
     built: Counter[str] = field(default_factory=Counter, init=False)
     """Schedules by the name of the step that built them."""
 
@@ -111,7 +124,7 @@ class Stop:
 
     def allows(self, seconds: float = 0.0, cost: int | None = None) -> bool:
         """Whether something that takes so long may begin, where the best schedule costs so much."""
-        late = self.seconds is not None and self.elapsed + seconds > self.seconds
+        late = self.seconds is not None and self.elapsed + seconds + WRITING * self.verifying > self.seconds
         good = self.target is not None and cost is not None and cost <= self.target
         return not (late or good or self.share(1) == 0 or self.cancelled())
 
@@ -197,13 +210,14 @@ def require_valid(task: Task, schedule: Schedule, source: str) -> None:
 
 @dataclass
 class Best:
-    """Lets through what is better than all before it, once it is verified."""
+    """Lets through what is better than all before it, and than what is known, once it is verified."""
 
     task: Task
     stop: Stop
-    cost: int | None = None
-    took: float = 0.0
-    """Seconds that the last verification took."""
+    cost: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cost = self.stop.known
 
     def offer(self, schedule: Schedule, source: str) -> Iterator[Incumbent]:
         """Yield the schedule as an incumbent, or nothing."""
@@ -212,5 +226,5 @@ class Best:
             return
         began = self.stop.elapsed
         require_valid(self.task, schedule, source)
-        self.cost, self.took = cost, self.stop.elapsed - began
+        self.cost, self.stop.verifying = cost, self.stop.elapsed - began
         yield Incumbent(schedule, cost, source, self.stop.elapsed, self.stop.done)

@@ -8,7 +8,6 @@ from importlib import import_module
 from jaxshop.schedule import Schedule
 from jaxshop.search import background
 from jaxshop.search.improve import kernels as of_graphs
-from jaxshop.search.improve.model import model_of
 from jaxshop.search.plant import kernels as of_plants
 from jaxshop.search.types import Task
 from jaxshop.shop import LotPlan, rules_of
@@ -51,7 +50,7 @@ def play(task: Task, rule: str, active: bool) -> Schedule | None:
         from jaxshop.search.plant.method import play
 
         return play(task, rule, active)
-    model = model_of(task.plan)
+    model = task.model
     if not of_graphs.ready(model.wide):
         return None
     from jaxshop.search.improve import method  # compiled, as Numba is there already

@@ -7,6 +7,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from jaxshop import load_shop, split_lots
 from jaxshop.bounds import assignment, certify
 from jaxshop.bounds.head_tail import intervals
 from tests.bounds.test_certify import plan_of
@@ -46,3 +47,18 @@ def test_the_work_of_certifying_a_large_shop_is_limited(monkeypatch: pytest.Monk
     assert certificate.load < certificate.value
     assert len(looks) < 1000
     assert sum(min(each, 200_000) for each in looks) <= head_tail._MAX_LOOKS + 200_000
+
+
+def test_a_bound_that_is_stopped_is_lower_and_true():
+    """Shows that, stopped after any number of sets of machines, the bound is at least that of loads, division and
+    chains, never more than the whole one, and that it has looked at no more sets than were allowed."""
+    plan = split_lots(load_shop("family:tight-centre:0"), None)
+    whole, values = certify(plan), set()
+    for count in (0, 1, 2, 5, 1000):
+        left = iter(range(count))
+        part = certify(plan, lambda: next(left, None) is not None)  # noqa: B023
+        assert (part.load, part.chain) == (whole.load, whole.chain)
+        assert max(part.load, part.chain, part.assignment) <= part.value <= whole.value
+        values.add(part.head_tail)
+    assert len(values) > 2
+    assert part == whole

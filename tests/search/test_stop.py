@@ -8,9 +8,13 @@ import sys
 import pytest
 
 from jaxshop.policies.rules import RULES as PLAYED
+from jaxshop.schedule.dispatch import RULES as PRIORITIES
+from jaxshop.schedule.dispatch import dispatch_by_rule
 from jaxshop.search.rules import RULES, parse_rule
-from jaxshop.search.types import Stop
+from jaxshop.search.types import WRITING, Best, Stop, Task
+from jaxshop.shop import split_lots
 from jaxshop.support.errors import ShopError
+from tests.shops import ft06
 
 
 class Clock:
@@ -49,6 +53,26 @@ def test_whichever_limit_comes_first_ends_it():
     assert asked.allows()
     wanted[0] = False
     assert not asked.allows()
+
+
+def test_time_for_what_comes_behind_a_search_is_kept_back():
+    """Shows that a search ends earlier by a share of what it takes to verify a schedule, for writing one."""
+    clock = Clock()
+    stop = Stop(seconds=10, clock=clock)
+    stop.verifying = 2.0
+    assert stop.allows(10 - WRITING * 2)
+    assert not stop.allows(10.1 - WRITING * 2)
+
+
+def test_only_what_is_better_than_what_is_known_is_let_through():
+    """Shows that a schedule no better than one that is there already is neither verified nor yielded."""
+    plan = split_lots(ft06(), None)
+    schedule = dispatch_by_rule(plan, PRIORITIES["MWKR"], active=False)
+    for known, yielded in ((None, 1), (schedule.makespan + 1, 1), (schedule.makespan, 0)):
+        stop = Stop()
+        stop.known = known
+        assert len(list(Best(Task.of(plan), stop).offer(schedule, "rule"))) == yielded
+        assert (stop.verifying > 0) == yielded
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])

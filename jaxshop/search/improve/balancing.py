@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxshop.search.improve.dispatching import NUMBERS, Floor, dispatch
+from jaxshop.search.improve.dispatching import Floor
 from jaxshop.support.compiling import compiled
 
 POWERS = (4.0, 8.0, 16.0, 32.0, 64.0)
@@ -60,17 +60,11 @@ def balanced(floor: Floor) -> np.ndarray:
     return choice
 
 
-def balanced_start(floor: Floor) -> tuple[np.ndarray, np.ndarray]:
-    """The best of some rules where each operation has no choice but that: their order, and the choice."""
-    n, only = len(floor.begins) - 1, balanced(floor)
+def bound_to(floor: Floor, choice: np.ndarray) -> Floor:
+    """The floor where each operation has no alternative but the one that is chosen for it."""
+    n = len(choice)
     eligible = np.zeros_like(floor.eligible)
-    eligible[np.arange(n), floor.where[only]] = True
-    bound = floor._replace(
-        begins=np.arange(n + 1, dtype=np.int32), where=floor.where[only], takes=floor.takes[only], eligible=eligible
+    eligible[np.arange(n), floor.where[choice]] = True
+    return floor._replace(
+        begins=np.arange(n + 1, dtype=np.int32), where=floor.where[choice], takes=floor.takes[choice], eligible=eligible
     )
-    starts = []
-    for name in RULES:
-        for active in (False, True):
-            order, choice = np.empty(n, np.int32), np.empty(n, np.int32)
-            starts.append((dispatch(bound, NUMBERS[name], active, order, choice), order))
-    return min(starts, key=lambda start: start[0])[1], only

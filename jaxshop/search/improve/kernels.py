@@ -45,7 +45,7 @@ def prepare(wide: bool) -> None:
     """Load or compile them here and now, by running every kernel on shops of six operations."""
     import numpy as np
 
-    from jaxshop.search.improve.balancing import balanced_start
+    from jaxshop.search.improve.balancing import balanced
     from jaxshop.search.improve.dispatching import dispatch, floor_of
     from jaxshop.search.improve.model import model_of
     from jaxshop.search.improve.workers import Exchange, IteratedGreedy, OrderSearch, TabuSearch
@@ -55,7 +55,7 @@ def prepare(wide: bool) -> None:
     model = model_of(split_lots(Shop("kernels", machines, jobs), None))
     flow = tuple(Job(name, tuple(Operation(name + on, {on: times[on]}) for on in times)) for name in ("1", "2", "3"))
     staged = model_of(split_lots(Shop("kernels", machines, flow), None))
-    balanced_start(floor_of(model))
+    balanced(floor_of(model))
     for kind, of in ((TabuSearch, model), (IteratedGreedy, model), (Exchange, model), (OrderSearch, staged)):
         order, choice = np.empty((2, 6), np.int32)
         dispatch(floor_of(of), 0, False, order, choice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ import numpy as np
 
 from jaxshop.schedule import Schedule
 from jaxshop.search.improve import kernels
-from jaxshop.search.improve.balancing import balanced_start
-from jaxshop.search.improve.dispatching import NUMBERS, dispatch, floor_of
+from jaxshop.search.improve.balancing import RULES, balanced, bound_to
+from jaxshop.search.improve.dispatching import NUMBERS, Floor, dispatch, floor_of
 from jaxshop.search.improve.graph import build
-from jaxshop.search.improve.model import Model, model_of, sequences, to_schedule, uneven
+from jaxshop.search.improve.model import Model, sequences, to_schedule, uneven
 from jaxshop.search.improve.state import new_state
 from jaxshop.search.improve.team import Start, Team
-from jaxshop.search.slices import go_on, seed_of
+from jaxshop.search.slices import SHOWING, go_on, seed_of
 from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
 from jaxshop.support.errors import LateError
 from jaxshop.support.machine import usable_cores
@@ -53,12 +53,15 @@ class Improve:
             if best.cost is None:
                 raise LateError("no time for a rule")
             return
-        model = model_of(task.plan)
+        model = task.model
         kernels.wait(model.wide, stop.deadline, stop.cancelled)
         if self.start is not None:
             begin = sequences(model, self.start)
         else:
-            begin = yield from _best_rule(model, task, stop, best)
+            ruled = yield from _best_rule(model, task, stop, best)
+            if ruled is None:  # where what follows begins otherwise, the same work would not give the same schedule
+                return
+            begin = ruled
             if self.policy is not None:
                 with suppress(LateError):
                     for incumbent in self.policy.search(task, key, stop):
@@ -66,35 +69,52 @@ class Improve:
                             begin = sequences(model, better.schedule)
                             yield better
         divided: Start | None = None
-        if uneven(model) and stop.allows(cost=best.cost):
-            divided = balanced_start(floor_of(model))
-            yield from best.offer(_schedule(model, task, *divided), SOURCE)
+        if uneven(model):
+            divided = _divided(model, stop, best)
+            if divided is None:
+                return
         seats = self.threads or usable_cores()
         team = Team(model, begin, seed_of(key), seats, divided)
         yield from go_on(_Slices(model, task, team), stop, best, seats)
 
 
-def _best_rule(
-    model: Model, task: Task, stop: Stop, best: Best
-) -> Generator[Incumbent, None, tuple[np.ndarray, np.ndarray]]:
-    """Yield rules' schedules as they get better, at least one; returns order and choice of the best."""
-    floor, n, least = floor_of(model), model.arrays.operations, None
-    found = np.empty(n, np.int32), np.empty(n, np.int32)
-    for name, number in NUMBERS.items():
-        if name == "EDD" and not task.with_due:
-            continue
+def _best_rule(model: Model, task: Task, stop: Stop, best: Best) -> Generator[Incumbent, None, Start | None]:
+    """Yield rules' schedules as they get better, at least one; returns the best; None: not all were played."""
+    found, least, played = None, 0, 0
+    names = [name for name in NUMBERS if name != "EDD" or task.with_due]
+    for name, cost, start in _played(floor_of(model), names, stop, best):
+        stop.built["rules"] += 1
+        played += 1
+        if found is None or cost < least:
+            found, least = start, cost
+            yield from best.offer(_schedule(model, task, *start), f"rule:{name}")
+    if found is None:
+        raise LateError("no time for a rule")
+    return found if played == 2 * len(names) else None
+
+
+def _divided(model: Model, stop: Stop, best: Best) -> Start | None:
+    """The best of some rules where each operation runs where loads alone put it; None if there is no time for them."""
+    floor = floor_of(model)
+    choice = balanced(floor)
+    played = list(_played(bound_to(floor, choice), RULES, stop, best))
+    if len(played) < 2 * len(RULES):
+        return None
+    _, _, (order, _) = min(played, key=lambda each: each[1])
+    return order, choice
+
+
+def _played(floor: Floor, names: Iterable[str], stop: Stop, best: Best) -> Iterator[tuple[str, int, Start]]:
+    """Play rules, non-delay and active, while there is time for another and for its schedule: name, cost and start."""
+    n, took = len(floor.begins) - 1, stop.verifying
+    for name in names:
         for active in (False, True):
-            if not stop.allows(cost=best.cost):
-                if least is None:
-                    raise LateError("no time for a rule")
-                return found
-            order, choice = np.empty(n, np.int32), np.empty(n, np.int32)
-            cost = dispatch(floor, number, active, order, choice)
-            stop.built["rules"] += 1
-            if least is None or cost < least:
-                found, least = (order, choice), cost
-                yield from best.offer(_schedule(model, task, order, choice), f"rule:{name}{'/active' * active}")
-    return found
+            if not stop.allows(took + SHOWING * stop.verifying, best.cost):
+                return
+            began, order, choice = stop.elapsed, np.empty(n, np.int32), np.empty(n, np.int32)
+            cost = dispatch(floor, NUMBERS[name], active, order, choice)
+            took = stop.elapsed - began
+            yield f"{name}{'/active' * active}", cost, (order, choice)
 
 
 def play(model: Model, task: Task, rule: str, active: bool) -> Schedule:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxshop.bounds.weights import connected
 from jaxshop.search.improve.gaps import NO_COST
 from jaxshop.search.improve.graph import place_after
 from jaxshop.search.improve.model import HEAD, Arrays
@@ -44,13 +45,8 @@ class Stages(NamedTuple):
 def stages_of(arrays: Arrays) -> Stages | None:
     """The stages, groups of machines that share operations; None where lots come back to one, or pass two crosswise."""
     n, first = arrays.operations, arrays.operations + arrays.lots
-    spans = zip(arrays.begins[:-1].tolist(), arrays.begins[1:].tolist(), strict=True)
-    sets = [tuple((arrays.where[a:b] - first).tolist()) for a, b in spans]
-    stage = np.arange(arrays.machines)
-    for machines in dict.fromkeys(sets):
-        joined = stage[list(machines)]
-        stage[np.isin(stage, joined)] = joined.min()
-    passed = [int(stage[machines[0]]) for machines in sets]
+    where = arrays.where - first
+    passed = connected(arrays.begins, where, arrays.machines)[where[arrays.begins[:-1]]].tolist()
     ends = set(arrays.last.tolist())
     before: dict[int, set[int]] = {number: set() for number in passed}
     for i in range(n):

@@ -55,7 +55,10 @@ class Sequences:
             start = sequences(model, self.start)
         else:
             held = _reserved(task)
-            model, start, ruled = yield from _best_rule(held, stop, best)
+            played = yield from _best_rule(held, stop, best)
+            if played is None:  # where what follows begins otherwise, the same work would not give the same schedule
+                return
+            model, start, ruled = played
             if held is not task:  # what rules could not move, the search can
                 model = _reaching(task, ruled.makespan)
                 start = sequences(model, ruled)
@@ -110,20 +113,27 @@ def _played(task: Task, model: Model, rule: str, active: bool) -> tuple[Model, n
     return model, table, cost, (order, choice, past)
 
 
-def _best_rule(task: Task, stop: Stop, best: Best) -> Generator[Incumbent, None, tuple[Model, Start, Schedule]]:
-    """Yield rules' schedules as they get better, at least one; returns the model, sequences of the best, and it."""
+def _best_rule(task: Task, stop: Stop, best: Best) -> Generator[Incumbent, None, tuple[Model, Start, Schedule] | None]:
+    """Yield rules' schedules as they get better, at least one.
+
+    Returns:
+        The model, sequences of the best, and it; None: not all were played.
+    """
     from jaxshop.search.plant.team import read
 
-    model, found, least = _reaching(task, 0), None, 0
+    model, found, least, took = _reaching(task, 0), None, 0, 0.0
     every = ((name, active) for name in applicable(task.plan) for active in (False, True))
     for name, active in dict.fromkeys((*best_first(task.plan, task.objective), *every)):
-        if not stop.allows(cost=best.cost):
-            break
+        if not stop.allows(took, best.cost):
+            if found is None:
+                raise LateError("no time for a rule")
+            return None
+        began = stop.elapsed
         model, table, cost, start = _played(task, model, name, active)
         stop.built["rules"] += 1
         if found is None or cost < least:
             found, least = (start, read(model, table, task.fingerprint)), cost
             yield from best.offer(found[1], f"rule:{name}{'/active' * active}")
-    if found is None:
-        raise LateError("no time for a rule")
+        took = stop.elapsed - began
+    assert found is not None  # some rule applies to any plan
     return model, *found

@@ -73,6 +73,17 @@ def assert_sound(plan: LotPlan, incumbents: list[Incumbent]) -> None:
         assert each.schedule.makespan == each.cost
 
 
+@pytest.mark.parametrize("kind", ["flexible", "recirculating"])
+def test_whatever_the_limit_its_work_gives_the_same_schedule(kind: str):
+    """Shows on a shop whose times differ by machine, and on one where they do not, that a search which a limit ends
+    among the rules, while work is divided by loads, or behind that, ends with what its work gives without a clock."""
+    plan = KINDS[kind](1)
+    for limit in range(8, 100, 3):
+        stop = Stop(limit, clock=Ticking(1))
+        found = searched(plan, stop)
+        assert found[-1].schedule == searched(plan, Stop(work=stop.done))[-1].schedule
+
+
 def test_the_search_ends_at_the_optimum_of_small_shops():
     """Shows on 165 shops of eleven kinds that no schedule is below CP-SAT's optimum, and that nearly all are at it."""
     missed = []
