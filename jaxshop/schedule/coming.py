@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from jaxshop.shop import MAKESPAN, Job, Shop
+from jaxshop.shop import MAKESPAN, MAX_HOURS, TICKS_PER_HOUR, Job, Shop
 from jaxshop.shop.calendars import start_of_plan
 from jaxshop.support.errors import ShopError
 
@@ -21,9 +21,7 @@ def jobs_that_come(shop: Shop, other: Shop, where: str) -> tuple[Job, ...]:
     """
     if faults := [f"{where}: {fault}" for fault in _faults(shop, other)]:
         raise ShopError(faults)
-    shift = 0
-    if shop.plan_start is not None and other.plan_start is not None:
-        shift = start_of_plan(other.plan_start) - start_of_plan(shop.plan_start)
+    shift = _shift(shop, other)
     return tuple(
         replace(
             job,
@@ -34,9 +32,18 @@ def jobs_that_come(shop: Shop, other: Shop, where: str) -> tuple[Job, ...]:
     )
 
 
+def _shift(shop: Shop, other: Shop) -> int:
+    """By how much the other's times count from later."""
+    if shop.plan_start is None or other.plan_start is None:
+        return 0
+    return start_of_plan(other.plan_start) - start_of_plan(shop.plan_start)
+
+
 def _faults(shop: Shop, other: Shop) -> Iterator[str]:
     if shop.unit != other.unit:
         yield f"is in {other.unit}, not in {shop.unit}"
+    if abs(_shift(shop, other)) > MAX_HOURS * TICKS_PER_HOUR:
+        yield f"plan_start: must be within {MAX_HOURS} hours (10 years) of {shop.name}'s, {shop.plan_start}"
     known = {machine.id: machine for machine in shop.machines}
     for i, machine in enumerate(other.machines):
         own = known.get(machine.id)

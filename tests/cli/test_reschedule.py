@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from jaxshop.cli.solve import over_bound
 from jaxshop.schedule import write
-from jaxshop.shop import Calendar, Job, Machine, Operation, shop_to_json
+from jaxshop.shop import Calendar, Job, Machine, Objective, Operation, shop_to_json
 from tests.cli.refusals import assert_refused
 from tests.shops import HOUR
 from tests.trained import run
@@ -33,6 +34,7 @@ def test_a_press_stops(day, tmp_path):
     found = run("reschedule", shop, plan, *told, "--json").json
     assert (found["makespan_hours"], found["lower_bound_hours"], found["proven_optimal"]) == (8.5, 8.5, True)
     assert found["source"].startswith("repair:")
+    assert '"now":9000' in (tmp_path / "g.html").read_text()
     changes = found["changes"]
     assert (changes["moved"], changes["machine_changed"]) == (2, 1)
     assert (changes["later_hours"], changes["earlier_hours"]) == (2.5, 1.5)
@@ -56,6 +58,17 @@ def test_what_a_person_is_told(day):
     assert "b1: P1, 4.00 h -> 6.50 h" in result.out
     assert "a1 stops while its machine is down, and goes on" in result.out
     assert "B: 2.50 h late: waits for machine P1 (behind a1) 4.00 h, work 3.00 h, closed time 2.50 h" in result.out
+
+
+def test_how_far_a_plan_is_from_its_bounds():
+    """Of the makespan, unless it is proven optimal; and of an objective that is another."""
+    shop, late = presses(), presses(objective=Objective(1.0, 0.5))
+    over = ", 10.00 % over the certified bound of 10.00 h"
+    figures = (11 * HOUR, 10 * HOUR, 12 * HOUR, 10 * HOUR)
+    assert over_bound(shop, *figures, False) == over
+    assert over_bound(late, *figures, False) == f"{over}, objective 12.00 h of at least 10.00 h"
+    assert over_bound(late, *figures, True) == ", proven optimal, objective 12.00 h of at least 10.00 h"
+    assert over_bound(shop, *figures, False, claimed=True) == f"{over} (CP-SAT claims that it is optimal)"
 
 
 def test_orders_come_and_go(day, tmp_path):
@@ -137,6 +150,7 @@ def test_only_jobs_come(day, tmp_path):
     job = (Job("N", (Operation("n", {"P2": HOUR}),)),)
     for changes, said in (
         ({"machines": (Machine("P2"), Machine("P9"))}, "machines[1].id: unknown machine 'P9'"),
+        ({"plan_start": "2036-11-24T06:00:00Z"}, "plan_start: must be within 87600 hours (10 years) of presses's"),
         ({"machines": (Machine("P2", available_from=HOUR),)}, "machines[0].available_from: is otherwise in presses"),
         ({"calendars": (night,)}, "calendars: are otherwise in presses"),
     ):
