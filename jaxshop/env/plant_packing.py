@@ -12,7 +12,6 @@ from jaxshop.env.types import NEVER, Blocks, Calendars, Plant, PlantShape, Shape
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.shop import LotPlan
 from jaxshop.shop.calendars import Windows
-from jaxshop.shop.pieces import reserved
 from jaxshop.shop.plant import needs_timing
 from jaxshop.shop.progress import opening, timing_of
 from jaxshop.shop.timing import Ahead, Timing
@@ -46,7 +45,7 @@ def open_plan(plan: LotPlan) -> Opened:
         ready = np.array([lot.release for lot in plan.lots], np.int64)
         free = np.array([machine.available_from for machine in plan.shop.machines], np.int64)
         return Opened(plan, lay_out(plan), ready, free, np.zeros_like(free), 0, None)
-    plan = reserved(plan)
+    plan = plan.reserved
     timing = timing_of(plan)
     begin = opening(plan, timing)
     ends = {placed.lot: placed.span.end for placed in begin.fixed}

@@ -14,7 +14,6 @@ import numpy as np
 
 from jaxshop.schedule.records import Row, Schedule
 from jaxshop.shop import LotPlan, Objective, Operation, fingerprint
-from jaxshop.shop.pieces import reserved
 from jaxshop.shop.plant import FIXED, SETUPS, needs_timing, rules_of
 from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Runs, Span, Timing, placed, placed_everywhere
@@ -136,7 +135,7 @@ def dispatch_by_rule(plan: LotPlan, rule: Rule, active: bool) -> Schedule:
 
 def fixed_rows(plan: LotPlan) -> list[Row]:
     """The fixed work of a plan, and what is placed before it, as rows of its schedule."""
-    return rows_of(plan, opening(reserved(plan), timing_of(plan))) if FIXED in rules_of(plan) else []
+    return rows_of(plan, opening(plan.reserved, timing_of(plan))) if FIXED in rules_of(plan) else []
 
 
 def rows_of(plan: LotPlan, begin: Opening) -> list[Row]:
@@ -206,7 +205,7 @@ class _Dispatcher:
 
     def _place_fixed(self, plan: LotPlan) -> None:
         assert self.timing is not None
-        begin = opening(reserved(plan), self.timing)
+        begin = opening(plan.reserved, self.timing)
         self.ready, self.free, self.family = begin.ready, begin.free, begin.family
         self.left -= begin.done
         self.fixed, self.ahead = rows_of(plan, begin), begin.ahead

@@ -13,7 +13,6 @@ from jaxshop.schedule import Row, Schedule
 from jaxshop.schedule.dispatch import fixed_rows
 from jaxshop.search.types import Task
 from jaxshop.shop import LotPlan, fingerprint
-from jaxshop.shop.pieces import reserved
 from jaxshop.support.errors import InvalidScheduleError
 
 
@@ -41,7 +40,7 @@ def to_schedule(plan: LotPlan, dispatch: Dispatch, of_shop: str | None = None) -
     """
     start, end, machine = (np.asarray(x).tolist() for x in (dispatch.start, dispatch.end, dispatch.machine))
     names = [m.id for m in plan.shop.machines]
-    steps = [(lot, operation) for lot in reserved(plan).lots for operation in lot.operations if operation.fixed is None]
+    steps = [(lot, operation) for lot in plan.reserved.lots for operation in lot.operations if operation.fixed is None]
     rows = tuple(
         Row(lot.job, lot.index, operation.id, names[machine[i]], start[i], end[i])
         for i, (lot, operation) in enumerate(steps)

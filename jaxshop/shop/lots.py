@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 from jaxshop.shop.records import MAX_HORIZON, MAX_HOURS, TICKS_PER_HOUR, Job, Operation, Shop
@@ -41,6 +42,17 @@ class LotPlan:
     shop: Shop
     lots: tuple[Lot, ...]
     max_lot_hours: float | None = None
+
+    @cached_property
+    def reserved(self) -> LotPlan:
+        """The plan with time reserved for what fixed work waits for, kept for all schedules that begin with it.
+
+        Raises:
+            NoTimeError: see `jaxshop.shop.pieces.reserved`.
+        """
+        from jaxshop.shop.pieces import reserved  # which cuts plans into others
+
+        return reserved(self)
 
 
 def split_lots(shop: Shop, max_lot_hours: float | None, most: int = MAX_LOTS) -> LotPlan:

@@ -14,7 +14,6 @@ import numpy as np
 from jaxshop.schedule import Row, Schedule
 from jaxshop.schedule.dispatch import fixed_rows
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan
-from jaxshop.shop.pieces import reserved
 
 WIDTH, LEFT, ROW, FOOT = 960, 110, 16, 28
 """Pixels: of the picture, of the machines' names, of a machine's row, of the axis."""
@@ -91,7 +90,7 @@ def schedule_picture(plan: LotPlan, schedule: Schedule, bound: int | None = None
 def state_of(plan: LotPlan, start: Any, end: Any, machine: Any, bound: int | None = None) -> Picture:
     """What `state_picture` draws."""
     names = [each.id for each in plan.shop.machines]
-    steps = [(lot, op) for lot in reserved(plan).lots for op in lot.operations if op.fixed is None]
+    steps = [(lot, op) for lot in plan.reserved.lots for op in lot.operations if op.fixed is None]
     rows = [
         Row(lot.job, lot.index, op.id, names[int(machine[n])], int(start[n]), int(end[n]))
         for n, (lot, op) in enumerate(steps)

@@ -93,3 +93,10 @@ def test_where_time_is_found_there_is_some():
         assert optimum(plan) < NEVER
         for rule in ("MWKR", "FIFO"):
             assert verify(plan, dispatch_by_rule(plan, RULES[rule], bool(seed % 2))) == []
+
+
+def test_time_is_reserved_once():
+    """All that plays a plan asks it, so that a schedule that is decoded does not look for time again."""
+    plan = held()
+    assert plan.reserved is plan.reserved
+    assert plan.reserved == reserved(plan)

@@ -14,7 +14,6 @@ from jaxshop.schedule.dispatch import applicable, best_first
 from jaxshop.search.plant import kernels
 from jaxshop.search.slices import go_on, seed_of
 from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
-from jaxshop.shop.pieces import reserved
 from jaxshop.support.errors import LateError
 from jaxshop.support.machine import usable_cores
 
@@ -86,7 +85,7 @@ def play(task: Task, rule: str, active: bool) -> Schedule:
 
 def _reserved(task: Task) -> Task:
     """The task of rules, which decide operation by operation: see `jaxshop.shop.pieces`."""
-    plan = reserved(task.plan)
+    plan = task.plan.reserved
     return task if plan is task.plan else replace(task, plan=plan)
 
 
