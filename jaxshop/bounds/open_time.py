@@ -89,41 +89,49 @@ class OpenPlan:
         chain, jobs_of = max(0, int(ends[last])), [np.array(jobs) for *_, jobs in found.values()]
         return cls(plan, timing, begin, groups, chain, plan.lots[last].job, available, ends, jobs_of)
 
-    def room(self, begin: int, end: int) -> np.ndarray:
-        """Ticks between two others that each machine is open, available and not in fixed use, int64 [machines]."""
-        begins = np.maximum(self.available, begin)
-        room = np.empty_like(begins)
+    def room(self, begin: int, end: np.ndarray | int) -> np.ndarray:
+        """Ticks between others that each machine is open, available and not in fixed use, int64 [..., machines].
+
+        Args:
+            begin: from when.
+            end: until when, int64 [...].
+        """
+        begins, end = np.maximum(self.available, begin), np.asarray(end)
+        room = np.empty((*end.shape, len(begins)), np.int64)
         for machines in self.alike:
             windows = self.timing.windows(int(machines[0]))
-            room[machines] = windows.open_before(end) - windows.open_before(begins[machines])
-        room = np.where(begins < end, room, 0)
+            room[..., machines] = windows.open_before(end)[..., None] - windows.open_before(begins[machines])
+        room = np.where(begins < end[..., None], room, 0)
         for placed in self.fixed.fixed:
-            m = placed.machine
-            room[m] -= self._open(m, max(placed.span.start, int(begins[m])), min(placed.span.end, end))
+            m, opens = placed.machine, self.timing.windows(placed.machine).open_before
+            start, until = max(placed.span.start, int(begins[m])), np.minimum(placed.span.end, end)
+            room[..., m] -= np.where(start < until, opens(until) - opens(start), 0)
         return np.maximum(room, 0)
+
+    @cached_property
+    def sets(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sets of machines that some operations cannot leave: see `candidate_sets`."""
+        return candidate_sets(self.plan, self.groups)
 
     @cached_property
     def alike(self) -> list[np.ndarray]:
         """The machines with the same closed time."""
         return [np.flatnonzero(self.timing.pattern == pattern) for pattern in np.unique(self.timing.pattern)]
 
-    def _open(self, machine: int, begin: int, end: int) -> int:
-        if end <= begin:
-            return 0
-        windows = self.timing.windows(machine)
-        return int(windows.open_before(end) - windows.open_before(begin))
-
-    def least(self, work: int, room: Callable[[int], int], known: int) -> int:
-        """The least makespan from `known` on that leaves room for the work; `known` where that does."""
+    def enough(self, work: int, room: Callable[[int], int], known: int) -> tuple[int, int]:
+        """Makespans from `known` on of which the later one leaves room for the work, the earlier one not, if it can."""
         if room(known) >= work:
-            return known
+            return known, known
         step, low = 3600, known
         while True:
             self.timing.reach(low + step)
             if room(low + step) >= work:
-                break
+                return low, low + step
             low, step = low + step, step * 2
-        high = low + step
+
+    def least(self, work: int, room: Callable[[int], int], known: int) -> int:
+        """The least makespan from `known` on that leaves room for the work; `known` where that does."""
+        low, high = self.enough(work, room, known)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if room(middle) >= work else (middle, high)
@@ -154,7 +162,7 @@ def _head_tail(of: OpenPlan, known: int) -> tuple[int, np.ndarray]:
 
     As in `head_tail`, by plain ticks with different machines' heads and tails; by open time with the least of them.
     """
-    candidates, inside = candidate_sets(of.plan, of.groups)
+    candidates, inside = of.sets
     best, blamed = known, np.zeros(0, np.int64)
     for s, candidate in enumerate(candidates):
         machines = np.flatnonzero(candidate)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxshop.bounds.open_time import OpenPlan
-from jaxshop.bounds.sets import candidate_sets
 from jaxshop.shop import LotPlan
 
 _LAYERS = 8
@@ -78,7 +77,7 @@ class _Share:
 
 def _gains(of: OpenPlan, parts: np.ndarray, own: np.ndarray) -> list[int]:
     """What sets of machines add to the jobs' own tardiness, each job counted for one set."""
-    candidates, inside = candidate_sets(of.plan, of.groups)
+    candidates, inside = of.sets
     load = inside @ np.array([group.fastest.sum() for group in of.groups]) / candidates.sum(axis=1)
     shares = [(np.flatnonzero(candidates[s]), _share(of, np.flatnonzero(inside[s]))) for s in np.argsort(-load)[:_SETS]]
     found = []
@@ -130,7 +129,7 @@ class _Room:
     def __init__(self, of: OpenPlan, machines: np.ndarray, share: _Share):
         last = max(int(share.heads.max()), int(of.available[machines].max()), *(p.span.end for p in of.fixed.fixed), 0)
         work = int(share.work.sum())
-        end = of.least(work, lambda ticks: int(of.room(last, ticks)[machines].sum()), last + 1)
+        _, end = of.enough(work, lambda ticks: int(of.room(last, ticks)[machines].sum()), last + 1)
         of.timing.reach(end)
         marks = [np.array([0, end]), of.available[machines]]
         for m in np.unique(of.timing.pattern[machines], return_index=True)[1]:
@@ -138,7 +137,7 @@ class _Room:
             marks += [windows.starts, windows.ends]
         marks += [np.array(placed.span) for placed in of.fixed.fixed]
         self.ticks = np.unique(np.clip(np.concatenate(marks), 0, end))
-        self.room = np.array([of.room(0, int(tick))[machines].sum() for tick in self.ticks], np.int64)
+        self.room = of.room(0, self.ticks)[:, machines].sum(axis=1)
 
     def tardiness(self, share: _Share) -> int:
         """The least total tardiness, in ticks, without weights."""

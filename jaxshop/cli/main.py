@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from jaxshop import __version__
@@ -77,6 +79,7 @@ ENTIRE: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
 
 
 def _run_command(argv: Sequence[str] | None) -> int:
+    begun = time.monotonic() - (time.process_time() if argv is None else 0.0)  # with the imports of the process
     argv = sys.argv[1:] if argv is None else list(argv)
     if argv and argv[0] in ENTIRE:
         return ENTIRE[argv[0]][1](argv[1:])
@@ -91,6 +94,6 @@ def _run_command(argv: Sequence[str] | None) -> int:
         add(commands)
     for name, (summary, _) in ENTIRE.items():
         commands.add_parser(name, help=summary)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(argv, argparse.Namespace(begun=begun))
     code: int = run_db(args) if args.command == "db" else args.run(args)
     return code

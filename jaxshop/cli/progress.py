@@ -11,9 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from jaxshop.search.proof import Watched
 from jaxshop.shop import gap_percent, span
 
@@ -102,6 +99,9 @@ class ProgressLine:
 
 def one_by_one(items: Sequence[Each], name: Callable[[Each], str]) -> Iterator[tuple[Each, Callable[[str], None]]]:
     """Each item, with what to tell of it meanwhile: a bar on stderr where that is a terminal, else nothing."""
+    from rich.console import Console  # here, as a single search needs none of it
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(BAR), MofNCompleteColumn(), TimeElapsedColumn())
     note = TextColumn("{task.fields[note]}")
     with Progress(*columns, note, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:

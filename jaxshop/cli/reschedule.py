@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 DATABASE = "mariadb:"
 
 SECONDS = 1.5
-"""For repairs, rules and search where nothing is said, from the command's first line on: with the imports before it and
-what is written after it that is an answer within 2 s."""
+"""For repairs, rules and search where nothing is said, from the start of the process on: with what is written after it
+that is an answer within 2 s."""
 
 SHOWN = 20
 """Operations that are listed on the console; the JSON holds all."""
@@ -81,7 +81,7 @@ def run_reschedule(args: argparse.Namespace) -> int:
 
     if args.time_limit is not None and args.work is not None:
         raise ShopError("--work: ends the search in place of a time limit; leave one of both out")
-    begun = time.monotonic() if args.time_limit is None else None
+    begun = args.begun if args.time_limit is None else None
     limit = SECONDS if args.time_limit is None and args.work is None else args.time_limit
     searches = bool(limit or args.work)
     if searches:

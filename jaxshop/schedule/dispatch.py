@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.schedule.records import Row, Schedule
-from jaxshop.shop import LotPlan, Objective, Operation, fingerprint
+from jaxshop.shop import LotPlan, Objective, Operation
 from jaxshop.shop.plant import FIXED, SETUPS, needs_timing, rules_of
 from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Runs, Span, Timing, placed, placed_everywhere
@@ -130,7 +130,7 @@ def dispatch_by_rule(plan: LotPlan, rule: Rule, active: bool) -> Schedule:
     """
     shop = _Dispatcher(plan, active)
     rows = [*shop.fixed, *(shop.step(rule) for _ in range(int(shop.left.sum())))]
-    return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))
+    return Schedule(plan.shop.fingerprint, plan.max_lot_hours, tuple(rows))
 
 
 def fixed_rows(plan: LotPlan) -> list[Row]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 
 from jaxshop.schedule.events import Events, Told
@@ -27,7 +26,6 @@ from jaxshop.shop import (
     LotPlan,
     Operation,
     Shop,
-    fingerprint,
     split_lots,
     validate,
 )
@@ -68,10 +66,10 @@ class Past:
         rows = (*self.kept, *(row for row in (() if rest is None else rest.rows) if row[:3] not in kept))
         return Schedule(self.fingerprint, self.plan.max_lot_hours, tuple(sorted(rows, key=by_start)))
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Of the shop as it is now."""
-        return fingerprint(self.plan.shop)
+        return self.plan.shop.fingerprint
 
 
 def by_start(row: Row) -> tuple[int, int]:

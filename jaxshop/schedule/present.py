@@ -9,7 +9,7 @@ from jaxshop.schedule.events import Events
 from jaxshop.schedule.happened import Course, Past, happened
 from jaxshop.schedule.records import Row, Schedule
 from jaxshop.schedule.repair import Repair, repaired
-from jaxshop.shop import LotPlan, Shop, fingerprint, split_lots
+from jaxshop.shop import LotPlan, Shop, split_lots
 from jaxshop.support.errors import ShopError
 
 
@@ -58,7 +58,7 @@ def under_way(plan: LotPlan, planned: Iterable[Row], now: int) -> Past:
     fixed = [
         Row(*key, op.fixed.machine, op.fixed.start, op.fixed.start) for key, op in able.items() if op.fixed is not None
     ]
-    course = Course(plan, Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(fixed)), Events(now))
+    course = Course(plan, Schedule(plan.shop.fingerprint, plan.max_lot_hours, tuple(fixed)), Events(now))
     course.follow()
     wanted = {row[:3]: row for row in planned if row[:3] in able and row.machine in able[row[:3]].alternatives}
     return Past(Events(now), plan, tuple(course.kept.values()), course.rest(plan), wanted, (), (), ())

@@ -10,7 +10,7 @@ from jaxshop.schedule.dispatch import rows_of
 from jaxshop.schedule.happened import Past
 from jaxshop.schedule.records import Row, Schedule
 from jaxshop.schedule.remaining import Key
-from jaxshop.shop import Operation, fingerprint
+from jaxshop.shop import Operation
 from jaxshop.shop.pieces import Wanted, reserved
 from jaxshop.shop.progress import Opening, opening, timing_of
 from jaxshop.shop.timing import Timing
@@ -64,7 +64,7 @@ def repaired(past: Past, repair: Repair, urgent: bool = False) -> Schedule:
         m, start, end = gaps.take(op, [number[name] for name in able], names, earliest)
         ready[i] = end + op.lag
         rows.append(Row(*key, names[m], start, end))
-    return Schedule(fingerprint(plan.shop), plan.max_lot_hours, tuple(rows))
+    return Schedule(plan.shop.fingerprint, plan.max_lot_hours, tuple(rows))
 
 
 def _wanted(past: Past, repair: Repair, again: set[Key]) -> Wanted:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from jaxshop.schedule.closed import Closed, closed_by_machine, closed_ticks
 from jaxshop.schedule.records import Row, Schedule
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Operation, Shop, fingerprint, lot_size
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Operation, Shop, lot_size
 
 
 class Violation(str):
@@ -68,7 +68,7 @@ def verify(plan: LotPlan, schedule: Schedule) -> list[Violation]:
         once on a machine; if it stops where its machine closes, which it may, and nowhere else; if what is fixed runs
         there and then; and if the schedule's head tells the truth.
     """
-    if schedule.fingerprint != (expected := fingerprint(plan.shop)):
+    if schedule.fingerprint != (expected := plan.shop.fingerprint):
         whose = f"The schedule is for shop {schedule.fingerprint!r}, not for {plan.shop.name!r}, {expected!r}."
         return [Violation(whose, "other-shop")]
     return [

@@ -12,7 +12,7 @@ from jaxshop.env import EnvParams, EnvState, JobShop, op_ends
 from jaxshop.schedule import Row, Schedule
 from jaxshop.schedule.dispatch import fixed_rows
 from jaxshop.search.types import Task
-from jaxshop.shop import LotPlan, fingerprint
+from jaxshop.shop import LotPlan
 from jaxshop.support.errors import InvalidScheduleError
 
 
@@ -45,7 +45,7 @@ def to_schedule(plan: LotPlan, dispatch: Dispatch, of_shop: str | None = None) -
         Row(lot.job, lot.index, operation.id, names[machine[i]], start[i], end[i])
         for i, (lot, operation) in enumerate(steps)
     )
-    schedule = Schedule(of_shop or fingerprint(plan.shop), plan.max_lot_hours, (*fixed_rows(plan), *rows))
+    schedule = Schedule(of_shop or plan.shop.fingerprint, plan.max_lot_hours, (*fixed_rows(plan), *rows))
     if schedule.makespan != int(dispatch.makespan):
         raise InvalidScheduleError(f"ends after {schedule.makespan} ticks, not after {dispatch.makespan} as played")
     return schedule

@@ -133,7 +133,8 @@ def replan(
 
     Args:
         past: what has happened.
-        time_limit: seconds; repairs and one rule are made in any case. None: `work` alone ends it.
+        time_limit: seconds; repairs are made in any case, and one rule where it is 0 or that leaves time for one.
+            None: `work` alone ends it.
         stability: what an hour by which an operation moves, or another machine, costs in hours of the objective.
         seed: of all chance.
         policy: one of `POLICIES`.
@@ -157,6 +158,7 @@ def replan(
     least = 0
     task = Task.of(past.rest)
     trials.bound = max(trials.standing, task.certificate.value)
+    began = time.monotonic()
     for repair in Repair:
         for urgent in (False, True) if past.events.add else (False,):
             rest = repaired(past, repair, urgent)
@@ -171,11 +173,13 @@ def replan(
         for incumbent in HostRules().search(task, seed, stop):
             trials.offer(incumbent.schedule, incumbent.source)
         return _result(trials, task.certificate, begun, done + stop.done)
-    deadline = None if time_limit is None else begun + RULES_SHARE * time_limit
-    name, rest = best_rule(past.rest, deadline, task.objective)
-    trials.offer(rest, f"rule:{name}")
-    if task.cost(rest) < least:
-        start, least = rest, task.cost(rest)
+    now = time.monotonic()
+    if not time_limit or now + (now - began) < begun + time_limit:  # a rule takes about as long as the repairs
+        deadline = None if time_limit is None else begun + RULES_SHARE * time_limit
+        name, rest = best_rule(past.rest, deadline, task.objective)
+        trials.offer(rest, f"rule:{name}")
+        if task.cost(rest) < least:
+            start, least = rest, task.cost(rest)
     proven = least <= task.objective.lower_bound(task.certificate.value)
     late = time_limit is not None and time.monotonic() - begun >= time_limit
     if proven or late or work == 0 or cancelled():

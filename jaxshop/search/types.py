@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from jaxshop.bounds import Certificate, certify
 from jaxshop.schedule import Schedule, verify
 from jaxshop.search.improve.model import Model, model_of
-from jaxshop.shop import LotPlan, fingerprint
+from jaxshop.shop import LotPlan
 from jaxshop.shop.objective import Objective
 from jaxshop.support.errors import InvalidScheduleError
 
@@ -50,10 +50,10 @@ class Task:
         """Whether any job has a due date."""
         return any(job.due is not None for job in self.plan.shop.jobs)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """The whole shop's fingerprint, computed once for all schedules of a search."""
-        return fingerprint(self.plan.shop)
+        """The whole shop's fingerprint."""
+        return self.plan.shop.fingerprint
 
     @cached_property
     def model(self) -> Model:

@@ -68,7 +68,7 @@ class Windows:
 
     def open_before(self, ticks: np.ndarray | int) -> np.ndarray:
         """Open time up to a tick, int64 of the shape of `ticks`; two of them say how much is open in between."""
-        k = np.searchsorted(self.starts, ticks, side="right")
+        k = self.starts.searchsorted(ticks, side="right")
         return ticks - self.closed[k] + np.maximum(self.edges[0][k] - ticks, 0)
 
     def run(
@@ -80,11 +80,11 @@ class Windows:
         within one open stretch.
         """
         begins, ends = self.edges
-        k = np.searchsorted(self.starts, ready, side="right")
+        k = self.starts.searchsorted(ready, side="right")
         start = np.maximum(ready, begins[k])
         through = start - self.closed[k] + ticks
-        end = np.maximum(through + self.closed[np.searchsorted(self.opens, through, side="left")], start)
-        if np.all(interruptible):
+        end = np.maximum(through + self.closed[self.opens.searchsorted(through, side="left")], start)
+        if interruptible is True or np.all(interruptible):
             return start, end
         late = start + ticks > ends[k]
         i = np.where(late, k + 1, k)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 from jaxshop.shop.objective import MAKESPAN, Objective
@@ -168,3 +169,10 @@ class Shop:
     calendars: tuple[Calendar, ...] = ()
     changeovers: tuple[Changeover, ...] = ()
     objective: Objective = MAKESPAN
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """See `jaxshop.shop.fingerprint`; computed once for all schedules of the shop."""
+        from jaxshop.shop.fingerprint import fingerprint  # which reads these records
+
+        return fingerprint(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -59,6 +60,19 @@ def test_stability_keeps_what_hurts_little():
     assert moved.best.objective == 6 * HOUR
     assert kept.best.objective == 7 * HOUR
     assert kept.best.changes == []
+
+
+def test_no_rule_is_begun_too_late(monkeypatch: pytest.MonkeyPatch):
+    """The repairs alone are an answer where the time is over by then; without any time a rule is tried all the same."""
+
+    def asked(*arguments: object) -> NoReturn:
+        raise AssertionError("a rule")
+
+    monkeypatch.setattr("jaxshop.search.replan.best_rule", asked)
+    past = past_of(presses(), 2.5, **DOWN)
+    assert replan(past, 1e-6).best.source == "repair:reassign"
+    with pytest.raises(AssertionError, match="a rule"):
+        replan(past, 0)
 
 
 def test_policies_are_told_apart():
