@@ -12,8 +12,8 @@ from jaxshop.search.improve import kernels
 from jaxshop.search.improve.dispatching import dispatch, floor_of
 from jaxshop.search.improve.method import Improve
 from jaxshop.search.improve.model import Model, model_of, to_schedule
-from jaxshop.search.improve.orders import NO_COST, play, stages_of
-from jaxshop.search.improve.state import new_state
+from jaxshop.search.improve.orders import NO_COST, play, put_best, stages_of
+from jaxshop.search.improve.state import WORK, new_state
 from jaxshop.search.improve.workers import OrderSearch
 from jaxshop.search.types import Stop, Task
 from jaxshop.shop import LotPlan, split_lots
@@ -88,6 +88,28 @@ def test_an_order_is_played_as_in_plain_python():
             assert play(arrays, stages, state, order, arrays.lots, NO_COST) == expected
             assert play(arrays, stages, state, order, arrays.lots, expected) == expected
             assert play(arrays, stages, state, order, arrays.lots, expected - 1) in (expected, NO_COST)
+
+
+@pytest.mark.parametrize("jobs", [9, 31, 32, 70])
+def test_a_lot_is_put_where_it_costs_least_of_the_places_that_are_tried(jobs: int):
+    """Shows on orders of few and many lots that the cost which is returned is that of the order, that no lot is lost,
+    that no place costs less where all are tried, and that of many no more than 31 are."""
+    plan = flow_plan(jobs, jobs=jobs, stages=3)
+    arrays = model_of(plan).arrays
+    stages = stages_of(arrays)
+    state, rng = new_state(arrays, 0), np.random.default_rng(0)
+    trial = np.zeros(jobs, np.int32)
+    for _ in range(3):
+        before = rng.permutation(jobs).astype(np.int32)
+        order, begun = before.copy(), int(state.counters[WORK])
+        cost = put_best(arrays, stages, state, order, trial, 1)
+        assert state.counters[WORK] - begun <= min(31, jobs) * arrays.operations
+        assert sorted(order.tolist()) == list(range(jobs))
+        assert play(arrays, stages, state, order, jobs, NO_COST) == cost
+        everywhere = (np.insert(before[:-1], k, before[-1]) for k in range(jobs))
+        costs = [play(arrays, stages, state, tried, jobs, NO_COST) for tried in everywhere]
+        assert cost in costs
+        assert cost == min(costs) or jobs > 31
 
 
 def test_what_a_search_of_orders_finds_is_a_schedule():
