@@ -4,7 +4,7 @@ uv run benchmarks/ablation.py FOLDER [VARIANT...]     # runs that are in the fol
 
 Each run is 30 updates on small job shops, flexible shops and work centres; the seeds of a variant are trained in one
 program, on the same shops. The figure is the mean greedy gap of kept shops of their nine makes to the best makespans
-that search finds, after the last update. What imitates search begins with one set of weights whatever the seed.
+that search finds, after the last update.
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ SETTINGS = (
     "run.shop=family:jobshop:7",
     "run.target_hours=none",
 )
-IMITATION = "imitation"
-"""A folder beside the runs: where `benchmarks/imitation.py` writes its weights."""
-
+IMITATION = ("imitation.steps=1000", "imitation.learning_rate=4e-3")
 VARIANTS: dict[str, Sequence[str]] = {
     "gated, critic": (),
     "pooled": ("network.kind=pooled",),
@@ -44,18 +42,9 @@ VARIANTS: dict[str, Sequence[str]] = {
     "three layers": ("network.depth=3",),
     "without critic": ("ppo.signal=returns",),
     "best of the samples": ("ppo.signal=best",),
-    "imitation alone": ("ppo.learning_rate=1e-9", "mix.updates=1"),
-    "imitation, then critic": (),
+    "imitation alone": (*IMITATION, "ppo.learning_rate=1e-9", "mix.updates=1"),
+    "imitation, then critic": IMITATION,
 }
-
-
-def imitated(folder: Path) -> Path:
-    """Weights that imitate search, made if they are not there."""
-    found = folder / IMITATION
-    if not found.exists():
-        program = [sys.executable, "benchmarks/imitation.py", str(found), *SETTINGS]
-        subprocess.run(program, check=True)
-    return found
 
 
 def run(folder: Path, variant: str) -> tuple[list[float], float]:
@@ -63,8 +52,6 @@ def run(folder: Path, variant: str) -> tuple[list[float], float]:
     record = folder / f"{variant.replace(' ', '-').replace(',', '')}.json"
     if not record.exists():
         overrides = [f"mix.updates={UPDATES}", *SETTINGS, *VARIANTS[variant]]
-        if variant.startswith(IMITATION):
-            overrides.append(f"run.start_from={imitated(folder)}")
         runs = folder / record.stem
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         config = ["--config", "configs/generalist.toml", "--seeds", str(SEEDS), f"run.runs_dir={runs}"]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxshop.support.errors import ShopError
+
+Tree = TypeVar("Tree")
 
 PORT = 12321
 """Where the first process listens, unless the environment says otherwise."""
@@ -151,6 +153,11 @@ def from_leader(make: Callable[[], str]) -> str:
     text = make().encode() if leads() else b""
     sent = multihost_utils.broadcast_one_to_all(np.frombuffer(text.ljust(_LONGEST, b"\0"), np.uint8))
     return bytes(sent).rstrip(b"\0").decode()
+
+
+def of_leader(tree: Tree) -> Tree:
+    """Arrays as the process that leads has them, which all call it."""
+    return tree if jax.process_count() == 1 else cast(Tree, multihost_utils.broadcast_one_to_all(tree))
 
 
 def check_agreement(tree: Any, what: str) -> None:

@@ -30,6 +30,16 @@ class PPOConfig:
 
 
 @dataclass(frozen=True)
+class ImitationConfig:
+    """What comes before the first update: `steps` of learning to decide as searched schedules do; 0 leaves it out."""
+
+    steps: Annotated[int, NOT_NEGATIVE] = 0
+    decisions: Annotated[int, POSITIVE] = 256
+    learning_rate: Annotated[float, POSITIVE] = 1e-3
+    work: Annotated[int, POSITIVE] = 100
+
+
+@dataclass(frozen=True)
 class StageConfig:
     """A stage of training: `updates` PPO updates on `shops` shops of `samples` episodes each."""
 

@@ -30,18 +30,18 @@ class Make:
         machines: how many, drawn log-uniformly.
         draws: parameters of the family that are drawn for each shop, each with what it is drawn from, evenly.
         dressed: whether its shops have the plant's own rules: two shifts, and families that need set-ups.
-        dated: whether these have due dates and weights besides, which count beside the makespan.
+        lateness: weight of weighted tardiness beside the makespan, of shops that have due dates and weights besides.
     """
 
     family: Family | None
     machines: Range
     draws: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     dressed: bool = False
-    dated: bool = False
+    lateness: float = 0.0
 
 
-LATENESS = 0.02
-"""Weight of weighted tardiness beside the makespan, where a make is dated: both count for about as much."""
+BOTH, LATENESS_ABOVE_ALL = 0.02, 0.2
+"""Weights of weighted tardiness: with the first, it and the makespan count for about as much."""
 
 _ANY_MACHINE = Family((5, 20), (2, 999), centre=None, minutes=(1, 99), longest=None)
 _SPREADS = (0.0, 0.0, 0.3, 1.0)
@@ -89,7 +89,9 @@ MAKES: dict[str, Make] = {
     "plant-reference": Make(None, (18, 40), dressed=True),
     "plant-identical": Make(FAMILIES["identical"], (15, 50), {"steps": ((1, 4), (2, 6))}, dressed=True),
     "plant-flow": Make(FAMILIES["flow"], (8, 30), {"centre": ((1, 3), (2, 6)), "spread": _SPREADS}, dressed=True),
-    "plant-due": Make(FAMILIES["identical"], (15, 50), {"steps": ((1, 4), (2, 6))}, dressed=True, dated=True),
+    "plant-due": Make(FAMILIES["identical"], (15, 50), {"steps": ((1, 4), (2, 6))}, dressed=True, lateness=BOTH),
+    "plant-promised": Make(None, (18, 40), dressed=True, lateness=LATENESS_ABOVE_ALL),
+    "plant-factory": Make(None, (120, 150), dressed=True, lateness=LATENESS_ABOVE_ALL),
 }
 """By name, from job shops to the factory's size, and with the plant's own rules. Shops of `sparse` and `flexible`
 choose from all machines."""
@@ -118,8 +120,8 @@ def draw_shop(seed: list[int], make: str, operations: int) -> Shop:
             shop = make_shop(rng, replace(family, jobs=(jobs, jobs)), name)
             jobs = max(2, round(jobs * operations / sum(len(job.operations) for job in shop.jobs)))
     if chosen.dressed:
-        shop = dress(rng, shop, name, chosen.dated)
-        if chosen.dated:
-            shop = replace(shop, objective=Objective(1.0, LATENESS))
+        shop = dress(rng, shop, name, due=bool(chosen.lateness))
+        if chosen.lateness:
+            shop = replace(shop, objective=Objective(1.0, chosen.lateness))
     origin = f"distribution {DISTRIBUTION_VERSION}, {name}, {operations} operations"
     return replace(shop, provenance=Provenance("generated", origin))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from jaxshop.policies.registry import EnvConfig, NetworkConfig
-from jaxshop.ppo.config import REPEATED, PPOConfig, StageConfig
+from jaxshop.ppo.config import REPEATED, ImitationConfig, PPOConfig, StageConfig
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.sources.distribution import MAKES
 from jaxshop.support.files import read_text
@@ -174,6 +174,7 @@ class Config:
     pool: PoolConfig = field(default_factory=PoolConfig)
     full_pool: PoolConfig = field(default_factory=lambda: PoolConfig(16, 149, 520))
     mix: MixConfig = field(default_factory=MixConfig)
+    imitation: ImitationConfig = field(default_factory=ImitationConfig)
     general: StageConfig = field(default_factory=lambda: StageConfig(updates=60, shops=8, samples=16, candidates=16))
     full: StageConfig = field(default_factory=lambda: StageConfig(updates=0, shops=2, samples=8, candidates=48))
     own: StageConfig = field(default_factory=lambda: StageConfig(45, 1, 24, 48, 1e-3))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -25,6 +25,7 @@ from jaxshop.parallel.devices import start_devices
 from jaxshop.parallel.mesh import cap_instructions, data_mesh, device_name, local, one_device_per_core, replicate
 from jaxshop.policies.checkpoint import Store
 from jaxshop.policies.selftest import trust_device
+from jaxshop.ppo.config import ImitationConfig
 from jaxshop.ppo.update import Learner
 from jaxshop.shop import Shop, fingerprint
 from jaxshop.sources.report import load_and_report
@@ -43,6 +44,7 @@ from jaxshop.training.callbacks import (
 )
 from jaxshop.training.config import Config, flattened, to_dict
 from jaxshop.training.evaluate import Evaluator
+from jaxshop.training.imitation import imitated
 from jaxshop.training.loop import Outcome, Run, train
 from jaxshop.training.origin import Origin, initial_weights, originated
 from jaxshop.training.problem import Draft, TrainingProblem, draft, here
@@ -98,7 +100,8 @@ def _run(
     _check(config, shop, count)
     with _background() as background:
         drawing = background.submit(lambda: [untrained(config) for config in each])
-        drafted = draft(shop, config, process or here, together=count > 1)
+        learned = replace(config, imitation=ImitationConfig()) if resume else config  # it is behind a run gone on with
+        drafted = draft(shop, learned, process or here, together=count > 1)
         check_memory(drafted.setups, count)
         compiling = {} if resume else _compile_ahead(drafted, config, background, count)
         problem = drafted.finish()
@@ -126,10 +129,12 @@ def _run(
         _introduce(problem, folder, console)
     runs, sinks = _begin(prepared, folder, config.run.target_hours, console)
     progress = ConsoleProgress(console, problem.plan.shop.unit, count) if leads() else Callback()
+    say = partial(console.print, highlight=False)
     with Callbacks(progress, *sinks):
         try:
-            outcome = train(problem, runs, evaluator, progress, [one.start for one in prepared], compiling)
-        except ConfigError:  # the device's memory is too small
+            starts = [imitated(problem, one.config, one.start, say) for one in prepared]
+            outcome = train(problem, runs, evaluator, progress, starts, compiling)
+        except (ConfigError, KeyboardInterrupt):  # the device's memory is too small, or imitation was interrupted
             if leads() and prepared[0].store.latest() is None:
                 shutil.rmtree(folder, ignore_errors=True)  # nothing was learned yet
             raise
@@ -187,8 +192,7 @@ def _sinks(run: Prepared, lines: JsonLines, name: str, console: Console) -> Iter
     if run.config.logging.tensorboard:
         yield TensorBoard(run.folder / "tensorboard")
     if (kind := run.config.logging.tracker) is not None:
-        say = partial(console.print, highlight=False)
-        yield Tracker(kind, run.folder, name, flattened(to_dict(run.config)), say)
+        yield Tracker(kind, run.folder, name, flattened(to_dict(run.config)), partial(console.print, highlight=False))
 
 
 def _end(

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import jax
+import numpy as np
 
 from jaxshop.bounds import Certificate, Verdict, certify, verdict
 from jaxshop.env import EnvParams, JobShop, Shape
@@ -32,6 +33,7 @@ from jaxshop.training.shops import (
     make_kept,
     make_shops,
     outline_shops,
+    searched_starts,
 )
 
 Made = TypeVar("Made")
@@ -62,6 +64,8 @@ class TrainingProblem:
     setups: Mapping[str, Setup]  # for each lesson, in order
     shops: Mapping[str, EnvParams]  # of the same lessons, [count, ...]
     selections: Mapping[str, Selection]
+    starts: Mapping[str, np.ndarray]
+    """Where a run imitates: when searched schedules start the operations of generated shops, int32 [count, N]."""
 
     @cached_property
     def task(self) -> Task:
@@ -111,15 +115,19 @@ def draft(shop: Shop, config: Config, workshop: Workshop = here, together: bool 
 
     Raises:
         ShopError: the shop cannot be cut or trained for, or the target cannot be reached.
-        ConfigError: an update has fewer decisions than minibatches.
+        ConfigError: an update has fewer decisions than minibatches, or there are no generated shops to imitate.
     """
     orders = _orders(config)
+    if config.imitation.steps and not orders:
+        raise ConfigError("imitation.steps: the run learns from its own shop alone, and there is nothing to imitate")
     sizes = {name: workshop(outline_shops, order) for name, order in orders.items()}
     plan = split_lots(shop, config.run.max_lot_hours)
     to_keep = kept_orders(plan, config)
     kept_sizes = {name: workshop(outline_shops, order) for name, order in to_keep.items()}
     making = {name: workshop(make_shops, order) for name, order in orders.items()}
     keeping = {name: workshop(make_kept, order) for name, order in to_keep.items()}
+    wanted = {name: order._replace(work=config.imitation.work) for name, order in orders.items()}
+    searching = {name: workshop(searched_starts, order) for name, order in wanted.items() if config.imitation.steps}
 
     certificate = _certified(plan, config.run)
     if certificate.value == 0:
@@ -137,7 +145,8 @@ def draft(shop: Shop, config: Config, workshop: Workshop = here, together: bool 
         banks = {name: shops[name] for name in setups}
         kept_envs = {name: JobShop(shape, passing=config.env.passing) for name, shape in kept_shapes.items()}
         selections = {name: Selection(kept_envs[name], kept()) for name, kept in keeping.items()}
-        return TrainingProblem(plan, certificate, whole, setups, banks, selections)
+        starts = {name: found() for name, found in searching.items()}
+        return TrainingProblem(plan, certificate, whole, setups, banks, selections, starts)
 
     return Draft(setups, outlines, finish)
 

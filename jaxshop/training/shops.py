@@ -71,6 +71,22 @@ def make_kept(order: ShopOrder) -> Kept:
     return Kept(makes, shops, np.asarray(best, np.int32))
 
 
+def searched_starts(order: ShopOrder) -> np.ndarray:
+    """When a schedule that search finds in the order's work starts each operation, in flat route order.
+
+    Returns:
+        Ticks, int32 [count, N]; a row ends with zeros where its shop has fewer operations than the largest.
+    """
+    plans = _plans(order)
+    starts = np.zeros((len(plans), shape_of(plans, order.candidates).operations), np.int32)
+    for row, plan in zip(starts, plans, strict=True):
+        *_, best = improving().search(Task.of(plan), 0, Stop(work=order.work))
+        found = {(each.job, each.lot, each.operation): each.start for each in best.schedule.rows}
+        flat = [found[lot.job, lot.index, operation.id] for lot in plan.lots for operation in lot.operations]
+        row[: len(flat)] = flat
+    return starts
+
+
 def _best_known(plan: LotPlan, order: ShopOrder) -> int:
     task = Task.of(plan)
     stop = Stop(work=order.work, target=task.certificate.cost(task.objective))

@@ -1,0 +1,42 @@
+"""What a run may begin with: weights that decide as searched schedules of its training shops do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxshop.parallel.cluster import of_leader
+from jaxshop.ppo.imitation import imitate, watch
+from jaxshop.ppo.update import Learner
+from jaxshop.training.config import Config
+from jaxshop.training.problem import TrainingProblem
+
+_QUIET_SECONDS = 30.0
+
+
+def imitated(problem: TrainingProblem, config: Config, learner: Learner, say: Callable[[str], None]) -> Learner:
+    """The learner once its weights have imitated search, with a line said now and then; as it is where none is asked.
+
+    A run that is interrupted meanwhile has nothing to go on with: it takes minutes.
+    """
+    if not problem.starts:
+        return learner
+    begun, schedules = time.monotonic(), sum(len(starts) for starts in problem.starts.values())
+    say(f"imitation of {schedules} searched schedules, {config.imitation.steps} steps")
+    key, own = jax.random.split(learner.key)
+    banks = [
+        watch(problem.setups[name].env, problem.network, problem.shops[name], jnp.asarray(starts))
+        for name, starts in problem.starts.items()
+    ]
+    told = begun
+    for taught, loss in imitate(problem.network, learner.weights, banks, config.imitation, own):
+        weights, now = taught, time.monotonic()
+        if now - told > _QUIET_SECONDS:
+            say(f"imitation: cross-entropy {loss:.3f} after {now - begun:.0f} s")
+            told = now
+    say(f"imitation: cross-entropy {loss:.3f} at the end, after {time.monotonic() - begun:.0f} s")
+    weights = of_leader(weights)
+    return learner._replace(weights=weights, averaged=weights, key=key)
