@@ -1,6 +1,5 @@
 """jaxshop: a learned scheduler for flexible job shops, with certified bounds."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from jaxshop.schedule import Schedule, verify
@@ -11,10 +10,7 @@ from jaxshop.support.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from jaxshop.env import make
+    from jaxshop.support.version import __version__
 
-try:
-    __version__ = version("jaxshop")
-except PackageNotFoundError:  # run from its source, as on a machine where nothing can be installed
-    __version__ = "0+source"
 __all__ = ["Schedule", "Shop", "ShopError", "__version__", "load_shop", "make", "split_lots", "verify"]
-__getattr__ = lazy_exports(__name__, {"make": "env"})
+__getattr__ = lazy_exports(__name__, {"make": "env", "__version__": "support.version"})

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -143,11 +144,12 @@ def test_the_host_side_starts_without_jax():
     assert (result.returncode, result.stdout.strip()) == (0, "[]"), result.stderr
 
 
-def test_make_is_offered_on_demand():
-    """`jaxshop.make` is the environment's, imported when asked for; other names are refused as usual."""
+def test_make_and_version_are_offered_on_demand():
+    """`jaxshop.make` is the environment's, imported when asked for, as the version is; others are refused as usual."""
     from jaxshop.env import make
 
     assert jaxshop.make is make
-    assert set(jaxshop.__all__) <= {*dir(jaxshop), "make"}
+    assert jaxshop.__version__ == version("jaxshop")
+    assert set(jaxshop.__all__) <= {*dir(jaxshop), "make", "__version__"}
     with pytest.raises(AttributeError, match="no attribute 'made'"):
         _ = jaxshop.made

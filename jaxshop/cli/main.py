@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from jaxshop import __version__
 from jaxshop.cli.db import add_db, run_db
 from jaxshop.cli.evaluate import add_evaluate
 from jaxshop.cli.export import add_export
@@ -65,6 +64,16 @@ def _guarded(run: Callable[[], int]) -> int:
         return 1
 
 
+class _Version(argparse.Action):
+    """Prints the version, which no other command has to read."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *told: object) -> None:
+        from jaxshop import __version__
+
+        print(f"jaxshop {__version__}")
+        parser.exit()
+
+
 def _serve(argv: Sequence[str]) -> int:
     from jaxshop.serving.server import main as serve
 
@@ -84,7 +93,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
     if argv and argv[0] in ENTIRE:
         return ENTIRE[argv[0]][1](argv[1:])
     parser = Parser(prog="jaxshop", description="A learned scheduler for flexible job shops.")
-    parser.add_argument("--version", action="version", version=f"jaxshop {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     adders = (
         *(add_import, add_inspect, add_solve, add_reschedule, add_verify, add_export),
