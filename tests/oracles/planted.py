@@ -58,6 +58,10 @@ class Case:
         k = ids.index(row.operation)
         return next((r for r in self.schedule.rows if r[:3] == (row.job, row.lot, ids[k - 1])), None) if k else None
 
+    def after(self, row: Row) -> Row | None:
+        """The row of the operation behind in the route."""
+        return next((r for r in self.schedule.rows if r[:2] == row[:2] and self.before(r) == row), None)
+
     def moved(self, row: Row, start: int) -> Row | None:
         """The row from another tick on, as long as it takes from there; None where it cannot begin then."""
         op, closed = self.operation(row), self.closed[row.machine]
@@ -129,6 +133,14 @@ def _within_lag(case: Case, row: Row) -> Row | None:
     return case.moved(row, before.end + lag - 1)
 
 
+def _late_for_fixed(case: Case, row: Row) -> Row | None:
+    """Runs on when the fixed work behind it begins."""
+    after = case.after(row)
+    if after is None or case.operation(after).fixed is None or case.operation(row).fixed is not None:
+        return None
+    return case.moved(row, after.start - 1) if row.end - row.start > 1 else None
+
+
 def _overlap(case: Case, row: Row) -> Row | None:
     for other in case.schedule.rows:
         if other.machine == row.machine and other[:3] != row[:3] and case.operation(row).fixed is None:
@@ -194,6 +206,7 @@ CHANGES: dict[str, Change] = {
     "before its machine is available": _before_available,
     "before its predecessor ends": _before_predecessor,
     "before the lag is over": _within_lag,
+    "too late for fixed work": _late_for_fixed,
     "two at once": _overlap,
     "a start in closed time": _into_closed,
     "an end in closed time": _out_of_closed,
@@ -227,6 +240,7 @@ SAYS = {
     "before its machine is available": "before the machine is available",
     "before its predecessor ends": "before its predecessor",
     "before the lag is over": "lag is over at",
+    "too late for fixed work": "before its predecessor",
     "two at once": "before Job",
     "a start in closed time": "when that is closed",
     "an end in closed time": "has been closed for a while",
@@ -241,6 +255,9 @@ SAYS = {
     "a row twice": "is scheduled 2 times",
 }
 """What some violation says of a kind."""
+
+HELD = 3
+"""Of so many shops in a row one has no work that is fixed behind free work; the others are to have 1, 2, ... such."""
 
 KINDS = (*CHANGES, *WHOLE)
 
@@ -264,7 +281,7 @@ def check(schedules: int, each: int = 4, first: int = 0) -> tuple[Counter[str], 
     wrong = []
     for number in range(first, first + schedules):
         if number % each == 0:
-            plan = plant_plan(number // each)
+            plan = plant_plan(number // each, held=number // each % HELD)
         schedule = random_schedule(plan, number)
         if violations := verify(plan, schedule):
             wrong.append(f"{number}: a valid schedule is refused: {violations[0]}")

@@ -158,7 +158,7 @@ def test_each_operation_runs_as_soon_as_it_fits(seed: int):
 
 @pytest.mark.parametrize("part", range(4))
 def test_no_schedule_is_refused_and_every_planted_fault_is_found(part: int):
-    """Schedules by chance of random shops are valid; faults of thirty kinds are not, each said by its own sentence."""
+    """Schedules by chance of random shops are valid; faults of 32 kinds are not, each said by its own sentence."""
     counts, wrong = check(200, first=200 * part)
     assert wrong == []
     assert set(counts) <= set(KINDS)
