@@ -23,7 +23,7 @@ from jaxshop.policies.checkpoint import load_policy
 from jaxshop.training.config import SHIPPED_POLICY, load_config
 from jaxshop.training.shops import SELECTION, ShopOrder, make_shops, outline_shops
 
-CONFIG = Path(__file__).parent.parent / "configs" / "sharpen.toml"
+CONFIG = Path(__file__).parent.parent / "configs" / "imitate.toml"
 SEED, PLAIN, PLANTS, CANDIDATES = 1000, 24, 8, 48
 
 
