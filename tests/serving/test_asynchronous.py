@@ -146,7 +146,7 @@ def test_work_that_overruns_its_timeout_gets_a_504(serve: Serve, monkeypatch: py
 
     real, release = types.certify, threading.Event()
     client = serve(request_timeout_s=0.5)
-    monkeypatch.setattr(types, "certify", lambda plan: release.wait(600) and real(plan))
+    monkeypatch.setattr(types, "certify", lambda *given: release.wait(600) and real(*given))
     late = client.post("/v1/schedules", json=shop_body())
     assert (late.status_code, late.json()["type"]) == (504, "urn:jaxshop:problem:timeout")
     release.set()
