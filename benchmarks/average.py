@@ -19,10 +19,11 @@ from jaxshop.training.config import SHIPPED_POLICY
 def averaged_meta(policies: dict[str, Policy]) -> dict:
     """What the mean says of itself."""
     *_, last = policies.values()
-    seen = [part for policy in policies.values() for part in policy.meta.get("trained_on", ())]
-    once = [part for i, part in enumerate(seen) if part not in seen[:i]]
+    seen: list = []
+    for policy in policies.values():
+        seen += [part for part in policy.meta.get("trained_on", ()) if part not in seen]
     made_of = [f"{name} {policy.id[:12]}" for name, policy in policies.items()]
-    return {**last.meta, "trained_on": once, "averaged_from": made_of}
+    return {**last.meta, "trained_on": seen, "averaged_from": made_of}
 
 
 def main() -> None:
