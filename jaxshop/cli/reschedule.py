@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DATABASE = "mariadb:"
 
-SECONDS = 1.5
+SECONDS = 1.7
 """For repairs, rules and search where nothing is said, from the start of the process on: with what is written after it
 that is an answer within 2 s."""
 
