@@ -93,6 +93,11 @@ AT_A_PLACE: dict[str, tuple[list[Any], object, str]] = {
         {"makespan": 0, "tardiness": 0},
         "objective: one of its weights must be > 0",
     ),
+    "objective of next to nothing": (
+        ["objective"],
+        {"makespan": 1e-5, "tardiness": 0.009},
+        "objective: one of its weights must be at least 0.01",
+    ),
     "negative weight": (["objective", "tardiness"], -1, "objective.tardiness: must be a number from 0"),
     "weight of NaN": (["objective", "makespan"], float("nan"), "objective.makespan: must be a finite"),
     "objective as text": (["objective"], "tardiness", "objective: must be an object"),

@@ -21,6 +21,7 @@ from jaxshop.schedule.records import Row, Schedule
 from jaxshop.schedule.remaining import Key, remaining
 from jaxshop.schedule.verify import verify
 from jaxshop.shop import (
+    MAKESPAN,
     TICKS_PER_HOUR,
     Downtime,
     LotPlan,
@@ -140,7 +141,7 @@ def _faults(shop: Shop, schedule: Schedule, events: Events) -> Iterator[str]:
     if events.freeze < 0:
         yield "freeze_hours: must be >= 0"
     machines, jobs = {machine.id for machine in shop.machines}, {job.id for job in shop.jobs}
-    operations = {op.id for job in shop.jobs for op in job.operations}
+    operations = {op.id: job.id for job in shop.jobs for op in job.operations}
     for down in events.down:
         if down.machine not in machines:
             yield f"down: unknown machine {down.machine!r}"
@@ -156,10 +157,19 @@ def _faults(shop: Shop, schedule: Schedule, events: Events) -> Iterator[str]:
             yield f"add: job {job.id!r} is in the shop already"
         if any(op.fixed for op in job.operations):
             yield f"add: job {job.id!r} has fixed work; what comes is planned from now on"
-    for what, told in (("late", events.late), ("worked", events.worked), ("keep", events.keep)):
-        for each in told:
+    for what, named in (("late", events.late), ("worked", events.worked), ("keep", events.keep)):
+        for each in named:
             if each.operation not in operations:
                 yield f"{what}: unknown operation {each.operation!r}"
+    for told in events.worked:
+        if told.ticks < 0:
+            yield f"worked: operation {told.operation!r}: {_hours(told.ticks)}: must be >= 0"
+    rows = {(row.operation, row.lot) for row in schedule.rows}
+    for kept in events.keep:
+        if kept.lot is not None and kept.operation in operations and (kept.operation, kept.lot) not in rows:
+            yield f"keep: operation {kept.operation!r} has no lot {kept.lot + 1}"
+        if operations.get(kept.operation) in events.drop:
+            yield f"keep: operation {kept.operation!r} is of job {operations[kept.operation]!r}, which is dropped"
 
 
 class Course:
@@ -216,9 +226,10 @@ class Course:
             self.free[row.machine] = end
             if op.family is not None:
                 self.family[row.machine] = op.family
-        for key in (*self.told, *self.worked):
-            if key not in self.kept:
-                raise ShopError(f"late: operation {key[2]!r} cannot have begun before now")
+        for what, named in (("late", self.told), ("worked", self.worked)):
+            for key in named:
+                if key not in self.kept:
+                    raise ShopError(f"{what}: operation {key[2]!r} cannot have begun before now")
 
     def shop_now(self) -> Shop:
         """The shop with what was told."""
@@ -239,6 +250,9 @@ class Course:
         known = coming | {machine.family for machine in shop.machines}
         changeovers = (e for e in shop.changeovers if e.to_family in coming and e.from_family in known | {None})
         machines = tuple(self.machines.values())
+        # Where the last order with a date is dropped, nothing is left but to be done soon.
+        dated = shop.objective.makespan or any(job.due is not None for job in jobs)
+        shop = replace(shop, objective=shop.objective if dated else MAKESPAN)
         return replace(shop, machines=machines, jobs=tuple(jobs), changeovers=tuple(changeovers))
 
     def rest(self, present: LotPlan) -> LotPlan:

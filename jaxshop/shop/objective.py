@@ -17,6 +17,8 @@ PARTS = 2**20
 """A weight of 1; smaller parts of a weight are rounded."""
 
 MAX_OBJECTIVE_WEIGHT = 1e6
+LEAST_OBJECTIVE_WEIGHT = 0.01
+"""Of the larger weight: costs are counted in whole ticks, and with less unlike schedules would cost the same."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from jaxshop.shop.objective import MAX_OBJECTIVE_WEIGHT
+from jaxshop.shop.objective import LEAST_OBJECTIVE_WEIGHT, MAX_OBJECTIVE_WEIGHT
 from jaxshop.shop.records import (
     DAY,
     MAX_HOURS,
@@ -51,6 +51,8 @@ def check_objective(shop: Shop, faults: Faults) -> None:
             faults.add(f"objective.{name}", f"must be a number from 0 to {MAX_OBJECTIVE_WEIGHT:g}, not {weight!r}")
     if not (objective.makespan or objective.tardiness):
         faults.add("objective", "one of its weights must be > 0")
+    elif max(objective.makespan, objective.tardiness) < LEAST_OBJECTIVE_WEIGHT:
+        faults.add("objective", f"one of its weights must be at least {LEAST_OBJECTIVE_WEIGHT:g}")
     elif not objective.makespan and all(job.due is None for job in shop.jobs):
         faults.add("objective.tardiness", "no job has a due date, so that every schedule would be as good")
 

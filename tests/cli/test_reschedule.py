@@ -116,6 +116,9 @@ def test_the_day_of_the_docs(tmp_path):
         (("--now", 1, "--late", "a1#2:9"), "operation 'a1', lot 2, has not begun"),
         (("--now", 1, "--late", "a1#0:9"), "a1#0: lots count from 1"),
         (("--now", 1, "--worked", "a1:9"), "no such work left"),
+        (("--now", 1, "--worked", "a1:-5"), "worked: operation 'a1': -5 h: must be >= 0"),
+        (("--now", 1, "--keep", "a1#2"), "keep: operation 'a1' has no lot 2"),
+        (("--now", 1, "--keep", "a1", "--drop", "A"), "keep: operation 'a1' is of job 'A', which is dropped"),
         (("--now", 1, "--stability", -1), "--stability"),
         (("--now", 1, "--time-limit", 1, "--work", 1), "--work: ends the search in place of a time limit"),
         (("--now", 1, "--stability", "nan"), "--stability"),
@@ -127,6 +130,19 @@ def test_bad_input_is_one_line(day, told: tuple, said: str):
     shop, plan, out = day
     assert_refused(run("reschedule", shop, plan, *told, "--out", out), said)
     assert not out.exists()
+
+
+def test_the_last_order_with_a_date_may_go(day, tmp_path):
+    """Where lateness alone counted, what is left is planned to be done soon."""
+    shop, plan, out = day
+    dated = replace(presses(), objective=Objective(0.0, 1.0))
+    shop.write_text(json.dumps(shop_to_json(dated)))
+    write(plan, planned(dated))
+    gone = [each for job in dated.jobs if job.due is not None for each in ("--drop", job.id)]
+    now = tmp_path / "now.json"
+    assert run("reschedule", shop, plan, "--now", 0, *gone, "--out", out, "--shop-out", now).code == 0
+    assert "objective" not in json.loads(now.read_text())
+    assert run("verify", now, out).code == 0
 
 
 def test_another_schedule_is_refused(day, tmp_path):
