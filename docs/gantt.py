@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from jaxshop.search.solver import solve
 from jaxshop.shop import TICKS_PER_HOUR, split_lots
@@ -31,8 +31,8 @@ def browser_page(size: tuple[int, int]) -> Iterator[Page]:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        viewport = {"width": size[0], "height": size[1]}
-        yield browser.new_page(viewport=viewport, device_scale_factor=2, color_scheme="light")  # type: ignore[arg-type]
+        viewport = ViewportSize(width=size[0], height=size[1])
+        yield browser.new_page(viewport=viewport, device_scale_factor=2, color_scheme="light")
         browser.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,11 +12,11 @@ import optax
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, JobShop
+from jaxshop.env.types import NEVER
 from jaxshop.policies.types import Network
 from jaxshop.ppo.config import ImitationConfig
 
 REPORTED_EVERY = 100
-_NEVER = 2**30
 
 
 class Choices(NamedTuple):
@@ -43,7 +43,7 @@ def watch(env: JobShop, network: Network, shops: EnvParams, starts: Array) -> Ch
     def episode(params: EnvParams, planned: Array) -> Choices:
         def body(state: Any, _: None) -> tuple[Any, Choices]:
             obs = env.get_obs(state, params)
-            due = jnp.where(obs.candidate_mask, planned[state.lots.op[obs.candidates]], _NEVER)
+            due = jnp.where(obs.candidate_mask, planned[state.lots.op[obs.candidates]], NEVER)
             action, alive = due.argmin().astype(jnp.int32), state.step < params.operations
             state = env.advance(key, state, obs.candidates[action], params)[0]
             return state, Choices(network.stored(obs), action, alive)
@@ -54,30 +54,42 @@ def watch(env: JobShop, network: Network, shops: EnvParams, starts: Array) -> Ch
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), played)
 
 
+class Imitation(NamedTuple):
+    """How weights learn choices; made once, it is compiled once for all runs that learn the same."""
+
+    optimiser: optax.GradientTransformation
+    step: Callable[..., tuple[Any, Array]]
+    """(weights and optimiser's state, key, banks) -> the same after a gradient step, and the loss; jitted."""
+    steps: int
+
+
+def make_imitation(network: Network, config: ImitationConfig) -> Imitation:
+    """Adam with a rate that falls to zero, on `config.decisions` of each bank in a step."""
+    rate = optax.linear_schedule(config.learning_rate, 0.0, config.steps)
+    optimiser = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(rate))
+    step = jax.jit(partial(_step, network, optimiser, config.decisions), donate_argnums=0)
+    return Imitation(optimiser, step, config.steps)
+
+
 def imitate(
-    network: Network, weights: ArrayTree, banks: Sequence[Choices], config: ImitationConfig, key: PRNGKey
+    how: Imitation, weights: ArrayTree, banks: Sequence[Choices], key: PRNGKey
 ) -> Iterator[tuple[ArrayTree, float]]:
     """Learn the choices by cross-entropy, every step from all banks alike.
 
     Args:
-        network: whose weights they are.
-        weights: to begin with; the critic's are left as they are.
-        banks: decisions, of which each step draws `config.decisions` of each.
-        config: steps and rate, which falls to zero.
+        how: of the network whose weights they are.
+        weights: to begin with.
+        banks: decisions.
         key: consumed.
 
     Yields:
         The weights and the mean cross-entropy since, in nats, every `REPORTED_EVERY` steps and at the end.
     """
-    schedule = optax.linear_schedule(config.learning_rate, 0.0, config.steps)
-    optimiser = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(schedule))
-    step, carry, losses = partial(_step, network, optimiser, config.decisions), (weights, optimiser.init(weights)), []
-    learn = jax.jit(step, donate_argnums=0)
-    carry = jax.tree.map(jnp.copy, carry)  # what was given stays the caller's
-    for number in range(1, config.steps + 1):
-        carry, loss = learn(carry, jax.random.fold_in(key, number), banks)
+    carry, losses = (jax.tree.map(jnp.copy, weights), how.optimiser.init(weights)), []  # what was given is kept
+    for number in range(1, how.steps + 1):
+        carry, loss = how.step(carry, jax.random.fold_in(key, number), banks)
         losses.append(loss)
-        if number % REPORTED_EVERY == 0 or number == config.steps:
+        if number % REPORTED_EVERY == 0 or number == how.steps:
             yield jax.tree.map(jnp.copy, carry[0]), float(jnp.stack(losses).mean())
             losses.clear()
 

@@ -132,7 +132,7 @@ def _run(
     say = partial(console.print, highlight=False)
     with Callbacks(progress, *sinks):
         try:
-            starts = [imitated(problem, one.config, one.start, say) for one in prepared]
+            starts = imitated(problem, config, [one.start for one in prepared], say)
             outcome = train(problem, runs, evaluator, progress, starts, compiling)
         except (ConfigError, KeyboardInterrupt):  # the device's memory is too small, or imitation was interrupted
             if leads() and prepared[0].store.latest() is None:

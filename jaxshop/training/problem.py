@@ -126,8 +126,8 @@ def draft(shop: Shop, config: Config, workshop: Workshop = here, together: bool 
     kept_sizes = {name: workshop(outline_shops, order) for name, order in to_keep.items()}
     making = {name: workshop(make_shops, order) for name, order in orders.items()}
     keeping = {name: workshop(make_kept, order) for name, order in to_keep.items()}
-    wanted = {name: order._replace(work=config.imitation.work) for name, order in orders.items()}
-    searching = {name: workshop(searched_starts, order) for name, order in wanted.items() if config.imitation.steps}
+    wanted = orders if config.imitation.steps else {}
+    searching = {n: workshop(searched_starts, o._replace(work=config.imitation.work)) for n, o in wanted.items()}
 
     certificate = _certified(plan, config.run)
     if certificate.value == 0:

@@ -42,6 +42,9 @@ def trained_on(config: Config, plan: LotPlan, update: int, origin: Origin) -> li
 
 def _practised_on(config: Config, plan: LotPlan, update: int, origin: Origin) -> Iterator[Mapping[str, Any]]:
     yield from origin.trained_on
+    if config.imitation.steps:
+        pools = [lesson.pool for lesson in config.lessons() if lesson.pool is not None]
+        yield from ({**_about(pool, config.run.seed_of_shops), "use": "imitation of search"} for pool in pools)
     for stage, lessons in groupby(config.lessons(), key=lambda lesson: lesson.stage):
         updates = min(update, getattr(config, stage).updates)
         update -= updates

@@ -13,7 +13,7 @@ from jaxshop.env import EnvParams, JobShop, make
 from jaxshop.policies.acting import greedy, play
 from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.ppo.config import ImitationConfig
-from jaxshop.ppo.imitation import Choices, imitate, watch
+from jaxshop.ppo.imitation import Choices, imitate, make_imitation, watch
 from jaxshop.schedule.dispatch import dispatch_by_rule
 from jaxshop.shop import split_lots
 from tests.shops import job_shop
@@ -66,7 +66,7 @@ def test_weights_learn_what_was_watched(watched: Watched):
     env, shops, makespans, choices = watched
     begun = jax.jit(NETWORK.initialise)(jax.random.key(0))
     kept = jax.tree.map(np.asarray, begun)
-    told = list(imitate(NETWORK, begun, [choices], CONFIG, jax.random.key(1)))
+    told = list(imitate(make_imitation(NETWORK, CONFIG), begun, [choices], jax.random.key(1)))
     assert len(told) == 2  # after 100 steps and at the end
     assert told[1][1] < told[0][1] < 0.6
     jax.tree.map(np.testing.assert_array_equal, begun, kept)
@@ -86,7 +86,6 @@ def test_steps_after_an_episode_teach_nothing(watched: Watched):
     choices = watched.choices
     other = choices._replace(action=jnp.where(choices.real, choices.action, 1))
     begun, config = jax.jit(NETWORK.initialise)(jax.random.key(0)), ImitationConfig(steps=3, decisions=32)
-    (mine, _), (theirs, _) = (
-        list(imitate(NETWORK, begun, [bank], config, jax.random.key(1)))[-1] for bank in (choices, other)
-    )
+    how = make_imitation(NETWORK, config)
+    (mine, _), (theirs, _) = (list(imitate(how, begun, [bank], jax.random.key(1)))[-1] for bank in (choices, other))
     jax.tree.map(np.testing.assert_array_equal, mine, theirs)

@@ -40,6 +40,8 @@ def test_a_run_imitates_before_its_first_update_and_not_again(tmp_path: Path):
     resumed = run_train("--resume", stopped.json["run_dir"], "stop.max_seconds=none", "--json")
     assert "imitation" not in resumed.err
     assert resumed.json["policy"] == whole.json["policy"]
+    uses = [part.get("use") for part in whole.json["trained_on"]]
+    assert uses == ["imitation of search", None, "choice of the checkpoint"]
 
 
 def test_there_must_be_shops_to_imitate(tmp_path: Path):
