@@ -40,6 +40,9 @@ HINTS = {
 CONNECTING = {1045: ACCOUNT, 1698: ACCOUNT}
 """What the same codes mean before there is a connection."""
 
+LOCK_S = 2
+"""How long one waits for another who does the same task."""
+
 TIMEOUT = 1969
 DUPLICATE_KEY = 1062
 
@@ -127,6 +130,23 @@ class Database:
             raise
         with self._clear("commit"):
             self.connection.commit()
+
+    @contextmanager
+    def alone(self, task: str) -> Iterator[None]:
+        """Let nobody else do this task on the same database meanwhile; those who ask wait for each other.
+
+        Raises:
+            ConnectionLostError: someone else was still at it after LOCK_S seconds.
+        """
+        # The server's locks have one name space for all its databases, and names of at most 64 characters.
+        name = "CONCAT('jaxshop/', LEFT(?, 16), '/', LEFT(SHA2(DATABASE(), 256), 32))"
+        if self.query("lock", f"SELECT GET_LOCK({name}, ?)", (task, LOCK_S)) != [(1,)]:
+            raise ConnectionLostError(f"mariadb: {task}: someone else has been at it for {LOCK_S} s: try again")
+        try:
+            yield
+        finally:
+            with suppress(ShopError):  # a broken connection has lost the lock already
+                self.query("lock", f"SELECT RELEASE_LOCK({name})", (task,))
 
     @contextmanager
     def _clear(self, table: str) -> Iterator[None]:

@@ -29,7 +29,7 @@ SCHEDULE_COLUMNS = (
 SCHEDULED_COLUMNS = "schedule_id, job_id, lot, operation_id, machine_id, start_at, end_at, quantity"
 UPGRADE = "bring the tables up to date with `jaxshop db upgrade`"
 ATTEMPTS = 5
-"""At a release, where the server breaks a deadlock of two."""
+"""At a release, where the server goes away or breaks a deadlock with whoever else writes."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,9 @@ def release(
     attempt = 1
     while True:
         try:
-            with connect(settings, writer=True) as database, database.transaction():
+            # Row locks alone do not make releases follow each other: where no plan is released, all lock the same
+            # gap, and each one's update waits for all the others.
+            with connect(settings, writer=True) as database, database.alone("release"), database.transaction():
                 return _release(database, schedule_id, by, replaces)
         except DuplicateKeyError:  # another one was quicker, where none was released before
             raise ReleaseConflictError(f"mariadb: {schedule_id}: another plan was released just now") from None
@@ -206,7 +208,6 @@ def _plain(value: object) -> object:
 
 
 def _release(database: Database, schedule_id: str, by: str | None, replaces: str | None) -> Released:
-    # What is released is locked first and by everyone, so that two who release at once follow each other.
     current = _released(database, lock=True)
     found = database.query(
         "schedules", "SELECT `status`, `based_on` FROM `schedules` WHERE `schedule_id` = ? FOR UPDATE", (schedule_id,)

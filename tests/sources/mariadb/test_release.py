@@ -11,6 +11,7 @@ import pytest
 from jaxshop.cli.main import main
 from jaxshop.schedule import Row, Schedule
 from jaxshop.shop import fingerprint, split_lots
+from jaxshop.sources.mariadb import connection, results
 from jaxshop.sources.mariadb.reader import read_shop
 from jaxshop.sources.mariadb.results import (
     About,
@@ -20,6 +21,7 @@ from jaxshop.sources.mariadb.results import (
     release,
     write_back,
 )
+from jaxshop.sources.mariadb.settings import load_settings
 from jaxshop.sources.mariadb.writer import init, schema, upgrade
 from jaxshop.support.errors import ShopError
 
@@ -92,9 +94,12 @@ def test_one_plan_is_released_and_the_next_supersedes_it(draft) -> None:
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_of_many_who_release_at_once_one_wins(draft, same: bool) -> None:
-    """Whether they release the same draft or each another one, and whether or not a plan was released before."""
-    for round in range(3):
+def test_of_many_who_release_at_once_one_wins(draft, same: bool, monkeypatch) -> None:
+    """The same draft or each another one, a plan released before or not; and no second attempt hides a deadlock."""
+    monkeypatch.setattr(results, "ATTEMPTS", 1)
+    for round in range(6):
+        if round % 2:
+            draft.site.sql("DELETE FROM schedules")
         drafts = [draft(f"{round}/{0 if same else i}") for i in range(4)]
 
         def attempt(id: str) -> bool:
@@ -107,6 +112,19 @@ def test_of_many_who_release_at_once_one_wins(draft, same: bool) -> None:
         with ThreadPoolExecutor(4) as pool:
             assert sum(pool.map(attempt, drafts)) == 1
         assert draft.site.sql("SELECT COUNT(*) FROM schedules WHERE status = 'released'") == [(1,)]
+
+
+def test_a_release_that_hangs_holds_up_others_for_a_while_only(draft, monkeypatch) -> None:
+    """They get one line; a release in another database of the server waits for nobody."""
+    monkeypatch.setattr(connection, "LOCK_S", 0)
+    with connection.connect(load_settings().releasing, writer=True) as other, other.alone("release"):
+        with pytest.raises(connection.ConnectionLostError, match="release: someone else has been at it for 0 s"):
+            release(draft("first"), "ann")
+        with connection.connect(load_settings(), writer=True) as elsewhere:
+            elsewhere.query("transaction", "USE information_schema")
+            with elsewhere.alone("release"):
+                pass
+    assert release(draft("first"), "ann")
 
 
 def test_the_console_lists_drafts_and_releases_one(draft, jaxshop) -> None:
