@@ -62,9 +62,5 @@ def balanced(floor: Floor) -> np.ndarray:
 
 def bound_to(floor: Floor, choice: np.ndarray) -> Floor:
     """The floor where each operation has no alternative but the one that is chosen for it."""
-    n = len(choice)
-    eligible = np.zeros_like(floor.eligible)
-    eligible[np.arange(n), floor.where[choice]] = True
-    return floor._replace(
-        begins=np.arange(n + 1, dtype=np.int32), where=floor.where[choice], takes=floor.takes[choice], eligible=eligible
-    )
+    begins = np.arange(len(choice) + 1, dtype=np.int32)
+    return floor._replace(begins=begins, where=floor.where[choice], takes=floor.takes[choice])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.schedule.dispatch import NEVER
+from jaxshop.search.improve.contest import contest_of, enter, expect, withdraw
 from jaxshop.search.improve.graph import place_after
 from jaxshop.search.improve.model import HEAD, Model
 from jaxshop.support.compiling import compiled
@@ -30,7 +31,6 @@ class Floor(NamedTuple):
     where: np.ndarray  # int32 [alternatives]: the machine
     takes: np.ndarray  # int64 [alternatives]: ticks there, set-up included
     left: np.ndarray  # int64 [operations]: the least ticks of the lot from this operation on
-    eligible: np.ndarray  # bool [operations, machines]
 
 
 def floor_of(model: Model) -> Floor:
@@ -43,8 +43,6 @@ def floor_of(model: Model) -> Floor:
     count = arrays.last - first + 1
     from_here = np.cumsum((arrays.least.astype(np.int64) >> model.shift)[::-1])[::-1]
     after_lot = np.append(from_here, 0)[arrays.last + 1]
-    eligible = np.zeros((n, machines), np.bool_)
-    eligible[np.repeat(np.arange(n), np.diff(arrays.begins)), where] = True
     heads = arrays.blank[:, HEAD].astype(np.int64) >> model.shift
     return Floor(
         first.astype(np.int32),
@@ -56,20 +54,26 @@ def floor_of(model: Model) -> Floor:
         where,
         takes,
         from_here - np.repeat(after_lot, count),
-        eligible,
     )
 
 
 @compiled
-def soonest_event(floor, operation, ready, free, active):
-    """When an operation can first end (active) or start, and on which machine."""
-    soonest, machine = np.int64(NEVER), 0
-    for a in range(floor.begins[operation], floor.begins[operation + 1]):
-        span = place_after(ready, free[floor.where[a]], floor.takes[a])
-        event = span.end if active else span.start
-        if event < soonest:
-            soonest, machine = event, floor.where[a]
-    return soonest, machine
+def event_of(floor, alternative, ready, free, active):
+    """When an operation can end (active) or start on the machine of an alternative."""
+    span = place_after(ready, free[floor.where[alternative]], floor.takes[alternative])
+    return span.end if active else span.start
+
+
+@compiled
+def make_sure(contest, floor, machine, ready, free, active):
+    """Find a machine's first event."""
+    soonest, first = np.int64(NEVER), np.int64(0)
+    for place in range(contest.begins[machine], contest.begins[machine] + contest.crowd[machine]):
+        lot = contest.lot[place]
+        event = event_of(floor, contest.alternative[place], ready[lot], free, active)
+        if event < soonest or (event == soonest and lot < first):
+            soonest, first = event, lot
+    expect(contest, machine, soonest, first, True)
 
 
 @compiled
@@ -77,10 +81,8 @@ def last_freed(floor, operation, ready, free, active, event):
     """Of the alternatives that reach the event, the one whose machine became free last, then the lowest machine."""
     chosen = -1
     for a in range(floor.begins[operation], floor.begins[operation + 1]):
-        m = floor.where[a]
-        span = place_after(ready, free[m], floor.takes[a])
-        if (span.end if active else span.start) == event:
-            best = floor.where[chosen]
+        if event_of(floor, a, ready, free, active) == event:
+            m, best = floor.where[a], floor.where[chosen]
             if chosen < 0 or free[m] > free[best] or (free[m] == free[best] and m < best):
                 chosen = a
     return chosen
@@ -120,44 +122,37 @@ def dispatch(floor, rule, active, order, choice):
     """
     lots = floor.first.shape[0]
     ready, free, op, left = floor.release.copy(), floor.available.copy(), floor.first.copy(), floor.length.copy()
-    event, reached = np.empty(lots, np.int64), np.empty(lots, np.int64)
+    contest = contest_of(floor.where, free.shape[0])
     for j in range(lots):
-        event[j], reached[j] = soonest_event(floor, op[j], ready[j], free, active)
+        for a in range(floor.begins[op[j]], floor.begins[op[j] + 1]):
+            enter(contest, j, a, event_of(floor, a, ready[j], free, active))
     latest = 0
     for step in range(order.shape[0]):
-        first = 0
-        for j in range(1, lots):
-            if event[j] < event[first]:
-                first = j
-        soonest = event[first]
-        alternative = last_freed(floor, op[first], ready[first], free, active, soonest)
-        machine = floor.where[alternative]
-        chosen, taken, best = first, alternative, np.int64(-NEVER) * 4
-        for j in range(lots):
-            if left[j] == 0 or not floor.eligible[op[j], machine]:
-                continue
+        while not contest.sure[contest.winner[1]]:
+            make_sure(contest, floor, contest.winner[1], ready, free, active)
+        soonest, first = contest.event[contest.winner[1]], contest.first[contest.winner[1]]
+        machine = floor.where[last_freed(floor, op[first], ready[first], free, active, soonest)]
+        chosen, taken, best = -1, -1, np.int64(0)
+        for place in range(contest.begins[machine], contest.begins[machine] + contest.crowd[machine]):
+            j = contest.lot[place]
             start = max(ready[j], free[machine])
             if j != first and not (start < soonest if active else start == soonest):
                 continue
-            a = floor.begins[op[j]]
-            while floor.where[a] != machine:
-                a += 1
+            a = contest.alternative[place]
             wanted = priority(rule, floor.takes[a], floor.left[op[j]], left[j], ready[j], floor.due[j])
-            if wanted > best:
+            if chosen < 0 or wanted > best or (wanted == best and j < chosen):
                 chosen, taken, best = j, a, wanted
-        order[step] = op[chosen]
-        choice[op[chosen]] = taken
+        i = op[chosen]
+        order[step], choice[i] = i, taken
         end = place_after(ready[chosen], free[machine], floor.takes[taken]).end
         ready[chosen] = free[machine] = end
         latest = max(latest, end)
+        for a in range(floor.begins[i], floor.begins[i + 1]):
+            withdraw(contest, chosen, a)
+        expect(contest, machine, end, 0, False)
         left[chosen] -= 1
         if left[chosen]:
-            op[chosen] += 1
-        reached[chosen] = machine
-        for j in range(lots):
-            if reached[j] == machine:
-                if left[j]:
-                    event[j], reached[j] = soonest_event(floor, op[j], ready[j], free, active)
-                else:
-                    event[j], reached[j] = np.int64(NEVER), -1
+            op[chosen] = i + 1
+            for a in range(floor.begins[i + 1], floor.begins[i + 2]):
+                enter(contest, chosen, a, event_of(floor, a, end, free, active))
     return latest

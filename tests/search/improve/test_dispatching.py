@@ -23,12 +23,17 @@ def tied(seed: int) -> LotPlan:
     return split_lots(with_due_dates(shop, seed), None)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "tied"])
+def crowded(seed: int) -> LotPlan:
+    """Many lots for few machines, any of which most of them can take: who comes first there changes all the time."""
+    return split_lots(with_due_dates(random_shop(seed, 40, 7, 3, longest=2), seed), None)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "tied", "crowded"])
 def test_rules_decide_as_on_the_host(kind: str):
     """Shows for every rule, active and non-delay, the same order, machines and makespan, and the same schedule once it
     stands in a graph."""
     for seed in SEEDS:
-        plan = tied(seed) if kind == "tied" else KINDS[kind](seed)
+        plan = (KINDS | {"tied": tied, "crowded": crowded})[kind](seed)
         model, task = model_of(plan), Task.of(plan)
         n = model.arrays.operations
         steps = [(lot.job, lot.index, operation.id) for lot in plan.lots for operation in lot.operations]
