@@ -121,7 +121,7 @@ def _check(args: argparse.Namespace) -> None:
 def _first(args: argparse.Namespace, manner: Manner) -> tuple[LotPlan, Schedule, dict[str, Any]]:
     """The plan that each week begins with, dates promised by it, and what is told of it."""
     from jaxshop.bounds import certify
-    from jaxshop.schedule import kpis, read, verify
+    from jaxshop.schedule import kpis, read, tardiness, verify
     from jaxshop.search import warming
     from jaxshop.search.simulation import promised
     from jaxshop.search.solver import solve
@@ -151,15 +151,13 @@ def _first(args: argparse.Namespace, manner: Manner) -> tuple[LotPlan, Schedule,
     shop, schedule = promised(replace(shop, objective=objective), schedule, args.promise_hours)
     plan = split_lots(shop, schedule.max_lot_hours)
     told = kpis(plan, schedule, bound)
-    late = {name: told["lateness"][name] for name in ("weighted_tardiness_hours", "late_jobs")}
     figures = {name: told[name] for name in ("makespan_hours", "lower_bound_hours", "gap_percent")}
     return (
         plan,
         schedule,
         {
             **figures,
-            "tardiness_hours": late["weighted_tardiness_hours"],
-            "late_jobs": late["late_jobs"],
+            **tardiness(plan, schedule),
             "source": source,
             "fingerprint": schedule.fingerprint,
         },

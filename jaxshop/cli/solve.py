@@ -78,9 +78,10 @@ def run_solve(args: argparse.Namespace) -> int:
     from jaxshop.schedule import read, write
     from jaxshop.search import warming
     from jaxshop.search.solver import polish, solve
-    from jaxshop.search.types import Options
+    from jaxshop.search.types import DRAWING, WRITING, Options
     from jaxshop.shop import split_lots
     from jaxshop.support.files import check_writable
+    from jaxshop.support.machine import settled
     from jaxshop.views.gantt import write_gantt
     from jaxshop.views.tables import lots_hint, wrapped
 
@@ -107,19 +108,24 @@ def run_solve(args: argparse.Namespace) -> int:
         _start_kernels(plan, args.time_limit is None and args.work is None)
     began = time.monotonic()
     options = Options(
-        patience=args.patience, start=start, from_policy=args.checkpoint is not None, threads=args.threads
+        patience=args.patience,
+        start=start,
+        from_policy=args.checkpoint is not None,
+        threads=args.threads,
+        writing=WRITING + (DRAWING if args.gantt else 0.0),
     )
-    with Interrupt() as interrupt, ProgressLine(shop.unit, limit, began) as line:
-        found = solve(
-            *(plan, policy, args.rule, args.samples, args.seed, limit, args.method, began, options, args.work),
-            interrupt,
-            line.watch,
-        )
-        if args.polish and not interrupt():
-            found = polish(plan, found, args.polish, options, interrupt, line.watch)
-    write(args.out, found.schedule)
-    if args.gantt:
-        write_gantt(args.gantt, plan, found.schedule, found.bound, None)
+    with settled():
+        with Interrupt() as interrupt, ProgressLine(shop.unit, limit, began) as line:
+            found = solve(
+                *(plan, policy, args.rule, args.samples, args.seed, limit, args.method, began, options, args.work),
+                interrupt,
+                line.watch,
+            )
+            if args.polish and not interrupt():
+                found = polish(plan, found, args.polish, options, interrupt, line.watch)
+        write(args.out, found.schedule)
+        if args.gantt:
+            write_gantt(args.gantt, plan, found.schedule, found.bound, None)
     stored = None
     if args.write_back:
         made_by = policy().id if found.source.startswith("policy:") else found.source
@@ -131,6 +137,9 @@ def run_solve(args: argparse.Namespace) -> int:
         print(f"{_sentence(plan, found)}; wrote {args.out}{STORED[stored]}")
         for hint in lots_hint(plan, found.certificate):
             print(wrapped(hint))
+    if limit is not None and (first := found.trace[0].seconds) > limit:
+        late = f"it took {first:.1f} s and is the answer whatever the limit"
+        print(f"--time-limit {limit:g}: over before the first schedule was there; {late}", file=sys.stderr)
     if found.interrupted:
         print(f"interrupted: {args.out} holds the best schedule so far", file=sys.stderr)
     return 130 if found.interrupted else 0
@@ -172,10 +181,9 @@ def _check(args: argparse.Namespace) -> None:
 
 def _facts(plan: LotPlan, found: Solution, stored: bool | None) -> dict[str, Any]:
     """The JSON."""
-    from jaxshop.schedule import kpis
+    from jaxshop.schedule import tardiness
     from jaxshop.shop import gap_percent
 
-    lateness = kpis(plan, found.schedule, found.bound)["lateness"] or {"weighted_tardiness_hours": 0.0, "late_jobs": 0}
     return {
         "makespan_hours": found.makespan / TICKS_PER_HOUR,
         "lower_bound_hours": found.bound / TICKS_PER_HOUR,
@@ -186,8 +194,7 @@ def _facts(plan: LotPlan, found: Solution, stored: bool | None) -> dict[str, Any
         "seconds": round(found.seconds, 3),
         "objective": found.trace[-1].cost / TICKS_PER_HOUR,
         "objective_bound": found.certificate.cost(plan.shop.objective) / TICKS_PER_HOUR,
-        "tardiness_hours": lateness["weighted_tardiness_hours"],
-        "late_jobs": lateness["late_jobs"],
+        **tardiness(plan, found.schedule),
         "samples_done": found.samples_done,
         "work_done": found.work_done,
         "trace": [[round(each.seconds, 3), each.cost / TICKS_PER_HOUR, each.source] for each in found.trace],

@@ -41,6 +41,12 @@ def kpis(plan: LotPlan, schedule: Schedule, bound: int) -> dict:
     }
 
 
+def tardiness(plan: LotPlan, schedule: Schedule) -> dict:
+    """`tardiness_hours`, weighted, and `late_jobs`; both 0 where no scheduled job has a due date."""
+    found = _lateness(plan, schedule) or {"weighted_tardiness_hours": 0.0, "late_jobs": 0}
+    return {"tardiness_hours": found["weighted_tardiness_hours"], "late_jobs": found["late_jobs"]}
+
+
 def _utilisation(plan: LotPlan, schedule: Schedule) -> dict[str, float]:
     """Work and open time before the plan starts count for nothing."""
     centre = {machine.id: machine.work_centre or machine.id for machine in plan.shop.machines}

@@ -107,7 +107,8 @@ def _row_violations(plan: LotPlan, schedule: Schedule) -> Iterator[Violation]:
     known = {(lot.job, lot.index, op.id): (lot, op) for lot in plan.lots for op in lot.operations}
     available = {machine.id: machine.available_from for machine in plan.shop.machines}
     rows = [row for row in schedule.rows if row[:3] in known]
-    setups = setups_by_sequence(plan.shop, {row[:3]: known[row[:3]][1] for row in rows}, rows)
+    operations = {row[:3]: known[row[:3]][1] for row in rows} if plan.shop.changeovers else {}
+    setups = setups_by_sequence(plan.shop, operations, rows if operations else [])
     since, until = min((row.start for row in rows), default=0), max((row.end for row in rows), default=0)
     closed = closed_by_machine(plan.shop, since, until)
     for row in rows:
@@ -121,7 +122,7 @@ def _row_violations(plan: LotPlan, schedule: Schedule) -> Iterator[Violation]:
             runs = f"{_name(*row[:3])} runs on machine {row.machine!r}, but may run only on {eligible}."
             yield Violation(runs, "ineligible", row)
         else:
-            by_sequence = setups[row] if op.fixed is None else 0
+            by_sequence = setups.get(row, 0) if op.fixed is None else 0
             ticks = op.setup + op.alternatives[row.machine] + by_sequence
             yield from _time_violations(row, op, ticks, by_sequence, closed[row.machine])
             if row.start < available[row.machine] and op.fixed is None:

@@ -64,7 +64,7 @@ class Prover:
         self._begun.set()
         with suppress(LateError):
             if self._beside:
-                background.wait(self._proof, min(time.monotonic() + PATIENCE, self._stop.deadline or math.inf))
+                background.wait(self._proof, min(time.monotonic() + PATIENCE, self._stop.answer_by or math.inf))
 
     def _target(self) -> int:
         return self.certificate.cost(self._task.objective)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxshop.bounds import Certificate
-from jaxshop.schedule import Schedule, kpis, verify
+from jaxshop.schedule import Schedule, tardiness, verify
 from jaxshop.schedule.changes import Change, changes_of, changes_to_json, disturbance, why_late
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.schedule.happened import Past
@@ -17,7 +17,7 @@ from jaxshop.search.proof import Watched
 from jaxshop.search.rules import HostRules
 from jaxshop.search.solver import solve
 from jaxshop.search.types import Options, Stop, Task
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, gap_percent
+from jaxshop.shop import TICKS_PER_HOUR, gap_percent
 from jaxshop.support.errors import InvalidScheduleError
 
 POLICIES = ("right-shift", "rules", "search")
@@ -228,17 +228,12 @@ def facts(found: Replanned) -> dict[str, Any]:
         "valid": True,
         "seconds": round(found.seconds, 3),
         "objective": best.objective / TICKS_PER_HOUR,
-        **_lateness(past.plan, best.schedule, found.bound),
+        **tardiness(past.plan, best.schedule),
         "work_done": found.work_done,
         "trace": [[round(each.seconds, 3), each.cost / TICKS_PER_HOUR, each.source] for each in found.trace],
         "bound": {"witness": found.witness},
         "fingerprint": past.fingerprint,
-        "before": {"makespan_hours": before.makespan / TICKS_PER_HOUR, **_lateness(past.plan, before, found.bound)},
+        "before": {"makespan_hours": before.makespan / TICKS_PER_HOUR, **tardiness(past.plan, before)},
         "changes": changes_to_json(past, best.changes),
         "late": why_late(past.plan, best.schedule),
     }
-
-
-def _lateness(plan: LotPlan, schedule: Schedule, bound: int) -> dict[str, Any]:
-    found = kpis(plan, schedule, bound)["lateness"] or {"weighted_tardiness_hours": 0.0, "late_jobs": 0}
-    return {"tardiness_hours": found["weighted_tardiness_hours"], "late_jobs": found["late_jobs"]}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxshop.schedule import Row, Schedule, kpis
+from jaxshop.schedule import Row, Schedule, tardiness
 from jaxshop.schedule.events import Down, Events, Told
 from jaxshop.schedule.happened import happened
 from jaxshop.search.replan import SECONDS, Replanned, replan
@@ -147,15 +147,15 @@ def live(
         plan, schedule = past.plan, found[-1].best.schedule
         shop = plan.shop
     changes = [change for each in found for change in each.best.changes]
-    lateness = kpis(plan, schedule, 0)["lateness"] or {"weighted_tardiness_hours": 0.0, "late_jobs": 0}
+    late = tardiness(plan, schedule)
     return Week(
         manner.policy,
         seed,
         len(found),
         schedule.makespan,
         shop.objective.cost(schedule.job_ends, shop.jobs),
-        lateness["weighted_tardiness_hours"] * TICKS_PER_HOUR,
-        lateness["late_jobs"],
+        late["tardiness_hours"] * TICKS_PER_HOUR,
+        late["late_jobs"],
         len(changes),
         sum(change.elsewhere for change in changes),
         sum(max(0, change.later) for change in changes),

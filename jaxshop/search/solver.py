@@ -124,7 +124,7 @@ def solve(
         ShopError: the rule or the method is unknown, or the start is no schedule of the plan.
         InvalidScheduleError: a schedule is invalid.
     """
-    stop = Stop(time_limit, work, begun=begun, cancelled=cancelled)
+    stop = Stop(time_limit, work, begun=begun, cancelled=cancelled, writing=options.writing)
     claims: list[int] = []
     options = replace(options, samples=samples or None, claimed=claims.append)
     endless = time_limit is None and work is None
@@ -176,7 +176,7 @@ def polish(
         ShopError: OR-Tools is missing.
     """
     claims: list[int] = []
-    task, stop = Task(plan, found.certificate), Stop(seconds, cancelled=cancelled)
+    task, stop = Task(plan, found.certificate), Stop(seconds, cancelled=cancelled, writing=options.writing)
     method = CpSat(found.schedule, found.source, options.threads, claims.append)
     with Prover(task, stop, watch, beside=True) as prover:
         tuple(prover.seen(found.trace[-1:]))
@@ -278,7 +278,7 @@ class _InTime:
         self._made = background.start(made)
 
     def _wait(self, future: Future[T]) -> T:
-        return background.wait(future, self._stop.deadline, self._stop.cancelled)
+        return background.wait(future, self._stop.answer_by, self._stop.cancelled)
 
     def _call(self, function: Callable[[CompiledRollouts], T]) -> T:
         rollouts = self._wait(self._made)

@@ -17,8 +17,8 @@ from jaxshop.shop import LotPlan
 from jaxshop.shop.objective import Objective
 from jaxshop.support.errors import InvalidScheduleError
 
-WRITING = 0.5
-"""What a caller does with the answer, as writing a file, in times of verifying it."""
+WRITING, DRAWING = 0.75, 1.5
+"""What a caller does with the answer, in times of verifying it: to write and tell it, and to draw it as a page."""
 
 Key = Any
 """A PRNG key of JAX, or the seed to make one of; consumed."""
@@ -93,6 +93,8 @@ class Stop:
     """The cost of a schedule that is there already: only what is better is wanted."""
     verifying: float = 0.0
     """Seconds that the last verification took."""
+    writing: float = WRITING
+    """What comes behind the search, in times of verifying."""
     built: Counter[str] = field(default_factory=Counter, init=False)
     """Schedules by the name of the step that built them."""
 
@@ -114,6 +116,16 @@ class Stop:
         return None if self.seconds is None else self.begun + self.seconds
 
     @property
+    def reserved(self) -> float:
+        """Seconds that are kept back for what comes behind the search."""
+        return self.writing * self.verifying
+
+    @property
+    def answer_by(self) -> float | None:
+        """By the clock, when the search has to have an answer; None: whenever it has one."""
+        return None if self.deadline is None else self.deadline - self.reserved
+
+    @property
     def done(self) -> int:
         """Schedules built so far."""
         return self.built.total()
@@ -124,7 +136,7 @@ class Stop:
 
     def allows(self, seconds: float = 0.0, cost: int | None = None) -> bool:
         """Whether something that takes so long may begin, where the best schedule costs so much."""
-        late = self.seconds is not None and self.elapsed + seconds + WRITING * self.verifying > self.seconds
+        late = self.seconds is not None and self.elapsed + seconds + self.reserved > self.seconds
         good = self.target is not None and cost is not None and cost <= self.target
         return not (late or good or self.share(1) == 0 or self.cancelled())
 
@@ -172,6 +184,7 @@ class Options:
         from_policy: begin with the policy's greedy schedule.
         threads: searches side by side; None: one for each core.
         claimed: told each lower bound, in ticks, that a solver claims; nothing here checks them.
+        writing: what the caller does with the answer, which a time limit counts, in times of verifying it.
     """
 
     samples: int | None = None
@@ -180,6 +193,7 @@ class Options:
     from_policy: bool = False
     threads: int | None = None
     claimed: Callable[[int], None] = lambda bound: None
+    writing: float = WRITING
 
 
 class Method(Protocol):

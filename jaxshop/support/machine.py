@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -24,6 +27,19 @@ def free_memory() -> int | None:
     except (OSError, ValueError):
         return free
     return min(free, limit - used)
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Keep what is there by now from the garbage collector meanwhile.
+
+    To look through all of a large shop, which it does at any moment of a search, takes as long as to verify a schedule.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def is_loopback(host: str) -> bool:

@@ -56,8 +56,10 @@ def dispatch_lines(plan: LotPlan, schedule: Schedule) -> list[Line]:
 
 def changeovers(plan: LotPlan, schedule: Schedule) -> dict[Row, int]:
     """Ticks of set-up by sequence in each row that has any; fixed work has none."""
+    if not plan.shop.changeovers:
+        return {}
     operations = {(lot.job, lot.index, op.id): op for lot in plan.lots for op in lot.operations}
-    rows = [row for row in schedule.rows if row[:3] in operations] if plan.shop.changeovers else []
+    rows = [row for row in schedule.rows if row[:3] in operations]
     setups = setups_by_sequence(plan.shop, operations, rows)
     return {row: ticks for row, ticks in setups.items() if ticks and operations[row[:3]].fixed is None}
 

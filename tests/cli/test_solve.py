@@ -96,7 +96,10 @@ def test_solve_gives_the_best_of_policy_and_rules(ft06, tmp_path):
 
 
 def test_solve_under_a_time_limit(ft06, tmp_path):
-    """Shows that a limit is kept and answered: the trace tells of a rule and of search, which finds the optimum."""
+    """Shows that a limit is kept and answered: the trace tells of a rule and of search, which finds the optimum.
+
+    One that is too short for any schedule is answered as well, and named.
+    """
     report = run("solve", ft06, "--out", tmp_path / "s", "--json", "--time-limit", 60, "--work", 200).json
     assert report["trace"][0][2].startswith("rule:")
     assert (report["source"], report["makespan_hours"]) == ("search:improve", 55 / 3600)
@@ -104,8 +107,9 @@ def test_solve_under_a_time_limit(ft06, tmp_path):
     assert again["work_done"] == report["work_done"]
     assert (tmp_path / "s").read_bytes() == (tmp_path / "t").read_bytes()
     assert run("verify", ft06, tmp_path / "s").code == 0
-    short = run("solve", ft06, "--out", tmp_path / "s", "--json", "--time-limit", 0.001).json
-    assert (short["source"], short["work_done"]) == ("rule:MWKR", 0)
+    short = run("solve", ft06, "--out", tmp_path / "s", "--json", "--time-limit", 0.001)
+    assert (short.json["source"], short.json["work_done"]) == ("rule:MWKR", 0)
+    assert "--time-limit 0.001: over before the first schedule was there" in short.err
     assert run("verify", ft06, tmp_path / "s").code == 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jaxshop.schedule import from_json, read, to_json, write
+from jaxshop.schedule.document import to_text
 from jaxshop.shop import fingerprint
 from jaxshop.support.errors import ShopError
 from tests.schedule.test_verify import PLAN, VALID
@@ -29,6 +30,14 @@ def test_the_file_is_the_contracts(tmp_path: Path):
     assert rows[1] == {"job": "J1", "lot": 0, "operation": "b", "machine": "C", "start": 14400, "end": 18000}
     assert len(rows) == 5
     assert read(path) == dataclasses.replace(VALID, claimed_hours=8.0)
+
+
+def test_the_text_is_that_of_the_json():
+    """Shows the file's bytes to be those of Python's own writer, with ids that need quotes, and with no rows at all."""
+    odd = VALID.rows[0]._replace(job='"J%s"\n', machine="Fräse\\")
+    for rows in (VALID.rows, (odd, *VALID.rows[1:]), ()):
+        schedule = dataclasses.replace(VALID, rows=rows)
+        assert to_text(schedule) == json.dumps(to_json(schedule), indent=1)
 
 
 @pytest.mark.parametrize(

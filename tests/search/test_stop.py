@@ -11,7 +11,7 @@ from jaxshop.policies.rules import RULES as PLAYED
 from jaxshop.schedule.dispatch import RULES as PRIORITIES
 from jaxshop.schedule.dispatch import dispatch_by_rule
 from jaxshop.search.rules import RULES, parse_rule
-from jaxshop.search.types import WRITING, Best, Stop, Task
+from jaxshop.search.types import DRAWING, WRITING, Best, Stop, Task
 from jaxshop.shop import split_lots
 from jaxshop.support.errors import ShopError
 from tests.shops import ft06
@@ -56,12 +56,14 @@ def test_whichever_limit_comes_first_ends_it():
 
 
 def test_time_for_what_comes_behind_a_search_is_kept_back():
-    """Shows that a search ends earlier by a share of what it takes to verify a schedule, for writing one."""
+    """Shows that a search ends earlier, and waits less long, by so many times what it takes to verify a schedule."""
     clock = Clock()
-    stop = Stop(seconds=10, clock=clock)
-    stop.verifying = 2.0
-    assert stop.allows(10 - WRITING * 2)
-    assert not stop.allows(10.1 - WRITING * 2)
+    for writing in (WRITING, WRITING + DRAWING):
+        stop = Stop(seconds=10, clock=clock, writing=writing)
+        stop.verifying = 2.0
+        assert stop.allows(10 - writing * 2)
+        assert not stop.allows(10.1 - writing * 2)
+        assert (stop.deadline, stop.answer_by) == (110, 110 - writing * 2)
 
 
 def test_only_what_is_better_than_what_is_known_is_let_through():

@@ -24,6 +24,9 @@ from jaxshop.support.machine import usable_cores
 
 SOURCE = "search:improve"
 
+DIVIDING, SEATING = 2.0, 1.0
+"""What dividing work by loads takes, and what each seat of the team until it begins, in times of verifying."""
+
 
 @dataclass(frozen=True)
 class Improve:
@@ -54,7 +57,7 @@ class Improve:
                 raise LateError("no time for a rule")
             return
         model = task.model
-        kernels.wait(model.wide, stop.deadline, stop.cancelled)
+        kernels.wait(model.wide, stop.answer_by, stop.cancelled)
         if self.start is not None:
             begin = sequences(model, self.start)
         else:
@@ -74,6 +77,8 @@ class Improve:
             if divided is None:
                 return
         seats = self.threads or usable_cores()
+        if not stop.allows(seats * SEATING * stop.verifying, best.cost):
+            return
         team = Team(model, begin, seed_of(key), seats, divided)
         yield from go_on(_Slices(model, task, team), stop, best, seats)
 
@@ -95,6 +100,8 @@ def _best_rule(model: Model, task: Task, stop: Stop, best: Best) -> Generator[In
 
 def _divided(model: Model, stop: Stop, best: Best) -> Start | None:
     """The best of some rules where each operation runs where loads alone put it; None if there is no time for them."""
+    if not stop.allows(DIVIDING * stop.verifying, best.cost):
+        return None
     floor = floor_of(model)
     choice = balanced(floor)
     played = list(_played(bound_to(floor, choice), RULES, stop, best))

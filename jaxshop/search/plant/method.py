@@ -44,7 +44,7 @@ class Sequences:
     def search(self, task: Task, key: Key, stop: Stop) -> Iterator[Incumbent]:
         """See `Method`; a piece of work is `UNIT` nodes and gaps on each seat."""
         best = Best(task, stop)
-        kernels.wait(stop.deadline, stop.cancelled)
+        kernels.wait(stop.answer_by, stop.cancelled)
         from jaxshop.search.plant.model import sequences
         from jaxshop.search.plant.team import Team
 
