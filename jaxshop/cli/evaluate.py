@@ -62,7 +62,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     from jaxshop.cli.progress import one_by_one
     from jaxshop.search import warming
     from jaxshop.search.compare import Comparison, Instance, assess, read_best_known
-    from jaxshop.support.files import check_writable, write_atomic
+    from jaxshop.support.files import check_outputs, write_atomic
     from jaxshop.training.callbacks import make_console
     from jaxshop.views.evaluation import means, read_csv, row_of, to_csv, to_markdown, with_best_bound
     from jaxshop.views.tables import evaluation_table, means_table
@@ -74,8 +74,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
         raise ShopError("--patience: is for samples; say --samples or --method samples")
     if args.resume and not args.csv:
         raise ShopError("--resume: needs --csv, the table to go on with")
-    for path in filter(None, (args.csv, args.markdown)):
-        check_writable(path)
+    shops = expand(args.shops)
+    check_outputs((args.csv, args.markdown), (*shops, args.best_known))
     known = read_best_known(args.best_known) if args.best_known else {}
     lines = read_csv(args.csv) if args.resume and Path(args.csv).exists() else []
     policy = cache(lambda: _policy(args.checkpoint))
@@ -96,7 +96,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         policy()  # a checkpoint that is none is refused before a shop is read
     rows = []
     # Every shop is read before the first search: one that is none must not end a night's work.
-    instances = [Instance.load(spec, args.max_lot_hours, known) for spec in expand(args.shops)]
+    instances = [Instance.load(spec, args.max_lot_hours, known) for spec in shops]
     if {"auto", "improve"} & set(methods):
         for instance in instances:
             warming.wait(instance.plan, None)  # reading or compiling kernels is no search

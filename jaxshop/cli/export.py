@@ -34,7 +34,7 @@ def run_export(args: argparse.Namespace) -> int:
     from jaxshop.schedule import read, verify
     from jaxshop.shop import split_lots
     from jaxshop.sources.tables.options import parse_zone
-    from jaxshop.support.files import check_writable, write_atomic
+    from jaxshop.support.files import check_outputs, write_atomic
     from jaxshop.views.exports import exports_of
 
     if not (args.csv or args.xlsx or args.ical):
@@ -59,8 +59,7 @@ def run_export(args: argparse.Namespace) -> int:
     if args.ical:
         folder = _folder(args.ical)
         written |= {folder / name: text for name, text in exports.calendars(datetime.now(UTC)).items()}
-    for path in written:
-        check_writable(path)  # rather all than some of them
+    check_outputs(written, (args.shop, args.schedule))
     for path, content in written.items():
         write_atomic(path, content)
     files, zone = [str(path) for path in written], exports.clock.zone.key

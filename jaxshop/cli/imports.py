@@ -34,7 +34,7 @@ def run_import(args: argparse.Namespace) -> int:
     from jaxshop.shop import fingerprint, shop_to_json
     from jaxshop.sources.tables import Reading, import_tables, parse_start, read_column
     from jaxshop.sources.tables.options import parse_zone
-    from jaxshop.support.files import check_writable, read_bytes, write_atomic
+    from jaxshop.support.files import check_outputs, read_bytes, write_atomic
 
     zone = parse_zone(args.timezone) if args.timezone else None
     reading = Reading(
@@ -46,7 +46,7 @@ def run_import(args: argparse.Namespace) -> int:
         decimal_comma=args.decimal == "comma",
         skipped=frozenset(args.skip_sheet),
     )
-    check_writable(args.out)
+    check_outputs((args.out,), args.files)
     files = {file: read_bytes(file) for file in args.files}
     shop, ignored, past = import_tables(files, reading, args.name or Path(args.out).stem)
     write_atomic(args.out, json.dumps(shop_to_json(shop), indent=1, ensure_ascii=False) + "\n")

@@ -24,15 +24,16 @@ def add_inspect(commands: Any) -> None:
 
 def run_inspect(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
+    from jaxshop.support.files import check_outputs, write_atomic
     from jaxshop.views.inspection import inspect_shop, inspection_lines, inspection_report
     from jaxshop.views.tables import wrapped
 
+    check_outputs((args.out,), (args.shop,))
     shop = load(args)
     inspection = inspect_shop(shop, args.max_lot_hours, args.target_hours)
     if args.out:
         from jaxshop.shop import shop_to_json
         from jaxshop.sources.snapshot import portable
-        from jaxshop.support.files import write_atomic
 
         write_atomic(args.out, json.dumps(shop_to_json(portable(shop)), indent=1, ensure_ascii=False) + "\n")
     if args.json:

@@ -58,6 +58,7 @@ def run_profile(args: argparse.Namespace) -> int:
     from jaxshop.shop import split_lots
     from jaxshop.sources.report import load_and_report
     from jaxshop.support.errors import ShopError
+    from jaxshop.support.files import check_outputs
     from jaxshop.training.callbacks import Ending
     from jaxshop.training.config import load_config
     from jaxshop.training.stages import check_devices
@@ -68,6 +69,8 @@ def run_profile(args: argparse.Namespace) -> int:
         raise ShopError("profile: --plot draws the sweep, so leave out --no-sweep and --versus")
     if (args.history or args.against) and (args.versus or args.trace):
         raise ShopError("profile: --history and --against are for profiles without --versus and --trace")
+    check_outputs((args.plot,), (args.shop, args.config, args.history, args.against))
+    check_outputs((args.history,), (args.shop, args.config))  # it may grow by what is compared with its last line
     if args.plot:
         require("matplotlib")  # before the minutes that the sweep takes, not after
     config = load_config(args.config)

@@ -76,7 +76,7 @@ def run_reschedule(args: argparse.Namespace) -> int:
     from jaxshop.search.replan import facts, replan
     from jaxshop.shop import shop_to_json, split_lots
     from jaxshop.sources.snapshot import portable
-    from jaxshop.support.files import check_writable, write_atomic
+    from jaxshop.support.files import check_outputs, write_atomic
     from jaxshop.views.gantt import write_gantt
 
     if args.time_limit is not None and args.work is not None:
@@ -86,8 +86,7 @@ def run_reschedule(args: argparse.Namespace) -> int:
     searches = bool(limit or args.work)
     if searches:
         warming.begin_compiler()
-    for path in filter(None, (args.out, args.shop_out, args.gantt)):
-        check_writable(path)
+    check_outputs((args.out, args.shop_out, args.gantt), (args.shop, args.schedule, *args.add))
     if args.write_back:
         from jaxshop.sources.mariadb.results import check_write_back
 

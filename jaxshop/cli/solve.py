@@ -80,7 +80,7 @@ def run_solve(args: argparse.Namespace) -> int:
     from jaxshop.search.solver import polish, solve
     from jaxshop.search.types import DRAWING, WRITING, Options
     from jaxshop.shop import split_lots
-    from jaxshop.support.files import check_writable
+    from jaxshop.support.files import check_outputs
     from jaxshop.support.machine import settled
     from jaxshop.views.gantt import write_gantt
     from jaxshop.views.tables import lots_hint, wrapped
@@ -91,8 +91,7 @@ def run_solve(args: argparse.Namespace) -> int:
     searched = nothing_else or args.method in ("auto", "improve")
     if searched:
         warming.begin()
-    for path in filter(None, (args.out, args.gantt)):
-        check_writable(path)  # rather now than after the search, with one of two files written
+    check_outputs((args.out, args.gantt), (args.shop, args.start))
     if args.write_back:
         from jaxshop.sources.mariadb.results import About, check_write_back, write_back
 

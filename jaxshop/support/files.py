@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -62,6 +62,29 @@ def check_writable(path: str | Path) -> Path:
         if target.exists() and not target.is_file():
             raise ValueError("is not a regular file")
         return target
+
+
+def check_outputs(written: Iterable[str | Path | None], read: Iterable[str | Path | None]) -> None:
+    """Refuse, before anything is done, what could not be written, or would be written over; None is no file.
+
+    Args:
+        written: files that will be written.
+        read: what is read, files or other names of a shop.
+
+    Raises:
+        ShopError: names the file that cannot be written, is read as well, or is to hold two things.
+    """
+    inputs, targets = set(), set()
+    for path in (name for name in read if name):
+        with _clean_errors(str(path)):
+            inputs.add(Path(path).resolve())
+    for path in (name for name in written if name):
+        target = check_writable(path)
+        if target in inputs:
+            raise ShopError(f"{path}: is read, so nothing is written there; name another file to write")
+        if target in targets:
+            raise ShopError(f"{path}: two results would be written there; name a file for each")
+        targets.add(target)
 
 
 def read_text(path: str | Path) -> str:
