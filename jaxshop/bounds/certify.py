@@ -30,7 +30,7 @@ class Certificate:
         assignment: the best division of the work between the machines that are eligible for it.
         head_tail: the work that cannot leave a set of machines, with what must precede and follow it.
         value: the largest of these.
-        name: which that is, the simplest where several are; `windows` or `exact` if it is from `tighten`.
+        name: which that is, the simplest where several are; `windows`, `exact` or `branching` if it is from `tighten`.
         witness: one line that says why no schedule is shorter.
         job: the job to blame, if the chain decides.
         machines: the machines to blame, if one of the other bounds decides.

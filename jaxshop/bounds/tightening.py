@@ -1,4 +1,5 @@
-"""Better certificates, beside a search: windows under a trial makespan, and small sets of machines solved exactly."""
+"""Better certificates, beside a search: windows under a trial makespan, small sets of machines solved exactly, and
+whole shops, where they are small."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from jaxshop.bounds.branching import NODES, orders_of, search
 from jaxshop.bounds.certify import Certificate, listed
 from jaxshop.bounds.division import NONE, divide, division_of
 from jaxshop.bounds.exact import MAX_MACHINES, MAX_OPERATIONS, NO, OPEN, YES, Tree, advance, plant
 from jaxshop.bounds.open_time import loosened
-from jaxshop.bounds.windows import SHAVED, Model, Pool, Windows, model_of, pool_bound, shaved, windows
+from jaxshop.bounds.windows import Model, Pool, Windows, model_of, pool_bound, windows
 from jaxshop.shop import LotPlan, rules_of, span
 from jaxshop.shop.plant import FIXED
 
@@ -26,6 +28,12 @@ _ONE = np.ones(1, dtype=np.int64)
 _POOLS = 40
 """Sets of machines that are searched."""
 
+_BRANCHED = 600
+"""Alternatives of all operations together in a shop that is searched as a whole."""
+
+_LOOKED_AT = 8_000
+"""Nodes times operations of such a search between two looks at the clock."""
+
 
 class _StoppedError(Exception):
     """There is no time left."""
@@ -36,9 +44,9 @@ def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool])
 
     First the windows of all operations under a trial makespan, carried along routes and through sets of machines:
     where one becomes empty, the makespan is longer. Then, for small sets of machines, a search through all orders of
-    the operations that cannot leave them, with the windows as all that is known of the rest of the shop; in rounds, so
-    that easy sets do not wait for hard ones; between them, in shops of up to 600 operations, windows with parts cut off
-    that no schedule uses. All is integer arithmetic.
+    the operations that cannot leave them, with the windows as all that is known of the rest of the shop; and, where the
+    shop is small, through all orders of all its operations. In rounds, so that easy questions do not wait for hard
+    ones. All is integer arithmetic.
 
     Ends soon after `allows()` is False: calls into compiled code last some milliseconds, once `prepare` has compiled
     it or found it on disk; collecting the arrays takes about as long as `certify`.
@@ -53,24 +61,32 @@ def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool])
         return
     model, best = model_of(looked_at), certificate
     try:
-        for value in _climb(best.value, lambda ticks: _windows(model, ticks, allows) is None):
+        if best.value % model.unit:  # the shortest makespan is a whole number of units
+            value = -(-best.value // model.unit) * model.unit
+            best = replace(best, value=value, tightened=value)
+            yield best
+        for value in _climb(best.value, model.unit, lambda makespan: _windows(model, makespan, allows) is None):
             best = _named(best, plan, value, "windows", None)
             yield best
-        active = _promising(model, best.value)
+        active = _promising(model, best.value // model.unit)
+        whole = _Whole(model, allows) if len(model.alternatives.takes) <= _BRANCHED else None
         nodes, attempt = _FIRST_NODES, 0
-        while active or attempt < 2:
+        while active or whole is not None:
+            if whole is not None:
+                whole.begin(nodes)
+                for value in _climb(best.value, model.unit, whole.impossible):
+                    best = _named(best, plan, value, "branching", None)
+                    yield best
+                if not whole.open:  # nothing that looks at a part of the shop says more
+                    return
             left = []
             for pool in active:
                 question = _Question(model, pool, nodes, attempt, allows)
-                for value in _climb(best.value, question.impossible):
+                for value in _climb(best.value, model.unit, question.impossible):
                     best = _named(best, plan, value, "exact", pool)
                     yield best
                 if question.open:
                     left.append(pool)
-            if attempt == 1 and len(model.heads) <= SHAVED:
-                for value in _climb(best.value, lambda ticks: _shaved(model, ticks, allows)):
-                    best = _named(best, plan, value, "windows", None)
-                    yield best
             active, nodes, attempt = left, nodes * _GROWTH if attempt % 2 else nodes, attempt + 1
     except _StoppedError:
         return
@@ -87,14 +103,18 @@ def prepare() -> None:
         pass
 
 
-def _climb(bound: int, impossible: Callable[[int], bool]) -> Iterator[int]:
-    """Yield ever higher bounds: twice as far after each success, then by halves once a makespan is not excluded."""
+def _climb(bound: int, unit: int, impossible: Callable[[int], bool]) -> Iterator[int]:
+    """Yield ever higher bounds: twice as far after each success, then by halves once a makespan is not excluded.
+
+    Bounds are in ticks, and multiples of the unit that makespans are counted in.
+    """
+    bound //= unit
     step, not_excluded = 1, None
     while not_excluded is None or bound < not_excluded:
         trial = bound + step - 1 if not_excluded is None else (bound + not_excluded - 1) // 2
         if impossible(trial):
             bound, step = trial + 1, step * 2
-            yield bound
+            yield bound * unit
         else:
             not_excluded = trial
 
@@ -106,15 +126,6 @@ def _windows(model: Model, makespan: int, allows: Callable[[], bool]) -> Windows
         if not allows():
             raise _StoppedError
     raise AssertionError
-
-
-def _shaved(model: Model, makespan: int, allows: Callable[[], bool]) -> bool:
-    for impossible in shaved(model, makespan):
-        if impossible:
-            return True
-        if not allows():
-            raise _StoppedError
-    return False
 
 
 def _promising(model: Model, bound: int) -> list[Pool]:
@@ -193,12 +204,50 @@ class _Question:
         return OPEN
 
 
+class _Whole:
+    """Whether the whole shop excludes a makespan, within so many nodes; `open` once a question was left unanswered."""
+
+    def __init__(self, model: Model, allows: Callable[[], bool]) -> None:
+        self.model, self.allows = model, allows
+        self.open, self.nodes = False, 0
+        self._possible: int | None = None
+        self._weight = np.ones(len(model.available), dtype=np.int64)
+
+    def begin(self, nodes: int) -> None:
+        """Begin a round of questions."""
+        self.open, self.nodes = False, nodes
+
+    def impossible(self, makespan: int) -> bool:
+        """Whether it is proven that no schedule has this makespan."""
+        if self._possible is not None and makespan >= self._possible:
+            return False
+        found = _windows(self.model, makespan, self.allows)
+        if found is None:
+            return True
+        model, of = self.model, self.model.alternatives
+        state = orders_of(*(model.last, of.begins, of.where, of.takes, model.available), found.r, found.d, self._weight)
+        chunk = max(1, _LOOKED_AT // len(model.last))
+        while state.position[NODES] < self.nodes:
+            if not self.allows():
+                raise _StoppedError
+            answer = search(state, chunk)
+            if answer == YES:
+                self._possible = makespan
+            if answer != OPEN:
+                return answer == NO
+        self.open = True
+        return False
+
+
 def _named(best: Certificate, plan: LotPlan, value: int, name: str, pool: Pool | None) -> Certificate:
     """The certificate with a better bound and the sentence that says why."""
     shown = span(value, plan.shop.unit)
-    if pool is None:
+    machines: tuple[str, ...]
+    if name == "branching":
+        witness, machines = f"no order of all {len(plan.lots)} lots' operations ends before {shown}", ()
+    elif pool is None:
         witness = f"within less than {shown}, what must precede and follow leaves some operation no time"
-        machines: tuple[str, ...] = ()
+        machines = ()
     else:
         machines = tuple(plan.shop.machines[m].id for m in pool.machines)
         witness = (

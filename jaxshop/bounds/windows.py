@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd
 
 import numpy as np
 
@@ -56,20 +57,24 @@ class Model:
     tails: np.ndarray
     least: np.ndarray  # ticks on the fastest machine
     last: np.ndarray  # bool, whether an operation is the last of its lot
+    alternatives: Alternatives
+    available: np.ndarray  # int64 [machines]
     pools: tuple[Pool, ...]
     sets: tuple[np.ndarray, ...]  # what `narrow` takes after `last`, but for `dirty`
+    unit: int  # ticks; all times of a model, and its makespans, are counted in it
 
 
-class _Alternatives:
+@dataclass(frozen=True)
+class Alternatives:
     """Of all operations, one after another."""
 
-    def __init__(self, counts: np.ndarray, where: np.ndarray, takes: np.ndarray):
-        self.counts, self.where, self.takes = counts, where, takes
-        self.begins = np.append(0, counts.cumsum())
+    begins: np.ndarray  # int64 [operations + 1]
+    where: np.ndarray  # int64, machine of each alternative
+    takes: np.ndarray  # int64
 
     def matrix(self, operations: np.ndarray, machines: np.ndarray) -> np.ndarray:
         """Ticks of operations on the machines of a set that they cannot leave; FAR where one cannot run them."""
-        counts = self.counts[operations]
+        counts = np.diff(self.begins)[operations]
         row = np.repeat(np.arange(len(operations)), counts)
         own = np.concatenate([np.arange(self.begins[o], self.begins[o + 1]) for o in operations])
         found = np.full((len(operations), len(machines)), FAR, dtype=np.int64)
@@ -78,7 +83,7 @@ class _Alternatives:
 
 
 def model_of(plan: LotPlan) -> Model:
-    """Collect the arrays."""
+    """Collect the arrays, in the largest unit of which all times are whole multiples, and so the shortest makespan."""
     index = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
     available = np.array([machine.available_from for machine in plan.shop.machines], dtype=np.int64)
     begins, all_there = available.tolist(), int(available.max(initial=0))
@@ -110,8 +115,12 @@ def model_of(plan: LotPlan) -> Model:
                 end = min(placed(end, begins[m], ticks).end for m, ticks in zip(ids, row, strict=True))
         last += [False] * (len(lot.operations) - 1) + [True] * bool(lot.operations)
         tails += np.append(np.cumsum(least[:first:-1])[::-1], 0).tolist() if len(heads) > first else []
-    alternatives = _Alternatives(np.array(counts), np.array(where), np.array(takes, dtype=np.int64))
-    times = np.array(least, dtype=np.int64)
+    unit = max(1, gcd(*takes, *begins, *(lot.release for lot in plan.lots)))
+    alternatives = Alternatives(
+        np.append(0, np.cumsum(counts, dtype=np.int64)), np.array(where), np.array(takes, dtype=np.int64) // unit
+    )
+    available //= unit
+    times = np.array(least, dtype=np.int64) // unit
     candidates, inside = candidate_sets(plan, groups)
     kind_of = np.array(kind)
     pools = []
@@ -127,8 +136,9 @@ def model_of(plan: LotPlan) -> Model:
         *_joined(late),
         np.array([len(pool.machines) for pool in pools], dtype=np.int64),
     )
-    earliest, after = np.array(heads, dtype=np.int64), np.array(tails, dtype=np.int64)
-    return Model(earliest, after, times, np.array(last, dtype=bool), tuple(pools), sets)
+    earliest, after = np.array(heads, dtype=np.int64) // unit, np.array(tails, dtype=np.int64) // unit
+    ends = np.array(last, dtype=bool)
+    return Model(earliest, after, times, ends, alternatives, available, tuple(pools), sets, unit)
 
 
 def _joined(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -165,49 +175,3 @@ def pool_bound(model: Model, pool: Pool) -> int:
     own = pool.operations
     blocked = blocked_ticks(model.heads[own], model.tails[own], pool.available)
     return smallest_makespan(int(model.least[own].sum()), np.ones_like(blocked), blocked)
-
-
-SHAVED = 600
-"""Operations of a shop that `shaved` is quick enough for."""
-
-
-def shaved(model: Model, makespan: int) -> Iterator[bool]:
-    """Whether a makespan is impossible, by assumptions: yields False after each call that leaves it open, then True.
-
-    Assume that an operation starts, or ends, in the first or last part of its window. If that leaves a window empty,
-    the part is cut off (Martin and Shmoys, 1996). Goes round until nothing more is cut off.
-    """
-    r, d = model.heads.copy(), makespan - model.tails
-
-    def narrowed(r: np.ndarray, d: np.ndarray) -> int:
-        dirty = np.ones(len(model.sets[-1]), dtype=bool)
-        return narrow(r, d, model.least, model.last, *model.sets, dirty, _QUOTA)
-
-    if narrowed(r, d) == EMPTY:
-        yield True
-        return
-    cut = True
-    while cut:
-        cut = False
-        for i in range(len(r)):
-            for early in (True, False):
-                part = int(d[i] - r[i] - model.least[i])
-                while part > 0:
-                    part //= 2
-                    assumed_r, assumed_d = r.copy(), d.copy()
-                    if early:
-                        assumed_d[i] = r[i] + model.least[i] + part
-                    else:
-                        assumed_r[i] = d[i] - model.least[i] - part
-                    yield False
-                    if narrowed(assumed_r, assumed_d) != EMPTY:
-                        continue
-                    cut = True
-                    if early:
-                        r[i] += part + 1
-                    else:
-                        d[i] -= part + 1
-                    if narrowed(r, d) == EMPTY:
-                        yield True
-                        return
-                    part = int(d[i] - r[i] - model.least[i])

@@ -18,13 +18,16 @@ def least_makespan(plan: LotPlan) -> int:
     for lot in plan.lots:
         ready: cp_model.LinearExprT = lot.release
         for op in lot.operations:
-            start, end = (model.new_int_var(0, horizon, "") for _ in range(2))
+            start = model.new_int_var(0, horizon, "")
             model.add(start >= ready)
+            end: cp_model.LinearExprT = start
             choices = []
             for machine, ticks in op.alternatives.items():
                 here = model.new_bool_var("")
                 duration = op.setup + ticks
-                busy[machine].append(model.new_optional_interval_var(start, duration, end, here, ""))
+                # With an end that is a variable, CP-SAT 9.15 has called 88 the optimum of a shop that is done in 84.
+                busy[machine].append(model.new_optional_fixed_size_interval_var(start, duration, here, ""))
+                end += duration * here
                 model.add(start >= available[machine]).only_enforce_if(here)
                 choices.append(here)
             model.add_exactly_one(choices)
