@@ -14,7 +14,7 @@ import numpy as np
 from jaxshop.bounds.exact import NO, OPEN, YES
 from jaxshop.bounds.kernels import FAR
 from jaxshop.bounds.one_machine import AFTER, BEFORE, later
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import compiled, copy
 
 DEEPEST = 512
 """Decisions that may stand at a time; a search that would need more stays open."""
@@ -217,7 +217,7 @@ def _undo(s, depth):
             s.order[fact % n, fact // n] = 0
         else:
             s.alive[-1 - fact] = True
-    s.now[:] = s.saved[depth]
+    copy(s.now, s.saved[depth])
 
 
 @compiled
@@ -267,7 +267,7 @@ def search(s, nodes):
         depth = position[DEPTH]
         if depth == DEEPEST:
             return OPEN
-        s.saved[depth] = s.now
+        copy(s.saved[depth], s.now)
         s.taken[depth, 0], s.taken[depth, 1] = decision, position[TRAILED]
         position[DEPTH] += 1
         position[NODES] += 1

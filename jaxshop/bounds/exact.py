@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.bounds.kernels import FAR
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import allocating
 
 MAX_OPERATIONS = 62
 MAX_MACHINES = 16
@@ -67,7 +67,7 @@ def plant(
     )
 
 
-@compiled
+@allocating
 def _crowded(r, d, least, weighted, weights, free, done):
     """Whether some interval holds more work of what is left than the machines have room for.
 
@@ -110,19 +110,19 @@ def _crowded(r, d, least, weighted, weights, free, done):
     return False
 
 
-@compiled
+@allocating
 def _slot(done, seen):
     return ((done * 0x2545F4914F6CDD1D) >> 20) & (seen.size // _WAYS - 1)
 
 
-@compiled
+@allocating
 def _frees(tree, waiting):
     """When machines are free for what waits until `waiting`; in order where they are alike."""
     frees = np.maximum(tree.free, waiting)
     return np.sort(frees) if tree.position[3] else frees
 
 
-@compiled
+@allocating
 def _branch(tree, depth):
     """Fill in the branches of the present state; none where it is cut off."""
     r, d, times, free = tree.r, tree.d, tree.times, tree.free
@@ -189,7 +189,7 @@ def _branch(tree, depth):
     tree.on[depth] = machine
 
 
-@compiled
+@allocating
 def _give_up(tree):
     """Remember the present state as one that leads nowhere."""
     done, n = tree.position[1], tree.r.size
@@ -207,7 +207,7 @@ def _give_up(tree):
     tree.seen_free[slot * _WAYS + way] = _frees(tree, waiting)
 
 
-@compiled
+@allocating
 def advance(tree, nodes):
     """Search on for so many nodes."""
     n = tree.r.size

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import allocating, compiled
 
 EMPTY, DONE, MORE = -1, 0, 1
 """What a loop says: no schedule of that makespan; nothing more follows; the quota is used up."""
@@ -83,7 +83,7 @@ def energetic(r, d, p, ops, late, capacity):
     return changed
 
 
-@compiled
+@allocating
 def narrow(r, d, p, last, begins, members, late_begins, late, capacity, dirty, quota):
     """Carry windows along routes and through sets of machines until nothing changes.
 

@@ -20,18 +20,32 @@ _digests: dict[Any, str] = {}
 
 
 def compiled(function: Callable) -> Any:
-    """Compile a function at its first call, or read it from the cache of an earlier process."""
+    """Compile a function that makes no array at its first call, or read it from the cache of an earlier process.
+
+    References to arrays are not counted: that is an atomic instruction for each array of each call, in which small
+    kernels spend most of their time, and more where threads count the same ones.
+    """
+    return _kept(function, nrt=False)
+
+
+def allocating(function: Callable) -> Any:
+    """`compiled`, for a function that makes arrays."""
+    return _kept(function, nrt=True)
+
+
+def _kept(function: Callable, nrt: bool) -> Any:
     global _cacheless
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": nrt}
     try:
-        kernel: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        kernel: Any = numba.njit(cache=True, **options)(function)
         _digests[kernel] = made_of = _made_of(function)
         _keep_apart(kernel._cache._cache_file, made_of)
         return _of_one_kind(kernel)
     except RuntimeError:  # no folder to write to
         if not _cacheless:
             _cacheless = True
-            warnings.warn("no folder for Numba's cache can be written: kernels compile in each process", stacklevel=2)
-        return _of_one_kind(numba.njit(nogil=True, error_model="numpy")(function))
+            warnings.warn("no folder for Numba's cache can be written: kernels compile in each process", stacklevel=3)
+        return _of_one_kind(numba.njit(**options)(function))
 
 
 def inlined(function: Callable) -> Any:
@@ -103,6 +117,14 @@ def _highest_zeros(typing_context: Any, word: Any) -> Any:
         return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), build
+
+
+@compiled
+def copy(target, source):
+    """Overwrite a two-dimensional array with another of its shape."""
+    for i in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[i, j] = source[i, j]
 
 
 lowest_bit: Any = intrinsic(_lowest_bit)

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numba.core.errors import NumbaError
+
+from jaxshop.support.compiling import allocating, compiled
 
 ROOT = Path(__file__).parents[2]
 INNER = """from jaxshop.support.compiling import compiled
@@ -54,3 +58,14 @@ def test_kernels_work_where_nothing_can_be_kept(tmp_path):
     done = python("from outer import outer; print(outer(5))", tmp_path, HOME=nowhere, XDG_CACHE_HOME=nowhere)
     assert done.stdout == "60\n"
     assert done.stderr.count("no folder for Numba's cache can be written") == 1
+
+
+def test_kernels_that_count_no_references_make_no_arrays():
+    """Shows that an array which nobody would free is refused, and made by a kernel that says so."""
+
+    def three():
+        return np.ones(3)
+
+    with pytest.raises(NumbaError, match="Only accept returning of array passed"):
+        compiled(three)()
+    assert allocating(three)().tolist() == [1.0, 1.0, 1.0]

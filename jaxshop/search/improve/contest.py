@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.schedule.dispatch import NEVER
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import allocating, compiled
 
 
 class Contest(NamedTuple):
@@ -29,7 +29,7 @@ class Contest(NamedTuple):
     winner: np.ndarray  # [twice as many]: 1 is the match of all machines, 2k and 2k + 1 lead to k, then each for itself
 
 
-@compiled
+@allocating
 def contest_of(where, machines):
     """A contest that nobody has entered, for alternatives on these machines."""
     crowd = np.zeros(machines, np.int32)

@@ -13,7 +13,7 @@ from jaxshop.schedule.dispatch import NEVER
 from jaxshop.search.improve.contest import contest_of, enter, expect, withdraw
 from jaxshop.search.improve.graph import place_after
 from jaxshop.search.improve.model import HEAD, Model
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import allocating, compiled
 
 NUMBERS = {"MWKR": 0, "MOR": 1, "FIFO": 2, "LPT": 3, "SPT": 4, "EDD": 5, "LWKR": 6}
 """The rules by name, in the order of what they reach on shops of the factory's kind."""
@@ -106,7 +106,7 @@ def priority(rule, ticks, left, count, ready, due):
     return -left
 
 
-@compiled
+@allocating
 def dispatch(floor, rule, active, order, choice):
     """Play a rule, active or non-delay.
 

@@ -14,7 +14,7 @@ from jaxshop.search.improve.graph import cost_of, critical_path, put_in, rest_fr
 from jaxshop.search.improve.greedy import rival
 from jaxshop.search.improve.model import AFTER, HEAD, MACHINE
 from jaxshop.search.improve.state import CYCLIC, OVERFLOWN, ROOM, WORK, draw, forget, take_back
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import allocating, compiled, copy
 
 CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH, WIDTH = range(5)
 """Of `memory`: costs; the work at which the present cycle began and that it takes; how much worse than the best a
@@ -88,7 +88,7 @@ def add_up(arrays, given, count, most, subsets):
     return found
 
 
-@compiled
+@allocating
 def fitting(state, mine, mines, others, theirs, room, other_room):
     """Draw a subset of each of two machines, so that neither gets longer than by its room; -1 if there are none.
 
@@ -123,7 +123,7 @@ def fitting(state, mine, mines, others, theirs, room, other_room):
     return first, second
 
 
-@compiled
+@allocating
 def put_across(arrays, state, given, members, taken, others, cost):
     """Let the members of both subsets change machines, in random order; False, half done, where that costs more."""
     begin, count = state.path.shape[0] - ROOM, 0
@@ -191,6 +191,6 @@ def exchange(arrays, state, best, given, taken, mine, others, memory, budget, ta
             memory[CURRENT] = cost_of(arrays, table)
             if memory[CURRENT] < memory[BEST]:
                 memory[BEST] = memory[CURRENT]
-                best[:] = table
+                copy(best, table)
         elif counters[OVERFLOWN] == 0:
             take_back(state)

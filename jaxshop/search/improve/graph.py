@@ -11,7 +11,7 @@ import numpy as np
 from jaxshop.search.improve.model import AFTER, BEFORE, HEAD, MACHINE, NEXT, PREVIOUS, TAIL, TIME
 from jaxshop.search.improve.state import CYCLIC, STALE, WORK, draw, forget, put, put_changed
 from jaxshop.shop.timing import placed
-from jaxshop.support.compiling import compiled, highest_zeros, lowest_bit
+from jaxshop.support.compiling import compiled, copy, highest_zeros, lowest_bit
 
 STALE_AFTER, STALE_SHARE = 12, 7
 """Changes after which the order is made anew: so many, or operations >> STALE_SHARE where that is more, as it takes
@@ -243,7 +243,7 @@ def put_in(arrays, state, operation, alternative, before):
 @compiled
 def build(arrays, state, order, choice):
     """Put all operations on their machines, `order` being one in which a schedule starts them."""
-    state.table[:] = arrays.blank
+    copy(state.table, arrays.blank)
     forget(state)
     for operation in order:
         alternative = choice[operation]
@@ -256,7 +256,7 @@ def build(arrays, state, order, choice):
 @compiled
 def restore(arrays, state, table):
     """Go back to a table that was kept."""
-    state.table[:] = table
+    copy(state.table, table)
     renew(arrays, state)
     forget(state)
 

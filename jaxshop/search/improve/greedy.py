@@ -10,7 +10,7 @@ from jaxshop.search.improve.gaps import best_place
 from jaxshop.search.improve.graph import cost_of, critical_path, put_in, restore, take_out
 from jaxshop.search.improve.model import AFTER, MACHINE, NEXT, PREVIOUS
 from jaxshop.search.improve.state import CYCLIC, OVERFLOWN, ROOM, WORK, draw, forget, take_back
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import compiled, copy
 
 CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH, PRICE = range(5)
 """Of `memory`: costs; the work at which the present cooling began and that it takes; how often what an alternative
@@ -140,4 +140,4 @@ def iterated_greedy(arrays, state, best, memory, budget, target):
         memory[CURRENT] = cost
         if cost < memory[BEST]:
             memory[BEST] = cost
-            best[:] = state.table
+            copy(best, state.table)

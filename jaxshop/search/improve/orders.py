@@ -18,7 +18,7 @@ from jaxshop.search.improve.gaps import NO_COST
 from jaxshop.search.improve.graph import place_after
 from jaxshop.search.improve.model import HEAD, Arrays
 from jaxshop.search.improve.state import WORK, draw
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import allocating, compiled
 
 CURRENT, BEST, OUT, LEAST = range(4)
 """Of `memory`: costs at present, and ever; lots that are out yet; the cost once the last of them is in."""
@@ -108,7 +108,7 @@ def play(arrays, stages, state, order, count, most):
     return latest
 
 
-@compiled
+@allocating
 def take_some(arrays, state, order):
     """Move some lots to the end of an order."""
     lots = arrays.lots
@@ -121,7 +121,7 @@ def take_some(arrays, state, order):
     return taken
 
 
-@compiled
+@allocating
 def put_best(arrays, stages, state, order, trial, out):
     """Put the first lot that is out where the order costs least, of some places; returns the cost."""
     inside = arrays.lots - out
@@ -145,7 +145,7 @@ def put_best(arrays, stages, state, order, trial, out):
     return least
 
 
-@compiled
+@allocating
 def search_orders(arrays, stages, state, best, order, trial, scratch, memory, budget, target):
     """Go on until so much work is done in all, or the target is met; the best order is kept in `best`."""
     while state.counters[WORK] < budget and memory[BEST] > target:

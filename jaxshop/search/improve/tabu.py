@@ -22,7 +22,7 @@ from jaxshop.search.improve.greedy import ruin_and_recreate
 from jaxshop.search.improve.model import AFTER, BEFORE, MACHINE, NEXT, PREVIOUS
 from jaxshop.search.improve.prices import PARTS
 from jaxshop.search.improve.state import CYCLIC, STALE, WORK, draw, forget
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import compiled, copy
 
 CURRENT, BEST, LOCAL, LOCAL_AT, ROUND, PATIENCE, SHAKEN, TENURE, TENURE_SPREAD, PRICE = range(10)
 """Of `memory`: costs at present, ever, and since the last restart; the iteration of the latter; iterations so far;
@@ -212,7 +212,8 @@ def look_around(arrays, state, bans, memory, scratch, picks):
         try_machines(arrays, state, bans, memory, picks, np.int64(path[k]))
     state.counters[WORK] += length
     if picks[0, OPERATION] < 0:
-        picks[0] = picks[1]
+        for k in range(picks.shape[1]):
+            picks[0, k] = picks[1, k]
     return picks[0, OPERATION] >= 0
 
 
@@ -222,10 +223,10 @@ def keep(memory, best, local, table, cost, now):
     memory[CURRENT] = cost
     if cost < memory[LOCAL]:
         memory[LOCAL], memory[LOCAL_AT] = cost, now
-        local[:] = table
+        copy(local, table)
         if cost < memory[BEST]:
             memory[BEST] = cost
-            best[:] = table
+            copy(best, table)
 
 
 @compiled

@@ -14,7 +14,8 @@ from jaxshop.support.compiling import compiled
 def cost_of(arrays, state):
     """What the schedule costs, in the arrays' parts, NO_COST where fixed work would wait; notes when jobs are done."""
     done, table, jobs = state.done, state.table, arrays.jobs
-    done[:] = jobs[:, DONE]
+    for j in range(jobs.shape[0]):
+        done[j] = jobs[j, DONE]
     in_time = True
     for lot in range(arrays.lots.shape[0]):
         if arrays.lots[lot, COUNT] > 0:

@@ -27,7 +27,7 @@ from jaxshop.search.plant.model import (
     Arrays,
 )
 from jaxshop.search.plant.timing import placed_on
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import allocating, compiled
 
 NUMBERS = {name: k for k, name in enumerate(("MWKR", "SST", "ATC", "CR", "EDD", "FIFO", "MOR", "SPT", "LPT", "LWKR"))}
 """The rules by name."""
@@ -86,7 +86,7 @@ def priority(rule, time, setup, tail, count, ready, due, start, weight, mean):
     return -float(tail)
 
 
-@compiled
+@allocating
 def dispatch(arrays, eligible, rule, active, order, choice):
     """Play a rule, active or non-delay.
 

@@ -39,7 +39,7 @@ from jaxshop.search.plant.state import (
     put,
 )
 from jaxshop.search.plant.timing import behind, latest_on, placed_on
-from jaxshop.support.compiling import compiled, highest_zeros, lowest_bit
+from jaxshop.support.compiling import compiled, copy, highest_zeros, lowest_bit
 
 STALE_AFTER, STALE_SHARE = 12, 7
 """Changes after which the order is made anew: so many, or operations >> STALE_SHARE where that is more, as it takes
@@ -319,7 +319,7 @@ def build(arrays, state, order, choice, past):
 @compiled
 def restore(arrays, state, table):
     """Go back to a table that was kept; latest times are of the deadlines as they are."""
-    state.table[:] = table
+    copy(state.table, table)
     if renew(arrays, state):
         recompute_back(arrays, state)
     forget(state)

@@ -34,7 +34,7 @@ from jaxshop.search.plant.state import (
     forget,
     take_back,
 )
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import compiled, copy
 
 CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH, PENALTY = range(5)
 """Of `memory`: costs, the work at which the present cooling began and that it takes, and what set-ups count more than
@@ -240,4 +240,4 @@ def iterated_greedy(arrays, state, best, memory, budget, target):
         memory[CURRENT] = cost
         if cost < memory[BEST]:
             memory[BEST] = cost
-            best[:] = state.table
+            copy(best, state.table)

@@ -25,7 +25,7 @@ from jaxshop.search.improve.model import (
 )
 from jaxshop.search.improve.state import STALE, State, draw, forget, new_state, take_back
 from jaxshop.search.improve.tabu import move_along, move_to
-from jaxshop.support.compiling import compiled
+from jaxshop.support.compiling import allocating, compiled
 
 SOUND, CYCLE, WRONG_HEAD, WRONG_TAIL, BROKEN_RING, NOT_TAKEN_BACK = range(6)
 """What a walk ends with."""
@@ -119,7 +119,7 @@ def audit(arrays, table, heads, tails, order, degree):
     return SOUND
 
 
-@compiled
+@allocating
 def step(arrays, state, bans):
     """One random move: along a machine, to another one, or out and in again; returns how many were made."""
     table, n = state.table, arrays.operations
@@ -166,7 +166,7 @@ def step(arrays, state, bans):
     return 2
 
 
-@compiled
+@allocating
 def walk(arrays, state, bans, moves, every):
     """Make random moves and audit the table after `every` so many; now and then a few of them are taken back."""
     n, table = arrays.operations, state.table
