@@ -186,7 +186,7 @@ def _store(args: argparse.Namespace, shop: Shop, schedule: Schedule, found: Repl
     before = keep(split_lots(shop, schedule.max_lot_hours), schedule)
     limits = {"stability": args.stability, "seed": args.seed, "time_limit": args.time_limit, "work": args.work}
     options = {"before": before, **events_to_json(found.past.events), **limits}
-    about = About(now.shop.objective.lower_bound(found.bound), options)
+    about = About(found.least, options)
     new = write_back(now, best.schedule, best.source, about=about)
     return {"before": before, "stored": new.written, "schedule_id": new.schedule_id}
 
@@ -216,7 +216,7 @@ def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
     def hours(value: float) -> str:
         return span(round(value * TICKS_PER_HOUR), shop.unit)
 
-    best, least = found.best, shop.objective.lower_bound(found.bound)
+    best, least = found.best, found.least
     over = over_bound(shop, best.schedule.makespan, found.bound, best.objective, least, told["proven_optimal"])
     lines = [
         f"{shop.name}: {hours(told['makespan_hours'])} ({hours(told['before']['makespan_hours'])} before){over},"

@@ -49,12 +49,14 @@ class Replanned:
     Attributes:
         bound: certified: no schedule of the whole shop that keeps what stands has a smaller makespan, in ticks.
         witness: what the bound rests on.
+        late: certified as well: none has less weighted tardiness, in `Objective.parts` of ticks.
     """
 
     past: Past
     trace: tuple[Candidate, ...]
     bound: int
     witness: str
+    late: int
     seconds: float
     work_done: int
 
@@ -63,6 +65,11 @@ class Replanned:
         """The new plan."""
         return self.trace[-1]
 
+    @property
+    def least(self) -> int:
+        """The cost, in ticks of the objective, that no such schedule is below."""
+        return self.past.plan.shop.objective.lower_bound(self.bound, self.late)
+
 
 class _Trials:
     """Schedules of the rest, put together with what stands and compared."""
@@ -70,7 +77,9 @@ class _Trials:
     def __init__(self, past: Past, stability: float, begun: float, report: Callable[[Candidate, int], None]):
         self.past, self.stability, self.begun, self.report = past, stability, begun, report
         self.trace: list[Candidate] = []
-        self.bound = self.standing = max((row.end for row in past.kept), default=0)
+        self.standing = max((row.end for row in past.kept), default=0)
+        self.standing_late = _late_by_now(past)
+        self.least = 0
         self._told: tuple[int, int] | None = None
 
     def offer(self, rest: Schedule | None, source: str) -> None:
@@ -98,7 +107,7 @@ class _Trials:
     def _tell(self, found: Candidate) -> None:
         if self._told is None or _rank(found) < self._told:
             self._told = _rank(found)
-            self.report(found, self.bound)
+            self.report(found, self.least)
 
 
 def _rank(found: Candidate) -> tuple[int, int]:
@@ -127,7 +136,7 @@ def replan(
     cancelled: Callable[[], bool] = lambda: False,
     watch: Callable[[Watched], None] = lambda watched: None,
     work: int | None = None,
-    report: Callable[[Candidate, int], None] = lambda candidate, bound: None,
+    report: Callable[[Candidate, int], None] = lambda candidate, least: None,
 ) -> Replanned:
     """Plan the rest of a plan anew: repairs first, then rules, then search while time is left.
 
@@ -143,8 +152,8 @@ def replan(
         cancelled: looked at now and then; True ends the search with the best so far.
         watch: called with each incumbent of the search.
         work: schedules that rules and search may build, repairs not counted: the same work gives the same plan.
-        report: told each better schedule of the whole shop as it is found, with the bound; those of the search before
-            they are verified.
+        report: told each better schedule of the whole shop as it is found, with what none costs less than; those of
+            the search before they are verified.
 
     Raises:
         InvalidScheduleError: a schedule is invalid, or contradicts what has happened.
@@ -157,7 +166,7 @@ def replan(
     start: Schedule | None = None
     least = 0
     task = Task.of(past.rest)
-    trials.bound = max(trials.standing, task.certificate.value)
+    trials.least = _result(trials, task.certificate, begun, 0).least
     began = time.monotonic()
     for repair in Repair:
         for urgent in (False, True) if past.events.add else (False,):
@@ -180,7 +189,7 @@ def replan(
         trials.offer(rest, f"rule:{name}")
         if task.cost(rest) < least:
             start, least = rest, task.cost(rest)
-    proven = least <= task.objective.lower_bound(task.certificate.value)
+    proven = least <= task.certificate.cost(task.objective)
     late = time_limit is not None and time.monotonic() - begun >= time_limit
     if proven or late or work == 0 or cancelled():
         return _result(trials, task.certificate, begun, done)
@@ -208,26 +217,36 @@ def replan(
 
 
 def _result(trials: _Trials, certificate: Certificate | None, begun: float, work: int) -> Replanned:
-    bound, witness = trials.standing, "what stands"
-    if certificate is not None and certificate.value > bound:
-        bound, witness = certificate.value, certificate.witness
-    return Replanned(trials.past, tuple(trials.trace), bound, witness, time.monotonic() - begun, work)
+    bound, witness, late = trials.standing, "what stands", trials.standing_late
+    if certificate is not None:
+        late += certificate.late
+        if certificate.value > bound:
+            bound, witness = certificate.value, certificate.witness
+    return Replanned(trials.past, tuple(trials.trace), bound, witness, late, time.monotonic() - begun, work)
+
+
+def _late_by_now(past: Past) -> int:
+    """The weighted tardiness of jobs of which nothing is left to plan; the rest's certificate tells that of others."""
+    shop, open_jobs = past.plan.shop, {lot.job for lot in past.rest.lots}
+    ends = Schedule(past.fingerprint, past.plan.max_lot_hours, past.kept).job_ends
+    late = ((job, ends[job.id] - job.due) for job in shop.jobs if job.due is not None and job.id not in open_jobs)
+    return sum(shop.objective.parts(job) * ticks for job, ticks in late if ticks > 0)
 
 
 def facts(found: Replanned) -> dict[str, Any]:
     """What `jaxshop reschedule --json` and the server tell of a new plan, but for the schedule itself."""
     past, best = found.past, found.best
-    shop = past.plan.shop
     before = Schedule(past.fingerprint, past.plan.max_lot_hours, tuple(past.planned.values()))
     return {
         "makespan_hours": best.schedule.makespan / TICKS_PER_HOUR,
         "lower_bound_hours": found.bound / TICKS_PER_HOUR,
         "gap_percent": gap_percent(best.schedule.makespan, found.bound),
-        "proven_optimal": best.objective <= shop.objective.lower_bound(found.bound),
+        "proven_optimal": best.objective <= found.least,
         "source": best.source,
         "valid": True,
         "seconds": round(found.seconds, 3),
         "objective": best.objective / TICKS_PER_HOUR,
+        "objective_bound": found.least / TICKS_PER_HOUR,
         **tardiness(past.plan, best.schedule),
         "work_done": found.work_done,
         "trace": [[round(each.seconds, 3), each.cost / TICKS_PER_HOUR, each.source] for each in found.trace],

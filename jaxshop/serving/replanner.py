@@ -145,8 +145,7 @@ def answer(
     past = asked.past
     early = seconds > 0 and bool(past.rest.lots) and not warming.ready(past.rest)
 
-    def tell(found: Candidate, bound: int) -> None:
-        least = past.plan.shop.objective.lower_bound(bound)
+    def tell(found: Candidate, least: int) -> None:
         best = Incumbent(found.schedule, found.objective, found.source, found.seconds, 0)
         report(Progress(0, best, least, seconds, past.plan))
 
@@ -171,7 +170,7 @@ def answer(
 
 def _store(asked: Asked, found: Replanned, author: str | None) -> dict[str, Any]:
     plan, best = found.past.plan, found.best
-    about = database.About(plan.shop.objective.lower_bound(found.bound), asked.options, author, asked.base)
+    about = database.About(found.least, asked.options, author, asked.base)
     return database.stored(plan, best.schedule, best.source, about)
 
 

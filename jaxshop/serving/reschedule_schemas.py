@@ -169,6 +169,7 @@ class RescheduleReply(Strict):
     seconds: float
     objective: float
     tardiness_hours: float
+    objective_bound: float
     late_jobs: int
     work_done: int
     trace: list[tuple[float, float, str]]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jaxshop.schedule import verify
 from jaxshop.schedule.events import Down, Kept
 from jaxshop.search.replan import contradictions, facts, replan
-from jaxshop.shop import Job, Operation
+from jaxshop.shop import Job, Objective, Operation
 from tests.shops import HOUR
 from tests.underway import days, hours, past_of, presses
 
@@ -27,6 +27,7 @@ def test_no_plan_contradicts_what_has_happened(seed: int):
         assert verify(past.plan, schedule) == []
         assert contradictions(past, schedule) == []
         assert schedule.makespan >= found.bound
+        assert found.best.objective >= found.least
         told = facts(found)
         assert told["changes"]["moved"] == len(told["changes"]["list"])
         before = {key for key, row in past.planned.items() if row.start < past.events.now}
@@ -50,6 +51,19 @@ def test_search_finds_what_is_best():
     told = facts(found)
     assert told["proven_optimal"]
     assert (told["before"]["makespan_hours"], told["makespan_hours"], told["late_jobs"]) == (7.0, 8.5, 0)
+
+
+def test_what_must_be_late_is_part_of_the_bound():
+    """By hand: the saw works from 2.5 h to 6.5 h, what comes overdue is 3.5 h late at least, and c1 has been, by an
+    hour; the plan that is no worse is proven to be the best."""
+    a, b, c = presses().jobs
+    shop = presses(jobs=(a, b, replace(c, due=HOUR)), objective=Objective(1.0, 1.0))
+    overdue = Job("N", (Operation("n", {"S": 2 * HOUR}),), due=HOUR)
+    told = []
+    found = replan(past_of(shop, 2.5, add=(overdue,)), 0.5, report=lambda candidate, least: told.append(least))
+    assert (found.bound, found.least, found.best.objective) == (6.5 * HOUR, 11 * HOUR, 11 * HOUR)
+    assert (facts(found)["objective_bound"], facts(found)["proven_optimal"]) == (11.0, True)
+    assert set(told) == {11 * HOUR}
 
 
 def test_stability_keeps_what_hurts_little():
