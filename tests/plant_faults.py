@@ -75,7 +75,7 @@ AT_A_PLACE: dict[str, tuple[list[Any], object, str]] = {
     "fixed behind what is free": (
         ["jobs", 0, "operations", 1],
         {"id": "A/2", "alternatives": {"PP10": 4.0}, "fixed": {"machine": "PP10", "start": 1.0}},
-        "operations[1].fixed.start: is before the operation before it ends",
+        "operations[1].fixed.start: must not be before ",
     ),
     "negative set-up": (["setups", 0, "hours"], -1.0, "setups[0].hours: must be >= 0"),
     "set-up of NaN": (["setups", 0, "hours"], float("nan"), "setups[0].hours: must be a finite"),
@@ -86,8 +86,12 @@ AT_A_PLACE: dict[str, tuple[list[Any], object, str]] = {
     "unknown centre": (["setups", 0, "work_centre"], "saw", "setups[0].work_centre: unknown work centre 'saw'"),
     "unknown family to": (["setups", 0, "to"], "green", "setups[0].to: unknown family 'green'"),
     "unknown family from": (["setups", 0, "from"], "green", "setups[0].from: unknown family 'green'"),
-    "to itself": (["setups", 0, "from"], "blue", "setups[0]: is from a family to itself"),
-    "set-up twice": (["setups", 1], {"work_centre": "press", "from": "red", "to": "blue", "hours": 2}, "says again"),
+    "to itself": (["setups", 0, "from"], "blue", "setups[0]: is from family 'blue' to itself"),
+    "set-up twice": (
+        ["setups", 1],
+        {"work_centre": "press", "from": "red", "to": "blue", "hours": 2},
+        "the same as setups[0]",
+    ),
     "objective of nothing": (
         ["objective"],
         {"makespan": 0, "tardiness": 0},

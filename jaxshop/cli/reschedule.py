@@ -236,6 +236,7 @@ def _lines(found: Replanned, told: dict[str, Any], out: str) -> list[str]:
     texts = {
         "stopped": "stops while its machine is down, and goes on",
         "restarted": "is started anew, as it must not stop",
+        "ended": "has ended, as its machine is down and its job dropped",
         "not_kept": "could not begin as planned",
     }
     lines += [f"{named(each)} {text}" for key, text in texts.items() for each in changes[key]]

@@ -64,6 +64,7 @@ def changes_to_json(past: Past, changes: list[Change]) -> dict[str, Any]:
         ],
         "stopped": [_row_to_json(row) for row in past.stopped],
         "restarted": [_row_to_json(row) for row in past.restarted],
+        "ended": [_row_to_json(row) for row in past.ended],
         "not_kept": [_row_to_json(row) for row in past.loosened],
         "added": [job.id for job in past.events.add],
         "dropped": list(past.events.drop),

@@ -130,14 +130,14 @@ def _kept(reader: Reader, data: object, path: str) -> Kept:
 
 def _lot(reader: Reader, entry: dict[str, Any], path: str) -> int | None:
     lot = entry.get("lot")
-    if lot is not None and type(lot) is not int:
-        reader.faults.add(f"{path}lot", "must be an integer")
+    if lot is not None and (type(lot) is not int or lot < 0):
+        reader.faults.add(f"{path}lot", f"must be an integer from 0 on, or left out, not {lot!r}")
     return lot
 
 
 def _hours(reader: Reader, entry: dict[str, Any], path: str, key: str, least: int) -> int:
     if entry and entry.get(key) is None:
-        reader.faults.add(path + key, "missing")
+        reader.faults.add(path + key, "missing; must be a number of hours")
     return reader.ticks(entry.get(key), path + key, least)
 
 

@@ -11,6 +11,7 @@ as long as it loses. So the verifier accepts the new schedule of the whole shop,
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,21 +19,21 @@ from itertools import pairwise
 
 from jaxshop.schedule.events import Events, Told
 from jaxshop.schedule.records import Row, Schedule
+from jaxshop.schedule.refusals import hours, refusals
 from jaxshop.schedule.remaining import Key, remaining
 from jaxshop.schedule.verify import verify
 from jaxshop.shop import (
     MAKESPAN,
-    TICKS_PER_HOUR,
     Downtime,
     LotPlan,
     Operation,
     Shop,
     split_lots,
-    validate,
 )
 from jaxshop.shop.pieces import NoTimeError, reserved
 from jaxshop.shop.timing import Timing
-from jaxshop.support.errors import ShopError
+from jaxshop.shop.validation import check
+from jaxshop.support.errors import Faults, ShopError
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Past:
         planned: the rows as planned before, of all that is in `plan`.
         stopped: kept rows that end later than planned, as their machine is down.
         restarted: rows that had begun on a machine that goes down, could not be stopped, and are open again.
+        ended: such rows of jobs that are dropped, which nobody begins again.
         loosened: rows that should be frozen and cannot stay, or began by the plan and cannot have.
     """
 
@@ -59,6 +61,7 @@ class Past:
     planned: dict[Key, Row]
     stopped: tuple[Row, ...]
     restarted: tuple[Row, ...]
+    ended: tuple[Row, ...]
     loosened: tuple[Row, ...]
 
     def whole(self, rest: Schedule | None) -> Schedule:
@@ -93,10 +96,10 @@ def happened(shop: Shop, schedule: Schedule, events: Events, where: str = "sched
     plan = split_lots(shop, schedule.max_lot_hours)
     if violations := verify(plan, schedule):
         raise ShopError([f"{where}: {violation}" for violation in violations])
-    if faults := list(_faults(shop, schedule, events)):
+    if faults := list(refusals(shop, schedule, events)):
         raise ShopError(faults)
     course, present, rest = _followed(plan, schedule, events)
-    validate(present.shop, f"{shop.name} as it is now")
+    _check_present(present.shop, len(events.add))
     names = {(lot.job, lot.index, op.id) for lot in present.lots for op in lot.operations}
     return Past(
         events,
@@ -106,6 +109,7 @@ def happened(shop: Shop, schedule: Schedule, events: Events, where: str = "sched
         {row[:3]: row for row in schedule.rows if row[:3] in names},
         tuple(course.stopped),
         tuple(row for row in course.restarted if row[:3] in names),
+        tuple(row for row in course.restarted if row[:3] not in names),
         tuple(row for row in course.loosened if row[:3] in names),
     )
 
@@ -133,43 +137,19 @@ def _kept(plan: LotPlan, events: Events) -> Iterator[Key]:
         yield from ((lot.job, lot.index, op.id) for op in lot.operations[: max(named, default=-1) + 1])
 
 
-def _faults(shop: Shop, schedule: Schedule, events: Events) -> Iterator[str]:
-    """What of the events contradicts shop and schedule, whatever has happened."""
-    if not 0 <= events.now < schedule.makespan:
-        until = f"before the end of the plan at {_hours(schedule.makespan)}"
-        yield f"now: {_hours(events.now)}: must be from 0 on and {until}; behind it nothing is left to plan anew"
-    if events.freeze < 0:
-        yield "freeze_hours: must be >= 0"
-    machines, jobs = {machine.id for machine in shop.machines}, {job.id for job in shop.jobs}
-    operations = {op.id: job.id for job in shop.jobs for op in job.operations}
-    for down in events.down:
-        if down.machine not in machines:
-            yield f"down: unknown machine {down.machine!r}"
-        if down.end <= down.start:
-            yield f"down: {down.machine}: from {_hours(down.start)} to {_hours(down.end)}: must end after it begins"
-    for name in events.drop:
-        if name not in jobs:
-            yield f"drop: unknown job {name!r}"
-    if len(set(events.drop)) < len(events.drop):
-        yield "drop: names a job twice"
-    for job in events.add:
-        if job.id in jobs:
-            yield f"add: job {job.id!r} is in the shop already"
-        if any(op.fixed for op in job.operations):
-            yield f"add: job {job.id!r} has fixed work; what comes is planned from now on"
-    for what, named in (("late", events.late), ("worked", events.worked), ("keep", events.keep)):
-        for each in named:
-            if each.operation not in operations:
-                yield f"{what}: unknown operation {each.operation!r}"
-    for told in events.worked:
-        if told.ticks < 0:
-            yield f"worked: operation {told.operation!r}: {_hours(told.ticks)}: must be >= 0"
-    rows = {(row.operation, row.lot) for row in schedule.rows}
-    for kept in events.keep:
-        if kept.lot is not None and kept.operation in operations and (kept.operation, kept.lot) not in rows:
-            yield f"keep: operation {kept.operation!r} has no lot {kept.lot + 1}"
-        if operations.get(kept.operation) in events.drop:
-            yield f"keep: operation {kept.operation!r} is of job {operations[kept.operation]!r}, which is dropped"
+def _check_present(shop: Shop, coming: int) -> None:
+    """Check the shop as it is now, of which the last jobs have come: their faults stand where the request has them."""
+    first, whose = len(shop.jobs) - coming, f"{shop.name} as it is now"
+
+    def located(path: str) -> str:
+        match = re.match(r"jobs\[(\d+)\]", path)
+        if match is None or int(match[1]) < first:
+            return f"{whose}: {path}".removesuffix(": ")
+        return f"add[{int(match[1]) - first}]{path[match.end() :]}"
+
+    faults = Faults("", located)
+    check(shop, faults)
+    faults.raise_if_any()
 
 
 class Course:
@@ -193,10 +173,11 @@ class Course:
             for op, after in pairwise(lot.operations)
         }
         self.rows = sorted(schedule.rows, key=by_start)
-        self.told = dict(self._resolved("late", events.late))
-        self.worked = dict(self._resolved("worked", events.worked))
-        if len(self.told | self.worked) < len(events.late) + len(events.worked):
-            raise ShopError("late: an operation is told of twice, here or under worked")
+        self.told: dict[Key, int] = {}
+        self.worked: dict[Key, int] = {}
+        self.paths: dict[Key, str] = {}  # where in the request they are told of
+        self._resolve("late", events.late, self.told)
+        self._resolve("worked", events.worked, self.worked)
         self.keep = set(_kept(plan, events))
         self.free: dict[str, int] = {}
         self.family = {name: machine.family for name, machine in self.machines.items()}
@@ -226,10 +207,10 @@ class Course:
             self.free[row.machine] = end
             if op.family is not None:
                 self.family[row.machine] = op.family
-        for what, named in (("late", self.told), ("worked", self.worked)):
-            for key in named:
-                if key not in self.kept:
-                    raise ShopError(f"{what}: operation {key[2]!r} cannot have begun before now")
+        for key, path in self.paths.items():
+            if key not in self.kept:
+                why = "its machine was down or at work, or what goes before it was not done"
+                raise ShopError(f"{path}: operation {key[2]!r} cannot have begun before now: {why}; leave it out")
 
     def shop_now(self) -> Shop:
         """The shop with what was told."""
@@ -238,9 +219,9 @@ class Course:
         for job in shop.jobs:
             done = sum(row.job == job.id for row in self.kept.values()) if job.id in self.events.drop else None
             if done and lots[job.id] > 1:
-                raise ShopError(
-                    f"drop: job {job.id!r} is cut into lots, of which some have begun; only whole jobs may go"
-                )
+                where = f"drop[{self.events.drop.index(job.id)}]"
+                cut = f"job {job.id!r} is cut into lots, of which some have begun"
+                raise ShopError(f"{where}: {cut}; only whole jobs may go, so leave it out")
             route = job.operations if done is None else job.operations[:done]
             if route:
                 job = replace(job, operations=tuple(self._operation(job.id, op) for op in route))
@@ -298,43 +279,54 @@ class Course:
         """Whether a row that must not stop has begun, and its machine goes down in its midst."""
         return not op.interruptible and self._end(row, replace(op, interruptible=True)) is not None
 
-    def _resolved(self, what: str, told: tuple[Told, ...]) -> Iterator[tuple[Key, int]]:
-        """The rows that are told of, by what is planned."""
-        for each in told:
+    def _resolve(self, what: str, told: tuple[Told, ...], found: dict[Key, int]) -> None:
+        """Find the rows that are told of, by what is planned."""
+        for i, each in enumerate(told):
+            path = f"{what}[{i}]"
             rows = [row for row in self.rows if row.operation == each.operation and row.start < self.events.now]
             rows = [row for row in rows if each.lot in (None, row.lot)]
             if len(rows) > 1:
                 rows = [row for row in rows if row.end > self.events.now] or rows
             if not rows:
                 lot = "" if each.lot is None else f", lot {each.lot + 1},"
-                raise ShopError(f"{what}: operation {each.operation!r}{lot} has not begun before now")
+                message = f"operation {each.operation!r}{lot} has not begun before now by the plan"
+                raise ShopError(f"{path}: {message}; leave it out")
             if len(rows) > 1:
-                raise ShopError(f"{what}: {len(rows)} lots of operation {each.operation!r} have begun: say which lot")
-            yield rows[0][:3], each.ticks
+                numbers = ", ".join(str(row.lot + 1) for row in rows)
+                message = f"{len(rows)} lots of operation {each.operation!r} have begun ({numbers}): say which lot"
+                raise ShopError(f"{path}.lot: {message}")
+            if (key := rows[0][:3]) in self.paths:
+                message = f"operation {each.operation!r} is told of at {self.paths[key]} already"
+                raise ShopError(f"{path}: {message}; leave one of them out")
+            found[key], self.paths[key] = each.ticks, path
 
     def _told_end(self, row: Row, op: Operation, end: int) -> int:
         """When a row ends by what was told; the time that it loses closes its machine, but for its last tick."""
         m, now = self.number[row.machine], self.events.now
-        what, later = "late", self.told.get(row[:3], 0)
+        named, later = f"{self.paths[row[:3]]}: operation {op.id!r}", self.told.get(row[:3], 0)
         if row[:3] in self.worked:
-            what, left = "worked", self._ticks(row, op) - self.worked[row[:3]]
-            if left < 0 or end <= now:
-                raise ShopError(f"worked: operation {op.id!r} has no such work left to do")
+            left = self._ticks(row, op) - self.worked[row[:3]]
+            if left < 0:
+                raise ShopError(f"{named} takes {hours(self._ticks(row, op))}, set-ups included; say no more than that")
+            if end <= now:
+                raise ShopError(f"{named} was done at {hours(end)} by the plan; say under late when it ends")
             later = self.timing.end_of(m, now, left, True).end if left else now
         if later == end:
             return end
         if later < end:
-            early = f"would end at {_hours(later)}, before its planned end at {_hours(end)}, which stands"
-            raise ShopError(f"{what}: operation {op.id!r} {early}")
+            early = f"would end at {hours(later)}, before its planned end at {hours(end)}, which stands"
+            raise ShopError(f"{named} {early}; leave it out")
         self.timing.reach(later + 1)
         windows = self.timing.windows(m)
         if int(windows.open_before(later) - windows.open_before(later - 1)) != 1:
-            raise ShopError(f"{what}: operation {op.id!r}: machine {row.machine!r} is closed at {_hours(later)}")
+            closed = f"would end on machine {row.machine!r} at {hours(later)}, when that is closed"
+            raise ShopError(f"{named} {closed}; say a time when it is open")
         if end - 1 <= row.start:
-            raise ShopError(f"{what}: operation {op.id!r} takes no time that it could lose")
+            raise ShopError(f"{named} takes no time that it could lose; leave it out")
         if not op.interruptible:
             if sum(lot.job == row.job for lot in self.plan.lots) > 1:
-                raise ShopError(f"{what}: operation {op.id!r} must not stop and is one of a job that is cut into lots")
+                message = f"must not stop, and its job {row.job!r} is cut into lots, of which the shop says the same"
+                raise ShopError(f"{named} {message}; leave it out, or make it interruptible in the shop")
             self.loose.add(op.id)
         self._close(row.machine, Downtime(end - 1, later - 1, f"late: {op.id}"))
         return later
@@ -343,7 +335,3 @@ class Course:
         """An operation as it is now: what could not stay is not fixed any more."""
         fixed = op.fixed if (job, 0, op.id) in self.kept else None
         return replace(op, fixed=fixed, interruptible=op.interruptible or op.id in self.loose)
-
-
-def _hours(ticks: int) -> str:
-    return f"{ticks / TICKS_PER_HOUR:g} h"

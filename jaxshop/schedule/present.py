@@ -61,4 +61,4 @@ def under_way(plan: LotPlan, planned: Iterable[Row], now: int) -> Past:
     course = Course(plan, Schedule(plan.shop.fingerprint, plan.max_lot_hours, tuple(fixed)), Events(now))
     course.follow()
     wanted = {row[:3]: row for row in planned if row[:3] in able and row.machine in able[row[:3]].alternatives}
-    return Past(Events(now), plan, tuple(course.kept.values()), course.rest(plan), wanted, (), (), ())
+    return Past(Events(now), plan, tuple(course.kept.values()), course.rest(plan), wanted, (), (), (), ())

@@ -43,6 +43,7 @@ from jaxshop.serving.types import (
 )
 from jaxshop.serving.workers import Search
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, parse_shop, shop_to_json, split_lots
+from jaxshop.shop.reading import Reader
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import parse_json
@@ -223,9 +224,12 @@ class Planner:
     def _pair(self, body: bytes) -> tuple[LotPlan, Schedule]:
         """A body's schedule, and the plan of its shop that it is of."""
         with refusing(WHERE):
-            data = _decode(body)
-            if not isinstance(data, dict) or data.keys() != {"shop", "schedule"}:
-                raise ShopError(f"{WHERE}: must be an object of exactly the keys shop and schedule")
+            reader = Reader(WHERE)
+            data = reader.members(_decode(body), "", "shop schedule")
+            for key in ("shop", "schedule"):
+                if key not in data:
+                    reader.faults.add(key, "missing; the body must be an object of shop and schedule")
+            reader.faults.raise_if_any()
         with refusing("shop", prefix="shop"):
             shop = parse_shop(data["shop"], "shop")
         with refusing("schedule", prefix="schedule"):
@@ -308,7 +312,7 @@ class Planner:
         try:
             plan = split_lots(shop, max_lot_hours, most)
             if (count := sum(len(lot.operations) for lot in plan.lots)) > most:
-                raise ShopError(f"{count} operations of lots are more than {most}, this server's limit")
+                raise ShopError(f"{count} operations of lots are more than {most}, this server's limit: cut fewer lots")
             return plan
         except ShopError as error:
             errors = [{"path": path, "message": fault} for fault in error.faults]

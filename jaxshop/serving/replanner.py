@@ -23,6 +23,10 @@ from jaxshop.sources.snapshot import sign
 from jaxshop.support.errors import InvalidScheduleError
 
 OWN = "source shop schedule stability time_limit_s seed"
+MISSING = {
+    "shop": "missing; must be the shop that the plan is of, a shop file's JSON",
+    "schedule": "missing; must be the plan so far, a schedule file's JSON",
+}
 FROM_DATABASE = ("shop", "schedule", "add", "drop")
 """What the database says where it is the source."""
 MOST_SEED = 2**32 - 1
@@ -74,7 +78,7 @@ def read_request(
             if from_database and entry.get(key) is not None:
                 reader.faults.add(key, "leave it out: it comes from the database")
             elif not from_database and entry.get(key) is None:
-                reader.faults.add(key, "missing")
+                reader.faults.add(key, MISSING[key])
         stability = _number(reader, entry, "stability", MAX_HOURS) or 0.0
         limit = _number(reader, entry, "time_limit_s", 86_400)
         if limit is not None and limit > most_s:

@@ -115,6 +115,7 @@ class Changes(Strict):
     earlier_hours: float
     stopped: list[ScheduleRow]
     restarted: list[ScheduleRow]
+    ended: list[ScheduleRow]
     not_kept: list[ScheduleRow]
     added: list[str]
     dropped: list[str]
@@ -168,8 +169,8 @@ class RescheduleReply(Strict):
     valid: Literal[True]
     seconds: float
     objective: float
-    tardiness_hours: float
     objective_bound: float
+    tardiness_hours: float
     late_jobs: int
     work_done: int
     trace: list[tuple[float, float, str]]

@@ -178,7 +178,7 @@ def _date(reader: Reader, value: object, path: str) -> date | None:
 def _changeover(reader: Reader, data: object, path: str) -> Changeover:
     entry = reader.members(data, path, "work_centre machine from to hours")
     if entry and entry.get("hours") is None:
-        reader.faults.add(f"{path}hours", "missing")
+        reader.faults.add(f"{path}hours", "missing; must be a number of hours")
     return Changeover(
         to_family=reader.required_text(entry, f"{path}to"),
         ticks=reader.ticks(entry.get("hours"), f"{path}hours"),
@@ -204,7 +204,7 @@ def _downtime(reader: Reader, data: object, path: str) -> Downtime:
     entry = reader.members(data, path, "from to reason")
     for key in ("from", "to"):
         if entry and entry.get(key) is None:
-            reader.faults.add(path + key, "missing")
+            reader.faults.add(path + key, "missing; must be a number of hours")
     begin, end = (reader.ticks(entry.get(key), path + key, -MAX_HOURS) for key in ("from", "to"))
     return Downtime(begin, end, reader.text(entry, path + "reason"))
 
@@ -212,7 +212,7 @@ def _downtime(reader: Reader, data: object, path: str) -> Downtime:
 def _fixed(reader: Reader, data: object, path: str) -> Fixed:
     entry = reader.members(data, path, "machine start")
     if entry and entry.get("start") is None:
-        reader.faults.add(path + "start", "missing")
+        reader.faults.add(path + "start", "missing; must be a number of hours")
     machine = reader.required_text(entry, path + "machine")
     return Fixed(machine, reader.ticks(entry.get("start"), path + "start", -MAX_HOURS))
 

@@ -54,7 +54,9 @@ def check_objective(shop: Shop, faults: Faults) -> None:
     elif max(objective.makespan, objective.tardiness) < LEAST_OBJECTIVE_WEIGHT:
         faults.add("objective", f"one of its weights must be at least {LEAST_OBJECTIVE_WEIGHT:g}")
     elif not objective.makespan and all(job.due is None for job in shop.jobs):
-        faults.add("objective.tardiness", "no job has a due date, so that every schedule would be as good")
+        faults.add(
+            "objective.tardiness", "no job has a due date, so every schedule would be as good; weigh the makespan"
+        )
 
 
 def check_rules(shop: Shop, faults: Faults) -> None:
@@ -93,8 +95,10 @@ def _check_calendars(shop: Shop, faults: Faults) -> None:
         if not YEARS[0] <= year < YEARS[1]:
             faults.add("plan_start", f"with calendars, must be of the years {YEARS[0]} to {YEARS[1] - 1}")
     for name, count in Counter(calendar.id for calendar in shop.calendars).items():
-        if count > 1 or not isinstance(name, str) or not name or not name.isprintable():
-            faults.add(f"calendars.{name}", "must be one printable name that is not empty")
+        if not isinstance(name, str) or not name or not name.isprintable():
+            faults.add(f"calendars.{name}", f"must be named by a printable text that is not empty, not {name!r}")
+        elif count > 1:
+            faults.add(f"calendars.{name}", f"{count} calendars are named so; give each a name of its own")
     for calendar in shop.calendars:
         path = f"calendars.{calendar.id}"
         if not _known_zone(calendar.timezone):
@@ -107,7 +111,7 @@ def _check_calendars(shop: Shop, faults: Faults) -> None:
         days = [*calendar.closed, *(day for day, _ in calendar.open)]
         for day, count in Counter(days).items():
             if count > 1:
-                faults.add(f"{path}.closed", f"{day} stands there twice, or both as open and closed")
+                faults.add(f"{path}.closed", f"{day} stands there twice, or as open as well; say it once")
         if len(days) > MAX_DAYS:
             faults.add(path, f"{len(days)} days of its own are more than {MAX_DAYS}")
 
@@ -127,7 +131,7 @@ def _check_shifts(shifts: Shifts, path: str, faults: Faults) -> None:
         if not 0 <= shift.opens < shift.closes <= DAY:
             faults.add(f"{path}[{i}]", "must end after it begins, on the same day; cut a night shift at 24:00")
         elif i and shift.opens < shifts[i - 1].closes:
-            faults.add(f"{path}[{i}]", "begins before the one before it ends")
+            faults.add(f"{path}[{i}]", "begins before the one before it ends; join those that overlap")
 
 
 def _check_machine(machine: Machine, calendars: set[str], path: str, faults: Faults) -> None:
@@ -179,7 +183,7 @@ def _check_setups(shop: Shop, faults: Faults) -> None:
     for i, entry in enumerate(shop.changeovers):
         path = f"setups[{i}]"
         if (entry.machine is None) == (entry.work_centre is None):
-            faults.add(path, "must name either a machine or a work_centre")
+            faults.add(path, "must name either a machine or a work_centre, not both or none")
         if entry.machine is not None and entry.machine not in machines:
             faults.add(f"{path}.machine", f"unknown machine {entry.machine!r}")
         if entry.work_centre is not None and entry.work_centre not in centres:
@@ -189,12 +193,12 @@ def _check_setups(shop: Shop, faults: Faults) -> None:
         if entry.from_family is not None and entry.from_family not in known:
             faults.add(f"{path}.from", f"unknown family {entry.from_family!r}: no operation and no machine has it")
         if entry.from_family == entry.to_family:
-            faults.add(path, "is from a family to itself, which takes no set-up")
+            faults.add(path, f"is from family {entry.to_family!r} to itself, which takes no set-up; leave it out")
         if type(entry.ticks) is not int or not 0 <= entry.ticks <= MAX_TICKS:
             faults.add(f"{path}.hours", f"must be >= 0 and at most {MAX_HOURS} hours (10 years)")
         key = (entry.machine, entry.work_centre, entry.from_family, entry.to_family)
         if key in seen:
-            faults.add(path, f"says again what setups[{seen[key]}] says")
+            faults.add(path, f"is from and to the same as setups[{seen[key]}]; leave one of them out")
         seen.setdefault(key, i)
 
 
@@ -247,7 +251,8 @@ def _check_fixed(shop: Shop, faults: Faults) -> None:
                 )
                 faults.add(f"{path}.start", f"machine {machine!r} is {what}")
             elif ready is not None and start < ready:
-                faults.add(f"{path}.start", "is before the operation before it ends and its lag is over")
+                when = f"{ready / TICKS_PER_HOUR:g} h, when {job.operations[k - 1].id!r} has ended and its lag is over"
+                faults.add(f"{path}.start", f"must not be before {when}")
             on_machine[machine].append((span, path, op.id))
             ready = span.end + op.lag
     for machine, runs in on_machine.items():

@@ -64,7 +64,7 @@ def test_what_shall_be_kept_stays_with_what_goes_before_it():
     assert {name: kept[name] for name in ("a1", "a2")} == {name: plan[name] for name in ("a1", "a2")}
     assert "b1" not in kept
     assert all(row == plan[name] for name, row in shifted(past).items() if name in kept)
-    with pytest.raises(ShopError, match="keep: unknown operation 'z'"):
+    with pytest.raises(ShopError, match=r"keep\[0\]\.operation: unknown operation 'z'"):
         past_of(presses(), 0.5, keep=(Kept("z", 0),))
 
 
@@ -95,6 +95,11 @@ def test_work_that_must_not_stop_is_started_anew():
     assert hours(past.restarted) == {"a1": ("P1", 0, 4)}
     assert hours(past.kept) == {"c1": ("P2", 0, 2)}
     assert shifted(past)["a1"] == ("P1", 5, 9)
+    # Of a job that is dropped nobody begins it again, and the list of what became of it says so.
+    past = past_of(without_stopping(presses(), "a1"), 2.5, drop=("A",), **STOPS)
+    assert (hours(past.ended), past.restarted) == ({"a1": ("P1", 0, 4)}, ())
+    assert [row["operation"] for row in changes_to_json(past, [])["ended"]] == ["a1"]
+    assert "a1" not in shifted(past)
     # In a plan that is announced, too: it is not let run until the machine goes down in its midst.
     past = past_of(without_stopping(presses(), "a1"), 2.5, down=(Down("P1", 3 * HOUR, 5 * HOUR),))
     assert shifted(past)["a1"] == ("P1", 5, 9)
@@ -216,33 +221,49 @@ def test_release_and_lag_make_late():
     [
         (7, {}, "now: 7 h: must be from 0 on and before the end of the plan at 7 h"),
         (-1, {}, "now: -1 h"),
-        (1, {"freeze": -1}, "freeze_hours: must be >= 0"),
-        (1, {"down": (Down("P9", 0, 1),)}, "down: unknown machine 'P9'"),
-        (1, {"down": (Down("P1", HOUR, HOUR),)}, "down: P1: from 1 h to 1 h: must end after it begins"),
-        (1, {"drop": ("Z",)}, "drop: unknown job 'Z'"),
-        (1, {"drop": ("A", "A")}, "drop: names a job twice"),
-        (1, {"add": (Job("A", (Operation("n", {"P1": 1}),)),)}, "add: job 'A' is in the shop already"),
-        (1, {"add": (Job("N", (Operation("n", {"P1": 1}, fixed=Fixed("P1", 0)),)),)}, "add: job 'N' has fixed work"),
-        (1, {"add": (Job("N", (Operation("n", {"P9": 1}),)),)}, "alternatives.P9: unknown machine"),
-        (1, {"add": (Job("N", (Operation("a1", {"P1": 1}),)),)}, "duplicate id 'a1'"),
-        (1, {"late": (Told("z", None, HOUR),)}, "late: unknown operation 'z'"),
-        (1, {"late": (Told("b1", None, 9 * HOUR),)}, "late: operation 'b1' has not begun before now"),
-        (1, {"late": (Told("a1", 3, 9 * HOUR),)}, "late: operation 'a1', lot 4, has not begun"),
+        (1, {"freeze": -HOUR}, "freeze_hours: -1 h: must be >= 0"),
+        (1, {"down": (Down("P9", 0, 1),)}, "down[0].machine: unknown machine 'P9', must be one of the shop's machines"),
+        (1, {"down": (Down("P1", HOUR, HOUR),)}, "down[0].to: machine 'P1' is down from 1 h to 1 h: must end"),
+        (1, {"drop": ("Z",)}, "drop[0]: unknown job 'Z', must be one of the shop's jobs"),
+        (1, {"drop": ("A", "A")}, "drop[1]: job 'A' stands at drop[0] already; leave one"),
+        (1, {"add": (Job("A", (Operation("n", {"P1": 1}),)),)}, "add[0].id: job 'A' is in the shop already"),
+        (
+            1,
+            {"add": (Job("N", (Operation("n", {"P1": 1}, fixed=Fixed("P1", 0)),)),)},
+            "add[0].operations[0].fixed: job 'N' has fixed work; leave it out",
+        ),
+        (
+            1,
+            {"add": (Job("N", (Operation("n", {"P9": 1}),)),)},
+            "add[0].operations[0].alternatives.P9: unknown",
+        ),
+        (1, {"add": (Job("N", (Operation("a1", {"P1": 1}),)),)}, "add[0].operations[0].id: duplicate id 'a1'"),
+        (1, {"late": (Told("z", None, HOUR),)}, "late[0].operation: unknown operation 'z'"),
+        (1, {"late": (Told("b1", None, 9 * HOUR),)}, "late[0]: operation 'b1' has not begun before now"),
+        (1, {"late": (Told("a1", 3, 9 * HOUR),)}, "late[0]: operation 'a1', lot 4, has not begun"),
         (1, {"late": (Told("a1", None, 3 * HOUR),)}, "would end at 3 h, before its planned end at 4 h"),
-        (1, {"worked": (Told("a1", None, 9 * HOUR),)}, "worked: operation 'a1' has no such work left"),
-        (1, {"worked": (Told("a1", None, 3 * HOUR),)}, "worked: operation 'a1' would end at 2 h"),
-        (1, {"late": (Told("a1", None, 5 * HOUR), Told("a1", 0, 6 * HOUR))}, "is told of twice"),
-        (1, {"late": (Told("a1", 0, 5 * HOUR),), "worked": (Told("a1", 0, 1),)}, "is told of twice"),
+        (1, {"worked": (Told("a1", None, 9 * HOUR),)}, "worked[0]: operation 'a1' takes 4 h, set-ups"),
+        (1, {"worked": (Told("a1", None, 3 * HOUR),)}, "worked[0]: operation 'a1' would end at 2 h"),
+        (
+            1,
+            {"late": (Told("a1", None, 5 * HOUR), Told("a1", 0, 6 * HOUR))},
+            "late[1]: operation 'a1' is told of at late[0] already; leave one of them out",
+        ),
+        (
+            1,
+            {"late": (Told("a1", 0, 5 * HOUR),), "worked": (Told("a1", 0, 1),)},
+            "worked[0]: operation 'a1' is told of at late[0] already",
+        ),
         (1, {"drop": ("A", "B", "C"), "down": ()}, ""),
         (
             5,
             {"late": (Told("b1", None, 9 * HOUR),), "down": (Down("P1", HOUR, 9 * HOUR),)},
-            "late: operation 'b1' cannot have begun before now",
+            "late[0]: operation 'b1' cannot have begun before now: its machine was down",
         ),
         (
             1,
             {"late": (Told("a1", None, 9 * HOUR),), "down": (Down("P1", 8 * HOUR, 10 * HOUR),)},
-            "machine 'P1' is closed at 9 h",
+            "late[0]: operation 'a1' would end on machine 'P1' at 9 h, when that is closed",
         ),
     ],
 )
@@ -273,9 +294,9 @@ def test_lots_are_told_apart():
     plan = split_lots(shop, 4 / 3600)
     schedule = dispatch_by_rule(plan, RULES["FIFO"], False)
     assert [(row.lot, row.start, row.end) for row in schedule.rows] == [(0, 0, 4), (1, 0, 4)]
-    with pytest.raises(ShopError, match="2 lots of operation 'J0/0' have begun: say which lot"):
+    with pytest.raises(ShopError, match=r"late\[0\]\.lot: 2 lots of operation 'J0/0' have begun \(1, 2\): say which"):
         happened(shop, schedule, Events(2, late=(Told("J0/0", None, 6),)))
-    with pytest.raises(ShopError, match="drop: job 'J0' is cut into lots, of which some have begun"):
+    with pytest.raises(ShopError, match=r"drop\[0\]: job 'J0' is cut into lots, of which some have begun"):
         happened(shop, schedule, Events(2, drop=("J0",)))
     past = happened(shop, schedule, Events(2, late=(Told("J0/0", 1, 6),)))
     assert [(row.lot, row.end) for row in past.kept] == [(0, 4), (1, 6)]

@@ -52,6 +52,16 @@ def test_a_fault_of_the_plants_rules_comes_with_its_path(client: httpx.Client, n
     assert any(words_for(body, words) in each for each in said)
 
 
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [({}, ["shop", "schedule"]), ({"shop": {}, "scedule": {}}, ["scedule", "schedule"]), ([], [""])],
+)
+def test_a_pair_that_is_none_is_named(client: httpx.Client, body: Any, paths: list[str]) -> None:
+    """Each key of shop and schedule that is missing, or that is no key."""
+    errors = problem(client.post("/v1/schedules:verify", json=body), 422)["errors"]
+    assert [error["path"] for error in errors] == paths
+
+
 def test_every_fault_is_listed(client: httpx.Client) -> None:
     """Two faults, two entries."""
     body = shop_body()

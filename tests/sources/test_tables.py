@@ -262,7 +262,7 @@ FAULTS: dict[str, tuple[dict[str, str | bytes], str]] = {
     ),
     "shifts that overlap": (
         {"shifts.csv": "calendar,weekday,opens,closes,timezone\nday,mon,06:00,14:00,UTC\nday,mon,13:00,22:00,UTC\n"},
-        "shifts.csv, row 3, column 'opens': begins before the one before it ends",
+        "shifts.csv, row 3, column 'opens': begins before the one before it ends; join those that overlap",
     ),
 }
 
