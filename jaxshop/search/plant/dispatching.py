@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxshop.schedule.dispatch import NEVER, PATIENCE
+from jaxshop.search.improve.contest import contest_of, enter, expect, withdraw
 from jaxshop.search.plant.model import (
     BEGIN,
     BEHIND,
@@ -24,7 +25,6 @@ from jaxshop.search.plant.model import (
     TAIL,
     TAKES,
     WHERE,
-    Arrays,
 )
 from jaxshop.search.plant.timing import placed_on
 from jaxshop.support.compiling import allocating, compiled
@@ -36,16 +36,30 @@ MWKR, SST, ATC, CR, EDD, FIFO, MOR, SPT, LPT, LWKR = NUMBERS.values()
 
 
 @compiled
-def soonest_event(arrays, operation, ready, free, family, number, active):
-    """When an operation can first end (active) or start, and the lowest machine where."""
-    soonest, machine = np.int64(NEVER), np.int64(0)
+def event_of(arrays, operation, alternative, ready, free, family, number, active):
+    """When an operation can end (active) or start on the machine of an alternative."""
+    m = arrays.alternatives[alternative, WHERE]
+    span, _, _, _ = placed_on(arrays, operation, alternative, ready, free[m], family[m], number[m])
+    return span.end if active else span.start
+
+
+@compiled
+def compete(contest, arrays, lot, operation, ready, free, family, number, active):
+    """Let a lot compete for every machine that may run its next operation."""
     for a in range(arrays.operations[operation, BEGIN], arrays.operations[operation, BEHIND]):
-        m = arrays.alternatives[a, WHERE]
-        span, _, _, _ = placed_on(arrays, operation, a, ready, free[m], family[m], number[m])
-        event = span.end if active else span.start
-        if event < soonest or (event == soonest and m < machine):
-            soonest, machine = event, m
-    return soonest, machine
+        enter(contest, lot, a, event_of(arrays, operation, a, ready, free, family, number, active))
+
+
+@compiled
+def make_sure(contest, arrays, machine, op, ready, free, family, number, active):
+    """Find a machine's first event."""
+    soonest, first = np.int64(NEVER), np.int64(0)
+    for place in range(contest.begins[machine], contest.begins[machine] + contest.crowd[machine]):
+        j = contest.lot[place]
+        event = event_of(arrays, op[j], contest.alternative[place], ready[j], free, family, number, active)
+        if event < soonest or (event == soonest and j < first):
+            soonest, first = event, j
+    expect(contest, machine, soonest, first, True)
 
 
 @compiled
@@ -54,8 +68,7 @@ def last_freed(arrays, operation, ready, free, family, number, active, event):
     chosen = np.int64(-1)
     for a in range(arrays.operations[operation, BEGIN], arrays.operations[operation, BEHIND]):
         m = arrays.alternatives[a, WHERE]
-        span, _, _, _ = placed_on(arrays, operation, a, ready, free[m], family[m], number[m])
-        if (span.end if active else span.start) == event and (
+        if event_of(arrays, operation, a, ready, free, family, number, active) == event and (
             chosen < 0 or free[m] > free[chosen] or (free[m] == free[chosen] and m < chosen)
         ):
             chosen = m
@@ -87,12 +100,11 @@ def priority(rule, time, setup, tail, count, ready, due, start, weight, mean):
 
 
 @allocating
-def dispatch(arrays, eligible, rule, active, order, choice):
+def dispatch(arrays, rule, active, order, choice):
     """Play a rule, active or non-delay.
 
     Args:
         arrays: the plan.
-        eligible: int64 [operations, machines], alternatives, -1 where a machine is none.
         rule: of `NUMBERS`.
         active: which conflict set.
         order: int64 [operations], filled with the operations as they are dispatched.
@@ -103,65 +115,48 @@ def dispatch(arrays, eligible, rule, active, order, choice):
     free, family = arrays.machines[:, FREE].copy(), arrays.machines[:, SET_UP].copy()
     number = np.zeros_like(free)  # of each machine's next block of fixed work
     none = arrays.changeover.shape[1] - 1
-    event, reached = np.full(lots, NEVER, np.int64), np.full(lots, -1, np.int64)
+    contest = contest_of(arrays.alternatives[:, WHERE].astype(np.int32), free.shape[0])
     starts, takes, setups = np.zeros(lots, np.int64), np.zeros(lots, np.int64), np.zeros(lots, np.int64)
-    rivals = np.zeros(lots, np.int64)
+    rivals = np.zeros(lots, np.int64)  # their places
     for j in range(lots):
         if left[j] > 0:
-            event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, number, active)
+            compete(contest, arrays, j, op[j], ready[j], free, family, number, active)
     for step in range(order.shape[0]):
-        first = 0
-        for j in range(1, lots):
-            if event[j] < event[first]:
-                first = j
-        soonest = event[first]
+        while not contest.sure[contest.winner[1]]:
+            make_sure(contest, arrays, contest.winner[1], op, ready, free, family, number, active)
+        soonest, first = contest.event[contest.winner[1]], contest.first[contest.winner[1]]
         machine = last_freed(arrays, op[first], ready[first], free, family, number, active, soonest)
         count, total = 0, 0
-        for j in range(lots):
-            if left[j] == 0 or eligible[op[j], machine] < 0:
-                continue
-            a = eligible[op[j], machine]
+        for place in range(contest.begins[machine], contest.begins[machine] + contest.crowd[machine]):
+            j, a = contest.lot[place], contest.alternative[place]
             run, takes[j], _, _ = placed_on(arrays, op[j], a, ready[j], free[machine], family[machine], number[machine])
             starts[j], setups[j] = run.start, takes[j] - arrays.alternatives[a, TAKES]
             if j == first or (starts[j] < soonest if active else starts[j] == soonest):
-                rivals[count] = j
+                rivals[count] = place
                 count += 1
                 total += max(takes[j], 1)
-        chosen, best = first, -np.inf
+        chosen, taken, best = -1, -1, -np.inf
         for k in range(count):
-            j = rivals[k]
+            j = contest.lot[rivals[k]]
             i = op[j]
             tail = arrays.operations[i, TAIL] + arrays.operations[i, LEAST]
             due, weight, mean = arrays.jobs[arrays.lots[j, JOB], DUE], arrays.weights[j], total / count
             wanted = priority(rule, takes[j], setups[j], tail, left[j], ready[j], due, starts[j], weight, mean)
-            if k == 0 or wanted > best:
-                chosen, best = j, wanted
+            if chosen < 0 or wanted > best or (wanted == best and j < chosen):
+                chosen, taken, best = j, contest.alternative[rivals[k]], wanted
         i = op[chosen]
-        order[step], choice[i] = i, eligible[i, machine]
+        order[step], choice[i] = i, taken
         run, _, family[machine], number[machine] = placed_on(
-            arrays, i, choice[i], ready[chosen], free[machine], family[machine], number[machine]
+            arrays, i, taken, ready[chosen], free[machine], family[machine], number[machine]
         )
         ready[chosen], free[machine] = run.end + arrays.operations[i, LAG], run.end
-        renewed = arrays.operations[i, FAMILY] != none and family[machine] != arrays.operations[i, FAMILY]
-        if renewed:
+        if arrays.operations[i, FAMILY] != none:
             family[machine] = arrays.operations[i, FAMILY]
+        for a in range(arrays.operations[i, BEGIN], arrays.operations[i, BEHIND]):
+            withdraw(contest, chosen, a)
+        # Set up for another family now, the machine may end some lot sooner than it could before, but not before this.
+        expect(contest, machine, run.end, 0, False)
         left[chosen] -= 1
         op[chosen] += 1
-        reached[chosen] = machine
-        for j in range(lots):
-            if reached[j] == machine:
-                if left[j] > 0:
-                    event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, number, active)
-                else:
-                    event[j], reached[j] = np.int64(NEVER), np.int64(-1)
-            elif renewed and left[j] > 0 and eligible[op[j], machine] >= 0:
-                # Set up for a lot's family now, the machine may end it sooner than it could before.
-                event[j], reached[j] = soonest_event(arrays, op[j], ready[j], free, family, number, active)
-
-
-def eligible_of(arrays: Arrays) -> np.ndarray:
-    """The alternative of each operation on each machine, -1 where there is none, int64 [operations, machines]."""
-    table = np.full((len(arrays.operations), len(arrays.machines)), -1, np.int64)
-    operation = np.repeat(np.arange(len(arrays.operations)), arrays.operations[:, BEHIND] - arrays.operations[:, BEGIN])
-    table[operation, arrays.alternatives[:, WHERE]] = np.arange(len(arrays.alternatives))
-    return table
+        if left[chosen] > 0:
+            compete(contest, arrays, chosen, op[chosen], ready[chosen], free, family, number, active)

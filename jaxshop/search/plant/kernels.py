@@ -37,12 +37,12 @@ def _run() -> None:
     """Run every kernel on a shop of two operations."""
     import numpy as np
 
-    from jaxshop.search.plant.dispatching import dispatch, eligible_of
+    from jaxshop.search.plant.dispatching import dispatch
     from jaxshop.search.plant.model import model_of
     from jaxshop.search.plant.team import Seat
 
     jobs = tuple(Job(name, (Operation(name, {"A": 2, "B": 3}), Operation(f"{name}'", {"B": 3}))) for name in "12")
     model = model_of(split_lots(Shop("kernels", (Machine("A"), Machine("B")), jobs), None), 100)
     order, choice, past = np.zeros((3, 4), np.int64)
-    dispatch(model.arrays, eligible_of(model.arrays), 0, False, order, choice)
+    dispatch(model.arrays, 0, False, order, choice)
     Seat(model, (order, choice, past), 0, 0).advance(1, -1)

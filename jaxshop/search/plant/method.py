@@ -98,13 +98,13 @@ def _reaching(task: Task, known: int) -> Model:
 
 def _played(task: Task, model: Model, rule: str, active: bool) -> tuple[Model, np.ndarray, int, Start]:
     """A rule's table, cost and sequences, in a model that reaches far enough for it."""
-    from jaxshop.search.plant.dispatching import NUMBERS, dispatch, eligible_of
+    from jaxshop.search.plant.dispatching import NUMBERS, dispatch
     from jaxshop.search.plant.state import END
     from jaxshop.search.plant.team import placed
 
     n = len(model.names)
     order, choice, past = np.zeros((3, n), np.int64)
-    dispatch(model.arrays, eligible_of(model.arrays), NUMBERS[rule], active, order, choice)
+    dispatch(model.arrays, NUMBERS[rule], active, order, choice)
     table, cost = placed(model, (order, choice, past))
     latest = int(table[:, END].max())
     if latest > model.arrays.until:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES, applicable, dispatch_by_rule
 from jaxshop.search.plant import kernels
-from jaxshop.search.plant.dispatching import NUMBERS, dispatch, eligible_of
+from jaxshop.search.plant.dispatching import NUMBERS, dispatch
 from jaxshop.search.plant.graph import recompute, renew
 from jaxshop.search.plant.method import Sequences
 from jaxshop.search.plant.model import model_of, sequences
@@ -77,7 +77,7 @@ def test_rules_decide_as_on_the_host(seed: int):
             expected = dispatch_by_rule(plan, RULES[name], active)
             model = model_of(reserved(plan), expected.makespan)
             order, choice, past = np.zeros((3, len(model.names)), np.int64)
-            dispatch(model.arrays, eligible_of(model.arrays), NUMBERS[name], active, order, choice)
+            dispatch(model.arrays, NUMBERS[name], active, order, choice)
             rows = read(model, placed(model, (order, choice, past))[0], "").rows
             assert sorted(rows) == sorted(expected.rows), (name, active)
 
