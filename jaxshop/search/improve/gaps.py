@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxshop.search.improve.graph import end_of, place_after, rest_from
-from jaxshop.search.improve.model import AFTER, HEAD, NEXT, PREVIOUS
+from jaxshop.search.improve.model import AFTER, BEFORE, HEAD, MACHINE, NEXT, PREVIOUS
 from jaxshop.search.improve.prices import PARTS
 from jaxshop.search.improve.state import WORK, draw
 from jaxshop.support.compiling import compiled, inlined
@@ -36,15 +36,29 @@ def best_gap(arrays, state, operation, alternative, least, ties):
     ready, rest, ticks = end_of(table, previous), rest_from(table, following), arrays.takes[alternative]
     too_late = end_of(table, following) if following < n else NO_COST
     too_early = table[previous, HEAD] if previous < n else -NO_COST
-    found, looked_at = -1, 0
-    before = arrays.where[alternative]
+    found, looked_at = -1, 1
+    if place_after(ready, ready, ticks).end + rest > least:
+        state.counters[WORK] += looked_at
+        return found, least, ties
+    # What lies before the first gap that is possible is not looked at: that one is near to where it was the last time.
+    machine, before = arrays.where[alternative], state.near[alternative]
+    if before >= n or table[before, MACHINE] != machine:
+        before = machine
+    while before < n and end_of(table, before) > too_early:
+        before = table[before, BEFORE]
+        looked_at += 1
+    after = table[before, AFTER]
+    while after < n and end_of(table, after) <= too_early:
+        before, after = after, table[after, AFTER]
+        looked_at += 1
+    state.near[alternative] = before
     while True:
         after = table[before, AFTER]
         looked_at += 1
         end = place_after(ready, end_of(table, before), ticks).end
         if end + rest > least:
             break
-        if after >= n or (end_of(table, after) > too_early and after != previous):
+        if after != previous:
             length = end + max(rest, rest_from(table, after))
             if length < least:
                 least, ties, found = length, 1, before

@@ -33,6 +33,9 @@ class State(NamedTuple):
     counters: np.ndarray  # int64
     random: np.ndarray  # uint64 [1]
     path: np.ndarray  # int32 [operations]: scratch: a critical path; the last ROOM, what is taken out
+    near: (
+        np.ndarray
+    )  # int32 [alternatives]: the node behind which the first possible gap was when one was last looked for
 
 
 def new_state(arrays: Arrays, seed: int) -> State:
@@ -52,6 +55,7 @@ def new_state(arrays: Arrays, seed: int) -> State:
         np.zeros(8, np.int64),
         start,
         np.zeros(n + ROOM, np.int32),
+        arrays.where.copy(),
     )
 
 

@@ -209,7 +209,9 @@ def look_around(arrays, state, bans, memory, scratch, picks):
             try_block(arrays, state, bans, memory, scratch, picks, begin, end)
         begin = end + 1
     for k in range(length):
-        try_machines(arrays, state, bans, memory, picks, np.int64(path[k]))
+        operation = np.int64(path[k])
+        if arrays.begins[operation + 1] > arrays.begins[operation] + 1:
+            try_machines(arrays, state, bans, memory, picks, operation)
     state.counters[WORK] += length
     if picks[0, OPERATION] < 0:
         for k in range(picks.shape[1]):

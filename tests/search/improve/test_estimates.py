@@ -12,8 +12,9 @@ from jaxshop.search.improve.gaps import NO_COST, best_gap, best_place
 from jaxshop.search.improve.graph import take_out
 from jaxshop.search.improve.model import AFTER, BEFORE, MACHINE, TIME, Arrays, model_of
 from jaxshop.search.improve.prices import PARTS
-from jaxshop.search.improve.state import State, take_back
-from tests.search.improve.walking import begun, longest_ways
+from jaxshop.search.improve.state import State, forget, take_back
+from jaxshop.search.improve.tabu import BANS
+from tests.search.improve.walking import begun, longest_ways, step
 from tests.shops import KINDS
 
 SEEDS = range(4)
@@ -86,6 +87,22 @@ def test_the_best_gap_for_an_operation_that_is_out_is_the_best_there_is(states):
                 assert (none, bar) == (-1, length - 1)
             take_back(state)
             assert (state.table == kept).all()
+
+
+def test_where_a_gap_was_the_last_time_changes_nothing(states):
+    """Shows that after each of many moves the length of the best gap is that of a search from the machine's start."""
+    for seed, (arrays, state) in enumerate(states):
+        rng, bans = np.random.default_rng(seed), np.zeros((BANS, 3), np.int64)
+        for _ in range(60):
+            step(arrays, state, bans)
+            forget(state)
+            operation = int(rng.integers(arrays.operations))
+            take_out(arrays, state, np.array([operation], np.int32))
+            for alternative in range(arrays.begins[operation], arrays.begins[operation + 1]):
+                known = best_gap(arrays, state, operation, alternative, NO_COST, 0)
+                state.near[alternative] = arrays.where[alternative]
+                assert best_gap(arrays, state, operation, alternative, NO_COST, 0)[1:] == known[1:]
+            take_back(state)
 
 
 def test_the_best_place_counts_what_alternatives_waste(states):
