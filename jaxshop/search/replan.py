@@ -26,6 +26,10 @@ POLICIES = ("right-shift", "rules", "search")
 SECONDS = 1.0
 """That a search gets where nothing is said."""
 
+TELLING = 5.0
+"""What comes behind a search, in times of verifying what it found: to verify the better plans of the whole shop, to say
+what moved and why it is late, to write and to draw."""
+
 RULES_SHARE = 0.3
 """Of the time, what rules may take before a search."""
 
@@ -81,6 +85,7 @@ class _Trials:
         self.standing_late = _late_by_now(past)
         self.least = 0
         self._told: tuple[int, int] | None = None
+        self._made: dict[int, tuple[Schedule | None, Candidate]] = {}  # by the identity of the rest, which it holds
 
     def offer(self, rest: Schedule | None, source: str) -> None:
         """Take a schedule of the rest, if it is better than all before it."""
@@ -98,6 +103,12 @@ class _Trials:
             self._tell(self._candidate(watched.best.schedule, watched.best.source))
 
     def _candidate(self, rest: Schedule | None, source: str) -> Candidate:
+        """Made once: a search's schedules are foreseen, again with each better bound, and offered in the end."""
+        if id(rest) not in self._made:
+            self._made[id(rest)] = rest, self._compared(rest, source)
+        return self._made[id(rest)][1]
+
+    def _compared(self, rest: Schedule | None, source: str) -> Candidate:
         schedule, shop = self.past.whole(rest), self.past.plan.shop
         objective = shop.objective.cost(schedule.job_ends, shop.jobs)
         changes = changes_of(self.past, schedule)
@@ -193,7 +204,7 @@ def replan(
     late = time_limit is not None and time.monotonic() - begun >= time_limit
     if proven or late or work == 0 or cancelled():
         return _result(trials, task.certificate, begun, done)
-    options = Options(start=start, threads=threads)
+    options = Options(start=start, threads=threads, writing=TELLING)
 
     def seen(watched: Watched) -> None:
         watch(watched)
