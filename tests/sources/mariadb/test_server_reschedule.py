@@ -103,7 +103,7 @@ def test_what_cannot_be_is_named(loose, floor) -> None:
         ({"shop": {}}, "shop"),
         ({"now": 500}, "now"),
         ({"now": None}, "now"),  # by the clock, and that plan is over
-        ({"down": [{"machine": "M9", "from": 1, "to": 2}]}, "down"),
+        ({"down": [{"machine": "M9", "from": 1, "to": 2}]}, "down[0].machine"),
     ):
         assert problem(client.post("/v1/reschedules", json=ASKED | told), 422)["errors"][0]["path"] == path
     own = client.post("/v1/reschedules", json={"now": 1}).json()["errors"]
