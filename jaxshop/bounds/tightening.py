@@ -3,12 +3,13 @@ whole shops, where they are small."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from jaxshop.bounds.branching import NODES, orders_of, search
+from jaxshop.bounds.branching import DEEPEST, DEPTH, NODES, orders_of, search
 from jaxshop.bounds.certify import Certificate, listed
 from jaxshop.bounds.division import NONE, divide, division_of
 from jaxshop.bounds.exact import MAX_MACHINES, MAX_OPERATIONS, NO, OPEN, YES, Tree, advance, plant
@@ -31,8 +32,8 @@ _POOLS = 40
 _BRANCHED = 600
 """Alternatives of all operations together in a shop that is searched as a whole."""
 
-_LOOKED_AT = 8_000
-"""Nodes times operations of such a search between two looks at the clock."""
+_LOOKED_AT = 100_000
+"""Nodes times pairs of operations on each machine, in such a search between two looks at the clock."""
 
 
 class _StoppedError(Exception):
@@ -42,11 +43,11 @@ class _StoppedError(Exception):
 def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool]) -> Iterator[Certificate]:
     """Yield ever better certificates of the plan, in the same order every time, while `allows()` and more is found.
 
-    First the windows of all operations under a trial makespan, carried along routes and through sets of machines:
-    where one becomes empty, the makespan is longer. Then, for small sets of machines, a search through all orders of
-    the operations that cannot leave them, with the windows as all that is known of the rest of the shop; and, where the
-    shop is small, through all orders of all its operations. In rounds, so that easy questions do not wait for hard
-    ones. All is integer arithmetic.
+    The windows of all operations under a trial makespan, carried along routes and through sets of machines: where one
+    becomes empty, the makespan is longer. Where the shop is small, a search through all orders of its operations,
+    before the windows where some have several machines, as these take longer then. For small sets of machines, a search
+    through all orders of the operations that cannot leave them, with the windows as all that is known of the rest of
+    the shop. Searches go in rounds, so that easy questions do not wait for hard ones. All is integer arithmetic.
 
     Ends soon after `allows()` is False: calls into compiled code last some milliseconds, once `prepare` has compiled
     it or found it on disk; collecting the arrays takes about as long as `certify`.
@@ -65,26 +66,28 @@ def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool])
             value = -(-best.value // model.unit) * model.unit
             best = replace(best, value=value, tightened=value)
             yield best
-        for value in _climb(best.value, model.unit, lambda makespan: _windows(model, makespan, allows) is None):
-            best = _named(best, plan, value, "windows", None)
-            yield best
-        active = _promising(model, best.value // model.unit)
         whole = _Whole(model, allows) if len(model.alternatives.takes) <= _BRANCHED else None
+        by_windows = partial(
+            _raised, plan, model, lambda makespan: _windows(model, makespan, allows) is None, "windows"
+        )
+        at_once = whole is None or len(model.alternatives.takes) == len(model.last)  # sets of machines take long
+        if at_once:
+            best = yield from by_windows(best)
+        active: list[Pool] = []
         nodes, attempt = _FIRST_NODES, 0
-        while active or whole is not None:
+        while active or whole is not None or attempt == 0:
             if whole is not None:
                 whole.begin(nodes)
-                for value in _climb(best.value, model.unit, whole.impossible):
-                    best = _named(best, plan, value, "branching", None)
-                    yield best
+                best = yield from _raised(plan, model, whole.impossible, "branching", best)
                 if not whole.open:  # nothing that looks at a part of the shop says more
                     return
+            if attempt == 0:
+                best = best if at_once else (yield from by_windows(best))
+                active = _promising(model, best.value // model.unit)
             left = []
             for pool in active:
                 question = _Question(model, pool, nodes, attempt, allows)
-                for value in _climb(best.value, model.unit, question.impossible):
-                    best = _named(best, plan, value, "exact", pool)
-                    yield best
+                best = yield from _raised(plan, model, question.impossible, "exact", best, pool)
                 if question.open:
                     left.append(pool)
             active, nodes, attempt = left, nodes * _GROWTH if attempt % 2 else nodes, attempt + 1
@@ -98,9 +101,27 @@ def prepare() -> None:
 
     jobs = tuple(Job(f"{j}", (Operation("a", {"M": 2}), Operation("b", {"N": 3 + j, "O": 3 + j}))) for j in range(3))
     plan = split_lots(Shop("small", tuple(Machine(name) for name in "MNO"), jobs), None)
-    weak = Certificate(0, 0, 0, 0, 0, "load", "")
-    for _ in tighten(plan, weak, lambda: True):
-        pass
+    model, possible = model_of(plan), 99
+    whole = _Whole(model, lambda: True)
+    whole.begin(_FIRST_NODES)
+    whole.impossible(possible)
+    for attempt in range(2):
+        _Question(model, model.pools[0], _FIRST_NODES, attempt, lambda: True).impossible(possible)
+
+
+def _raised(
+    plan: LotPlan,
+    model: Model,
+    impossible: Callable[[int], bool],
+    name: str,
+    best: Certificate,
+    pool: Pool | None = None,
+) -> Generator[Certificate, None, Certificate]:
+    """Yield ever better certificates by an argument, as far as it goes; returns the best."""
+    for value in _climb(best.value, model.unit, impossible):
+        best = _named(best, plan, value, name, pool)
+        yield best
+    return best
 
 
 def _climb(bound: int, unit: int, impossible: Callable[[int], bool]) -> Iterator[int]:
@@ -221,13 +242,15 @@ class _Whole:
         """Whether it is proven that no schedule has this makespan."""
         if self._possible is not None and makespan >= self._possible:
             return False
-        found = _windows(self.model, makespan, self.allows)
-        if found is None:
-            return True
         model, of = self.model, self.model.alternatives
-        state = orders_of(*(model.last, of.begins, of.where, of.takes, model.available), found.r, found.d, self._weight)
-        chunk = max(1, _LOOKED_AT // len(model.last))
-        while state.position[NODES] < self.nodes:
+        state = orders_of(
+            *(model.last, of.begins, of.where, of.takes, model.available),
+            model.heads.copy(),
+            makespan - model.tails,
+            self._weight,
+        )
+        chunk = max(1, _LOOKED_AT // int((np.bincount(of.where) ** 2).sum()))
+        while state.position[NODES] < self.nodes and state.position[DEPTH] < DEEPEST:
             if not self.allows():
                 raise _StoppedError
             answer = search(state, chunk)

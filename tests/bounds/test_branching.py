@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxshop.bounds import Certificate, certify, tighten
-from jaxshop.bounds.branching import NODES, Orders, orders_of, search
+from jaxshop.bounds.branching import DEEPEST, DEPTH, NODES, Orders, orders_of, search
 from jaxshop.bounds.exact import NO, OPEN, YES
 from jaxshop.bounds.windows import Model, model_of
 from jaxshop.shop import LotPlan, Shop, split_lots
@@ -23,7 +23,7 @@ def asked(model: Model, makespan: int, nodes: int = 20_000, chunk: int = 7) -> t
     windows, weight = (model.heads.copy(), makespan - model.tails), np.ones(len(model.available), np.int64)
     state = orders_of(model.last, of.begins, of.where, of.takes, model.available, *windows, weight)
     answer = OPEN
-    while answer == OPEN and state.position[NODES] < nodes:
+    while answer == OPEN and state.position[NODES] < nodes and state.position[DEPTH] < DEEPEST:
         answer = search(state, chunk)
     return answer, state
 
