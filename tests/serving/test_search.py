@@ -265,7 +265,7 @@ def test_24_at_once_are_answered_in_time(server: Process) -> None:
 def test_without_a_place_to_search_a_rule_answers(serve: Serve) -> None:
     """Long searches in all places and spare ones: who still waits near its limit gets a rule's schedule, in time."""
     client = serve(searches=1, search_s=0.1)
-    long = [client.post("/v1/schedules?work=1000000", json=shop_body(), headers=ASYNC) for _ in range(2)]
+    long = [client.post("/v1/schedules?work=100000000", json=shop_body(), headers=ASYNC) for _ in range(2)]
     for accepted in long:
         while client.get(accepted.headers["location"]).json()["source"] != "search:auto":
             time.sleep(0.01)
