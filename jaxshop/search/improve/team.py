@@ -30,6 +30,9 @@ STILL = 2
 """Epochs without a better schedule after which one worker begins anew, twice as many each further time: what a search
 is stuck in, one that comes from elsewhere may not meet."""
 
+STILL_UNEVEN = 8
+"""The same where operations take more time on one machine than on another: search comes to rest there late."""
+
 Start = tuple[np.ndarray, np.ndarray]
 """Operations in an order of their starts, and the alternative of each, int32 [operations]."""
 
@@ -55,7 +58,7 @@ class Team:
         # Without alternatives, to take operations out and put them back leads nowhere that tabu search does not.
         kinds: list[tuple[type[Worker], Start]] = [(OrderSearch, begin)] if stages_of(model.arrays) else []
         kinds += [(TabuSearch, begin)]
-        kinds += [(IteratedGreedy, begin)] if flexible else []
+        kinds += [(IteratedGreedy, divided or begin)] if flexible else []
         # Exchanges divide the work of machines that share it.
         kinds += [(Exchange, begin)] if len(model.arrays.where) >= SHARING * model.arrays.operations else []
         kinds += [(TabuSearch, divided)] if divided is not None else []
@@ -68,7 +71,9 @@ class Team:
         self._gains = np.array([float(maker not in (IteratedGreedy, Exchange)) for maker, _ in kinds])
         self._owed = np.zeros(len(kinds))
         self._done, self._left = 0, EPOCH
-        self._still, self._patience, self._renewed = 0, STILL, 0
+        # Where times are uneven, coolings find most, late: they are not cut in pieces, nor taken for standing still.
+        self._whole = divided is not None
+        self._still, self._patience, self._renewed = 0, STILL_UNEVEN if self._whole else STILL, 0
         self._kept = self._seats[0].workers[0].found
         self._cost = self.winner.cost
         self._assign()
@@ -131,5 +136,6 @@ class Team:
             if seat.alone[seat.at_work] and self._done:
                 continue
             self._owed += shares / shares.sum()
-            seat.at_work = int(self._owed.argmax())
+            if not (self._whole and self._done and seat.workers[seat.at_work].amid):
+                seat.at_work = int(self._owed.argmax())
             self._owed[seat.at_work] -= 1.0

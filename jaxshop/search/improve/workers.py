@@ -10,7 +10,7 @@ import numpy as np
 from jaxshop.search.improve import exchange, greedy, orders, tabu
 from jaxshop.search.improve.graph import build, cost_of
 from jaxshop.search.improve.model import HEAD, Arrays, Model
-from jaxshop.search.improve.state import CYCLIC, new_state
+from jaxshop.search.improve.state import CYCLIC, WORK, new_state
 
 UNIT = 1 << 17
 """Nodes visited and gaps looked at that count as one piece of work: one to three milliseconds."""
@@ -18,6 +18,8 @@ UNIT = 1 << 17
 FIRST_COOLING = 64 * UNIT
 """Work of the first cooling of iterated greedy."""
 
+LAST = 16 * UNIT
+"""Work at the end of a cooling that a meeting of the team may cut off."""
 
 CYCLE = 4 * UNIT
 """Work between two times that exchanges begin with the best."""
@@ -58,6 +60,11 @@ class Worker(ABC):
     @abstractmethod
     def _run(self, work: int, target: int) -> None:
         """Go on until so much work is done in all, with the best in `table`."""
+
+    @property
+    def amid(self) -> bool:
+        """Whether it is amid something that is worth little before its end."""
+        return False
 
     @abstractmethod
     def adopt(self, other: Found) -> None:
@@ -110,6 +117,12 @@ class IteratedGreedy(Worker):
 
     def _run(self, work: int, target: int) -> None:
         greedy.iterated_greedy(self.arrays, self.state, self.table, self.memory, work, target)
+
+    @property
+    def amid(self) -> bool:
+        """See `Worker`: a cooling of which more than half an epoch is left."""
+        begun = self.state.counters[WORK] - self.memory[greedy.CYCLE_BEGAN]
+        return bool(begun < self.memory[greedy.CYCLE_LENGTH] - LAST)
 
     def adopt(self, other: Found) -> None:
         """See `Worker`; the next cooling begins with it."""

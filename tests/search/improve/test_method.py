@@ -19,6 +19,7 @@ from jaxshop.search.improve import kernels, team
 from jaxshop.search.improve.dispatching import dispatch, floor_of
 from jaxshop.search.improve.method import Improve
 from jaxshop.search.improve.model import model_of
+from jaxshop.search.improve.workers import IteratedGreedy, TabuSearch
 from jaxshop.search.slices import seed_of
 from jaxshop.search.types import Incumbent, Stop, Task
 from jaxshop.shop import LotPlan, split_lots
@@ -212,3 +213,18 @@ def test_a_search_alone_keeps_its_best_when_it_begins_anew(monkeypatch):
             alone.advance(1, 0, pool)
             costs.append(alone.winner.cost)
     assert costs == sorted(costs, reverse=True)
+
+
+def test_a_cooling_is_amid_until_its_last_pieces():
+    """Shows that of the 64 pieces of its first cooling iterated greedy wants to go on for the first 48, and tabu search
+    never does."""
+    model = model_of(PLANS["job shop"])
+    order, choice = np.empty((2, model.arrays.operations), np.int32)
+    dispatch(floor_of(model), 0, False, order, choice)
+    cooling, search = IteratedGreedy(model, order, choice, 0), TabuSearch(model, order, choice, 0)
+    wants = []
+    for done in range(0, 64, 16):
+        cooling.advance(16, -1, done)
+        wants.append(cooling.amid)
+    assert wants == [True, True, False, False]
+    assert not search.amid
