@@ -19,11 +19,17 @@ from jaxshop.support.compiling import compiled, copy
 DEEPEST = 512
 """Decisions that may stand at a time; a search that would need more stays open."""
 
+PATIENCE = 50
+"""Looks for each machine, 16 at most on shops of 55 to 500 operations, after which what follows is left for later: in
+windows that are wide for the work in them, orders that contradict each other move them by the time of an operation in
+each look."""
+
 EARLIEST, LATEST, TICKS, ON = range(4)
 """Rows of what is known of operations: earliest start, latest end, least time, and machine, -1 while it is open."""
 
-DEPTH, TRAILED, NODES = range(3)
-"""Of `position`: decisions that stand, facts on the trail (-1: nothing has been looked at), nodes so far."""
+DEPTH, TRAILED, NODES, CUT = range(4)
+"""Of `position`: decisions that stand, facts on the trail (-1: nothing has been looked at), nodes so far, and whether
+what follows was ever cut off."""
 
 
 class Orders(NamedTuple):
@@ -43,7 +49,7 @@ class Orders(NamedTuple):
     dirty: np.ndarray  # bool [m], whether a machine is to be looked at
     weight: np.ndarray  # int64 [m], how often a machine had no room
     trail: np.ndarray  # int64, facts in the order in which they were found, to be taken back
-    position: np.ndarray  # int64 [3]
+    position: np.ndarray  # int64 [4]
     saved: np.ndarray  # int64 [DEEPEST, 4, n], `now` before each decision
     taken: np.ndarray  # int64 [DEEPEST, 2], each decision, and how many facts were there before it
     local: np.ndarray  # int64 [8, n], operations of the machine that is looked at
@@ -166,12 +172,16 @@ def _look(s, k):
 
 @compiled
 def _follow(s):
-    """All that follows, until nothing more does; False where that leaves some operation no time."""
+    """All that follows, until nothing more does; False where that leaves some operation no time.
+
+    Where it is cut off, machines stay dirty, and as many nodes are counted as it took the time of.
+    """
     m = s.dirty.size
     k = 0
-    while True:
+    for _ in range(PATIENCE * m):
         if not _carry(s):
-            break
+            s.dirty[:] = False
+            return False
         looked_at = 0
         while looked_at < m and not s.dirty[k]:
             k = (k + 1) % m
@@ -180,9 +190,11 @@ def _follow(s):
             return True
         if not _look(s, k):
             s.weight[k] += 1
-            break
-    s.dirty[:] = False
-    return False
+            s.dirty[:] = False
+            return False
+    s.position[NODES] += PATIENCE
+    s.position[CUT] = 1
+    return True
 
 
 @compiled
@@ -262,18 +274,21 @@ def search(s, nodes):
             return NO
     while position[NODES] < limit:
         decision, open = _choose(s)
-        if not open:
+        if not open and not s.dirty.any():
             return YES
-        depth = position[DEPTH]
-        if depth == DEEPEST:
-            return OPEN
-        copy(s.saved[depth], s.now)
-        s.taken[depth, 0], s.taken[depth, 1] = decision, position[TRAILED]
-        position[DEPTH] += 1
-        position[NODES] += 1
-        possible = _decide(s, decision, True) and _follow(s)
+        if open:
+            depth = position[DEPTH]
+            if depth == DEEPEST:
+                return OPEN
+            copy(s.saved[depth], s.now)
+            s.taken[depth, 0], s.taken[depth, 1] = decision, position[TRAILED]
+            position[DEPTH] += 1
+            position[NODES] += 1
+            possible = _decide(s, decision, True) and _follow(s)
+        else:
+            possible = _follow(s)
         while not possible:
-            s.dirty[:] = False
+            s.dirty[:] = position[CUT] == 1  # nobody knows what was still to follow there
             if position[DEPTH] == 0:
                 return NO
             position[DEPTH] -= 1
@@ -315,7 +330,7 @@ def orders_of(
         np.ones(m, dtype=bool),
         weight,
         np.zeros(n * n // 2 + a, np.int64),
-        np.array([0, -1, 0]),
+        np.array([0, -1, 0, 0]),
         np.zeros((DEEPEST, 4, n), np.int64),
         np.zeros((DEEPEST, 2), np.int64),
         np.zeros((8, n), np.int64),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxshop.bounds import Certificate, certify, tighten
-from jaxshop.bounds.branching import DEEPEST, DEPTH, NODES, Orders, orders_of, search
+from jaxshop.bounds.branching import DEEPEST, DEPTH, NODES, PATIENCE, Orders, orders_of, search
 from jaxshop.bounds.exact import NO, OPEN, YES
 from jaxshop.bounds.windows import Model, model_of
 from jaxshop.shop import LotPlan, Shop, split_lots
@@ -86,6 +86,21 @@ def test_how_often_it_is_called_makes_no_difference():
     answers = [asked(model, 470, chunk=chunk) for chunk in (1, 20_000)]
     assert answers[0][0] == answers[1][0] != OPEN
     assert answers[0][1].position.tolist() == answers[1][1].position.tolist()
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("wide", [30, 1_000, 100_000])
+def test_windows_that_are_wide_for_the_work_in_them_hold_nothing_up(seed: int, wide: int):
+    """Shows that orders which contradict each other a window's width away use up nodes, and that what is called
+    possible is a schedule then, too."""
+    plan = split_lots(drawn(seed), None)
+    model = model_of(plan)
+    makespan = wide * certify(plan).value // model.unit
+    answer, state = asked(model, makespan, nodes=3_000)
+    assert state.position[NODES] <= 3_000 + 7 + PATIENCE * (2 * len(model.last) + 7)
+    assert answer != NO
+    if answer == YES:
+        assert_schedule(state, model, makespan)
 
 
 def tightened(plan: LotPlan) -> Certificate:
