@@ -5,7 +5,6 @@ It imports SciPy, so the warm-up thread imports it, not the server.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -16,8 +15,9 @@ from typing import Any
 import scipy.optimize  # noqa: F401 - a certificate may need it, and no caller's time limit shall pay for its import
 
 from jaxshop.bounds import certify
-from jaxshop.schedule import Schedule, from_json
+from jaxshop.schedule import Schedule
 from jaxshop.serving import database
+from jaxshop.serving.bodies import WHERE, decoded, encoded, shop_and_schedule
 from jaxshop.serving.device import DeviceThread
 from jaxshop.serving.export_schemas import ExportOptions
 from jaxshop.serving.exporter import Exported, exported
@@ -43,12 +43,9 @@ from jaxshop.serving.types import (
 )
 from jaxshop.serving.workers import Search
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Shop, parse_shop, shop_to_json, split_lots
-from jaxshop.shop.reading import Reader
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import ShopError
-from jaxshop.support.files import parse_json
 
-WHERE = "body"
 LEAST, PATIENCE = 0.25, 0.8
 """Of JAXSHOP_SEARCH_S: what a search gets in a crowd, too; of its time: how long it waits for a place at most."""
 
@@ -82,7 +79,7 @@ class Planner:
         )
         self._crowd = crowd
         self._reloading = threading.Lock()
-        self.demo_shop = _encode(shop_to_json(load_shop("reference")))
+        self.demo_shop = encoded(shop_to_json(load_shop("reference")))
         model = device.call(engine.load)
         self._scheduler.measure()
         self._use(model)
@@ -153,7 +150,7 @@ class Planner:
         self._check(options, budget_s)
         with clock("read"):
             with refusing(WHERE):
-                data = _decode(body)
+                data = decoded(body)
             from_database = database.is_source(data)
             if options.write_back and not from_database:
                 raise _refuse("write_back", 'wants the body {"source": "mariadb"}')
@@ -180,7 +177,7 @@ class Planner:
                 if from_database:
                     stored = database.store(plan, answer, model, options, author) if options.write_back else None
                     document |= {"shop": shop_to_json(shop), "stored": stored}
-                written = _encode(document)
+                written = encoded(document)
             return Reply(written, clock.seconds | {"total": time.monotonic() - began})
 
         with self._counting():
@@ -215,7 +212,7 @@ class Planner:
         document = verdict_document(plan, schedule)
         if bound:
             document |= {"lower_bound_hours": certify(plan).value / TICKS_PER_HOUR}
-        return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
+        return Reply(encoded(document), {"queue": waited_s, "total": time.monotonic() - began})
 
     def export(self, body: bytes, options: ExportOptions, waited_s: float) -> Exported:
         """Answer `POST /v1/exports`."""
@@ -223,17 +220,7 @@ class Planner:
 
     def _pair(self, body: bytes) -> tuple[LotPlan, Schedule]:
         """A body's schedule, and the plan of its shop that it is of."""
-        with refusing(WHERE):
-            reader = Reader(WHERE)
-            data = reader.members(_decode(body), "", "shop schedule")
-            for key in ("shop", "schedule"):
-                if key not in data:
-                    reader.faults.add(key, "missing; the body must be an object of shop and schedule")
-            reader.faults.raise_if_any()
-        with refusing("shop", prefix="shop"):
-            shop = parse_shop(data["shop"], "shop")
-        with refusing("schedule", prefix="schedule"):
-            schedule = from_json(data["schedule"], "schedule")
+        shop, schedule = shop_and_schedule(body)
         return self._plan(shop, schedule.max_lot_hours, "schedule.max_lot_hours"), schedule
 
     def reschedule(
@@ -254,7 +241,7 @@ class Planner:
         """
         began, ends = time.monotonic(), [event for event in (cancelled, stopped) if event is not None]
         with refusing(WHERE):
-            data = _decode(body)
+            data = decoded(body)
         asked = read_request(data, WHERE, self._plan, budget_s, options.write_back)
         seconds = asked.time_limit_s
         if seconds is None:  # all of the answer: what is read took its time, and what is written takes about as much
@@ -266,7 +253,7 @@ class Planner:
             with self._counting():
                 ended = lambda: any(event.is_set() for event in ends)  # noqa: E731
                 document = answer(asked, *limits, ended, report, author, options.write_back)
-            return Reply(_encode(document), {"queue": waited_s, "total": time.monotonic() - began})
+            return Reply(encoded(document), {"queue": waited_s, "total": time.monotonic() - began})
 
         return Search(search, max(0.0, PATIENCE * seconds))
 
@@ -340,14 +327,3 @@ def _refuse_short_limit(limit: float | None, waited: float, shortest: float) -> 
 
 def _refuse(name: str, message: str, kind: str = "invalid-input") -> Problem:
     return Problem(422, kind, f"query.{name}: {message}", errors=[{"path": f"query.{name}", "message": message}])
-
-
-def _decode(body: bytes) -> Any:
-    try:
-        return parse_json(body.decode("utf-8-sig"), WHERE)
-    except UnicodeDecodeError as error:
-        raise ShopError(f"{WHERE}: not UTF-8 text (byte {error.start})") from None
-
-
-def _encode(document: object) -> bytes:
-    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
