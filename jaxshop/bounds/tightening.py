@@ -16,7 +16,7 @@ from jaxshop.bounds.exact import MAX_MACHINES, MAX_OPERATIONS, NO, OPEN, YES, Tr
 from jaxshop.bounds.open_time import loosened
 from jaxshop.bounds.windows import Model, Pool, Windows, model_of, pool_bound, windows
 from jaxshop.shop import LotPlan, rules_of, span
-from jaxshop.shop.plant import FIXED
+from jaxshop.shop.plant import FIXED, needs_timing
 
 _CHUNK = 100
 """Nodes of a search between two looks at the clock."""
@@ -62,7 +62,8 @@ def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool])
         return
     model, best = model_of(looked_at), certificate
     try:
-        if best.value % model.unit:  # the shortest makespan is a whole number of units
+        # The shortest makespan is a whole number of units, but where the plant's own rules add other times.
+        if best.value % model.unit and not needs_timing(plan):
             value = -(-best.value // model.unit) * model.unit
             best = replace(best, value=value, tightened=value)
             yield best

@@ -83,7 +83,8 @@ class Alternatives:
 
 
 def model_of(plan: LotPlan) -> Model:
-    """Collect the arrays, in the largest unit of which all times are whole multiples, and so the shortest makespan."""
+    """Collect the arrays, in the largest unit of which all times are whole multiples, and so the shortest makespan of a
+    plan without rules of the plant; times that these add are rounded down."""
     index = {machine.id: i for i, machine in enumerate(plan.shop.machines)}
     available = np.array([machine.available_from for machine in plan.shop.machines], dtype=np.int64)
     begins, all_there = available.tolist(), int(available.max(initial=0))

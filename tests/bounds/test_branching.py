@@ -11,9 +11,12 @@ from jaxshop.bounds import Certificate, certify, tighten
 from jaxshop.bounds.branching import DEEPEST, DEPTH, NODES, PATIENCE, Orders, orders_of, search
 from jaxshop.bounds.exact import NO, OPEN, YES
 from jaxshop.bounds.windows import Model, model_of
-from jaxshop.shop import LotPlan, Shop, split_lots
+from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
+from jaxshop.shop.objective import MAKESPAN
 from tests.oracles.brute_force import optimum
 from tests.oracles.optimum import least_makespan
+from tests.oracles.plant import optimum as plant_optimum
+from tests.plant import plant_shop
 from tests.shops import from_routes, job_shop, random_shop, recirculating_shop
 
 
@@ -158,3 +161,31 @@ def test_bounds_come_in_whole_units():
             best = tightened(plan)
             assert best.value % model_of(plan).unit == 0 or best.tightened is None
         assert tightened(plans[1]).value == 60 * tightened(plans[0]).value == 60 * least_makespan(plans[0])
+
+
+def test_a_lag_need_not_be_a_multiple_of_the_unit():
+    """Shows that a bound which a schedule reaches stays, where times are whole minutes and a lag is seven seconds."""
+    jobs = (Job("J", (Operation("a", {"M": 60}, lag=7), Operation("b", {"N": 60}))),)
+    plan = split_lots(Shop("lag", (Machine("M"), Machine("N")), jobs), None)
+    assert [certify(plan).value, tightened(plan).value] == [127, 127]
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_no_bound_of_a_plant_in_whole_units_is_above_its_optimum(block: int):
+    """Shows 120 plants whose work takes whole spans of ten minutes, and whose lags, shifts and set-ups do not."""
+    loose = 0
+    for seed in range(30 * block, 30 * block + 30):
+        shop = replace(plant_shop(seed, jobs=2, machines=2, most_operations=2), objective=MAKESPAN)
+        jobs = tuple(replace(job, operations=tuple(map(tidied, job.operations))) for job in shop.jobs)
+        plan = split_lots(replace(shop, jobs=jobs), None)
+        least = plant_optimum(plan)
+        assert tightened(plan).value <= least, seed
+        loose += least % 600 > 0
+    assert loose >= 10  # that many a bound in whole spans could be above
+
+
+def tidied(operation: Operation) -> Operation:
+    """The same in whole spans of ten minutes."""
+    return replace(
+        operation, alternatives={m: max(600, t // 600 * 600) for m, t in operation.alternatives.items()}, setup=0
+    )

@@ -33,9 +33,7 @@ class State(NamedTuple):
     counters: np.ndarray  # int64
     random: np.ndarray  # uint64 [1]
     path: np.ndarray  # int32 [operations]: scratch: a critical path; the last ROOM, what is taken out
-    near: (
-        np.ndarray
-    )  # int32 [alternatives]: the node behind which the first possible gap was when one was last looked for
+    near: np.ndarray  # int32 [alternatives]: the node before the first possible gap when one was last looked for
 
 
 def new_state(arrays: Arrays, seed: int) -> State:
