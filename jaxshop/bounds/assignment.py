@@ -9,6 +9,10 @@ import numpy as np
 
 from jaxshop.bounds.groups import Group, choices_of, eligible, smallest_makespan, total_work
 from jaxshop.bounds.weights import even_weights
+from jaxshop.shop import LotPlan
+
+SOLVER = "scipy.optimize"
+"""Takes 0.4 s to import, which a shop like the reference's need not wait for."""
 
 MAX_SHARES = 5000
 """Variables of a linear programme that is solved, in a tenth of a second; 40,000 take three. Above, weights are nearly
@@ -16,6 +20,11 @@ the best."""
 
 MAX_SETS = 2000
 """Sets of machines of which every two are compared, which takes memory by the square."""
+
+
+def asks_solver(plan: LotPlan) -> bool:
+    """Whether a plan's bound is likely to take the solver: an operation is faster on one machine than on another."""
+    return any(len({*operation.alternatives.values()}) > 1 for lot in plan.lots for operation in lot.operations)
 
 
 def weighted_work(groups: list[Group], weights: np.ndarray) -> int:
@@ -42,7 +51,7 @@ def balance(groups: list[Group], blocked: np.ndarray) -> np.ndarray:
     if len(machine) > MAX_SHARES:
         takes = np.concatenate([ratios * work for _, ratios, work in profiles])
         return _rounded(even_weights(np.append(0, np.cumsum(sizes)), machine, takes, blocked), total)
-    from scipy.optimize import linprog  # 0.4 s, which a shop like the reference's need not wait for
+    from scipy.optimize import linprog
     from scipy.sparse import csc_array
 
     # Columns: the share of each profile on each of its machines, then the makespan. The mean machine has load 1.

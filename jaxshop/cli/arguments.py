@@ -43,18 +43,22 @@ def load(args: argparse.Namespace) -> Any:
 
 def positive(text: str) -> float:
     """A number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number > 0")
-    return value
+    return _number(text, lambda value: 0 < value < math.inf, "> 0")
 
 
 def seconds(text: str) -> float:
     """A number from 0."""
-    return 0.0 if text.strip() in ("0", "0.0") else positive(text)
+    return _number(text, lambda value: 0 <= value < math.inf, ">= 0")
+
+
+def _number(text: str, holds: Callable[[float], bool], wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not holds(value):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number {wanted}")
+    return value
 
 
 def count(text: str) -> int:

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -109,12 +110,13 @@ def run_solve(args: argparse.Namespace) -> int:
     options = Options(
         patience=args.patience,
         start=start,
+        called=str(args.start),
         from_policy=args.checkpoint is not None,
         threads=args.threads,
         writing=WRITING + (DRAWING if args.gantt else 0.0),
     )
-    with settled():
-        with Interrupt() as interrupt, ProgressLine(shop.unit, limit, began) as line:
+    with settled(), Interrupt() as interrupt:
+        with ProgressLine(shop.unit, limit, began) as line:
             found = solve(
                 *(plan, policy, args.rule, args.samples, args.seed, limit, args.method, began, options, args.work),
                 interrupt,
@@ -122,9 +124,10 @@ def run_solve(args: argparse.Namespace) -> int:
             )
             if args.polish and not interrupt():
                 found = polish(plan, found, args.polish, options, interrupt, line.watch)
-        write(args.out, found.schedule)
+        write(args.out, found.schedule)  # Ctrl-C now would lose all that was found
         if args.gantt:
             write_gantt(args.gantt, plan, found.schedule, found.bound, None)
+    found = replace(found, interrupted=interrupt())
     stored = None
     if args.write_back:
         made_by = policy().id if found.source.startswith("policy:") else found.source
@@ -168,10 +171,12 @@ def _check(args: argparse.Namespace) -> None:
         raise ShopError("--start: the search begins with a file or with a policy; leave --checkpoint out")
     if args.polish:
         CpSat()  # what is missing is said before the search, not after it
+    if args.samples and (args.rule or args.method not in (None, "samples", "beam")):
+        raise ShopError("--samples: is for samples and beam; leave it, or the other method, out")
     if args.patience and (args.rule or args.method not in (None, "samples")):
         raise ShopError("--patience: is for samples; leave it, or the other method, out")
-    if args.method == "rules" and (args.checkpoint or args.samples):
-        raise ShopError("--method rules: takes neither --checkpoint nor --samples")
+    if args.method == "rules" and args.checkpoint:
+        raise ShopError("--method rules: takes no --checkpoint")
     if args.time_limit == 0 and args.method in ("auto", "improve", "tune", "evolve", "cpsat"):
         raise ShopError(f"--time-limit 0: method {args.method} needs time")
     if args.write_back and args.shop != "mariadb:":

@@ -76,13 +76,16 @@ def wait(future: Future[T], deadline: float | None, cancelled: Callable[[], bool
 def leave(code: int) -> int:
     """The exit code; where a call goes on, the process ends here and now instead, or when what is lasting has ended.
 
-    Bad input (2) waits for nothing: whoever mistyped wants to try again.
+    Bad input (2) waits for nothing: whoever mistyped wants to try again. Nor does anybody who presses Ctrl-C now.
     """
-    for thread, why in list(_lasting.items()) if code != 2 else ():
-        thread.join(0.5)
-        if thread.is_alive():
-            print(f"{why}: this process stays until then", file=sys.stderr, flush=True)
-            thread.join()
+    try:
+        for thread, why in list(_lasting.items()) if code != 2 else ():
+            thread.join(0.5)
+            if thread.is_alive():
+                print(f"{why}: this process stays until then", file=sys.stderr, flush=True)
+                thread.join()
+    except KeyboardInterrupt:
+        code = 130
     if _threads:
         sys.stdout.flush()
         sys.stderr.flush()

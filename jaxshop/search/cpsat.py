@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from jaxshop.search.types import Best, Incumbent, Key, Stop, Task
 from jaxshop.shop import Lot, Operation, rules_of
 from jaxshop.shop.timing import placed
 from jaxshop.support.errors import ShopError
+from jaxshop.support.machine import usable_cores
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
@@ -82,7 +82,7 @@ class CpSat:
         model = _model_of(task, start, stop)
         if model is None:
             return
-        run = _Run(model, _seed(key), self.workers or os.cpu_count() or 1, stop)
+        run = _Run(model, _seed(key), self.workers or usable_cores(), stop)
         took = 0.0
         try:
             while (event := run.next()) is not None and stop.allows(took, best.cost):

@@ -130,7 +130,7 @@ def solve(
     endless = time_limit is None and work is None
     make = _method(plan, rule_name, method, options, endless)
     if options.start is not None and (violations := verify(plan, options.start)):
-        raise ShopError(f"the start is no schedule of {plan.shop.name}: {violations[0]}")
+        raise ShopError(f"{options.called}: is no schedule of {plan.shop.name}: {violations[0]}")
     task = Task.of(plan, lambda: time_limit is None or stop.elapsed < BOUNDING * time_limit)
     load = policy if callable(policy) else lambda: policy
     trace: tuple[Incumbent, ...] = ()

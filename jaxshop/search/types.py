@@ -181,6 +181,7 @@ class Options:
         samples: schedules to draw from the policy; None: as many as the stop allows.
         patience: samples in a row that may improve nothing before no more are drawn; None: any number.
         start: a valid schedule to begin with.
+        called: what a start that is refused is called.
         from_policy: begin with the policy's greedy schedule.
         threads: searches side by side; None: one for each core.
         claimed: told each lower bound, in ticks, that a solver claims; nothing here checks them.
@@ -190,6 +191,7 @@ class Options:
     samples: int | None = None
     patience: int | None = None
     start: Schedule | None = None
+    called: str = "the start"
     from_policy: bool = False
     threads: int | None = None
     claimed: Callable[[int], None] = lambda bound: None

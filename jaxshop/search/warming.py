@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from importlib import import_module
 
+from jaxshop.bounds.assignment import SOLVER, asks_solver
 from jaxshop.schedule import Schedule
 from jaxshop.search import background
 from jaxshop.search.improve import kernels as of_graphs
@@ -33,8 +34,14 @@ def every() -> None:
 
 
 def wait(plan: LotPlan, deadline: float | None) -> None:
-    """Wait until they are there; LateError where they are not by the deadline, in `time.monotonic()`."""
+    """Wait until they are there, and what the plan's bound imports.
+
+    LateError where they are not by the deadline, in `time.monotonic()`.
+    """
+    imported = background.start(partial(import_module, SOLVER)) if asks_solver(plan) else None
     (of_plants.wait if rules_of(plan) else partial(of_graphs.wait, False))(deadline)
+    if imported is not None:
+        background.wait(imported, deadline)
 
 
 def ready(plan: LotPlan) -> bool:

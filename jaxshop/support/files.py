@@ -114,7 +114,8 @@ def parse_json(text: str, where: str) -> Any:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno} column {error.colno}"
-        cut = " (is the file cut short?)" if error.pos >= len(text.rstrip()) else ""
+        ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        cut = " (is the file cut short?)" if ends else ""
         raise ShopError(f"{where}: {at}: not valid JSON: {error.msg}{cut}") from None
     except RecursionError:
         raise ShopError(f"{where}: not valid JSON: nested too deeply") from None

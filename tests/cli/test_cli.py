@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxshop.cli.arguments import seconds
 from jaxshop.cli.main import main
 from jaxshop.search.solver import solve
 from jaxshop.shop import split_lots
@@ -142,6 +144,8 @@ def test_a_shop_that_is_not_there_is_refused(tmp_path, monkeypatch, shop: str, s
         "solve X",
         "solve X --out o --samples -1",
         "solve X --out o --samples 1.5",
+        "solve X --out o --samples 2 --method improve",
+        "solve X --out o --samples 2 --rule SPT",
         "solve X --out o --seed 99999999999",
         "solve X --out o --time-limit 0 --method improve",
         "solve X --out o --work -1",
@@ -297,3 +301,11 @@ def test_train_and_serve_are_commands_of_the_package(tmp_path, monkeypatch, caps
     assert resolve(None, None, []) == Config()
     assert_refused(run("train", "ppo.clp=1"), "overrides: ppo.clp: unknown key, did you mean ppo.clip?")
     assert_refused(run("serve", "--port", "99999"), "less than or equal to 65535")
+
+
+def test_seconds_are_numbers_from_zero():
+    """Shows that zero may be written in any way, and what is said of what is none."""
+    assert [seconds(text) for text in ("0", "0.00", "-0", "1e-3")] == [0.0, 0.0, 0.0, 0.001]
+    for text in ("-1", "nan", "inf", "soon", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match=">= 0"):
+            seconds(text)

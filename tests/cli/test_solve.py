@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from jaxshop import schedule as schedules
 from jaxshop.search import cpsat
 from jaxshop.search.improve import kernels
 from jaxshop.support.errors import InvalidScheduleError, LateError
@@ -151,10 +152,10 @@ def test_a_start_that_is_none_is_refused(ft06, start, tmp_path):
     (tmp_path / "invalid.json").write_text(text.replace('"start": 0', '"start": 1', 1))
     (tmp_path / "other.txt").write_text("1 1\n0 5\n")
     faults = {
-        (ft06, tmp_path / "cut.json"): ("cut.json", "not valid JSON"),
-        (ft06, tmp_path / "invalid.json"): ("the start is no schedule of ft06", "takes"),
+        (ft06, tmp_path / "cut.json"): ("cut.json", "not valid JSON", "is the file cut short?"),
+        (ft06, tmp_path / "invalid.json"): ("invalid.json: is no schedule of ft06", "takes"),
         (ft06, tmp_path / "none.json"): ("none.json", "no such file"),
-        (tmp_path / "other.txt", start): ("the start is no schedule of other",),
+        (tmp_path / "other.txt", start): ("start.json: is no schedule of other",),
         (ft06, start, "--max-lot-hours", 1): ("for whole jobs, not for lots",),
         (ft06, start, "--time-limit", 0): ("--start: wants time",),
         (ft06, start, "--samples", 4): ("--start: wants time",),
@@ -220,6 +221,20 @@ def test_an_interrupted_search_writes_its_best(tmp_path):
     assert b"over the bound" in shown
     assert b"\r\x1b[K" in shown
     assert run("verify", "family:jobshop:4", out).code == 0
+
+
+def test_what_was_found_is_written_whatever_is_pressed_meanwhile(ft06, tmp_path, monkeypatch):
+    """Shows that Ctrl-C after the search, where it once lost the schedule, leaves it whole, and is told."""
+
+    def pressed(path, schedule):
+        signal.raise_signal(signal.SIGINT)
+        write(path, schedule)
+
+    write = schedules.write
+    monkeypatch.setattr(schedules, "write", pressed)
+    result = run("solve", ft06, "--work", 5, "--out", tmp_path / "s", "--json")
+    assert (result.code, result.json["interrupted"]) == (130, True)
+    assert run("verify", ft06, tmp_path / "s").code == 0
 
 
 def test_the_first_run_compiles_before_a_search_that_nobody_limited(ft06, tmp_path, monkeypatch):

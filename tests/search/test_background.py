@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -50,3 +51,19 @@ def test_a_process_leaves_at_once_or_waits(end, code, at_least):
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (result.returncode, result.stdout, result.stderr) == (code, "said\n", "")
     assert time.monotonic() - began >= at_least
+
+
+def test_ctrl_c_ends_a_process_that_stays():
+    """Shows that what later processes need is waited for, which is said, and that Ctrl-C ends the waiting."""
+    script = "\n".join(
+        [
+            "import time; from jaxshop.search import background",
+            "background.start(lambda: time.sleep(60), 'something lasting'); background.leave(0)",
+        ]
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "something lasting: this process stays until then\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == (None, "")
+    assert process.returncode == 130

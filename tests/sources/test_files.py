@@ -145,6 +145,7 @@ def test_json_file(tmp_path: Path):
     [
         ("", "line 1 column 1: not valid JSON: Expecting value (is the file cut short?)"),
         (json.dumps(SHOP, indent=1)[:-1], "is the file cut short?"),
+        ('{"format": "jaxsh', "is the file cut short?"),
         (json.dumps(SHOP, indent=1)[:60], "line 4 column 14: not valid JSON"),
         ('{\n "format": jaxshop}', "line 2 column 12: not valid JSON: Expecting value"),
         ("[" * 100_000, "nested too deeply"),
