@@ -18,9 +18,6 @@ from jaxshop.support.errors import ShopError
 ENDINGS = (".json", ".txt", ".fjs")
 """Of the files in a folder that are shops."""
 
-ENDLESS = ("tune", "evolve", "improve", "cpsat")
-"""Methods that may find something better for as long as they run."""
-
 
 def add_evaluate(commands: Any) -> None:
     """Add the command."""
@@ -62,18 +59,22 @@ def run_evaluate(args: argparse.Namespace) -> int:
     from jaxshop.cli.progress import one_by_one
     from jaxshop.search import warming
     from jaxshop.search.compare import Comparison, Instance, assess, read_best_known
+    from jaxshop.search.cpsat import CpSat, import_ortools
+    from jaxshop.search.solver import ENDLESS
     from jaxshop.support.files import check_outputs, write_atomic
     from jaxshop.training.callbacks import make_console
     from jaxshop.views.evaluation import means, read_csv, row_of, to_csv, to_markdown, with_best_bound
     from jaxshop.views.tables import evaluation_table, means_table
 
     methods = tuple(dict.fromkeys(args.method or ()))
-    if args.time_limit is None and (endless := [name for name in methods if name in ENDLESS]):
+    if args.time_limit is None and (endless := [name for name in methods if name in (*ENDLESS, "cpsat")]):
         raise ShopError(f"--method {endless[0]}: needs --time-limit")
     if args.patience and not (args.samples or "samples" in methods):
         raise ShopError("--patience: is for samples; say --samples or --method samples")
     if args.resume and not args.csv:
         raise ShopError("--resume: needs --csv, the table to go on with")
+    if "cpsat" in methods:
+        CpSat()  # what is missing is said before a shop is read
     shops = expand(args.shops)
     check_outputs((args.csv, args.markdown), (*shops, args.best_known))
     known = read_best_known(args.best_known) if args.best_known else {}
@@ -100,6 +101,10 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if {"auto", "improve"} & set(methods):
         for instance in instances:
             warming.wait(instance.plan, None)  # reading or compiling kernels is no search
+    for instance in instances if args.time_limit is not None else ():
+        warming.import_solver(instance.plan)
+    if "cpsat" in methods:
+        import_ortools()
     for instance, tell in one_by_one(instances, lambda instance: instance.spec):
         place = (instance.spec, instance.fingerprint, comparison.settings)
         others = [line for line in lines if line.place != place]

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jaxshop.cli.arguments import PATIENCE, add_command, count, load, positive, positive_count, seconds
-from jaxshop.search.cpsat import CpSat
+from jaxshop.search.cpsat import CpSat, import_ortools
 from jaxshop.search.registry import METHODS
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.support.errors import LateError, ShopError
@@ -106,6 +106,9 @@ def run_solve(args: argparse.Namespace) -> int:
     limit = DEFAULT_SECONDS if searched and args.time_limit is None and args.work is None else args.time_limit or None
     if searched:  # starting is not searching, unless it compiles
         _start_kernels(plan, args.time_limit is None and args.work is None)
+    warming.import_solver(plan)
+    if args.polish or args.method == "cpsat":
+        import_ortools()
     began = time.monotonic()
     options = Options(
         patience=args.patience,

@@ -30,6 +30,11 @@ _LOTS_BETWEEN_LOOKS = 50
 """Lots that are modelled between two looks at the stop: milliseconds."""
 
 
+def import_ortools() -> None:
+    """Import OR-Tools, for whoever wants a search to begin with that done."""
+    from ortools.sat.python import cp_model  # noqa: F401
+
+
 @dataclass(frozen=True)
 class CpSat:
     """CP-SAT over the whole plan: an optional interval for each alternative, no overlap on a machine.

@@ -34,14 +34,14 @@ def every() -> None:
 
 
 def wait(plan: LotPlan, deadline: float | None) -> None:
-    """Wait until they are there, and what the plan's bound imports.
-
-    LateError where they are not by the deadline, in `time.monotonic()`.
-    """
-    imported = background.start(partial(import_module, SOLVER)) if asks_solver(plan) else None
+    """Wait until they are there; LateError where they are not by the deadline, in `time.monotonic()`."""
     (of_plants.wait if rules_of(plan) else partial(of_graphs.wait, False))(deadline)
-    if imported is not None:
-        background.wait(imported, deadline)
+
+
+def import_solver(plan: LotPlan) -> None:
+    """Import here and now what the bound of a plan would import within the time."""
+    if asks_solver(plan):
+        import_module(SOLVER)
 
 
 def ready(plan: LotPlan) -> bool:

@@ -163,6 +163,7 @@ def test_a_shop_that_is_not_there_is_refused(tmp_path, monkeypatch, shop: str, s
         "evaluate",
         "evaluate X --method nonsense",
         "evaluate X --method tune",
+        "evaluate X --method auto",
         "evaluate X --time-limit nan",
     ],
 )

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from jaxshop.bounds import certify
 from jaxshop.cli.evaluate import expand
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
-from jaxshop.search import compare
+from jaxshop.search import compare, cpsat
 from jaxshop.search.solver import Solution
 from jaxshop.search.types import Task
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Objective, shop_to_json, split_lots
 from jaxshop.sources import load_shop
 from jaxshop.views.evaluation import Line, means, read_csv, row_of, to_csv, to_markdown, with_best_bound
+from tests.cli.refusals import assert_refused
 from tests.shops import FT06, small_shop, with_due_dates
 from tests.trained import Result, run
 
@@ -309,3 +310,9 @@ def test_means_are_by_family_and_by_size():
     assert found["ta", "15 x 15"]["gap_to_best_known_percent"] == pytest.approx(5)
     assert found["ta", "all"]["gap_to_best_known_percent"] == pytest.approx(10)
     assert "| ta | all | 3 | 10.00 %, 0 optimal |" in to_markdown(rows, "")
+
+
+def test_a_missing_solver_is_said_before_a_shop_is_read(monkeypatch):
+    """Shows one line with the extra's name, of a shop that is none."""
+    monkeypatch.setattr(cpsat, "find_spec", lambda name: None)
+    assert_refused(run("evaluate", "no shop", "--method", "cpsat", "--time-limit", 1), "--extra solver")
