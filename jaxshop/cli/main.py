@@ -37,8 +37,9 @@ def train_main(argv: Sequence[str] | None = None) -> int:
 
 def _leave(code: int) -> int:
     """End the process's command; a search whose time is over may have left a compilation behind."""
-    background = sys.modules.get("jaxshop.search.background")
-    return code if background is None else int(background.leave(code))
+    background, compiling = (sys.modules.get(f"jaxshop.{name}") for name in ("search.background", "support.compiling"))
+    kept = compiling is None or compiling.copy.stats.cache_path is not None  # as of all kernels
+    return code if background is None else int(background.leave(code, kept))
 
 
 def _guarded(run: Callable[[], int]) -> int:

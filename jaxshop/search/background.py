@@ -73,13 +73,17 @@ def wait(future: Future[T], deadline: float | None, cancelled: Callable[[], bool
                 raise LateError("cancelled") from None
 
 
-def leave(code: int) -> int:
+def leave(code: int, kept: bool = True) -> int:
     """The exit code; where a call goes on, the process ends here and now instead, or when what is lasting has ended.
 
     Bad input (2) waits for nothing: whoever mistyped wants to try again. Nor does anybody who presses Ctrl-C now.
+
+    Args:
+        code: the exit code.
+        kept: whether later processes have anything of what is lasting.
     """
     try:
-        for thread, why in list(_lasting.items()) if code != 2 else ():
+        for thread, why in list(_lasting.items()) if kept and code != 2 else ():
             thread.join(0.5)
             if thread.is_alive():
                 print(f"{why}: this process stays until then", file=sys.stderr, flush=True)

@@ -36,13 +36,18 @@ def test_a_deadline_ends_the_waiting_and_not_the_call():
     assert background.wait(future, None) is True
 
 
-@pytest.mark.parametrize(("end", "code", "at_least"), [("background.leave(3)", 3, 0.0), ("pass", 0, 2.0)])
+@pytest.mark.parametrize(
+    ("end", "code", "at_least"),
+    [("background.leave(3)", 3, 0.0), ("background.leave(3, kept=False)", 3, 0.0), ("pass", 0, 2.0)],
+)
 def test_a_process_leaves_at_once_or_waits(end, code, at_least):
-    """Shows that `leave` ends a process in the middle of a call, and that an ordinary end waits for the call."""
+    """Shows that `leave` ends a process in the middle of a call, of a lasting one where nothing of it is kept, and
+    that an ordinary end waits for the call."""
+    lasting = "something lasting" if "kept" in end else ""
     script = "\n".join(
         [
             "import sys, time, threading; from jaxshop.search import background",
-            "background.start(lambda: time.sleep(2)); began = time.monotonic(); print('said')",
+            f"background.start(lambda: time.sleep(2), {lasting!r}); began = time.monotonic(); print('said')",
             "import atexit; atexit.register(lambda: None)",
             end,
         ]
