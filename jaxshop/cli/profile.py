@@ -86,7 +86,7 @@ def run_profile(args: argparse.Namespace) -> int:
     console, step = Console(file=out, width=None if out.isatty() else WIDTH), Ending(Console(stderr=True)).step
     report: dict[str, Any] = {"device": device_name()}
     if args.versus == "jumanji":
-        report["versus"] = versus_jumanji()
+        report["versus"] = list(versus_jumanji())
         console.print(versus_table(report["versus"]))
     else:
         plan = split_lots(load_and_report(args.shop, out=out), args.max_lot_hours)

@@ -66,7 +66,7 @@ def replicate(tree: Tree, mesh: Mesh | None) -> Tree:
 
     def copies(x: jax.Array) -> jax.Array:
         if mesh is None:
-            return jax.device_put(x.copy(), jax.local_devices()[0])
+            return jax.device_put(x, jax.local_devices()[0], may_alias=False)  # `copy` would compile a program a shape
         if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
             return jax.random.wrap_key_data(copies(jax.random.key_data(x)), impl=jax.random.key_impl(x))
         return jax.make_array_from_process_local_data(NamedSharding(mesh, PartitionSpec()), np.array(x))

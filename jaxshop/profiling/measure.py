@@ -106,8 +106,9 @@ def on_devices(function: Callable[..., Any], devices: int | None = None) -> Call
 def copies(tree: Any, devices: int | None = None) -> Any:
     """The same arrays for each of so many devices (None: all)."""
     mesh = _local_mesh(devices)
-    stacked = jax.tree.map(lambda x: jnp.stack([x] * mesh.size), tree)
-    return jax.device_put(stacked, NamedSharding(mesh, PartitionSpec(AXIS)))
+    count, spread = mesh.size, NamedSharding(mesh, PartitionSpec(AXIS))
+    stack = jax.jit(lambda each: jax.tree.map(lambda x: jnp.stack([x] * count), each))  # leaf by leaf: a program each
+    return jax.device_put(stack(tree), spread)
 
 
 def _local_mesh(devices: int | None) -> Mesh:

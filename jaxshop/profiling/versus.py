@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -34,9 +34,9 @@ def require(module: str) -> Any:
 
 
 def versus_jumanji(
-    counts: tuple[int, ...] = (128, 256, 512, 1024), durations: tuple[int, ...] = (6, 99)
-) -> list[dict[str, Any]]:
-    """Scheduled operations per second of both, on the same drawn shops, for each longest duration.
+    counts: tuple[int, ...] = (128, 256, 512, 1024), durations: tuple[int, ...] = (6, 99), rounds: int = ROUNDS
+) -> Iterator[dict[str, Any]]:
+    """Scheduled operations per second of both, on the same drawn shops, for each longest duration as it is measured.
 
     Jumanji steps through time, so only operations can be compared. It gets the benefit of every doubt: its random
     policy never idles a machine that has a choice, and its clock stops before any of its episodes is over. Both run on
@@ -48,7 +48,6 @@ def versus_jumanji(
     from jumanji.environments.packing.job_shop.generator import RandomGenerator
 
     devices = jax.local_device_count()
-    rows = []
     for longest in durations:
         other = JumanjiJobShop(RandomGenerator(JOBS, MACHINES, OPERATIONS, longest))
         shop_keys = jax.random.split(jax.random.PRNGKey(0), SHOPS)
@@ -58,26 +57,29 @@ def versus_jumanji(
         steps = int(shops.operations.min())
         ours, theirs = [], []
         for count in counts:
-            params = environments_last(jax.tree.map(lambda x, n=count: x[np.arange(n) % SHOPS], jax.device_get(shops)))
+            params = _repeated(count)(shops)
             keys = jnp.tile(shop_keys, (count // SHOPS, 1))
             rollout = random_rollout(env, count, steps, stacked=True)
             ours.append((on_devices(rollout), copies((jax.random.key(0), params))))
             theirs.append((on_devices(_jumanji_rollout(other)), copies((keys,))))
-        results = race(ours + theirs, ROUNDS)
+        results = race(ours + theirs, rounds)
         our_rate = max(devices * n * steps / seconds for n, (seconds, _) in zip(counts, results, strict=False))
         their_rate = max(int(scheduled.sum()) / seconds for seconds, scheduled in results[len(counts) :])
-        rows.append(
-            {
-                "work": f"{JOBS} x {MACHINES} x {OPERATIONS}, durations 1 to {longest}",
-                "other": "jumanji",
-                "devices": devices,
-                "environments": [devices * n for n in counts],
-                "operations_per_second": our_rate,
-                "other_operations_per_second": their_rate,
-                "ratio": our_rate / their_rate,
-            }
-        )
-    return rows
+        yield {
+            "work": f"{JOBS} x {MACHINES} x {OPERATIONS}, durations 1 to {longest}",
+            "other": "jumanji",
+            "devices": devices,
+            "environments": [devices * n for n in counts],
+            "operations_per_second": our_rate,
+            "other_operations_per_second": their_rate,
+            "ratio": our_rate / their_rate,
+        }
+
+
+def _repeated(count: int) -> Callable[[EnvParams], EnvParams]:
+    """So many environments, last, of stacked shops in turn; one program, as each array's would be another."""
+    turn = np.arange(count) % SHOPS
+    return jax.jit(lambda shops: environments_last(jax.tree.map(lambda x: x[turn], shops)))
 
 
 def _jumanji_rollout(env: Any) -> Callable[..., Any]:
