@@ -18,6 +18,8 @@ Run = Callable[[argparse.Namespace], int]
 NUMBER = r"-?\d+(?:\.\d*)?|-?\.\d+"
 """How a number may be written that stands beside others."""
 
+MAX_THREADS = 1024
+
 PATIENCE = "draw no more samples once N in a row improve nothing"
 
 
@@ -72,6 +74,13 @@ def positive_count(text: str) -> int:
     """An integer from 1."""
     if (number := count(text)) == 0:
         raise argparse.ArgumentTypeError("'0' must be an integer from 1 to 2147483647")
+    return number
+
+
+def threads(text: str) -> int:
+    """How many searches go on side by side: each has memory of its own, so that a slip must not take all there is."""
+    if (number := positive_count(text)) > MAX_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} must be at most {MAX_THREADS}")
     return number
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jaxshop.cli.arguments import NUMBER, add_command, count, load, positive_count, seconds, ticks, weight
+from jaxshop.cli.arguments import NUMBER, add_command, count, load, seconds, threads, ticks, weight
 from jaxshop.cli.solve import STORED, over_bound
 from jaxshop.schedule.events import Down, Events, Kept, Told
 from jaxshop.shop import TICKS_PER_HOUR, Shop
@@ -59,7 +59,7 @@ def add_reschedule(commands: Any) -> None:
         "--time-limit", type=seconds, default=None, metavar="S", help="search for S seconds; else an answer within 2"
     )
     parser.add_argument("--work", type=count, metavar="N", help="search for so much work, in place of a time limit")
-    parser.add_argument("--threads", type=positive_count, metavar="N", help="searches side by side; else all cores")
+    parser.add_argument("--threads", type=threads, metavar="N", help="searches side by side; else all cores")
     parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--out", required=True, metavar="FILE", help="where the new schedule goes")
     parser.add_argument("--shop-out", metavar="FILE", help="where the shop as it is now goes")
@@ -101,23 +101,24 @@ def run_reschedule(args: argparse.Namespace) -> int:
         warming.begin(past.rest)
     text = json.dumps(shop_to_json(portable(past.plan.shop)), indent=1) + "\n" if args.shop_out else ""
     begun = time.monotonic() if begun is None else begun
-    with Interrupt() as interrupt, ProgressLine(shop.unit, limit, begun) as line:
-        found = replan(
-            past,
-            limit,
-            args.stability,
-            args.seed,
-            threads=args.threads,
-            begun=begun,
-            cancelled=interrupt,
-            watch=line.watch,
-            work=args.work,
-        )
-    write(args.out, found.best.schedule)
-    if args.shop_out:
-        write_atomic(args.shop_out, text)
-    if args.gantt:
-        write_gantt(args.gantt, past.plan, found.best.schedule, found.bound, None, past.events.now)
+    with Interrupt() as interrupt:
+        with ProgressLine(shop.unit, limit, begun) as line:
+            found = replan(
+                past,
+                limit,
+                args.stability,
+                args.seed,
+                threads=args.threads,
+                begun=begun,
+                cancelled=interrupt,
+                watch=line.watch,
+                work=args.work,
+            )
+        write(args.out, found.best.schedule)  # Ctrl-C now would lose all that was found
+        if args.shop_out:
+            write_atomic(args.shop_out, text)
+        if args.gantt:
+            write_gantt(args.gantt, past.plan, found.best.schedule, found.bound, None, past.events.now)
     stored = _store(args, shop, schedule, found) if args.write_back else {}
     told = facts(found)
     told["before"] |= {"schedule_id": stored.get("before")}

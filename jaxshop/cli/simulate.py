@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jaxshop.cli.arguments import add_command, count, load, positive, positive_count, seconds, ticks, weight
+from jaxshop.cli.arguments import add_command, count, load, positive, positive_count, seconds, threads, ticks, weight
 from jaxshop.search.replan import POLICIES, SECONDS
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.support.errors import ShopError
@@ -55,7 +55,7 @@ def add_simulate(commands: Any) -> None:
     parser.add_argument(
         "--tardiness", type=weight, metavar="W", help="weight of an hour late beside one of makespan; else the shop's"
     )
-    parser.add_argument("--threads", type=positive_count, metavar="N", help="searches side by side; else all cores")
+    parser.add_argument("--threads", type=threads, metavar="N", help="searches side by side; else all cores")
     parser.add_argument("--seed", type=count, default=0, help="of the first week")
     parser.add_argument("--seeds", type=positive_count, default=1, metavar="N", help="N weeks, of as many seeds")
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jaxshop.cli.arguments import PATIENCE, add_command, count, load, positive, positive_count, seconds
+from jaxshop.cli.arguments import PATIENCE, add_command, count, load, positive, positive_count, seconds, threads
 from jaxshop.search.cpsat import CpSat, import_ortools
 from jaxshop.search.registry import METHODS
 from jaxshop.shop import TICKS_PER_HOUR
@@ -57,7 +57,7 @@ def add_solve(commands: Any) -> None:
         help="search for S seconds; 0: only the policy's greedy schedule and the rules",
     )
     parser.add_argument("--work", type=count, metavar="N", help="end after so much work_done, wherever")
-    parser.add_argument("--threads", type=positive_count, metavar="N", help="searches side by side; else all cores")
+    parser.add_argument("--threads", type=threads, metavar="N", help="searches side by side; else all cores")
     parser.add_argument("--start", metavar="FILE", help="a schedule of the shop to begin with")
     parser.add_argument("--polish", type=positive, metavar="S", help="then CP-SAT for S seconds (extra solver)")
     parser.add_argument(
