@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from jaxshop.search.proof import Watched
-from jaxshop.shop import gap_percent, span
+from jaxshop.shop import Shop, gap_percent, span
 
 EVERY = 0.2
 """Seconds between two lines, each in place of the one before."""
@@ -51,8 +51,8 @@ class Interrupt:
 class ProgressLine:
     """One line on stderr with best, bound, gap, source and the seconds left; silent where that is no terminal."""
 
-    def __init__(self, unit: str, seconds: float | None, begun: float):
-        self._unit, self._seconds, self._begun = unit, seconds, begun
+    def __init__(self, shop: Shop, seconds: float | None, begun: float):
+        self._shop, self._seconds, self._begun = shop, seconds, begun
         self._watched: Watched | None = None
         self._ended = threading.Event()
         self._shown = sys.stderr.isatty()
@@ -91,10 +91,10 @@ class ProgressLine:
         left = f"{passed:.1f} s" if self._seconds is None else f"{max(0.0, self._seconds - passed):.1f} s left"
         if self._watched is None or self._watched.best is None:
             return f"no schedule yet, {left}"
-        best, bound = self._watched.best, self._watched.certificate.value
-        gap = gap_percent(best.cost, bound)
-        over = "" if gap is None else f", {gap:.2f} % over the bound {span(bound, self._unit)}"
-        return f"best {span(best.cost, self._unit)}{over}, by {best.source}, {left}"
+        best, least = self._watched.best, self._watched.certificate.cost(self._shop.objective)
+        gap, unit = gap_percent(best.cost, least), self._shop.unit
+        over = "" if gap is None else f", {gap:.2f} % over the bound {span(least, unit)}"
+        return f"best {span(best.cost, unit)}{over}, by {best.source}, {left}"
 
 
 def one_by_one(items: Sequence[Each], name: Callable[[Each], str]) -> Iterator[tuple[Each, Callable[[str], None]]]:

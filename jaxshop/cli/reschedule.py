@@ -102,7 +102,7 @@ def run_reschedule(args: argparse.Namespace) -> int:
     text = json.dumps(shop_to_json(portable(past.plan.shop)), indent=1) + "\n" if args.shop_out else ""
     begun = time.monotonic() if begun is None else begun
     with Interrupt() as interrupt:
-        with ProgressLine(shop.unit, limit, begun) as line:
+        with ProgressLine(shop, limit, begun) as line:
             found = replan(
                 past,
                 limit,

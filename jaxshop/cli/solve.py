@@ -119,7 +119,7 @@ def run_solve(args: argparse.Namespace) -> int:
         writing=WRITING + (DRAWING if args.gantt else 0.0),
     )
     with settled(), Interrupt() as interrupt:
-        with ProgressLine(shop.unit, limit, began) as line:
+        with ProgressLine(shop, limit, began) as line:
             found = solve(
                 *(plan, policy, args.rule, args.samples, args.seed, limit, args.method, began, options, args.work),
                 interrupt,

@@ -1,4 +1,4 @@
-"""Finding a schedule with the time there is: rules, the policy, its samples, a tuned priority, side by side."""
+"""Finding a schedule with the time there is: rules, a policy and its samples, moves on a schedule, CP-SAT."""
 
 from typing import TYPE_CHECKING
 

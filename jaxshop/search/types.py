@@ -69,20 +69,20 @@ class Incumbent:
     cost: int  # ticks
     source: str
     seconds: float  # since the search began
-    work: int  # schedules that had been built by then
+    work: int  # pieces done by then
 
 
 @dataclass
 class Stop:
     """When a search ends: by time, work, cost or request, whichever comes first; it alone asks the clock.
 
-    One stop belongs to one search. Methods tell it what they built, so that methods in turn share its limits.
+    One stop belongs to one search. Methods tell it what they did, so that methods in turn share its limits.
     """
 
     seconds: float | None = None
     """Since `begun`."""
     work: int | None = None
-    """Schedules built."""
+    """Pieces: a schedule that is built is one, or so much of a search on the graph as its method says."""
     target: int | None = None
     """A cost, in ticks, that is good enough."""
     cancelled: Callable[[], bool] = lambda: False
@@ -96,7 +96,7 @@ class Stop:
     writing: float = WRITING
     """What comes behind the search, in times of verifying."""
     built: Counter[str] = field(default_factory=Counter, init=False)
-    """Schedules by the name of the step that built them."""
+    """Pieces of work by the name of the step that did them."""
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not 0 <= self.seconds < math.inf:
@@ -127,11 +127,11 @@ class Stop:
 
     @property
     def done(self) -> int:
-        """Schedules built so far."""
+        """Pieces of work so far."""
         return self.built.total()
 
     def share(self, count: int) -> int:
-        """Of `count` schedules, as many as the work that is left allows."""
+        """Of `count` pieces, as many as the work that is left allows."""
         return count if self.work is None else max(0, min(count, self.work - self.done))
 
     def allows(self, seconds: float = 0.0, cost: int | None = None) -> bool:

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search.proof import Watched
 from jaxshop.search.types import Incumbent
 from jaxshop.shop import split_lots
+from jaxshop.shop.objective import PARTS, Objective
 from tests.shops import ft06
 
 PLAN = split_lots(ft06(), None)
@@ -30,7 +32,7 @@ def incumbent() -> Incumbent:
 
 def test_the_line_says_best_bound_gap_source_and_time():
     """Shows the words with and without a schedule and a limit, in ticks and in hours."""
-    line = ProgressLine("ticks", 10.0, time.monotonic() - 4)
+    line = ProgressLine(PLAN.shop, 10.0, time.monotonic() - 4)
     assert re.fullmatch(r"no schedule yet, (6\.0|5\.9) s left", line.text())
     line.watch(Watched(None, CERTIFICATE))
     assert line.text().startswith("no schedule yet")
@@ -39,10 +41,18 @@ def test_the_line_says_best_bound_gap_source_and_time():
     gap = 100 * (best.cost / CERTIFICATE.value - 1)
     said = f"best {best.cost} ticks, {gap:.2f} % over the bound {CERTIFICATE.value} ticks, by {best.source}, "
     assert line.text().startswith(said)
-    endless = ProgressLine("hours", None, time.monotonic() - 4)
+    endless = ProgressLine(replace(PLAN.shop, unit="hours"), None, time.monotonic() - 4)
     endless.watch(Watched(best, CERTIFICATE))
     assert re.search(r"best 0\.\d\d h, .* h, by rule:\w+(/active)?, 4\.\d s$", endless.text())
-    assert ProgressLine("ticks", 1.0, time.monotonic() - 4).text().endswith(", 0.0 s left")
+    assert ProgressLine(PLAN.shop, 1.0, time.monotonic() - 4).text().endswith(", 0.0 s left")
+
+
+def test_the_line_is_about_the_objective():
+    """Shows the bound of what is made small, where it once was that of the makespan: below it by -81 %, say."""
+    line = ProgressLine(replace(PLAN.shop, objective=Objective(0.0, 1.0)), None, time.monotonic())
+    for late, said in ((0, "best 10 ticks, by "), (8 * PARTS, "best 10 ticks, 25.00 % over the bound 8 ticks, by ")):
+        line.watch(Watched(replace(incumbent(), cost=10), replace(CERTIFICATE, late=late)))
+        assert line.text().startswith(said)
 
 
 class Terminal(io.StringIO):
@@ -58,7 +68,7 @@ def test_only_a_terminal_is_written_to(monkeypatch, kind: type[io.StringIO]):
     """Shows lines in place of each other that are wiped at the end, and silence where stderr goes elsewhere."""
     stream = kind()
     monkeypatch.setattr("sys.stderr", stream)
-    with ProgressLine("ticks", 10.0, time.monotonic()) as line:
+    with ProgressLine(PLAN.shop, 10.0, time.monotonic()) as line:
         line.watch(Watched(incumbent(), CERTIFICATE))
         time.sleep(2.5 * EVERY)
     shown = stream.getvalue()
@@ -69,10 +79,10 @@ def test_only_a_terminal_is_written_to(monkeypatch, kind: type[io.StringIO]):
 
 def test_the_bar_fills_with_the_time():
     """Shows that the bar is as full as the time is over, at most full, and that without a limit there is none."""
-    passed = [ProgressLine("ticks", 10.0, time.monotonic() - seconds).bar() for seconds in (0, 5.01, 99)]
+    passed = [ProgressLine(PLAN.shop, 10.0, time.monotonic() - seconds).bar() for seconds in (0, 5.01, 99)]
     assert [bar.count("#") for bar in passed] == [0, 10, 20]
     assert {len(bar) for bar in passed} == {22}
-    assert ProgressLine("ticks", None, time.monotonic()).bar() == ""
+    assert ProgressLine(PLAN.shop, None, time.monotonic()).bar() == ""
 
 
 @pytest.mark.parametrize("kind", [Terminal, io.StringIO])
