@@ -12,7 +12,7 @@ import pytest
 from jaxshop.env import decision, make
 from jaxshop.env.backends import least
 from tests.jaxprs import negations
-from tests.programs import public_programs
+from tests.programs import further_programs, public_programs
 from tests.shops import random_shop
 
 WHOLE_NEGATION = re.compile(r"stablehlo\.negate .*tensor<(\d+x)*i\d+>")
@@ -20,9 +20,10 @@ WHOLE_NEGATION = re.compile(r"stablehlo\.negate .*tensor<(\d+x)*i\d+>")
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("ranks_meet")
-def test_no_integer_negation_reaches_a_minimum_or_maximum():
+@pytest.mark.parametrize("programs", [public_programs, further_programs])
+def test_no_integer_negation_reaches_a_minimum_or_maximum(programs):
     """Shows that GPU compilers, which lose such a sign, are given none: every schedule was invalid once."""
-    found = {name: negations(function, *arguments) for name, (function, arguments) in public_programs().items()}
+    found = {name: negations(function, *arguments) for name, (function, arguments) in programs().items()}
     assert not {name: lines for name, lines in found.items() if lines}
 
 
@@ -68,18 +69,20 @@ def test_the_guard_lets_others_pass(innocent):
 
 
 @pytest.mark.usefixtures("ranks_meet")
-def test_no_program_converts_numbers_unsaid():
+@pytest.mark.parametrize("programs", [public_programs, pytest.param(further_programs, marks=pytest.mark.thorough)])
+def test_no_program_converts_numbers_unsaid(programs):
     """Shows that no bool or integer becomes a float, and none becomes another, but where the code says so."""
     assert jax.config.jax_numpy_dtype_promotion == "strict"
-    for function, arguments in public_programs().values():
+    for function, arguments in programs().values():
         function.trace(*arguments)
 
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("ranks_meet")
-def test_programs_are_lowered_for_gpus_and_tpus():
+@pytest.mark.parametrize("programs", [public_programs, further_programs])
+def test_programs_are_lowered_for_gpus_and_tpus(programs):
     """Shows that nothing in a program is for CPUs alone, and that lowering brings no integer negation of its own."""
-    for name, (function, arguments) in public_programs().items():
+    for name, (function, arguments) in programs().items():
         exported = jax.export.export(function, platforms=["cuda", "tpu"])(*arguments)
         assert exported.platforms == ("cuda", "tpu"), name
         assert not WHOLE_NEGATION.search(exported.mlir_module()), name
