@@ -16,9 +16,9 @@ from jaxshop.search.improve.model import AFTER, HEAD, MACHINE
 from jaxshop.search.improve.state import CYCLIC, OVERFLOWN, ROOM, WORK, draw, forget, take_back
 from jaxshop.support.compiling import allocating, compiled, copy
 
-CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH, WIDTH = range(5)
+CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH, WIDTH, GOAL = range(6)
 """Of `memory`: costs; the work at which the present cycle began and that it takes; how much worse than the best a
-schedule may be at its beginning."""
+schedule may be at its beginning; a cost that no schedule is below, the same for as long as the search goes on."""
 
 MOST = 12
 """Operations of a machine that are looked at; where it holds more, so many random ones."""
@@ -35,7 +35,7 @@ FITS = 64
 
 FINEST = 12
 """A cycle begins with schedules that are worse than the best by 2 >> FINEST of it at most, or by twice the gap to the
-target where that is less."""
+goal where that is less."""
 
 OPERATION, HERE, THERE = range(3)
 """Rows of what a machine could give away: the operation, its alternative there, and the one on the other machine."""
@@ -160,7 +160,7 @@ def exchange(arrays, state, best, given, taken, mine, others, memory, budget, ta
             memory[CYCLE_BEGAN], begun = counters[WORK], 0
             restore(arrays, state, best)
             memory[CURRENT] = memory[BEST]
-            memory[WIDTH] = draw(state.random, 2 + 2 * min(memory[BEST] - target, memory[BEST] >> FINEST))
+            memory[WIDTH] = draw(state.random, 2 + 2 * min(memory[BEST] - memory[GOAL], memory[BEST] >> FINEST))
         length = critical_path(arrays, state, memory[CURRENT])
         counters[WORK] += length
         operation = np.int64(path[draw(state.random, length)])

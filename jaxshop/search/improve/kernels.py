@@ -48,7 +48,7 @@ def prepare(wide: bool) -> None:
     from jaxshop.search.improve.balancing import balanced
     from jaxshop.search.improve.dispatching import dispatch, floor_of
     from jaxshop.search.improve.model import model_of
-    from jaxshop.search.improve.workers import Exchange, IteratedGreedy, OrderSearch, TabuSearch
+    from jaxshop.search.improve.workers import Exchange, IteratedGreedy, Levelling, OrderSearch, TabuSearch
 
     machines, times = (Machine("A"), Machine("B")), dict.fromkeys("AB", 1 << 29 if wide else 2)
     jobs = tuple(Job(name, (Operation(name, times), Operation(f"{name}'", times))) for name in ("1", "2", "3"))
@@ -56,9 +56,12 @@ def prepare(wide: bool) -> None:
     flow = tuple(Job(name, tuple(Operation(name + on, {on: times[on]}) for on in times)) for name in ("1", "2", "3"))
     staged = model_of(split_lots(Shop("kernels", machines, flow), None))
     balanced(floor_of(model))
-    for kind, of in ((TabuSearch, model), (IteratedGreedy, model), (Exchange, model), (OrderSearch, staged)):
+    kinds = ((TabuSearch, model), (IteratedGreedy, model), (Exchange, model), (Levelling, model), (OrderSearch, staged))
+    for kind, of in kinds:
         order, choice = np.empty((2, 6), np.int32)
         dispatch(floor_of(of), 0, False, order, choice)
         worker = kind(of, order, choice, 0)
         worker.advance(1, -1, 0)
         worker.adopt(worker.found)
+        if isinstance(worker, Levelling):
+            worker.settle()

@@ -79,7 +79,8 @@ class Improve:
         seats = self.threads or usable_cores()
         if not stop.allows(seats * SEATING * stop.verifying, best.cost):
             return
-        team = Team(model, begin, seed_of(key), seats, divided)
+        goal = task.certificate.cost(task.objective)
+        team = Team(model, begin, seed_of(key), seats, divided, goal)
         yield from go_on(_Slices(model, task, team), stop, best, seats)
 
 

@@ -9,7 +9,16 @@ import numpy as np
 
 from jaxshop.search.improve.model import Model
 from jaxshop.search.improve.orders import stages_of
-from jaxshop.search.improve.workers import SHARING, Exchange, Found, IteratedGreedy, OrderSearch, TabuSearch, Worker
+from jaxshop.search.improve.workers import (
+    SHARING,
+    Exchange,
+    Found,
+    IteratedGreedy,
+    Levelling,
+    OrderSearch,
+    TabuSearch,
+    Worker,
+)
 
 EPOCH = 32
 """Pieces of work by each seat after which the team meets."""
@@ -33,6 +42,9 @@ is stuck in, one that comes from elsewhere may not meet."""
 STILL_UNEVEN = 8
 """The same where operations take more time on one machine than on another: search comes to rest there late."""
 
+CLOSE = 10
+"""Where less than a schedule's cost >> CLOSE is left to the goal, loads are levelled in half of the turns."""
+
 Start = tuple[np.ndarray, np.ndarray]
 """Operations in an order of their starts, and the alternative of each, int32 [operations]."""
 
@@ -52,23 +64,28 @@ class Team:
     Whatever the clock does, the same work gives the same schedule: who works depends on what was found alone.
     """
 
-    def __init__(self, model: Model, begin: Start, seed: int, seats: int, divided: Start | None = None):
-        """Begin with a start, and beside it, where it is given, with one whose work is divided by loads alone."""
+    def __init__(self, model: Model, begin: Start, seed: int, seats: int, divided: Start | None = None, goal: int = 0):
+        """Begin with a start, and beside it, where it is given, with one whose work is divided by loads alone.
+
+        `goal`: a cost in ticks that no schedule is below.
+        """
         flexible = len(model.arrays.where) > model.arrays.operations
         # Without alternatives, to take operations out and put them back leads nowhere that tabu search does not.
+        sharing = len(model.arrays.where) >= SHARING * model.arrays.operations
         kinds: list[tuple[type[Worker], Start]] = [(OrderSearch, begin)] if stages_of(model.arrays) else []
         kinds += [(TabuSearch, begin)]
         kinds += [(IteratedGreedy, divided or begin)] if flexible else []
         # Exchanges divide the work of machines that share it.
-        kinds += [(Exchange, begin)] if len(model.arrays.where) >= SHARING * model.arrays.operations else []
+        kinds += [(Exchange, begin)] if sharing else []
+        kinds += [(Levelling, begin)] if sharing and divided is None else []
         kinds += [(TabuSearch, divided)] if divided is not None else []
-        self._model, self._kinds, self._seed = model, kinds, 1000 * seed
+        self._model, self._kinds, self._seed, self._goal = model, kinds, 1000 * seed, goal
         self._seats = [
             Seat([self._new(kind) for kind in range(len(kinds))], [ALONE] * len(kinds)) for _ in range(seats)
         ]
         # Iterated greedy and exchanges have the last word: the others are quick, and whoever begins with these stays in
         # what they find.
-        self._gains = np.array([float(maker not in (IteratedGreedy, Exchange)) for maker, _ in kinds])
+        self._gains = np.array([float(maker not in (IteratedGreedy, Exchange, Levelling)) for maker, _ in kinds])
         self._owed = np.zeros(len(kinds))
         self._done, self._left = 0, EPOCH
         # Where times are uneven, coolings find most, late: they are not cut in pieces, nor taken for standing still.
@@ -102,7 +119,8 @@ class Team:
     def _new(self, kind: int) -> Worker:
         self._seed += 1
         maker, start = self._kinds[kind]
-        return maker(self._model, *start, self._seed)
+        goal = (self._model.scaled(self._goal),) if maker in (Exchange, Levelling) else ()
+        return maker(self._model, *start, self._seed, *goal)
 
     def _meet(self) -> None:
         winner = self.winner
@@ -115,7 +133,7 @@ class Team:
                 worker.adopt(winner)
         self._still = 0 if winner.cost < self._cost else self._still + 1
         self._cost, self._left = winner.cost, EPOCH
-        if self._still >= self._patience:
+        if self._still >= self._patience and not self._closing:
             self._begin_anew()
         self._assign()
 
@@ -128,14 +146,25 @@ class Team:
         seat.workers[kind], seat.alone[kind], seat.at_work = self._new(kind), self._patience, kind
         self._renewed, self._still, self._patience = self._renewed + 1, 0, 2 * self._patience
 
+    @property
+    def _closing(self) -> bool:
+        """Whether what is left to the goal is so little that levelling loads is what leads there."""
+        levels = any(maker is Levelling for maker, _ in self._kinds)
+        return levels and self._cost - self._goal < self._cost >> CLOSE
+
     def _assign(self) -> None:
         """Say who works next: who is on its own way goes on; else the kind that is owed most of its share."""
-        gains = self._gains + NO_GAIN
+        gains, closing, winner = self._gains + NO_GAIN, self._closing, self.winner
         shares = np.clip(gains / gains.sum(), LEAST_SHARE, 1.0)
+        levels = np.array([maker is Levelling for maker, _ in self._kinds])
+        shares[levels] = shares[~levels].sum() if closing else 0.0
         for seat in self._seats:
-            if seat.alone[seat.at_work] and self._done:
+            if seat.alone[seat.at_work] and self._done and not closing:
                 continue
             self._owed += shares / shares.sum()
             if not (self._whole and self._done and seat.workers[seat.at_work].amid):
                 seat.at_work = int(self._owed.argmax())
             self._owed[seat.at_work] -= 1.0
+            worker = seat.workers[seat.at_work]
+            if closing and worker.found.cost > winner.cost:
+                worker.adopt(winner)

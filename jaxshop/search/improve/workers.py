@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxshop.search.improve import exchange, greedy, orders, tabu
-from jaxshop.search.improve.graph import build, cost_of
+from jaxshop.search.improve import exchange, greedy, levelling, orders, tabu
+from jaxshop.search.improve.graph import build, cost_of, restore
 from jaxshop.search.improve.model import HEAD, Arrays, Model
-from jaxshop.search.improve.state import CYCLIC, WORK, new_state
+from jaxshop.search.improve.state import CYCLIC, WORK, draw, new_state
 
 UNIT = 1 << 17
 """Nodes visited and gaps looked at that count as one piece of work: one to three milliseconds."""
@@ -23,6 +23,12 @@ LAST = 16 * UNIT
 
 CYCLE = 4 * UNIT
 """Work between two times that exchanges begin with the best."""
+
+STEPS = 8_000
+"""Exchanges on loads alone after which levelling begins again."""
+
+MENDING = 2 * UNIT
+"""Work by which an order must be mended, beside as much as its division took."""
 
 SHARING = 1.5
 """Machines that may run an operation, in the mean, from which on these are said to share the work."""
@@ -130,14 +136,14 @@ class IteratedGreedy(Worker):
 
 
 class Exchange(Worker):
-    """See `exchange`; only for plans whose operations have alternatives."""
+    """See `exchange`; only for plans whose operations have alternatives; `goal`: a cost that no schedule is below."""
 
-    def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
+    def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int, goal: int = 0):
         super().__init__(model, order, choice, seed)
         given, subsets = np.zeros((2, 3, exchange.MOST), np.int64), np.zeros((2, 3, exchange.SUBSETS), np.int64)
         self.arguments = (self.arrays, self.state, self.table, *given, *subsets, self.memory)
         self.memory[[exchange.CURRENT, exchange.BEST]] = cost_of(self.arrays, self.table)
-        self.memory[exchange.CYCLE_LENGTH] = CYCLE
+        self.memory[exchange.CYCLE_LENGTH], self.memory[exchange.GOAL] = CYCLE, goal
 
     def _run(self, work: int, target: int) -> None:
         exchange.exchange(*self.arguments, work, target)
@@ -153,21 +159,96 @@ class TabuSearch(Worker):
 
     def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
         super().__init__(model, order, choice, seed)
-        bans, picks = np.zeros((tabu.BANS, 3), np.int64), np.zeros((2, 6), np.int64)
-        scratch = np.zeros(self.arrays.operations, np.int64)
-        self.arguments = (self.arrays, self.state, self.table, self.table.copy(), bans, picks, scratch, self.memory)
+        self.bans, picks = np.zeros((tabu.BANS, 3), np.int64), np.zeros((2, 6), np.int64)
+        self.local, self.scratch = self.table.copy(), (picks, np.zeros(self.arrays.operations, np.int64))
         memory = self.memory
-        memory[[tabu.CURRENT, tabu.BEST, tabu.LOCAL]] = cost_of(self.arrays, self.table)
         memory[tabu.PATIENCE], memory[tabu.SHAKEN] = patience_of(self.arrays)
         memory[tabu.TENURE], memory[tabu.TENURE_SPREAD] = 10 + self.arrays.machines // 4, 11
         memory[tabu.PRICE] = price_in(self.arrays)
+        self.begin(self.arrays)
+
+    def begin(self, arrays: Arrays) -> None:
+        """Begin with what is in the state, by arrays that may offer operations fewer machines."""
+        self.arguments = arrays, self.state._replace(near=arrays.where.copy())
+        self.table[:] = self.local[:] = self.state.table
+        self.bans[:] = 0
+        self.memory[[tabu.CURRENT, tabu.BEST, tabu.LOCAL]] = cost_of(arrays, self.table)
+        self.memory[tabu.LOCAL_AT] = self.memory[tabu.ROUND]
 
     def _run(self, work: int, target: int) -> None:
-        tabu.tabu_search(*self.arguments, work, target)
+        self.go_on(work, target)
+
+    def go_on(self, work: int, target: int) -> int:
+        """`_run`; returns the best cost."""
+        tabu.tabu_search(*self.arguments, self.table, self.local, self.bans, *self.scratch, self.memory, work, target)
+        return int(self.memory[tabu.BEST])
 
     def adopt(self, other: Found) -> None:
         """See `Worker`; restarts go back to it."""
         self.memory[tabu.BEST] = self._adopt(other)
+
+
+class Levelling(Worker):
+    """See `levelling`; only for plans whose operations take the same time on each of their machines.
+
+    Attributes:
+        goal: a cost, as the arrays tell it, that no schedule is below.
+    """
+
+    def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int, goal: int = 0):
+        super().__init__(model, order, choice, seed)
+        self.goal, self.mender = goal, TabuSearch(model, order, choice, seed)
+        self.state, self.mending, self.begun, self.until = self.mender.state, False, 0, 0
+        given, subsets = np.zeros((2, 3, exchange.MOST), np.int64), np.zeros((2, 3, exchange.SUBSETS), np.int64)
+        self.loads, self.verdicts = np.zeros((2, self.arrays.machines), np.int64)
+        self.choice, self.moved = np.zeros((2, self.arrays.operations), np.int32)
+        self.sums, self.ways = (*given, *subsets), levelling.ways_of(self.arrays)
+        self.memory[levelling.BEST] = cost_of(self.arrays, self.table)
+
+    def _run(self, work: int, target: int) -> None:
+        memory, counters = self.memory, self.state.counters
+        least = max(target, self.goal)
+        while counters[WORK] < work and memory[levelling.BEST] > least and not counters[CYCLIC]:
+            if self.mending:
+                self._mend(work)
+            else:
+                self._level(work)
+
+    def _level(self, work: int) -> None:
+        """Go on with a division, and begin to mend where it is level."""
+        memory, random = self.memory, self.state.random
+        if memory[levelling.STEPS] == 0:
+            restore(self.arrays, self.state, self.table)
+            levelling.weigh(self.arrays, self.state, self.loads)
+            above = memory[levelling.BEST] - self.goal
+            memory[levelling.BAR] = self.goal + (draw(random, above) if draw(random, 2) else 0)
+            memory[levelling.STEPS], memory[levelling.LEAST] = STEPS, 1 + draw(random, 4)
+            self.verdicts[:], self.begun = levelling.UNKNOWN, self.state.counters[WORK]
+        walk = self.arrays, self.state, self.loads, self.verdicts, self.ways, *self.sums
+        if levelling.level(*walk, memory, work) != levelling.LEVEL:
+            return
+        self.settle()
+
+    def settle(self) -> None:
+        """End a division, and begin to mend the order."""
+        bar = self.memory[levelling.BAR]
+        levelling.settle_in(self.arrays, self.state, self.table, self.choice, self.moved)
+        self.mender.begin(levelling.kept_apart(self.arrays, self.choice, self.loads > bar - (bar >> levelling.FULL)))
+        self.memory[levelling.STEPS], self.mending = 0, True
+        self.until = 2 * self.state.counters[WORK] - self.begun + MENDING
+
+    def _mend(self, work: int) -> None:
+        """Go on with the order of a division that is level."""
+        memory = self.memory
+        cost = self.mender.go_on(min(work, self.until), memory[levelling.BAR])
+        if cost < memory[levelling.BEST]:
+            memory[levelling.BEST] = cost
+            self.table[:] = self.mender.table
+        self.mending = cost > memory[levelling.BAR] and self.state.counters[WORK] < self.until
+
+    def adopt(self, other: Found) -> None:
+        """See `Worker`; the next division begins with it."""
+        self.memory[levelling.BEST] = self._adopt(other)
 
 
 class OrderSearch(Worker):
