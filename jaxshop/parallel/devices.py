@@ -45,7 +45,8 @@ def start_devices() -> None:
         except (RuntimeError, AssertionError) as error:
             raise ShopError(f"{_setting(asked)}: {_first_line(error)}") from None
     if names and found not in (names[0], _KINDS.get(names[0])):
-        raise ShopError(f"JAX_PLATFORMS={asked}: there is no device of the platform {names[0]} here, only {found}")
+        why = f": {said[-1]}" if said else ""
+        raise ShopError(f"JAX_PLATFORMS={asked}: there is no device of the platform {names[0]} here, only {found}{why}")
     if not names and found == "cpu" and _has_gpu() and _has_plugin():
         reason = said[-1] if said else "it says no reason"
         raise ShopError(

@@ -76,6 +76,9 @@ def test_a_plugin_that_does_not_load_is_refused_beside_a_gpu(monkeypatch):
     monkeypatch.setattr(devices, "_has_plugin", lambda: True)
     with pytest.raises(ShopError, match=r"does not load, and a GPU is here: libcudart.so.13: cannot open \(JAX"):
         start_devices()
+    monkeypatch.setattr(devices, "_asked", lambda: "cuda,cpu")
+    with pytest.raises(ShopError, match=r"of the platform cuda here, only cpu: libcudart.so.13: cannot open$"):
+        start_devices()
 
 
 def test_memory_that_is_too_small_is_told_from_other_errors():
