@@ -37,8 +37,11 @@ def train_main(argv: Sequence[str] | None = None) -> int:
 
 def _leave(code: int) -> int:
     """End the process's command; a search whose time is over may have left a compilation behind."""
-    background, compiling = (sys.modules.get(f"jaxshop.{name}") for name in ("search.background", "support.compiling"))
-    kept = compiling is None or compiling.copy.stats.cache_path is not None  # as of all kernels
+    background = sys.modules.get("jaxshop.search.background")
+    kernel = getattr(
+        sys.modules.get("jaxshop.support.compiling"), "copy", None
+    )  # as of all; a thread may import it yet
+    kept = kernel is None or kernel.stats.cache_path is not None
     return code if background is None else int(background.leave(code, kept))
 
 

@@ -256,3 +256,13 @@ def test_the_first_run_compiles_before_a_search_that_nobody_limited(ft06, tmp_pa
     limited = run("solve", ft06, "--out", tmp_path / "s", "--time-limit", 20)
     assert "compiling" not in limited.err
     assert None not in patience
+
+
+def test_a_process_that_refuses_its_input_says_no_more(tmp_path):
+    """Shows one line and exit code 2 of a real process, whose kernels are being imported beside it by then."""
+    (tmp_path / "shop.json").write_text("{")
+    command = [sys.executable, "-m", "jaxshop.cli", "solve", tmp_path / "shop.json", "--out", tmp_path / "s"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
