@@ -17,9 +17,10 @@ def begin(wide: bool = False) -> Future[None]:
     """Begin to load or compile them, if nobody has; `wide`: those for times in int64."""
     with _lock:
         if wide not in _ready:
-            why = "the search's kernels are compiled, once"
+            why, first = "the search's kernels are compiled, once", not _ready
             _ready[wide] = background.start(lambda: prepare(wide), why)
-            background.start(_prepare_bounds, why)
+            if first:
+                background.start(_prepare_bounds, why)
         return _ready[wide]
 
 
