@@ -244,6 +244,7 @@ class _Run:
         self._solver = cp_model.CpSolver()
         self._solver.parameters.num_workers = workers
         self._solver.parameters.random_seed = seed
+        self._solver.parameters.catch_sigint_signal = False  # it would take Ctrl-C from us, and abort the process
         if stop.seconds is not None:
             self._solver.parameters.max_time_in_seconds = max(0.0, stop.seconds - stop.elapsed - stop.reserved)
         self._solver.best_bound_callback = lambda bound: events.put(round(bound))
