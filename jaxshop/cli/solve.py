@@ -182,6 +182,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ShopError("--method rules: takes no --checkpoint")
     if args.time_limit == 0 and args.method in ("auto", "improve", "tune", "evolve", "cpsat"):
         raise ShopError(f"--time-limit 0: method {args.method} needs time")
+    if args.time_limit == 0 and args.work is not None:
+        raise ShopError("--time-limit 0: leaves nothing for --work; leave one of both out")
     if args.write_back and args.shop != "mariadb:":
         raise ShopError(f"--write-back: the shop must be mariadb:, not {args.shop}")
 

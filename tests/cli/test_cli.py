@@ -149,6 +149,7 @@ def test_a_shop_that_is_not_there_is_refused(tmp_path, monkeypatch, shop: str, s
         "solve X --out o --seed 99999999999",
         "solve X --out o --time-limit 0 --method improve",
         "solve X --out o --work -1",
+        "solve X --out o --work 5 --time-limit 0",
         "solve X --out o --threads 0",
         "solve X --out o --threads 1025",
         "solve X --out o --polish 0",
