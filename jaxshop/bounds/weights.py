@@ -30,6 +30,17 @@ def even_weights(begins: np.ndarray, where: np.ndarray, takes: np.ndarray, block
     """Weights of machines, float64 [machines], the largest 1; the same for the same numbers, whatever the time.
 
     Machines that no chain of operations connects are weighed apart: only those that need the most time get weights.
+    The arguments are those of `weights_by_part`.
+    """
+    kept, part, best = weights_by_part(begins, where, takes, blocked)
+    decisive = np.where(part == best.argmax(), kept, 0.0)
+    return decisive / decisive.max()
+
+
+def weights_by_part(
+    begins: np.ndarray, where: np.ndarray, takes: np.ndarray, blocked: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights of machines; which are connected by operations, a number each; the time that those need by their weights.
 
     Args:
         begins: where the alternatives of each operation begin, int [operations + 1].
@@ -64,8 +75,7 @@ def even_weights(begins: np.ndarray, where: np.ndarray, takes: np.ndarray, block
         heaviest = np.full(parts, -np.inf)
         np.maximum.at(heaviest, part, y)
         y = np.maximum(y - heaviest[part], LEAST)
-    decisive = np.where(part == best.argmax(), kept, 0.0)
-    return decisive / decisive.max()
+    return kept, part, best
 
 
 def rounds_for(alternatives: int) -> int:

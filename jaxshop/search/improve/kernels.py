@@ -49,6 +49,7 @@ def prepare(wide: bool) -> None:
     from jaxshop.search.improve.balancing import balanced
     from jaxshop.search.improve.dispatching import dispatch, floor_of
     from jaxshop.search.improve.model import model_of
+    from jaxshop.search.improve.weighing import weigh
     from jaxshop.search.improve.workers import Exchange, IteratedGreedy, Levelling, OrderSearch, TabuSearch
 
     machines, times = (Machine("A"), Machine("B")), dict.fromkeys("AB", 1 << 29 if wide else 2)
@@ -57,6 +58,8 @@ def prepare(wide: bool) -> None:
     flow = tuple(Job(name, tuple(Operation(name + on, {on: times[on]}) for on in times)) for name in ("1", "2", "3"))
     staged = model_of(split_lots(Shop("kernels", machines, flow), None))
     balanced(floor_of(model))
+    order, choice = np.empty((2, 6), np.int32)
+    weigh(floor_of(model), model.arrays.wastes, 1, 0, order, choice)
     kinds = ((TabuSearch, model), (IteratedGreedy, model), (Exchange, model), (Levelling, model), (OrderSearch, staged))
     for kind, of in kinds:
         order, choice = np.empty((2, 6), np.int32)

@@ -17,6 +17,7 @@ from jaxshop.search.improve.graph import build
 from jaxshop.search.improve.model import Model, sequences, to_schedule, uneven
 from jaxshop.search.improve.state import new_state
 from jaxshop.search.improve.team import Start, Team
+from jaxshop.search.improve.weighing import trials, weigh
 from jaxshop.search.slices import SHOWING, go_on, seed_of
 from jaxshop.search.types import Best, Incumbent, Key, Method, Stop, Task
 from jaxshop.support.errors import LateError
@@ -71,16 +72,17 @@ class Improve:
                         for better in best.offer(incumbent.schedule, incumbent.source):
                             begin = sequences(model, better.schedule)
                             yield better
-        divided: Start | None = None
+        others: tuple[Start, Start] | None = None
         if uneven(model):
-            divided = _divided(model, stop, best)
-            if divided is None:
+            weighed, divided = _weighed(model, stop, best), _divided(model, stop, best)
+            if weighed is None or divided is None:
                 return
+            others = weighed, divided
         seats = self.threads or usable_cores()
         if not stop.allows(seats * SEATING * stop.verifying, best.cost):
             return
         goal = task.certificate.cost(task.objective)
-        team = Team(model, begin, seed_of(key), seats, divided, goal)
+        team = Team(model, begin, seed_of(key), seats, others, goal)
         yield from go_on(_Slices(model, task, team), stop, best, seats)
 
 
@@ -97,6 +99,20 @@ def _best_rule(model: Model, task: Task, stop: Stop, best: Best) -> Generator[In
     if found is None:
         raise LateError("no time for a rule")
     return found if played == 2 * len(names) else None
+
+
+def _weighed(model: Model, stop: Stop, best: Best) -> Start | None:
+    """The best schedule that weighs waste against waiting; None if there is no time for them."""
+    floor, wastes = floor_of(model), model.arrays.wastes >> model.shift
+    n, took = len(floor.begins) - 1, stop.verifying
+    played = []
+    for price, patience in trials(floor):
+        if not stop.allows(took + DIVIDING * stop.verifying, best.cost):
+            return None
+        began, order, choice = stop.elapsed, np.empty(n, np.int32), np.empty(n, np.int32)
+        played.append((weigh(floor, wastes, price, patience, order, choice), (order, choice)))
+        took = stop.elapsed - began
+    return min(played, key=lambda each: each[0])[1]
 
 
 def _divided(model: Model, stop: Stop, best: Best) -> Start | None:

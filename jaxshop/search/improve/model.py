@@ -98,7 +98,7 @@ def model_of(plan: LotPlan) -> Model:
     least = np.minimum.reduceat(takes, begins[:-1])
     blank[:n, TIME] = least
     blank[:n, MACHINE] = nowhere
-    wastes = prices_of(plan, begins, where - first_machine, takes)
+    wastes = prices_of(begins, where - first_machine, takes, blank[first_machine:nowhere, HEAD])
     arrays = Arrays(n, lots, len(machines), begins, where, takes, wastes, least, last.astype(np.int32), blank)
     return Model(plan, arrays, shift)
 

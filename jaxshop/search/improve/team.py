@@ -64,8 +64,17 @@ class Team:
     Whatever the clock does, the same work gives the same schedule: who works depends on what was found alone.
     """
 
-    def __init__(self, model: Model, begin: Start, seed: int, seats: int, divided: Start | None = None, goal: int = 0):
-        """Begin with a start, and beside it, where it is given, with one whose work is divided by loads alone.
+    def __init__(
+        self,
+        model: Model,
+        begin: Start,
+        seed: int,
+        seats: int,
+        others: tuple[Start, Start] | None = None,
+        goal: int = 0,
+    ):
+        """Begin with a start, and beside it, where they are given, with one that weighs waste against waiting, and with
+        one whose work is divided by loads alone.
 
         `goal`: a cost in ticks that no schedule is below.
         """
@@ -74,11 +83,11 @@ class Team:
         sharing = len(model.arrays.where) >= SHARING * model.arrays.operations
         kinds: list[tuple[type[Worker], Start]] = [(OrderSearch, begin)] if stages_of(model.arrays) else []
         kinds += [(TabuSearch, begin)]
-        kinds += [(IteratedGreedy, divided or begin)] if flexible else []
+        kinds += [(IteratedGreedy, begin if others is None else others[0])] if flexible else []
         # Exchanges divide the work of machines that share it.
         kinds += [(Exchange, begin)] if sharing else []
-        kinds += [(Levelling, begin)] if sharing and divided is None else []
-        kinds += [(TabuSearch, divided)] if divided is not None else []
+        kinds += [(Levelling, begin)] if sharing and others is None else []
+        kinds += [(TabuSearch, start) for start in others or ()]
         self._model, self._kinds, self._seed, self._goal = model, kinds, 1000 * seed, goal
         self._seats = [
             Seat([self._new(kind) for kind in range(len(kinds))], [ALONE] * len(kinds)) for _ in range(seats)
@@ -89,7 +98,7 @@ class Team:
         self._owed = np.zeros(len(kinds))
         self._done, self._left = 0, EPOCH
         # Where times are uneven, coolings find most, late: they are not cut in pieces, nor taken for standing still.
-        self._whole = divided is not None
+        self._whole = others is not None
         self._still, self._patience, self._renewed = 0, STILL_UNEVEN if self._whole else STILL, 0
         self._kept = self._seats[0].workers[0].found
         self._cost = self.winner.cost

@@ -33,7 +33,7 @@ MENDING = 2 * UNIT
 SHARING = 1.5
 """Machines that may run an operation, in the mean, from which on these are said to share the work."""
 
-PRICE = 4
+PRICE = 8
 """How often what an alternative wastes counts."""
 
 

@@ -30,6 +30,15 @@ def test_no_division_of_the_work_is_below_the_bound_and_what_it_wastes():
     assert wasteful > 100
 
 
+def test_waste_counts_on_a_centre_that_is_not_the_fullest():
+    """Shows two centres apart, one with half the work of the other: the slow alternatives of either waste something."""
+    routes = [[{0: 10, 1: 10}, {2: 5, 3: 5}]] * 6 + [[{0: 10, 1: 19}, {2: 5, 3: 9}]] * 2
+    arrays = model_of(split_lots(from_routes(routes, 4), None)).arrays
+    slow = arrays.takes > np.repeat(arrays.least, np.diff(arrays.begins))
+    assert slow.sum() == 4
+    assert (arrays.wastes[slow] > 1 << PARTS).all()
+
+
 def test_the_work_of_pricing_a_large_shop_is_limited(monkeypatch: pytest.MonkeyPatch):
     """Shows that no programme is solved for a large shop whose times differ by machine, and that the rounds which take
     its place look at a number of alternatives that does not grow: a search looks at no clock before it has a model."""
