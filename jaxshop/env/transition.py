@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from chex import Array
 
 from jaxshop.env import plant
-from jaxshop.env.backends import at, each, free_sets, members, numbered, put, row, runs_on
+from jaxshop.env.backends import at, each, free_sets, members, numbered, put, put_each, row, runs_on
 from jaxshop.env.decision import goes_to, open_decision, passed_over
 from jaxshop.env.timing import completion, earliest_start, lot_completion
 from jaxshop.env.types import (
@@ -57,6 +57,8 @@ def transition(state: EnvState, params: EnvParams, lot: Array, decision: Decisio
     Lot J, which is none, changes nothing.
     """
     placed = place(state, params, lot, decision)
+    if params.plant is None:
+        placed, state = read_before(placed, state)
     passed = passed_over(state, params, lot)
     sets, pools = count_sums(state, params, placed)
     estimate = jnp.maximum(state.estimate, lot_completion(placed.end, placed.tail))
@@ -115,6 +117,15 @@ def place(state: EnvState, params: EnvParams, lot: Array, decision: Decision) ->
         held,
         number,
     )
+
+
+def read_before(placed: Placement, state: EnvState) -> tuple[Placement, EnvState]:
+    """Both as they are, the operation's start for good: on a GPU XLA would compute it again where it is recorded, from
+    the lots' old starts, and keep a copy of all of these for that."""
+    start, waiting = jax.lax.platform_dependent(
+        placed.start, state.lots.start, cpu=lambda *x: x, default=lambda *x: jax.lax.optimization_barrier(x)
+    )
+    return placed._replace(start=start), state._replace(lots=state.lots._replace(start=waiting))
 
 
 def advance_lot(lots: LotState, params: EnvParams, placed: Placement) -> LotState:
@@ -231,9 +242,8 @@ def follow_machine(state: EnvState, params: EnvParams, machine: Array) -> tuple[
     fresh = free_sets(members(around, params), state.machines.free)
     for changed, tick in zip(around, fresh, strict=True):
         start = earliest_start(start, jnp.where(state.lots.set == changed, tick, -1))
-        # Padding, -1, is the last set or none: the last has no machine and stays at NEVER.
-        free = put(free, changed, tick)
-    return free, start
+    # Padding, -1, is the last set or none: the last has no machine and stays at NEVER.
+    return put_each(free, around, fresh), start
 
 
 def op_ends(state: EnvState, params: EnvParams) -> Array:
