@@ -18,6 +18,9 @@ from jaxshop.support.compiling import compiled
 UNKNOWN, FITTING, TOO_LONG = range(3)
 """Of a machine: whether its operations fit."""
 
+RELAXED = 4
+"""One exchange of so many may leave more than both machines have too much, by what one of them has."""
+
 FULL = 9
 """A machine is full where it has less than bar >> FULL left."""
 
@@ -121,8 +124,8 @@ def hand_over(arrays, state, loads, given, members, machine, other):
 def level(arrays, state, loads, verdicts, ways, given, taken, mine, others, memory, budget):
     """Exchange on loads alone, until no machine has more than the bar, or so much work is done in all.
 
-    Of two machines, one of them beyond the bar, neither may be further beyond it than both are in sum: what they are
-    beyond it never grows, and where it cannot shrink it wanders.
+    Of two machines, one of them beyond the bar, neither may be further beyond it than both are in sum, but for some
+    exchanges: what they are beyond it hardly grows, and where it cannot shrink it wanders.
     """
     first, table, bar = arrays.operations + arrays.lots, state.table, memory[BAR]
     full = bar - (bar >> FULL)
@@ -145,6 +148,8 @@ def level(arrays, state, loads, verdicts, ways, given, taken, mine, others, memo
         count, _ = givable(arrays, state, machine, other, given)
         other_count, _ = givable(arrays, state, other, machine, taken)
         ceiling = max(bar, loads[m] + loads[other - first] - bar)
+        if draw(state.random, RELAXED) == 0:
+            ceiling += draw(state.random, 1 + max(0, loads[m] - bar))
         most = memory[LEAST]
         while most < LARGEST and draw(state.random, 2):
             most += 1
