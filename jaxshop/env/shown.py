@@ -15,25 +15,31 @@ WORD = 32
 
 
 def candidates(state: EnvState, params: EnvParams, count: int) -> tuple[Array, Array]:
-    """Indices int32 [C] and mask bool [C] of the conflict set, longest remaining lot first; padding has index 0.
+    """Indices int32 [C] and mask bool [C] of the conflict set; padding has index 0.
 
-    Where more than C lots compete, those with the least work left are not shown. Of equally long lots the lowest comes
-    first, wherever the padding is. A CPU selects the first C of a row; a GPU would sort all of it.
+    First the lots with most work left, the longest first, as many as half of C, rounded up; then the others, the
+    shortest first. So where more than C lots compete, as before the first stage of a flow shop, both ends are shown,
+    and those between are not. Of equally long lots the lowest is the longer one, wherever the padding is. A CPU selects
+    the ends of a row; a GPU would sort all of it.
     """
-    on_gpu = partial(longest_by_place, count=count)
+    on_gpu = partial(ends_by_place, count=count)
     return jax.lax.platform_dependent(
-        state, params, cuda=on_gpu, rocm=on_gpu, default=partial(longest_by_selection, count=count)
+        state, params, cuda=on_gpu, rocm=on_gpu, default=partial(ends_by_selection, count=count)
     )
 
 
-def longest_by_selection(state: EnvState, params: EnvParams, count: int) -> tuple[Array, Array]:
+def ends_by_selection(state: EnvState, params: EnvParams, count: int) -> tuple[Array, Array]:
     """`candidates` as `top_k` finds them."""
     del params
-    key, index = jax.lax.top_k(jnp.where(state.legal, state.lots.tail.astype(jnp.float32) + 1.0, 0.0), count)
-    return jnp.where(key > 0, index, 0), key > 0
+    longest, last = -(-count // 2), state.legal.shape[0] - 1
+    key = jnp.where(state.legal, state.lots.tail.astype(jnp.float32) + 1.0, 0.0)
+    _, first = jax.lax.top_k(key, longest)
+    _, rest = jax.lax.top_k(jnp.where(state.legal, -key, -jnp.inf)[::-1], count - longest)  # of equal ones the highest
+    mask = jnp.arange(count) < state.legal.sum()
+    return jnp.where(mask, jnp.concatenate([first, last - rest]), 0), mask
 
 
-def longest_by_place(state: EnvState, params: EnvParams, count: int) -> tuple[Array, Array]:
+def ends_by_place(state: EnvState, params: EnvParams, count: int) -> tuple[Array, Array]:
     """`candidates` without a sort: their order is known before anything is dispatched (`OperationParams.place`).
 
     Lots set bits at their places, and each candidate looks for its own among them. One reduction finds the word that
@@ -46,14 +52,15 @@ def longest_by_place(state: EnvState, params: EnvParams, count: int) -> tuple[Ar
     held = jax.lax.population_count(words).astype(jnp.int32)
     upto = jnp.cumsum(held)
 
-    number = jnp.arange(count, dtype=jnp.int32)
-    passed = upto[None] <= number[:, None]
-    here = ~passed & ((upto - held)[None] <= number[:, None])
+    number, longest = jnp.arange(count, dtype=jnp.int32), -(-count // 2)
+    mask = number < upto[-1]
+    rank = jnp.where(number < longest, number, upto[-1] - 1 - (number - longest))
+    passed = upto[None] <= rank[:, None]
+    here = ~passed & ((upto - held)[None] <= rank[:, None])
     index = passed.sum(axis=1, dtype=jnp.int32)
     before = jnp.where(passed, upto[None], 0).max(axis=1)
     word = jnp.where(here, words[None], jnp.uint32(0)).sum(axis=1, dtype=jnp.uint32)
-    mask = index < size
-    found = jnp.where(mask, index * WORD + _nth_bit(word, number - before), 0)
+    found = jnp.where(mask, index * WORD + _nth_bit(word, rank - before), 0)
     return jnp.where(mask, params.ops.lot_at[found], 0), mask
 
 

@@ -275,7 +275,7 @@ class EnvState(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What a policy sees of the open decision. Candidates are the conflict set, longest remaining lot first."""
+    """What a policy sees of the open decision. Candidates are the conflict set, or its ends by remaining work."""
 
     action_mask: chex.Array  # bool [J] the conflict set
     candidates: chex.Array  # int32 [C] lots

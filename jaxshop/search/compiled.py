@@ -39,8 +39,8 @@ from jaxshop.shop import LotPlan
 from jaxshop.support.machine import usable_cores
 
 CANDIDATES = 48
-"""Lots that a policy is shown at most, as in its training; where more compete, those with the least work left are not
-shown. Another number can change a schedule."""
+"""Lots that a policy is shown at most, as in its training; where more compete, those with the most and the least work
+left. Another number can change a schedule."""
 SAMPLE_BATCH = 16
 """Samples that run side by side; fixed, so that a sample has the same arithmetic however many are asked for."""
 RULE_BATCH = len(RULES)

@@ -304,12 +304,12 @@ def test_public_step_starts_the_next_episode():
     assert float(info["final_observation"].context[0]) == 1.0
 
 
-def test_candidates_are_the_conflict_set_longest_first():
-    """Shows what a cut to fewer candidates keeps: the lots with the most work left."""
-    env, params = make(from_routes([[{0: 5}], [{0: 6}], [{0: 7}], [{1: 9}]], 2), candidates=2)
+def test_candidates_are_the_ends_of_the_conflict_set():
+    """Shows what a cut to fewer candidates keeps: the lots with the most work left, then those with the least."""
+    env, params = make(from_routes([[{0: 5}], [{0: 6}], [{0: 7}], [{0: 8}], [{1: 9}]], 2), candidates=3)
     obs, _ = jax.jit(env.reset_env)(jax.random.key(0), params)
-    assert obs.action_mask.tolist() == [True, True, True, False]
-    assert obs.candidates.tolist() == [2, 1]
+    assert obs.action_mask.tolist() == [True, True, True, True, False]
+    assert obs.candidates.tolist() == [3, 2, 0]
 
 
 @pytest.mark.parametrize(("non_delay", "overlap"), [(False, 4), (True, 0)])  # which other functions look at

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxshop.env.packing import pack, shape_of
-from jaxshop.env.shown import longest_by_place, longest_by_selection
+from jaxshop.env.shown import ends_by_place, ends_by_selection
 from jaxshop.shop import split_lots
 from tests.plant import plant_plan
 from tests.shops import random_shop
@@ -19,8 +19,8 @@ from tests.shops import random_shop
 DRAWS = 64
 
 
-@pytest.mark.parametrize("count", [3, 12])
-def test_both_ways_show_the_longest_lots_first(count):
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_both_ways_show_the_longest_lots_then_the_shortest(count):
     """Shows that bits at known places and a selection find the same, however many compete, with padding and lags."""
     plans = [split_lots(random_shop(1, jobs=12), None), plant_plan(3, jobs=12)]
     fits = shape_of(plans)
@@ -35,10 +35,12 @@ def test_both_ways_show_the_longest_lots_first(count):
         op = (params.lots.first + steps).astype(np.int32)
         tail = params.ops.tail[op]
         mask = (rng.random((DRAWS, shape.lots)) < rng.random((DRAWS, 1))) & (params.lots.count > 0)
-        for way in (longest_by_place, longest_by_selection):
+        for way in (ends_by_place, ends_by_selection):
             each = jax.jit(jax.vmap(partial(shown, way), (None, 0, 0, 0)))
             lots, real = each(params, op, tail, mask)
             for row in range(DRAWS):
-                expected = sorted(np.flatnonzero(mask[row]), key=lambda lot, row=row: (-tail[row, lot], lot))[:count]
+                longest_first = sorted(np.flatnonzero(mask[row]), key=lambda lot, row=row: (-tail[row, lot], lot))
+                half = -(-count // 2)
+                expected = longest_first[:half] + longest_first[half:][::-1][: count - half]
                 assert lots[row].tolist() == expected + [0] * (count - len(expected))
                 assert real[row].sum() == len(expected)
