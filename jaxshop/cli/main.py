@@ -38,9 +38,8 @@ def train_main(argv: Sequence[str] | None = None) -> int:
 def _leave(code: int) -> int:
     """End the process's command; a search whose time is over may have left a compilation behind."""
     background = sys.modules.get("jaxshop.search.background")
-    kernel = getattr(
-        sys.modules.get("jaxshop.support.compiling"), "copy", None
-    )  # as of all; a thread may import it yet
+    compiling = sys.modules.get("jaxshop.support.compiling")
+    kernel = getattr(compiling, "copy", None)  # kept where all of them are; a thread may be importing it still
     kept = kernel is None or kernel.stats.cache_path is not None
     return code if background is None else int(background.leave(code, kept))
 
