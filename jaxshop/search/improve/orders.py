@@ -33,12 +33,23 @@ as what a lot costs in one place it nearly costs in the next."""
 WARMTH = 0.001
 """Temperature, as a share of the best cost."""
 
+LIGHT = 2
+"""Operations that are played on machines that are alike in the time of one that is not."""
+
 
 class Stages(NamedTuple):
-    """The stages of a shop, in the order in which lots pass them, and room to play an order of the lots."""
+    """The stages of a shop, in the order in which lots pass them, and room to play an order of the lots; or the same
+    from the shop's end back to its start."""
 
     at: np.ndarray  # int32 [stages, lots]: the lot's operation there; -1: it passes by
     rest: np.ndarray  # int64 [operations]: the least ticks of its lot after it
+    release: np.ndarray  # int64 [lots]
+    opens: np.ndarray  # int64 [machines]: when each is free
+    alike: bool  # whether a stage's machines all run all that passes it, in the same time
+    takes: np.ndarray  # int64 [stages, lots]: where they do, ticks of the lot's operation there; -1: it passes by
+    tails: np.ndarray  # int64 [stages, lots]: `rest` of it
+    frees: np.ndarray  # int64 [stages, machines]: when each machine of the stage is free, ascending
+    sizes: np.ndarray  # int64 [stages]: its machines
     ready: np.ndarray  # int64 [lots]: scratch
     free: np.ndarray  # int64 [machines]: scratch
     queue: np.ndarray  # int32 [lots]: scratch
@@ -46,40 +57,58 @@ class Stages(NamedTuple):
     choice: np.ndarray  # int32 [operations]: its alternatives
 
 
-def stages_of(arrays: Arrays) -> Stages | None:
-    """The stages, groups of machines that share operations; None where lots come back to one, or pass two crosswise."""
+def stages_of(arrays: Arrays, backward: bool = False) -> Stages | None:
+    """The stages, groups of machines that share operations; None where lots come back to one, or pass two crosswise.
+
+    `backward`: in mirrored time; None, too, where a machine is free late, which then is an end that it has to meet.
+    """
     n, first = arrays.operations, arrays.operations + arrays.lots
-    where = arrays.where - first
-    passed = connected(arrays.begins, where, arrays.machines)[where[arrays.begins[:-1]]].tolist()
+    where, counts = arrays.where - first, np.diff(arrays.begins)
+    groups = connected(arrays.begins, where, arrays.machines)
+    passed = groups[where[arrays.begins[:-1]]]
     ends = set(arrays.last.tolist())
-    before: dict[int, set[int]] = {number: set() for number in passed}
+    before: dict[int, set[int]] = {number: set() for number in passed.tolist()}
     for i in range(n):
         if i not in ends:
             before[passed[i + 1]].add(passed[i])
     try:
-        place = {number: k for k, number in enumerate(TopologicalSorter(before).static_order())}
+        passing = list(TopologicalSorter(before).static_order())[:: -1 if backward else 1]
     except CycleError:
         return None
-    lot = np.searchsorted(arrays.last, np.arange(n))
-    at = np.full((len(place), arrays.lots), -1, np.int32)
-    at[[place[number] for number in passed], lot] = np.arange(n)
-    done = np.cumsum(arrays.least.astype(np.int64))
+    opens = arrays.blank[first : first + arrays.machines, HEAD].astype(np.int64)
+    if backward and opens.any():
+        return None
+    lot, place = np.searchsorted(arrays.last, np.arange(n)), {number: k for k, number in enumerate(passing)}
+    at = np.full((len(passing), arrays.lots), -1, np.int32)
+    at[[place[number] for number in passed.tolist()], lot] = np.arange(n)
+    least, release = arrays.least.astype(np.int64), arrays.blank[n:first, HEAD].astype(np.int64)
+    done = np.cumsum(least)
+    rest = done[arrays.last][lot] - done
+    if backward:
+        rest, release = done - least - np.append(0, done[arrays.last])[lot] + release[lot], np.zeros_like(release)
+    alike = bool((counts == np.bincount(groups)[passed]).all() and (arrays.takes == np.repeat(least, counts)).all())
+    frees, sizes = np.zeros((len(passing), arrays.machines), np.int64), np.zeros(len(passing), np.int64)
+    for k, number in enumerate(passing):
+        free = np.sort(opens[groups == number])
+        frees[k, : len(free)], sizes[k] = free, len(free)
+    takes, tails = np.where(at < 0, -1, least[at]), np.where(at < 0, 0, rest[at])
     ready, free, starts = (np.zeros(count, np.int64) for count in (arrays.lots, arrays.machines, n))
     queue, choice = np.zeros(arrays.lots, np.int32), np.zeros(n, np.int32)
-    return Stages(at, done[arrays.last][lot] - done, ready, free, queue, starts, choice)
+    given = at, rest, release, opens, alike, takes, tails, frees, sizes
+    return Stages(*given, ready, free, queue, starts, choice)
 
 
 @compiled
 def play(arrays, stages, state, order, count, most):
-    """Play the first `count` lots of an order; returns when the last of them ends, or NO_COST where that is sure to be
-    after `most`."""
-    n, ready, free, queue = arrays.operations, stages.ready, stages.free, stages.queue
-    first, latest, placed = n + arrays.lots, np.int64(0), 0
+    """Play the first `count` lots of an order; returns when all is done, or NO_COST where that is sure to be after
+    `most`."""
+    ready, free, queue = stages.ready, stages.free, stages.queue
+    first, latest, placed = arrays.operations + arrays.lots, np.int64(0), 0
     for machine in range(arrays.machines):
-        free[machine] = arrays.blank[first + machine, HEAD]
+        free[machine] = stages.opens[machine]
     for k in range(count):
         queue[k] = order[k]
-        ready[order[k]] = arrays.blank[n + order[k], HEAD]
+        ready[order[k]] = stages.release[order[k]]
     for stage in range(stages.at.shape[0]):
         for k in range(count):
             lot = queue[k]
@@ -98,13 +127,50 @@ def play(arrays, stages, state, order, count, most):
                     return NO_COST
                 ready[lot] = free[arrays.where[chosen] - first] = ends
                 stages.starts[i], stages.choice[i] = ends - arrays.takes[chosen], chosen
-                latest = max(latest, ends)
+                latest = max(latest, ends + stages.rest[i])
             j = k
             while j > 0 and ready[queue[j - 1]] > ready[lot]:
                 queue[j] = queue[j - 1]
                 j -= 1
             queue[j] = lot
     state.counters[WORK] += placed
+    return latest
+
+
+@compiled
+def play_alike(stages, state, order, count, most):
+    """`play` where a stage's machines are alike, without telling which of them runs what: a third of the time."""
+    takes, ready, free, queue = stages.takes, stages.ready, stages.free, stages.queue
+    latest, placed = np.int64(0), 0
+    for k in range(count):
+        queue[k], ready[k] = order[k], stages.release[order[k]]
+    for stage in range(takes.shape[0]):
+        last = stages.sizes[stage] - 1
+        for j in range(last + 1):
+            free[j] = stages.frees[stage, j]
+        for k in range(count):
+            lot, end, time = queue[k], ready[k], takes[stage, queue[k]]
+            if time >= 0:
+                j = 0
+                while j < last and free[j + 1] <= end:
+                    j += 1
+                end = max(end, free[j]) + time
+                while j < last and free[j + 1] < end:
+                    free[j] = free[j + 1]
+                    j += 1
+                free[j] = end
+                placed += 1
+                done = end + stages.tails[stage, lot]
+                if done > most:
+                    state.counters[WORK] += placed // LIGHT
+                    return NO_COST
+                latest = max(latest, done)
+            j = k
+            while j > 0 and ready[j - 1] > end:
+                queue[j], ready[j] = queue[j - 1], ready[j - 1]
+                j -= 1
+            queue[j], ready[j] = lot, end
+    state.counters[WORK] += placed // LIGHT
     return latest
 
 
@@ -132,7 +198,10 @@ def put_best(arrays, stages, state, order, trial, out):
         trial[last:k] = order[last:k]
         trial[k] = lot
         last = k
-        cost = play(arrays, stages, state, trial, inside + 1, least)
+        if stages.alike:
+            cost = play_alike(stages, state, trial, inside + 1, least)
+        else:
+            cost = play(arrays, stages, state, trial, inside + 1, least)
         if cost < least:
             least, ties, place = cost, 1, k
         elif cost == least:

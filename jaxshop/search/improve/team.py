@@ -11,6 +11,7 @@ from jaxshop.search.improve.model import Model
 from jaxshop.search.improve.orders import stages_of
 from jaxshop.search.improve.workers import (
     SHARING,
+    BackwardOrderSearch,
     Exchange,
     Found,
     IteratedGreedy,
@@ -82,6 +83,7 @@ class Team:
         # Without alternatives, to take operations out and put them back leads nowhere that tabu search does not.
         sharing = len(model.arrays.where) >= SHARING * model.arrays.operations
         kinds: list[tuple[type[Worker], Start]] = [(OrderSearch, begin)] if stages_of(model.arrays) else []
+        kinds += [(BackwardOrderSearch, begin)] if stages_of(model.arrays, backward=True) else []
         kinds += [(TabuSearch, begin)]
         kinds += [(IteratedGreedy, begin if others is None else others[0])] if flexible else []
         # Exchanges divide the work of machines that share it.

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxshop.search.improve import exchange, greedy, levelling, orders, tabu
 from jaxshop.search.improve.graph import build, cost_of, restore
-from jaxshop.search.improve.model import HEAD, Arrays, Model
+from jaxshop.search.improve.model import HEAD, TIME, Arrays, Model
 from jaxshop.search.improve.state import CYCLIC, WORK, draw, new_state
 
 UNIT = 1 << 17
@@ -254,9 +254,11 @@ class Levelling(Worker):
 class OrderSearch(Worker):
     """See `orders`; only for plans that have stages."""
 
+    backward = False
+
     def __init__(self, model: Model, order: np.ndarray, choice: np.ndarray, seed: int):
         super().__init__(model, order, choice, seed)
-        stages = orders.stages_of(self.arrays)
+        stages = orders.stages_of(self.arrays, self.backward)
         assert stages is not None
         self.stages = stages
         self.best, self.order, self.trial, self.scratch = np.zeros((4, self.arrays.lots), np.int32)
@@ -268,14 +270,30 @@ class OrderSearch(Worker):
         orders.search_orders(self.arrays, self.stages, self.state, *places, memory, work, target)
         if memory[orders.BEST] < before:
             orders.play(self.arrays, self.stages, self.state, self.best, self.arrays.lots, memory[orders.BEST])
-            order = self.stages.starts.argsort(kind="stable").astype(np.int32)
-            build(self.arrays, self.state, order, self.stages.choice)
+            build(self.arrays, self.state, self._played(), self.stages.choice)
             self.table[:] = self.state.table
+
+    def _played(self) -> np.ndarray:
+        """Operations in an order in which what was played last can run."""
+        starts, choice = self.stages.starts, self.stages.choice
+        key = -(starts + self.arrays.takes[choice]) if self.backward else starts
+        return key.argsort(kind="stable").astype(np.int32)
 
     def adopt(self, other: Found) -> None:
         """See `Worker`; goes on from the order in which its lots begin, which may well cost more."""
         self.memory[orders.BEST] = self._adopt(other)
-        firsts = np.concatenate([[0], self.arrays.last[:-1] + 1])
-        self.order[:] = self.table[firsts, HEAD].argsort(kind="stable")
+        last = self.arrays.last
+        if self.backward:
+            begins = -(self.table[last, HEAD] + self.table[last, TIME])
+        else:
+            begins = self.table[np.append(0, last[:-1] + 1), HEAD]
+        self.order[:] = begins.argsort(kind="stable")
         played = orders.play(self.arrays, self.stages, self.state, self.order, self.arrays.lots, orders.NO_COST)
         self.memory[[orders.CURRENT, orders.OUT]] = played, 0
+
+
+class BackwardOrderSearch(OrderSearch):
+    """`OrderSearch` in mirrored time: what no order leads to one way, one may the other; only where no machine is free
+    late."""
+
+    backward = True

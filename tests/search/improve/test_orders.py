@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,9 +13,9 @@ from jaxshop.search.improve import kernels
 from jaxshop.search.improve.dispatching import dispatch, floor_of
 from jaxshop.search.improve.method import Improve
 from jaxshop.search.improve.model import Model, model_of, to_schedule
-from jaxshop.search.improve.orders import NO_COST, play, put_best, stages_of
+from jaxshop.search.improve.orders import BEST, NO_COST, play, play_alike, put_best, stages_of
 from jaxshop.search.improve.state import WORK, new_state
-from jaxshop.search.improve.workers import OrderSearch
+from jaxshop.search.improve.workers import BackwardOrderSearch, OrderSearch
 from jaxshop.search.types import Stop, Task
 from jaxshop.shop import LotPlan, split_lots
 from tests.oracles.optimum import least_makespan
@@ -27,8 +28,8 @@ def compiled():
     kernels.wait(False, None)
 
 
-def flow_plan(seed: int, jobs: int = 4, stages: int = 3) -> LotPlan:
-    """Lots that pass most of the stages, of up to three machines each, with releases and machines that are late; each
+def flow_plan(seed: int, jobs: int = 4, stages: int = 3, late: bool = True) -> LotPlan:
+    """Lots that pass most of the stages, of up to three machines each, `late` with releases and late machines; each
     operation may run on the stage's first machine and on some of the others, in times of their own."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 4, stages)
@@ -43,8 +44,21 @@ def flow_plan(seed: int, jobs: int = 4, stages: int = 3) -> LotPlan:
             ]
         )
     machines = int(sizes.sum())
-    shop = from_routes(routes, machines, rng.integers(0, 9, jobs).tolist(), rng.integers(0, 9, machines).tolist())
-    return split_lots(shop, None)
+    release, free = (rng.integers(0, 9, jobs).tolist(), rng.integers(0, 9, machines).tolist()) if late else (None, None)
+    return split_lots(from_routes(routes, machines, release, free), None)
+
+
+def alike_plan(seed: int, jobs: int = 30, stages: int = 4) -> LotPlan:
+    """The same with machines of a stage that run all that passes it in one time; lots are released late, machines are
+    free from the start."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 4, stages)
+    first = np.cumsum(sizes) - sizes
+    routes = []
+    for _ in range(jobs):
+        passed = [s for s in range(stages) if rng.random() < 0.8] or [0]
+        routes.append([dict.fromkeys(range(first[s], first[s] + sizes[s]), int(rng.integers(1, 10))) for s in passed])
+    return split_lots(from_routes(routes, int(sizes.sum()), rng.integers(0, 9, jobs).tolist()), None)
 
 
 def played(plan: LotPlan, stage_of: list[list[int]], order: list[int]) -> int:
@@ -61,11 +75,11 @@ def played(plan: LotPlan, stage_of: list[list[int]], order: list[int]) -> int:
     return max(ready)
 
 
-def begun(model: Model) -> OrderSearch:
+def begun(model: Model, kind: type[OrderSearch] = OrderSearch) -> OrderSearch:
     """A search from a rule's schedule."""
     order, choice = np.empty((2, model.arrays.operations), np.int32)
     dispatch(floor_of(model), 0, False, order, choice)
-    return OrderSearch(model, order, choice, 0)
+    return kind(model, order, choice, 0)
 
 
 def test_an_order_is_played_as_in_plain_python():
@@ -90,6 +104,55 @@ def test_an_order_is_played_as_in_plain_python():
             assert play(arrays, stages, state, order, arrays.lots, expected - 1) in (expected, NO_COST)
 
 
+@pytest.mark.parametrize("backward", [False, True])
+def test_machines_that_are_alike_are_played_as_any_are(backward: bool):
+    """Shows that makespans are the same where it is not told which machine runs what, both ways, to the limit."""
+    for seed in range(20):
+        arrays = model_of(alike_plan(seed)).arrays
+        stages = stages_of(arrays, backward)
+        assert stages is not None
+        assert stages.alike
+        state, rng = new_state(arrays, seed), np.random.default_rng(seed)
+        for count in (arrays.lots, arrays.lots // 2):
+            order = rng.permutation(arrays.lots).astype(np.int32)
+            expected = play(arrays, stages, state, order, count, NO_COST)
+            assert play_alike(stages, state, order, count, NO_COST) == expected
+            assert play_alike(stages, state, order, count, expected) == expected
+            assert play_alike(stages, state, order, count, expected - 1) == NO_COST
+
+
+def test_machines_are_alike_only_where_all_run_all_in_one_time():
+    """Shows it for a stage of which one machine runs less, and for one of which one machine is slower."""
+    for times in ([{0: 2, 1: 2}, {0: 2}], [{0: 2, 1: 2}, {0: 2, 1: 3}]):
+        stages = stages_of(model_of(split_lots(from_routes([[time] for time in times], 2), None)).arrays)
+        assert stages is not None
+        assert not stages.alike
+
+
+def test_an_order_is_played_backward_as_the_mirrored_shop_forward():
+    """Shows makespans of random orders on random hybrid flow shops whose lots are there from the start."""
+    for seed in range(20):
+        plan = flow_plan(seed, jobs=9, stages=4, late=False)
+        jobs = (replace(job, operations=job.operations[::-1]) for job in plan.shop.jobs)
+        mirrored = model_of(split_lots(replace(plan.shop, jobs=tuple(jobs)), None)).arrays
+        arrays = model_of(plan).arrays
+        backward, forward = stages_of(arrays, backward=True), stages_of(mirrored)
+        assert backward is not None
+        assert forward is not None
+        state, rng = new_state(arrays, seed), np.random.default_rng(seed)
+        for _ in range(5):
+            order = rng.permutation(arrays.lots).astype(np.int32)
+            expected = play(mirrored, forward, state, order, arrays.lots, NO_COST)
+            assert play(arrays, backward, state, order, arrays.lots, NO_COST) == expected
+
+
+def test_no_order_is_played_backward_where_a_machine_is_free_late():
+    """Shows it on a shop that is played forward."""
+    arrays = model_of(split_lots(from_routes([[{0: 2}], [{0: 3}]], 1, free=[1]), None)).arrays
+    assert stages_of(arrays) is not None
+    assert stages_of(arrays, backward=True) is None
+
+
 @pytest.mark.parametrize("jobs", [9, 31, 32, 70])
 def test_a_lot_is_put_where_it_costs_least_of_the_places_that_are_tried(jobs: int):
     """Shows on orders of few and many lots that the cost which is returned is that of the order, that no lot is lost,
@@ -112,19 +175,27 @@ def test_a_lot_is_put_where_it_costs_least_of_the_places_that_are_tried(jobs: in
         assert cost == min(costs) or jobs > 31
 
 
-def test_what_a_search_of_orders_finds_is_a_schedule():
+@pytest.mark.parametrize(
+    ("kind", "plan"),
+    [
+        (OrderSearch, flow_plan(3, jobs=30, stages=5)),
+        (OrderSearch, alike_plan(3)),
+        (BackwardOrderSearch, flow_plan(3, jobs=30, stages=5, late=False)),
+        (BackwardOrderSearch, alike_plan(3)),
+    ],
+)
+def test_what_a_search_of_orders_finds_is_a_schedule(kind: type[OrderSearch], plan: LotPlan):
     """Shows that its best is valid, costs what it says, is better than the rule it began with, and that what another
     found is kept although its order may cost more."""
-    plan = flow_plan(3, jobs=30, stages=5)
     model = model_of(plan)
-    search = begun(model)
+    search = begun(model, kind)
     began = search.found.cost
     search.advance(2, 0, 0)
     assert search.found.cost < began
     schedule = to_schedule(model, search.found.table, Task.of(plan).fingerprint)
     assert verify(plan, schedule) == []
-    assert schedule.makespan == search.found.cost
-    other = begun(model)
+    assert search.memory[BEST] >= schedule.makespan == search.found.cost
+    other = begun(model, kind)
     other.adopt(search.found)
     other.advance(1, 0, 2)
     assert other.found.cost <= search.found.cost
