@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxshop.search.improve.exchange import LARGEST, MEMBERS, OPERATION, THERE, add_up, fitting, givable
+from jaxshop.search.improve.exchange import HERE, LARGEST, MEMBERS, MOST, OPERATION, THERE, add_up, fitting, givable
 from jaxshop.search.improve.gaps import NO_COST, best_gap
 from jaxshop.search.improve.graph import link, put_in, recompute, renew, restore, take_out, unlink
 from jaxshop.search.improve.model import AFTER, BEFORE, HEAD, MACHINE, TAIL, TIME, Arrays
@@ -27,6 +27,12 @@ FULL = 9
 BEST, BAR, STEPS, LEAST = range(4)
 """Of `memory`: the best cost; what no machine may have more of; exchanges that may yet be tried; operations of one
 machine that the first exchange tried may take."""
+
+TRIES = 4
+"""Pairs of sides that are looked at."""
+
+INSIDE, OUTSIDE = 1, -1
+"""Of a machine: its side, where sides are told apart; else 0."""
 
 OVER, LEVEL, STUCK = range(3)
 """What a walk over loads ends with: for now; with no machine beyond the bar; with no exchange left to try."""
@@ -106,14 +112,15 @@ def beyond(arrays, state, loads, verdicts, ways, scratch, bar, full):
 
 
 @compiled
-def hand_over(arrays, state, loads, given, members, machine, other):
+def hand_over(arrays, state, loads, given, members):
     """Let members change machines; heads and tails are not followed."""
     first, table = arrays.operations + arrays.lots, state.table
     k = 0
     while members >> k:
         if members >> k & 1:
             operation, there = given[OPERATION, k], given[THERE, k]
-            loads[machine - first] -= table[operation, TIME]
+            other = np.int64(arrays.where[there])
+            loads[table[operation, MACHINE] - first] -= table[operation, TIME]
             loads[other - first] += arrays.takes[there]
             unlink(arrays, state, operation)
             link(arrays, state, operation, there, np.int64(table[other, BEFORE]))
@@ -121,7 +128,87 @@ def hand_over(arrays, state, loads, given, members, machine, other):
 
 
 @compiled
-def level(arrays, state, loads, verdicts, ways, given, taken, mine, others, memory, budget):
+def tell_apart(arrays, state, loads, sides, operation, bar):
+    """Fill in two sides: an operation's machines, and what else could run what could run on these; returns how many
+    operations could run on either, and the room below the bar on each in sum."""
+    first, n, shared = arrays.operations + arrays.lots, arrays.operations, 0
+    sides[:] = 0
+    for k in range(arrays.begins[operation], arrays.begins[operation + 1]):
+        sides[arrays.where[k] - first] = INSIDE
+    for i in range(n):
+        inside, every = 0, arrays.begins[i + 1] - arrays.begins[i]
+        for k in range(arrays.begins[i], arrays.begins[i + 1]):
+            inside += sides[arrays.where[k] - first] == INSIDE
+        if 0 < inside < every:
+            shared += 1
+            for k in range(arrays.begins[i], arrays.begins[i + 1]):
+                if sides[arrays.where[k] - first] != INSIDE:
+                    sides[arrays.where[k] - first] = OUTSIDE
+    room, other_room = np.int64(0), np.int64(0)
+    for m in range(arrays.machines):
+        room += (bar - loads[m]) * (sides[m] == INSIDE)
+        other_room += (bar - loads[m]) * (sides[m] == OUTSIDE)
+    state.counters[WORK] += n
+    return shared, room, other_room
+
+
+@compiled
+def changeable(arrays, state, sides, side, given):
+    """Fill in operations on one side that could run on the other, each with such a machine; returns how many.
+
+    Where they are now is left out: they take as long there.
+    """
+    first, count, seen = arrays.operations + arrays.lots, 0, 0
+    for i in range(arrays.operations):
+        there, ways = -1, 0
+        for k in range(arrays.begins[i], arrays.begins[i + 1]):
+            if sides[state.table[i, MACHINE] - first] == side and sides[arrays.where[k] - first] == -side:
+                ways += 1
+                if draw(state.random, ways) == 0:
+                    there = k
+        if there >= 0:
+            seen += 1
+            k = count if count < MOST else draw(state.random, seen)
+            if k < MOST:
+                given[OPERATION, k], given[HERE, k], given[THERE, k] = i, there, there
+                count = min(count + 1, MOST)
+    state.counters[WORK] += arrays.operations
+    return count
+
+
+@compiled
+def change_sides(arrays, state, loads, sides, given, taken, mine, others, bar):
+    """Tell sides apart of which one has too much in sum, and let operations change them so that neither has.
+
+    Of some such sides, those that share the fewest operations; none where there are none.
+    """
+    first, n, chosen, least = arrays.operations + arrays.lots, arrays.operations, -1, arrays.operations + 1
+    for _ in range(TRIES):
+        drawn, seen = 0, 0
+        for i in range(n):
+            if loads[state.table[i, MACHINE] - first] > bar:
+                seen += 1
+                if draw(state.random, seen) == 0:
+                    drawn = i
+        shared, room, other_room = tell_apart(arrays, state, loads, sides, drawn, bar)
+        if shared < least and min(room, other_room) < 0 <= room + other_room:
+            chosen, least = drawn, shared
+    if chosen >= 0:
+        _, room, other_room = tell_apart(arrays, state, loads, sides, chosen, bar)
+        count = changeable(arrays, state, sides, INSIDE, given)
+        other_count = changeable(arrays, state, sides, OUTSIDE, taken)
+        for most in range(1, LARGEST + 1):
+            mines, theirs = add_up(arrays, given, count, most, mine), add_up(arrays, taken, other_count, most, others)
+            a, b = fitting(state, mine, mines, others, theirs, room, other_room)
+            if a >= 0:
+                hand_over(arrays, state, loads, given, mine[MEMBERS, a])
+                hand_over(arrays, state, loads, taken, others[MEMBERS, b])
+                return
+    sides[:] = 0
+
+
+@compiled
+def level(arrays, state, loads, verdicts, sides, ways, given, taken, mine, others, memory, budget):
     """Exchange on loads alone, until no machine has more than the bar, or so much work is done in all.
 
     Of two machines, one of them beyond the bar, neither may be further beyond it than both are in sum, but for some
@@ -143,7 +230,11 @@ def level(arrays, state, loads, verdicts, ways, given, taken, mine, others, memo
             node = np.int64(table[node, AFTER])
         begin = arrays.begins[node]
         other = np.int64(arrays.where[begin + draw(state.random, arrays.begins[node + 1] - begin)])
-        if other == machine or (loads[other - first] >= bar and draw(state.random, 2)):
+        if (
+            other == machine
+            or sides[m] != sides[other - first]
+            or (loads[other - first] >= bar and draw(state.random, 2))
+        ):
             continue
         count, _ = givable(arrays, state, machine, other, given)
         other_count, _ = givable(arrays, state, other, machine, taken)
@@ -158,8 +249,8 @@ def level(arrays, state, loads, verdicts, ways, given, taken, mine, others, memo
             theirs = add_up(arrays, taken, other_count, most, others)
             a, b = fitting(state, mine, mines, others, theirs, ceiling - loads[m], ceiling - loads[other - first])
             if a >= 0:
-                hand_over(arrays, state, loads, given, mine[MEMBERS, a], machine, other)
-                hand_over(arrays, state, loads, taken, others[MEMBERS, b], other, machine)
+                hand_over(arrays, state, loads, given, mine[MEMBERS, a])
+                hand_over(arrays, state, loads, taken, others[MEMBERS, b])
                 verdicts[m] = verdicts[other - first] = UNKNOWN
                 break
             most += 1

@@ -24,7 +24,7 @@ LAST = 16 * UNIT
 CYCLE = 4 * UNIT
 """Work between two times that exchanges begin with the best."""
 
-STEPS = 8_000
+STEPS = 2_000
 """Exchanges on loads alone after which levelling begins again."""
 
 MENDING = 2 * UNIT
@@ -200,7 +200,7 @@ class Levelling(Worker):
         self.goal, self.mender = goal, TabuSearch(model, order, choice, seed)
         self.state, self.mending, self.begun, self.until = self.mender.state, False, 0, 0
         given, subsets = np.zeros((2, 3, exchange.MOST), np.int64), np.zeros((2, 3, exchange.SUBSETS), np.int64)
-        self.loads, self.verdicts = np.zeros((2, self.arrays.machines), np.int64)
+        self.loads, self.verdicts, self.sides = np.zeros((3, self.arrays.machines), np.int64)
         self.choice, self.moved = np.zeros((2, self.arrays.operations), np.int32)
         self.sums, self.ways = (*given, *subsets), levelling.ways_of(self.arrays)
         self.memory[levelling.BEST] = cost_of(self.arrays, self.table)
@@ -224,7 +224,9 @@ class Levelling(Worker):
             memory[levelling.BAR] = self.goal + (draw(random, above) if draw(random, 2) else 0)
             memory[levelling.STEPS], memory[levelling.LEAST] = STEPS, 1 + draw(random, 4)
             self.verdicts[:], self.begun = levelling.UNKNOWN, self.state.counters[WORK]
-        walk = self.arrays, self.state, self.loads, self.verdicts, self.ways, *self.sums
+            sides = self.arrays, self.state, self.loads, self.sides
+            levelling.change_sides(*sides, *self.sums, memory[levelling.BAR])
+        walk = self.arrays, self.state, self.loads, self.verdicts, self.sides, self.ways, *self.sums
         if levelling.level(*walk, memory, work) != levelling.LEVEL:
             return
         self.settle()

@@ -10,7 +10,17 @@ import pytest
 from jaxshop.schedule import verify
 from jaxshop.search.improve import exchange, kernels, levelling, team
 from jaxshop.search.improve.dispatching import dispatch, floor_of
-from jaxshop.search.improve.levelling import LEVEL, STUCK, beyond, kept_apart, level, too_long, ways_of, weigh
+from jaxshop.search.improve.levelling import (
+    LEVEL,
+    STUCK,
+    beyond,
+    change_sides,
+    kept_apart,
+    level,
+    too_long,
+    ways_of,
+    weigh,
+)
 from jaxshop.search.improve.model import AFTER, HEAD, MACHINE, TAIL, TIME, Model, model_of, to_schedule
 from jaxshop.search.improve.team import Start, Team
 from jaxshop.search.improve.workers import Levelling
@@ -48,7 +58,7 @@ def start_of(model: Model) -> Start:
 
 def walk_of(search: Levelling) -> tuple:
     """The arguments of `level` but the last two."""
-    return search.arrays, search.state, search.loads, search.verdicts, search.ways, *search.sums
+    return search.arrays, search.state, search.loads, search.verdicts, search.sides, search.ways, *search.sums
 
 
 def test_loads_are_level_where_a_walk_says_so():
@@ -75,6 +85,63 @@ def test_loads_are_level_where_a_walk_says_so():
         assert all(first + m in arrays.where[arrays.begins[i] : arrays.begins[i + 1]] for i in operations)
     search.memory[levelling.BAR], search.memory[levelling.STEPS] = 30_000, 50
     assert level(*walk_of(search), search.memory, 1 << 60) == STUCK
+
+
+def two_groups(seed: int) -> LotPlan:
+    """Three machines and four, each group with operations of its own, and some that any of the seven may run."""
+    rng = np.random.default_rng(seed)
+    machines = tuple(f"M{k}" for k in range(7))
+    own = [machines[:3]] * 24 + [machines[3:]] * 32 + [machines] * 16
+    jobs = [
+        Job(f"{j}", (Operation(f"{j}", dict.fromkeys(may, int(rng.integers(900, 9_000)))),))
+        for j, may in enumerate(own)
+    ]
+    return split_lots(Shop("groups", tuple(map(Machine, machines)), tuple(jobs)), None)
+
+
+def test_sides_with_too_much_in_sum_change_what_they_share():
+    """Shows that where one of two groups has too much in sum, operations that both share change sides until neither
+    has, loads are followed, and that a walk then lets none cross."""
+    plan = two_groups(1)
+    search = Levelling(model := model_of(plan), *start_of(model), 0)
+    arrays, state, loads, n = search.arrays, search.state, search.loads, search.arrays.operations
+    first, groups = n + arrays.lots, np.array([0, 0, 0, 1, 1, 1, 1])
+    shared = np.diff(arrays.begins) == 7
+
+    def held() -> np.ndarray:
+        return state.table[:n, MACHINE] - first
+
+    weigh(arrays, state, loads)
+    bar = -(-int(loads.sum()) // 7) + 20
+    began = groups[held()]
+    assert max((loads - bar)[groups == g].sum() for g in (0, 1)) > 0
+    change_sides(arrays, state, loads, search.sides, *search.sums, bar)
+    assert sorted({frozenset(np.flatnonzero(search.sides == side).tolist()) for side in (-1, 1)}, key=len) == [
+        {0, 1, 2},
+        {3, 4, 5, 6},
+    ]
+    assert all((loads - bar)[groups == g].sum() <= 0 for g in (0, 1))
+    assert loads.tolist() == np.bincount(held(), state.table[:n, TIME], 7).tolist()
+    divided = groups[held()]
+    assert 0 < (divided != began).sum() <= 2 * exchange.LARGEST
+    assert shared[divided != began].all()
+    search.memory[levelling.BAR], search.memory[levelling.LEAST], search.memory[levelling.STEPS] = bar, 1, 100_000
+    assert level(*walk_of(search), search.memory, 1 << 60) == LEVEL
+    assert loads.max() <= bar
+    assert groups[held()].tolist() == divided.tolist()
+
+
+def test_no_sides_where_all_is_shared_or_all_is_too_much():
+    """Shows that no sides are told apart, and nothing changes, in a centre that all operations share, and where both
+    groups have too much."""
+    for plan, below in ((routed_centre(3, 3, 6, 10_000), 0), (two_groups(2), 9_000)):
+        search = Levelling(model := model_of(plan), *start_of(model), 0)
+        weigh(search.arrays, search.state, search.loads)
+        table, bar = search.state.table.copy(), int(search.loads.mean()) - below
+        assert search.loads.max() > bar
+        change_sides(search.arrays, search.state, search.loads, search.sides, *search.sums, bar)
+        assert not search.sides.any()
+        assert (search.state.table == table).all()
 
 
 def test_what_no_order_fits_is_what_no_interruption_helps():
