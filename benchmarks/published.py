@@ -3,7 +3,7 @@
 In the folder of the instances (`jobshop/`, `flexible/`, `best_known.csv`):
 
 jaxshop evaluate "jobshop/ta*.txt" --best-known best_known.csv --samples 128 --csv results.csv --resume
-jaxshop evaluate "flexible/mk0*.fjs" flexible/mk10.fjs "flexible/la*_edata.fjs" --best-known best_known.csv \
+jaxshop evaluate "flexible/mk0*.fjs" flexible/mk10.fjs "flexible/la*_[erv]data.fjs" --best-known best_known.csv \
     --samples 100 --csv results.csv --resume
 
 Then `uv run benchmarks/published.py results.csv`; without the file, from benchmarks/results.csv, which it becomes.
@@ -28,9 +28,9 @@ PUBLISHED, RESULTS, PAGE = HERE / "published.csv", HERE / "results.csv", HERE.pa
 OURS = "jaxshop"
 GROUPS = {
     "taillard": ("15 x 15", "20 x 15", "20 x 20", "30 x 15", "30 x 20", "50 x 15", "50 x 20", "100 x 20", "mean"),
-    "flexible": ("mk01-10", "la01-40 edata"),
+    "flexible": ("mk01-10", "la01-40 edata", "la01-40 rdata", "la01-40 vdata"),
 }
-SIZES = dict.fromkeys(GROUPS["taillard"][:-1], 10) | {"mk01-10": 10, "la01-40 edata": 40}
+SIZES = dict.fromkeys(GROUPS["taillard"][:-1], 10) | {"mk01-10": 10} | dict.fromkeys(GROUPS["flexible"][1:], 40)
 """Instances of each group: a mean of fewer is not shown."""
 
 INTRODUCTION = """\
@@ -41,7 +41,7 @@ instances,
 
 ```sh
 uv run jaxshop evaluate "jobshop/ta*.txt" --best-known best_known.csv --samples 128 --csv results.csv --resume
-uv run jaxshop evaluate "flexible/mk0*.fjs" flexible/mk10.fjs "flexible/la*_edata.fjs" \\
+uv run jaxshop evaluate "flexible/mk0*.fjs" flexible/mk10.fjs "flexible/la*_[erv]data.fjs" \\
     --best-known best_known.csv --samples 100 --csv results.csv --resume
 ```
 
@@ -85,7 +85,8 @@ def group_of(line: Line) -> tuple[str, str] | None:
         return "taillard", f"{line.jobs} x {line.machines}"
     if re.fullmatch(r"mk(0\d|10)", stem):
         return "flexible", "mk01-10"
-    return ("flexible", "la01-40 edata") if re.fullmatch(r"la\d\d_edata", stem) else None
+    lawrence = re.fullmatch(r"la\d\d_([erv]data)", stem)
+    return ("flexible", f"la01-40 {lawrence[1]}") if lawrence else None
 
 
 def mode_of(method: str) -> tuple[str, int] | None:
