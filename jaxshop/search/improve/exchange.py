@@ -45,6 +45,16 @@ LEAVES, JOINS, MEMBERS = range(3)
 
 
 @compiled
+def keep(state, given, count, seen, operation, here, there):
+    """Keep an operation as one of the `seen` so far, of which each is kept as likely; returns how many are kept now."""
+    k = count if count < MOST else draw(state.random, seen)
+    if k >= MOST:
+        return count
+    given[OPERATION, k], given[HERE, k], given[THERE, k] = operation, here, there
+    return min(count + 1, MOST)
+
+
+@compiled
 def givable(arrays, state, machine, other, given):
     """Fill in what of a machine could run on the other; returns how many, and the longest path through the machine."""
     table = state.table
@@ -61,10 +71,7 @@ def givable(arrays, state, machine, other, given):
         looked_at += 1
         if there >= 0:
             seen += 1
-            k = count if count < MOST else draw(state.random, seen)
-            if k < MOST:
-                given[OPERATION, k], given[HERE, k], given[THERE, k] = i, here, there
-                count = min(count + 1, MOST)
+            count = keep(state, given, count, seen, i, here, there)
         i = np.int64(table[i, AFTER])
     state.counters[WORK] += looked_at
     return count, longest

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxshop.search.improve.exchange import HERE, LARGEST, MEMBERS, MOST, OPERATION, THERE, add_up, fitting, givable
+from jaxshop.search.improve.exchange import HERE, LARGEST, MEMBERS, OPERATION, THERE, add_up, fitting, givable, keep
 from jaxshop.search.improve.gaps import NO_COST, best_gap
 from jaxshop.search.improve.graph import link, put_in, recompute, renew, restore, take_out, unlink
 from jaxshop.search.improve.model import AFTER, BEFORE, HEAD, MACHINE, TAIL, TIME, Arrays
@@ -168,10 +168,7 @@ def changeable(arrays, state, sides, side, given):
                     there = k
         if there >= 0:
             seen += 1
-            k = count if count < MOST else draw(state.random, seen)
-            if k < MOST:
-                given[OPERATION, k], given[HERE, k], given[THERE, k] = i, there, there
-                count = min(count + 1, MOST)
+            count = keep(state, given, count, seen, i, there, there)
     state.counters[WORK] += arrays.operations
     return count
 

@@ -28,37 +28,29 @@ def compiled():
     kernels.wait(False, None)
 
 
-def flow_plan(seed: int, jobs: int = 4, stages: int = 3, late: bool = True) -> LotPlan:
-    """Lots that pass most of the stages, of up to three machines each, `late` with releases and late machines; each
-    operation may run on the stage's first machine and on some of the others, in times of their own."""
+def flow_plan(seed: int, jobs: int = 4, stages: int = 3, late: bool = True, alike: bool = False) -> LotPlan:
+    """Lots that pass most of the stages, of up to three machines each, `late` with releases and late machines.
+
+    Each operation may run on the stage's first machine and on some of the others, in times of their own; where machines
+    are `alike`, on all of them, in one time, and no machine is late.
+    """
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 4, stages)
     first = np.cumsum(sizes) - sizes
+
+    def times(s: int) -> dict[int, int]:
+        if alike:
+            return dict.fromkeys(range(first[s], first[s] + sizes[s]), int(rng.integers(1, 10)))
+        return {int(first[s] + m): int(rng.integers(1, 10)) for m in range(sizes[s]) if m == 0 or rng.random() < 0.7}
+
     routes = []
     for _ in range(jobs):
         passed = [s for s in range(stages) if rng.random() < 0.8] or [0]
-        routes.append(
-            [
-                {int(first[s] + m): int(rng.integers(1, 10)) for m in range(sizes[s]) if m == 0 or rng.random() < 0.7}
-                for s in passed
-            ]
-        )
+        routes.append([times(s) for s in passed])
     machines = int(sizes.sum())
-    release, free = (rng.integers(0, 9, jobs).tolist(), rng.integers(0, 9, machines).tolist()) if late else (None, None)
+    release = rng.integers(0, 9, jobs).tolist() if late else None
+    free = rng.integers(0, 9, machines).tolist() if late and not alike else None
     return split_lots(from_routes(routes, machines, release, free), None)
-
-
-def alike_plan(seed: int, jobs: int = 30, stages: int = 4) -> LotPlan:
-    """The same with machines of a stage that run all that passes it in one time; lots are released late, machines are
-    free from the start."""
-    rng = np.random.default_rng(seed)
-    sizes = rng.integers(1, 4, stages)
-    first = np.cumsum(sizes) - sizes
-    routes = []
-    for _ in range(jobs):
-        passed = [s for s in range(stages) if rng.random() < 0.8] or [0]
-        routes.append([dict.fromkeys(range(first[s], first[s] + sizes[s]), int(rng.integers(1, 10))) for s in passed])
-    return split_lots(from_routes(routes, int(sizes.sum()), rng.integers(0, 9, jobs).tolist()), None)
 
 
 def played(plan: LotPlan, stage_of: list[list[int]], order: list[int]) -> int:
@@ -108,7 +100,7 @@ def test_an_order_is_played_as_in_plain_python():
 def test_machines_that_are_alike_are_played_as_any_are(backward: bool):
     """Shows that makespans are the same where it is not told which machine runs what, both ways, to the limit."""
     for seed in range(20):
-        arrays = model_of(alike_plan(seed)).arrays
+        arrays = model_of(flow_plan(seed, jobs=30, stages=4, alike=True)).arrays
         stages = stages_of(arrays, backward)
         assert stages is not None
         assert stages.alike
@@ -179,9 +171,9 @@ def test_a_lot_is_put_where_it_costs_least_of_the_places_that_are_tried(jobs: in
     ("kind", "plan"),
     [
         (OrderSearch, flow_plan(3, jobs=30, stages=5)),
-        (OrderSearch, alike_plan(3)),
+        (OrderSearch, flow_plan(3, jobs=30, stages=4, alike=True)),
         (BackwardOrderSearch, flow_plan(3, jobs=30, stages=5, late=False)),
-        (BackwardOrderSearch, alike_plan(3)),
+        (BackwardOrderSearch, flow_plan(3, jobs=30, stages=4, alike=True)),
     ],
 )
 def test_what_a_search_of_orders_finds_is_a_schedule(kind: type[OrderSearch], plan: LotPlan):
