@@ -162,7 +162,7 @@ def play_alike(stages, state, order, count, most):
                 placed += 1
                 done = end + stages.tails[stage, lot]
                 if done > most:
-                    state.counters[WORK] += placed // LIGHT
+                    state.counters[WORK] += 1 + placed // LIGHT
                     return NO_COST
                 latest = max(latest, done)
             j = k
@@ -170,7 +170,7 @@ def play_alike(stages, state, order, count, most):
                 queue[j], ready[j] = queue[j - 1], ready[j - 1]
                 j -= 1
             queue[j], ready[j] = lot, end
-    state.counters[WORK] += placed // LIGHT
+    state.counters[WORK] += 1 + placed // LIGHT
     return latest
 
 
