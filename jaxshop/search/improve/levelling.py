@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxshop.search.improve.exchange import HERE, LARGEST, MEMBERS, OPERATION, THERE, add_up, fitting, givable, keep
+from jaxshop.search.improve.exchange import LARGEST, MEMBERS, OPERATION, THERE, add_up, fitting, givable, keep
 from jaxshop.search.improve.gaps import NO_COST, best_gap
 from jaxshop.search.improve.graph import link, put_in, recompute, renew, restore, take_out, unlink
 from jaxshop.search.improve.model import AFTER, BEFORE, HEAD, MACHINE, TAIL, TIME, Arrays
