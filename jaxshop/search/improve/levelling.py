@@ -63,8 +63,9 @@ def too_long(arrays, state, machine, ways, scratch, bar):
     while i < arrays.operations:
         if count == scratch.shape[1]:
             return False
-        scratch[0, count], scratch[1, count], scratch[2, count] = ways[0, i], table[i, TIME], ways[1, i]
-        count += 1
+        if table[i, TIME] > 0:
+            scratch[0, count], scratch[1, count], scratch[2, count] = ways[0, i], table[i, TIME], ways[1, i]
+            count += 1
         i = np.int64(table[i, AFTER])
     now, left = table[machine, HEAD], count
     while left > 0:
@@ -92,15 +93,14 @@ def too_long(arrays, state, machine, ways, scratch, bar):
 @compiled
 def beyond(arrays, state, loads, verdicts, ways, scratch, bar, full):
     """A random machine that has more than the bar; where none has, one of which no order fits; -1 where all do."""
-    chosen, seen = -1, 0
+    first, chosen, seen = arrays.operations + arrays.lots, -1, 0
     for m in range(arrays.machines):
-        if loads[m] > bar:
+        if loads[m] > bar and state.table[first + m, AFTER] < arrays.operations:  # an empty one may be free later
             seen += 1
             if draw(state.random, seen) == 0:
                 chosen = m
     if seen > 0:
         return chosen
-    first = arrays.operations + arrays.lots
     for m in range(arrays.machines):
         if loads[m] > full and verdicts[m] == UNKNOWN:
             verdicts[m] = TOO_LONG if too_long(arrays, state, np.int64(first + m), ways, scratch, bar) else FITTING

@@ -254,3 +254,29 @@ def test_loads_are_levelled_only_near_to_the_goal():
     assert Levelling not in at_work(80_000)
     assert Levelling not in at_work(0)
     assert 90_050 >> team.CLOSE > 50
+
+
+def test_a_machine_that_stays_empty_is_not_beyond_the_bar():
+    """Shows that a machine which is free only long after all is done is left alone, and search ends at the bound."""
+    rng = np.random.default_rng(0)
+    names = ("A", "B", "C", "late")
+    machines = tuple(Machine(name, available_from=900_000 if name == "late" else 0) for name in names)
+    jobs = [Job(f"{j}", (Operation(f"{j}", dict.fromkeys(names, int(rng.integers(900, 9000)))),)) for j in range(40)]
+    model = model_of(plan := split_lots(Shop("late", machines, tuple(jobs)), None))
+    task = Task.of(plan)
+    goal = model.scaled(task.certificate.value)
+    search = Levelling(model, *start_of(model), 0, goal)
+    search.advance(32, goal, 0)
+    assert search.found.cost == goal
+    assert verify(plan, to_schedule(model, search.found.table, task.fingerprint)) == []
+
+
+def test_operations_that_take_no_time_take_no_time_on_a_machine():
+    """Shows that whether a machine's operations fit is told with some of no time among them, too."""
+    times = (40, 0, 30, 0)
+    jobs = tuple(Job(f"{j}", (Operation(f"{j}", {"M": t}),)) for j, t in enumerate(times))
+    model = model_of(split_lots(Shop("none", (Machine("M"),), jobs), None))
+    search = Levelling(model, *start_of(model), 0)
+    machine, scratch = len(times) + model.arrays.lots, np.zeros((3, exchange.SUBSETS), np.int64)
+    told = [too_long(model.arrays, search.state, machine, search.ways, scratch, model.scaled(bar)) for bar in (69, 70)]
+    assert told == [True, False]
