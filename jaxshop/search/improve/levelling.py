@@ -63,9 +63,8 @@ def too_long(arrays, state, machine, ways, scratch, bar):
     while i < arrays.operations:
         if count == scratch.shape[1]:
             return False
-        if table[i, TIME] > 0:
-            scratch[0, count], scratch[1, count], scratch[2, count] = ways[0, i], table[i, TIME], ways[1, i]
-            count += 1
+        scratch[0, count], scratch[1, count], scratch[2, count] = ways[0, i], table[i, TIME], ways[1, i]
+        count += 1
         i = np.int64(table[i, AFTER])
     now, left = table[machine, HEAD], count
     while left > 0:
