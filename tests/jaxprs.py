@@ -65,14 +65,16 @@ def _enter(name: str, equation: Any, inputs: list[bool], found: dict[str, None])
         branches = [_follow(_open(b), inputs[1:], found) for b in params["branches"]]
         return [any(each) for each in zip(*branches, strict=True)]
     if name == "scan":
-        fixed, carried = params["num_consts"], params["num_carry"]
-        return _loop(_open(params["jaxpr"]), inputs, fixed, carried, found)
+        return _loop(_open(params["jaxpr"]), inputs, *_fixed_and_carried(params), found)
     if name == "while":
         condition, body = params["cond_nconsts"], params["body_nconsts"]
         rest = inputs[condition:]
         outputs = _loop(_open(params["body_jaxpr"]), rest, body, len(rest) - body, found)
         _follow(_open(params["cond_jaxpr"]), [*inputs[:condition], *outputs], found)
         return outputs
+    if name == "pallas_call":  # what a kernel writes to memory and reads again is no part of one instruction
+        _follow(params["jaxpr"], [False] * len(params["jaxpr"].invars), found)
+        return [False] * len(equation.outvars)
     (inner,) = (p for p in map(_open, _programs(equation)) if len(p.invars) == len(inputs))
     return _follow(inner, inputs, found)
 
@@ -85,6 +87,14 @@ def _loop(body: Jaxpr, inputs: list[bool], fixed: int, carried: int, found: dict
         if carry == inputs[fixed : fixed + carried]:
             return outputs
         inputs = [*inputs[:fixed], *carry, *inputs[fixed + carried :]]
+
+
+def _fixed_and_carried(scan: dict[str, Any]) -> tuple[int, int]:
+    """How many arguments of a scan stay as they are, and how many are carried; since JAX 0.11 as trees."""
+    if "ft_in" in scan:
+        fixed, carried, _ = scan["ft_in"].unpack()
+        return len(fixed), len(carried)
+    return scan["num_consts"], scan["num_carry"]
 
 
 def _programs(equation: Any) -> list[Any]:
