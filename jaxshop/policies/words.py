@@ -21,7 +21,15 @@ def pick(word: Array, mask: Array) -> Array:
     is measured: `max` costs an eighth of `argmax` on CPU, which is why the index is in the low bits of the hash.
     """
     count = mask.shape[0]
-    low = (1 << (count - 1).bit_length()) - 1
-    index = numbered(count, word).astype(jnp.uint32)
-    ranked = jnp.where(mask, (mix(index + word) & jnp.uint32(~low & 0xFFFFFFFF)) | index, 0)
-    return (ranked.max(axis=0) & jnp.uint32(low)).astype(jnp.int32)
+    ranked = jnp.where(mask, rank(word, numbered(count, word), count), 0)
+    return (ranked.max(axis=0) & jnp.uint32(_low(count))).astype(jnp.int32)
+
+
+def rank(word: Array, index: Array, count: int) -> Array:
+    """By what `pick` compares actions of so many, uint32; the low bits are the action itself, int32."""
+    number = index.astype(jnp.uint32)
+    return (mix(number + word) & jnp.uint32(~_low(count) & 0xFFFFFFFF)) | number
+
+
+def _low(count: int) -> int:
+    return (1 << (count - 1).bit_length()) - 1

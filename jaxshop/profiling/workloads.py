@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,8 +12,9 @@ import numpy as np
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, EnvState, JobShop, make
+from jaxshop.env.backends.episodes import Chance, play
 from jaxshop.policies.types import Network
-from jaxshop.policies.words import mix, pick
+from jaxshop.policies.words import mix, pick, rank
 from jaxshop.ppo.config import StageConfig
 from jaxshop.ppo.learning import deal
 from jaxshop.ppo.microbatches import Microbatches, accumulate, ladder, needed_width
@@ -67,6 +69,21 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
         _, state = reset(key, params)
         state, _ = jax.lax.scan(body, state, jnp.arange(steps))
         return Schedules(state.schedule.start, state.schedule.machine, state.estimate)
+
+    return run
+
+
+def kernel_rollout(env: JobShop, count: int, steps: int) -> Callable[..., Schedules]:
+    """The very schedules of `random_rollout`, of one shop, with environments last and whole episodes in one kernel.
+
+    On a CPU the kernel is interpreted, which is for tests alone.
+    """
+    chance = Chance(random_words, partial(rank, count=env.shape.lots))
+
+    def run(key: PRNGKey, params: EnvParams) -> Schedules:
+        seeds = jax.random.bits(key, (count,), jnp.uint32)
+        played = play(env.begin(key, params), params, seeds, steps, chance, jax.default_backend() == "cpu")
+        return Schedules(played.op_start, played.op_machine, played.estimate)
 
     return run
 
