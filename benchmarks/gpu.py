@@ -24,7 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NoReturn
 
-from gpu_rows import FULL, ROOT, ROWS, SMALL, Result, Row, Sizes
+from gpu_rows import ROOT, ROWS, Result, Row
+from gpu_sizes import FULL, SMALL, Sizes
 
 sys.path.insert(0, str(ROOT))  # what a row imports
 

@@ -1,4 +1,4 @@
-"""What `benchmarks/gpu.py` measures: a function a row, which yields results, and how large they are.
+"""What `benchmarks/gpu.py` measures: a function a row, which yields results.
 
 Every row is a process of its own, so each imports what it needs when it is run.
 """
@@ -8,81 +8,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from gpu_sizes import Sizes
 
 ROOT = Path(__file__).resolve().parents[1]
 
 Result = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How large the rows are."""
-
-    selftest: float  # seconds after which it begins no other shop
-    small_shop: tuple[int, int, int]  # jobs, machines, operations
-    many: tuple[int, ...]  # environments of the small shop
-    versus: tuple[int, ...]  # of Jumanji's
-    versus_rounds: int  # runs of each side
-    reference: tuple[int, ...]
-    acting: tuple[int, ...]
-    stored: tuple[int, ...]
-    steps: int  # of each random rollout
-    acting_steps: int
-    bred: tuple[int, int]  # schedules of a generation, generations
-    shop: str
-    update: tuple[str, ...]  # overrides of the config for the updates
-    train: tuple[str, ...]  # and for the training run
-
-
-FULL = Sizes(
-    selftest=45.0,
-    small_shop=(20, 10, 8),
-    many=(65_536, 262_144),
-    versus=(16_384, 65_536),
-    versus_rounds=5,
-    reference=(256, 4_096, 16_384),
-    acting=(1_024, 4_096),
-    stored=(4_096, 16_384),
-    steps=64,
-    acting_steps=64,
-    bred=(1_024, 4),
-    shop="reference",
-    update=(),
-    train=(
-        *("pool.count=256", "general.updates=200", "full.updates=0", "own.updates=150"),
-        *("evaluation.baseline_seconds=1", "evaluation.plan_work=0", "evaluation.selection_shops=4"),
-    ),
-)
-SMALL = Sizes(
-    selftest=0.0,
-    small_shop=(4, 3, 3),
-    many=(8,),
-    versus=(16,),
-    versus_rounds=2,
-    reference=(4,),
-    acting=(4,),
-    stored=(4,),
-    steps=4,
-    acting_steps=4,
-    bred=(4, 2),
-    shop="family:flexible:1",
-    update=(  # as tests/profiling/test_budget.py has it
-        *("pool.count=2", "pool.machines=4", "pool.jobs=6", "general.updates=1", "general.shops=2"),
-        *("full_pool.machines=4", "full_pool.jobs=6", "full.shops=2", "full.samples=2", "full.candidates=4"),
-        *("general.samples=4", "general.candidates=8", "network.width=16", "ppo.minibatches=2", "ppo.microbatch=16"),
-    ),
-    train=(
-        *("pool.count=2", "pool.machines=4", "pool.jobs=6", "ppo.minibatches=2"),
-        *("general.shops=2", "general.samples=2"),
-        *("general.updates=2", "full.updates=0", "own.updates=0", "own.samples=2", "own.candidates=4"),
-        *("general.candidates=4", "network.width=8", "run.max_lot_hours=none", "run.target_hours=none"),
-        *("evaluation.baseline_seconds=0.01", "evaluation.plan_work=0", "evaluation.selection_shops=2"),
-        *("evaluation.samples=2", "evaluation.rule_seeds=1"),
-    ),
-)
 
 
 class Row(NamedTuple):
@@ -167,6 +100,26 @@ def random_reference(sizes: Sizes) -> Iterator[Result]:
     for count in sizes.reference:
         run = random_rollout(env, count, sizes.steps)
         yield _rate(run, (jax.random.key(0), params), count, sizes.steps)
+
+
+def random_kernel(sizes: Sizes) -> Iterator[Result]:
+    """Random play of both with whole episodes in one kernel, and whether its schedules are those of XLA's kernels."""
+    import jax
+    import numpy as np
+
+    from jaxshop.env import make
+    from jaxshop.profiling.sweep import job_shop
+    from jaxshop.profiling.workloads import kernel_rollout, random_rollout
+
+    for name, (env, params) in {"small": make(job_shop(*sizes.small_shop, 6)), "reference": _shop(sizes)}.items():
+        steps, key = int(params.operations), jax.random.key(0)
+        for count in sizes.kernel:
+            rate, played = _rated(kernel_rollout(env, count, steps), (key, params), count, steps)
+            yield {"shop": name, "steps": steps, **rate}
+            if count == min(sizes.kernel):
+                same = jax.jit(random_rollout(env, count, steps))(key, params)
+                theirs = same.start.T, same.machine.T, same.estimate
+                yield {"shop": name, "agrees": all(np.array_equal(*pair) for pair in zip(played, theirs, strict=True))}
 
 
 def acting(sizes: Sizes, dtype: str = "float32") -> Iterator[Result]:
@@ -285,6 +238,7 @@ ROWS = (
     Row("selftest", selftest, 80),
     Row("random play, 20 x 10 x 8", random_small, 50),
     Row("random play, reference", random_reference, 50),
+    Row("random play, an episode in one kernel", random_kernel, 50),
     Row("play by the network, reference", acting, 50),
     Row("update, first stage", update_general, 60),
     Row("update, factory's size", update_full, 60),
@@ -309,17 +263,23 @@ def _shop(sizes: Sizes) -> tuple[Any, Any]:
 
 
 def _rate(run: Callable[..., Any], arguments: tuple[Any, ...], count: int, steps: int) -> Result:
+    return _rated(run, arguments, count, steps)[0]
+
+
+def _rated(run: Callable[..., Any], arguments: tuple[Any, ...], count: int, steps: int) -> tuple[Result, Any]:
+    """The rate, and what was played."""
     from jaxshop.profiling.measure import measure
 
     measured = measure(run, *arguments)
     assert measured is not None
-    return {
+    rate = {
         "environments": count,
         "operations_per_second": count * steps / measured.seconds,
         "microseconds_per_step": 1e6 * measured.seconds / steps,
         "compile_seconds": measured.compile_seconds,
         "bytes_per_environment": measured.peak_bytes / count,
     }
+    return rate, measured.result
 
 
 def _update(sizes: Sizes, stage: str, *overrides: str) -> Result:

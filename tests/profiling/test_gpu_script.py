@@ -38,27 +38,38 @@ def measured():
 
 @pytest.mark.usefixtures("ranks_meet")
 @pytest.mark.parametrize("row", ["random_small", pytest.param("acting", marks=pytest.mark.thorough)])
-def test_a_row_that_plays_has_its_figures(measured, row):
+def test_a_row_that_plays_has_its_figures(gpu, measured, row):
     """Shows rates, compile times and memory of each; the reference's random play is as that of the small shop."""
-    for result in getattr(measured, row)(measured.SMALL):
+    for result in getattr(measured, row)(gpu.SMALL):
         assert result["operations_per_second"] > 0
         assert result["bytes_per_environment"] > 0
 
 
 @pytest.mark.thorough
-def test_memory_and_updates_have_their_figures(measured):
+@pytest.mark.usefixtures("ranks_meet")
+def test_row_of_the_kernel_says_whether_it_agrees(gpu, measured):
+    """Shows rates of whole episodes in one kernel of both shops, each with XLA's schedules beside it."""
+    small, small_agrees, reference, reference_agrees = measured.random_kernel(gpu.SMALL)
+    assert (small["steps"], small["environments"]) == (12, 32)
+    assert reference["operations_per_second"] > 0
+    assert small_agrees == {"shop": "small", "agrees": True}
+    assert reference_agrees == {"shop": "reference", "agrees": True}
+
+
+@pytest.mark.thorough
+def test_memory_and_updates_have_their_figures(gpu, measured):
     """Shows computed beside planned bytes, and an update beside the network's own passes."""
-    (stored,) = measured.memory(measured.SMALL)
+    (stored,) = measured.memory(gpu.SMALL)
     assert 0 < stored["computed_bytes"] < 10 * stored["planned_bytes"]
-    (updated,) = measured.update_general(measured.SMALL)
+    (updated,) = measured.update_general(gpu.SMALL)
     assert updated["environments"] == 8
     assert updated["network_ratio"] > 0
 
 
 @pytest.mark.thorough
-def test_row_of_searches_tells_both(measured):
+def test_row_of_searches_tells_both(gpu, measured):
     """Shows that schedules that are bred and schedules that are drawn are told side by side, as many of each."""
-    bred, drawn = measured.breeding(measured.SMALL)
+    bred, drawn = measured.breeding(gpu.SMALL)
     assert (bred["method"], drawn["method"]) == ("evolve", "samples")
     for found in (bred, drawn):
         assert found["schedules"] == 8
@@ -103,9 +114,9 @@ def test_a_cpu_is_refused_in_full(gpu, monkeypatch, capsys):
 
 
 @pytest.mark.thorough
-def test_a_selftest_that_has_no_time_for_all_shops_lets_the_rest_go_on(measured):
+def test_a_selftest_that_has_no_time_for_all_shops_lets_the_rest_go_on(gpu, measured):
     """Shows that what agrees in time agrees, beside the number of cases that were not begun."""
-    _, found = measured.selftest(measured.SMALL)
+    _, found = measured.selftest(gpu.SMALL)
     assert (found["agrees"], found["cases"], found["not_begun"], found["differ"]) == (True, 3, 15, [])
 
 
