@@ -61,7 +61,7 @@ def test_refuses_what_it_does_not_play():
     """Shows a sentence for environments that fill no warp."""
     env, params = make(job_shop(0))
     with pytest.raises(AssertionError, match="33 environments are no multiple of 32"):
-        kernel(env, 1)(params, jnp.zeros(33, jnp.uint32))
+        jax.eval_shape(kernel(env, 1), params, jnp.zeros(33, jnp.uint32))
 
 
 @pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated:DeprecationWarning")
