@@ -72,12 +72,12 @@ class Improve:
                         for better in best.offer(incumbent.schedule, incumbent.source):
                             begin = sequences(model, better.schedule)
                             yield better
-        others: tuple[Start, Start] | None = None
+        others: tuple[Start, ...] = ()
         if uneven(model):
             weighed, divided = _weighed(model, stop, best), _divided(model, stop, best)
             if weighed is None or divided is None:
                 return
-            others = weighed, divided
+            others = *weighed, divided
         seats = self.threads or usable_cores()
         if not stop.allows(seats * SEATING * stop.verifying, best.cost):
             return
@@ -101,8 +101,8 @@ def _best_rule(model: Model, task: Task, stop: Stop, best: Best) -> Generator[In
     return found if played == 2 * len(names) else None
 
 
-def _weighed(model: Model, stop: Stop, best: Best) -> Start | None:
-    """The best schedule that weighs waste against waiting; None if there is no time for them."""
+def _weighed(model: Model, stop: Stop, best: Best) -> tuple[()] | tuple[Start] | None:
+    """The best schedule that weighs waste against waiting, none where the shop is too large; None: no time for them."""
     floor, wastes = floor_of(model), model.arrays.wastes >> model.shift
     n, took = len(floor.begins) - 1, stop.verifying
     played = []
@@ -112,7 +112,7 @@ def _weighed(model: Model, stop: Stop, best: Best) -> Start | None:
         began, order, choice = stop.elapsed, np.empty(n, np.int32), np.empty(n, np.int32)
         played.append((weigh(floor, wastes, price, patience, order, choice), (order, choice)))
         took = stop.elapsed - began
-    return min(played, key=lambda each: each[0])[1]
+    return (min(played, key=lambda each: each[0])[1],) if played else ()
 
 
 def _divided(model: Model, stop: Stop, best: Best) -> Start | None:

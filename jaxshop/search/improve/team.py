@@ -66,16 +66,9 @@ class Team:
     """
 
     def __init__(
-        self,
-        model: Model,
-        begin: Start,
-        seed: int,
-        seats: int,
-        others: tuple[Start, Start] | None = None,
-        goal: int = 0,
+        self, model: Model, begin: Start, seed: int, seats: int, others: tuple[Start, ...] = (), goal: int = 0
     ):
-        """Begin with a start, and beside it, where they are given, with one that weighs waste against waiting, and with
-        one whose work is divided by loads alone.
+        """Begin with a start, and before it with others, where there are any; iterated greedy with the first of them.
 
         `goal`: a cost in ticks that no schedule is below.
         """
@@ -84,12 +77,11 @@ class Team:
         sharing = len(model.arrays.where) >= SHARING * model.arrays.operations
         kinds: list[tuple[type[Worker], Start]] = [(OrderSearch, begin)] if stages_of(model.arrays) else []
         kinds += [(BackwardOrderSearch, begin)] if stages_of(model.arrays, backward=True) else []
-        kinds += [(TabuSearch, begin)]
-        kinds += [(IteratedGreedy, begin if others is None else others[0])] if flexible else []
+        kinds += [(TabuSearch, start) for start in (*others, begin)]
+        kinds += [(IteratedGreedy, (*others, begin)[0])] if flexible else []
         # Exchanges divide the work of machines that share it.
         kinds += [(Exchange, begin)] if sharing else []
-        kinds += [(Levelling, begin)] if sharing and others is None else []
-        kinds += [(TabuSearch, start) for start in others or ()]
+        kinds += [(Levelling, begin)] if sharing and not others else []
         self._model, self._kinds, self._seed, self._goal = model, kinds, 1000 * seed, model.scaled(goal)
         self._seats = [
             Seat([self._new(kind) for kind in range(len(kinds))], [ALONE] * len(kinds)) for _ in range(seats)
@@ -100,7 +92,7 @@ class Team:
         self._owed = np.zeros(len(kinds))
         self._done, self._left = 0, EPOCH
         # Where times are uneven, coolings find most, late: they are not cut in pieces, nor taken for standing still.
-        self._whole = others is not None
+        self._whole = bool(others)
         self._still, self._patience, self._renewed = 0, STILL_UNEVEN if self._whole else STILL, 0
         self._kept = self._seats[0].workers[0].found
         self._cost = self.winner.cost

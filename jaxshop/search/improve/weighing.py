@@ -21,13 +21,13 @@ PATIENCE = (0, 2, 1, 4)
 """Eighths of an operation that a machine waits for one with more work left."""
 
 LOOKS = 1 << 24
-"""At lots that compete, in all that is played, where that is more than once: some hundredths of a second."""
+"""At lots that compete, in all that is played: some hundredths of a second."""
 
 
 def trials(floor: Floor) -> list[tuple[int, int]]:
-    """What to play, price and patience: the fewer the more there is to look at, but one."""
+    """What to play, price and patience: the fewer the more there is to look at, and nothing where once is too much."""
     every = [(price, patience) for patience in PATIENCE for price in PRICES]
-    return every[: max(1, LOOKS // (len(floor.first) * (len(floor.begins) - 1)))]
+    return every[: LOOKS // (len(floor.first) * (len(floor.begins) - 1))]
 
 
 @allocating

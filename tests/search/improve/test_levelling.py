@@ -245,7 +245,7 @@ def test_loads_are_levelled_only_near_to_the_goal():
     model = model_of(plan)
 
     def at_work(goal: int) -> set[type]:
-        two = Team(model, start_of(model), 0, 2, None, goal)
+        two = Team(model, start_of(model), 0, 2, (), goal)
         two._cost = 90_050
         two._assign()
         return {type(seat.workers[seat.at_work]) for seat in two._seats}
