@@ -108,7 +108,7 @@ def _bytes(result: str) -> int:
     return total
 
 
-def programs(environments: int) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
+def programs(environments: int, unroll: int) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
     """Name, function and arguments of random play and of play by the network, on the reference in lots of 60 h."""
     import jax
 
@@ -120,10 +120,10 @@ def programs(environments: int) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
 
     env, params = make(split_lots(jaxshop.load_shop("reference"), 60.0), candidates=48)
     key = jax.random.key(0)
-    yield "random play", random_rollout(env, environments, 64), (key, params)
+    yield "random play", random_rollout(env, environments, 64, unroll=unroll), (key, params)
     network = make_network(NetworkConfig())
     weights = jax.eval_shape(network.initialise, key)
-    yield "play by the network", policy_rollout(env, network, environments, 64), (key, params, weights)
+    yield "play by the network", policy_rollout(env, network, environments, 64, unroll), (key, params, weights)
 
 
 def main() -> None:
@@ -131,12 +131,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", type=int, default=4096)
     parser.add_argument("--largest", type=int, default=0, metavar="N", help="tell the N kernels that move most, too")
+    parser.add_argument("--unroll", type=int, default=1, metavar="N", help="steps that a loop takes at a time")
     args = parser.parse_args()
-    for name, function, arguments in programs(args.environments):
+    for name, function, arguments in programs(args.environments, args.unroll):
         kernels = max(steps_of(compiled_for_gpu(function, *arguments)).values(), key=len)
-        found = {"program": name, "environments": args.environments, "kernels": len(kernels)}
-        found |= {"sorts": sum(k.sorts for k in kernels), "megabytes": round(sum(k.bytes for k in kernels) / 1e6, 1)}
-        print(json.dumps(found), flush=True)
+        moved = sum(k.bytes for k in kernels) / 1e6
+        told = {"kernels": len(kernels), "sorts": sum(k.sorts for k in kernels), "megabytes": moved}
+        found = {key: round(value / args.unroll, 1) for key, value in told.items()}
+        print(json.dumps({"program": name, "environments": args.environments} | found), flush=True)
         for kernel in sorted(kernels, key=lambda k: -k.bytes)[: args.largest]:
             print(f"  {kernel.bytes / 1e6:8.2f} MB {kernel.name}", flush=True)
 

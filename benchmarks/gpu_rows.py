@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 Result = dict[str, Any]
 
+UNROLLED = 4
+"""Steps that a loop takes at a time where rows try more than one."""
+
 
 class Row(NamedTuple):
     """A process, what it yields, and its time limit in seconds."""
@@ -91,15 +94,15 @@ def random_small(sizes: Sizes) -> Iterator[Result]:
 
 
 def random_reference(sizes: Sizes) -> Iterator[Result]:
-    """Random play of the reference shop."""
+    """Random play of the reference shop, at last with several steps at a time."""
     import jax
 
     from jaxshop.profiling.workloads import random_rollout
 
     env, params = _shop(sizes)
-    for count in sizes.reference:
-        run = random_rollout(env, count, sizes.steps)
-        yield _rate(run, (jax.random.key(0), params), count, sizes.steps)
+    for count, unroll in [*((n, 1) for n in sizes.reference), (sizes.unrolled, UNROLLED)]:
+        run = random_rollout(env, count, sizes.steps, unroll=unroll)
+        yield {"unrolled": unroll, **_rate(run, (jax.random.key(0), params), count, sizes.steps)}
 
 
 def random_kernel(sizes: Sizes) -> Iterator[Result]:
@@ -123,7 +126,7 @@ def random_kernel(sizes: Sizes) -> Iterator[Result]:
 
 
 def acting(sizes: Sizes, dtype: str = "float32") -> Iterator[Result]:
-    """Play by the network on the reference shop."""
+    """Play by the network on the reference shop, at last with several steps at a time."""
     import jax
 
     from jaxshop.policies.registry import NetworkConfig, make_network
@@ -132,10 +135,10 @@ def acting(sizes: Sizes, dtype: str = "float32") -> Iterator[Result]:
     env, params = _shop(sizes)
     network = make_network(NetworkConfig(dtype=dtype))
     weights = jax.jit(network.initialise)(jax.random.key(0))
-    for count in sizes.acting:
-        run = policy_rollout(env, network, count, sizes.acting_steps)
+    for count, unroll in [*((n, 1) for n in sizes.acting), (sizes.unrolled, UNROLLED)]:
+        run = policy_rollout(env, network, count, sizes.acting_steps, unroll)
         rate = _rate(run, (jax.random.key(0), params, weights), count, sizes.acting_steps)
-        yield {"candidates": env.shape.candidates, "dtype": dtype, **rate}
+        yield {"candidates": env.shape.candidates, "dtype": dtype, "unrolled": unroll, **rate}
 
 
 def acting_bfloat16(sizes: Sizes) -> Iterator[Result]:

@@ -17,6 +17,7 @@ class Sizes:
     versus_rounds: int  # runs of each side
     reference: tuple[int, ...]
     acting: tuple[int, ...]
+    unrolled: int  # of the reference, with several steps at a time
     stored: tuple[int, ...]
     steps: int  # of each random rollout
     acting_steps: int
@@ -35,6 +36,7 @@ FULL = Sizes(
     versus_rounds=5,
     reference=(256, 4_096, 16_384),
     acting=(1_024, 4_096),
+    unrolled=4_096,
     stored=(4_096, 16_384),
     steps=64,
     acting_steps=64,
@@ -55,6 +57,7 @@ SMALL = Sizes(
     versus_rounds=2,
     reference=(4,),
     acting=(4,),
+    unrolled=4,
     stored=(4,),
     steps=4,
     acting_steps=4,

@@ -42,8 +42,10 @@ class Schedules(NamedTuple):
     estimate: Array  # int32 [B]
 
 
-def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) -> Callable[..., Schedules]:
-    """(key, params) -> schedules after `steps` random legal steps.
+def random_rollout(
+    env: JobShop, count: int, steps: int, stacked: bool = False, unroll: int = 1
+) -> Callable[..., Schedules]:
+    """(key, params) -> schedules after `steps` random legal steps, of which the loop takes `unroll` at a time.
 
     Params are shared by all environments; `stacked`, each has its own, in `environments_last`.
 
@@ -67,7 +69,7 @@ def random_rollout(env: JobShop, count: int, steps: int, stacked: bool = False) 
 
         seeds = jax.random.bits(key, (count,), jnp.uint32)
         _, state = reset(key, params)
-        state, _ = jax.lax.scan(body, state, jnp.arange(steps))
+        state, _ = jax.lax.scan(body, state, jnp.arange(steps), unroll=unroll)
         return Schedules(state.schedule.start, state.schedule.machine, state.estimate)
 
     return run
@@ -88,7 +90,7 @@ def kernel_rollout(env: JobShop, count: int, steps: int) -> Callable[..., Schedu
     return run
 
 
-def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Callable[..., EnvState]:
+def policy_rollout(env: JobShop, network: Network, count: int, steps: int, unroll: int = 1) -> Callable[..., EnvState]:
     """(key, params, weights) -> states [count, ...] after `steps` steps drawn from the network; none is stored.
 
     The noise of all steps is drawn at once, as in training: a draw by itself is loops of threefry for a few words.
@@ -110,7 +112,7 @@ def policy_rollout(env: JobShop, network: Network, count: int, steps: int) -> Ca
             return state, None
 
         noise = jax.random.gumbel(key, (steps, count, env.shape.candidates))
-        return jax.lax.scan(body, begin(key, params), noise)[0]
+        return jax.lax.scan(body, begin(key, params), noise, unroll=unroll)[0]
 
     return run
 
