@@ -2,7 +2,8 @@
 
 `python benchmarks/gpu_kernels.py --environments 4096`: XLA's own compiler for CUDA, told of an H200, compiles the
 programs of `benchmarks/gpu.py` on a CPU. Told are kernels of a step, sorts among them, and the bytes that these read
-and write; of what is written in place (scatters) only the updates. Nothing is run, so nothing here is a time.
+and write; of what is written in place (scatters) only the updates, of what is sliced only the slice, and of what is
+gathered a sector of memory for each number, at most the whole. Nothing is run, so nothing here is a time.
 
 Needs the extra `cuda` for XLA's compiler, and neither a GPU nor a driver.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import sys
@@ -35,6 +37,8 @@ platform_name: "CUDA" dnn_version_info { major: 9 minor: 8 } device_description_
 """
 
 SIZES = {"pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "f16": 2, "bf16": 2, "s64": 8, "u64": 8, "f64": 8}
+SECTOR = 32
+"""Bytes that a GPU reads at least, wherever they lie."""
 NO_KERNELS = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "while", "copy-done"}
 
 
@@ -86,26 +90,50 @@ def _kernels(programs: dict[str, list[Line]], body: str) -> Iterator[Kernel]:
         if line.operation in NO_KERNELS:
             continue
         called = re.search(r"calls=%([\w.\-]+)", line.rest)
-        inner = {x.operation for x in programs.get(called[1], [])} if called else {line.operation}
-        operands = [results.get(name, "") for name in re.findall(r"%([\w.\-]+)", line.rest.split("), ")[0])]
+        inside = programs.get(called[1], []) if called else []
+        inner = {x.operation for x in inside} or {line.operation}
+        operands = [results.get(name, "") for name in _operands(line)]
+        read = [_read(inside, number, whole) for number, whole in enumerate(operands)]
         written = re.findall(r"\w+\[[\d,]*\]", line.result)
         if inner & {"scatter", "dynamic-update-slice"}:  # in place: the array is the same before and after
             shapes = [re.match(r"\w+\[[\d,]*\]", x) for x in operands]
-            operands = [x for x, shape in zip(operands, shapes, strict=True) if not shape or shape[0] not in written]
+            read = [n for n, shape in zip(read, shapes, strict=True) if not shape or shape[0] not in written]
             written = []
         place = re.search(r'op_name="([^"]*)"', line.rest)
-        size = sum(map(_bytes, operands)) + sum(map(_bytes, written))
-        yield Kernel(place[1] if place else line.operation, size, "sort" in inner)
+        yield Kernel(place[1] if place else line.operation, sum(read) + sum(map(_bytes, written)), "sort" in inner)
+
+
+def _operands(line: Line) -> list[str]:
+    return re.findall(r"%([\w.\-]+)", line.rest.split("), ")[0])
+
+
+def _read(inside: list[Line], number: int, whole: str) -> int:
+    """What a fused computation reads of its operand of that number; all of it where there is no such computation."""
+    begins = [x.name for x in inside if x.operation == "parameter" and x.rest.startswith(f"{number})")]
+    return sum(_taken(inside, name, whole) for name in begins) if inside else _bytes(whole)
+
+
+def _taken(inside: list[Line], name: str, whole: str) -> int:
+    total = 0
+    for line in inside:
+        if name not in _operands(line):
+            continue
+        if line.operation in ("bitcast", "slice", "dynamic-slice") and _operands(line)[0] == name:
+            total += _taken(inside, line.name, line.result)
+        elif line.operation == "gather" and _operands(line)[0] == name:
+            total += SECTOR * _numbers(line.result)
+        else:
+            total += _bytes(whole)
+    return min(total, _bytes(whole))
 
 
 def _bytes(result: str) -> int:
-    total = 0
-    for dtype, sizes in re.findall(r"(\w+)\[([\d,]*)\]", result):
-        count = 1
-        for size in filter(None, sizes.split(",")):
-            count *= int(size)
-        total += count * SIZES.get(dtype, 4)
-    return total
+    arrays = re.findall(r"(\w+)\[([\d,]*)\]", result)
+    return sum(SIZES.get(dtype, 4) * math.prod(map(int, filter(None, sizes.split(",")))) for dtype, sizes in arrays)
+
+
+def _numbers(result: str) -> int:
+    return sum(math.prod(map(int, filter(None, x.split(",")))) for x in re.findall(r"\w+\[([\d,]*)\]", result))
 
 
 def programs(environments: int, unroll: int) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:

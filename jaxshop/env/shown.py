@@ -6,6 +6,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from chex import Array
 
 from jaxshop.env.types import EnvParams, EnvState
@@ -50,13 +51,15 @@ def ends_by_place(state: EnvState, params: EnvParams, count: int) -> tuple[Array
     bit = jnp.uint32(1) << (place % WORD).astype(jnp.uint32)
     words = jnp.zeros(size, jnp.uint32).at[jnp.where(state.legal, place // WORD, size)].add(bit, mode="drop")
     held = jax.lax.population_count(words).astype(jnp.int32)
-    upto = jnp.cumsum(held)
+    # Of the first 0, 1, ... words, in one kernel; a cumsum would be three.
+    sums = jnp.where(jnp.tri(size + 1, size, -1, bool), held[None], 0).sum(axis=1, dtype=jnp.int32)
+    ahead, upto, total = sums[:-1], sums[1:], sums[-1]
 
-    number, longest = jnp.arange(count, dtype=jnp.int32), -(-count // 2)
-    mask = number < upto[-1]
-    rank = jnp.where(number < longest, number, upto[-1] - 1 - (number - longest))
+    number, longest = np.arange(count, dtype=np.int32), -(-count // 2)
+    mask = number < total
+    rank = jnp.where(number < longest, number, total - (number + 1 - longest))
     passed = upto[None] <= rank[:, None]
-    here = ~passed & ((upto - held)[None] <= rank[:, None])
+    here = ~passed & (ahead[None] <= rank[:, None])
     index = passed.sum(axis=1, dtype=jnp.int32)
     before = jnp.where(passed, upto[None], 0).max(axis=1)
     word = jnp.where(here, words[None], jnp.uint32(0)).sum(axis=1, dtype=jnp.uint32)

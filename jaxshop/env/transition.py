@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from chex import Array
 
 from jaxshop.env import plant
-from jaxshop.env.backends import at, each, free_sets, members, numbered, put, put_each, row, runs_on
+from jaxshop.env.backends import at, each, free_sets, members, numbered, put, put_each, put_fresh, row, runs_on
 from jaxshop.env.decision import goes_to, open_decision, passed_over
 from jaxshop.env.timing import completion, earliest_start, lot_completion
 from jaxshop.env.types import (
@@ -228,7 +228,7 @@ def refresh_starts(state: EnvState, params: EnvParams, placed: Placement, decisi
         start = earliest_start(state.lots.start, jnp.where(state.lots.set == placed.machine, placed.end, -1))
     own = earliest_start(placed.end, each(free, placed.following_sets))  # NEVER, as no machine is, where none follows
     return state._replace(
-        sets=state.sets._replace(free=free), lots=state.lots._replace(start=put(start, placed.lot, own))
+        sets=state.sets._replace(free=free), lots=state.lots._replace(start=put_fresh(start, placed.lot, own))
     )
 
 

@@ -75,6 +75,17 @@ def put(values: Array, index: Array, new: Array) -> Array:
     return values.at[..., *_slot(index)].set(new, mode="drop")
 
 
+def put_fresh(values: Array, index: Array, new: Array) -> Array:
+    """`put` into values that were just computed: all are written, which a GPU does once; a CPU scatters sooner."""
+    return jax.lax.platform_dependent(values, index, new, cpu=put, default=put_by_look)
+
+
+def put_by_look(values: Array, index: Array, new: Array) -> Array:
+    """`put` by a look at every element."""
+    here = numbered(values.shape[-1 - index.ndim], index) == index
+    return jnp.where(here, jnp.expand_dims(new, new.ndim - index.ndim), values)
+
+
 def put_each(values: Array, indices: Array, new: Array) -> Array:
     """`put` of several, indices int32 [k] or [k, E], in one scatter; where an index comes twice, so does its value."""
     if _few(values, indices[0]):
