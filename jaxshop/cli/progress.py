@@ -24,28 +24,33 @@ Each = TypeVar("Each")
 
 
 class Interrupt:
-    """Ctrl-C once ends the search with the best so far, twice ends the process as usual."""
+    """Ctrl-C or SIGTERM ends the search with the best so far; Ctrl-C after that ends the process as usual."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._signal = 0
+        self._before: dict[int, Any] = {}
 
     def __call__(self) -> bool:
-        """Whether it was pressed."""
-        return self._asked
+        """Whether it was asked for."""
+        return self._signal > 0
+
+    @property
+    def code(self) -> int:
+        """The exit code: 0, or 128 + the first signal."""
+        return 128 + self._signal if self._signal else 0
 
     def __enter__(self) -> Interrupt:
-        self._before: Any = None
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
+            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
-        signal.signal(signal.SIGINT, self._before)
+        self._signal = self._signal or number
+        signal.signal(signal.SIGINT, self._before[signal.SIGINT])  # not SIGTERM, which `timeout` sends twice
 
 
 class ProgressLine:

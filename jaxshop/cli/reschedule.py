@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -127,7 +128,9 @@ def run_reschedule(args: argparse.Namespace) -> int:
         print(json.dumps(told))
     else:
         print("\n".join(_lines(found, told, args.out)))
-    return 130 if interrupt() else 0
+    if interrupt():
+        print(f"interrupted: {args.out} holds the best schedule so far", file=sys.stderr)
+    return interrupt.code
 
 
 def _events(args: argparse.Namespace, shop: Shop, others: dict[str, Shop]) -> Events:

@@ -98,7 +98,7 @@ def run_simulate(args: argparse.Namespace) -> int:
         make_console(to_stderr=False).print(simulation_table(title, compared))
     if interrupt():
         print("interrupted: only whole weeks are told", file=sys.stderr)
-    return 130 if interrupt() else 0
+    return interrupt.code
 
 
 def _check(args: argparse.Namespace) -> None:

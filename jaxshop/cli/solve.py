@@ -147,7 +147,7 @@ def run_solve(args: argparse.Namespace) -> int:
         print(f"--time-limit {limit:g}: over before the first schedule was there; {late}", file=sys.stderr)
     if found.interrupted:
         print(f"interrupted: {args.out} holds the best schedule so far", file=sys.stderr)
-    return 130 if found.interrupted else 0
+    return interrupt.code
 
 
 def _start_kernels(plan: LotPlan, patient: bool) -> None:

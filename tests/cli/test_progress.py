@@ -110,6 +110,21 @@ def test_the_first_interrupt_is_a_wish_and_the_second_an_order():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == before
+    assert interrupt.code == 130
+
+
+def test_being_told_twice_to_end_is_being_told_once():
+    """Shows that SIGTERM, which `timeout` sends twice, is a wish however often it comes, and has an exit code."""
+    before = signal.getsignal(signal.SIGTERM)
+    with Interrupt() as interrupt:
+        assert interrupt.code == 0
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+        assert interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert interrupt.code == 143
 
 
 def test_another_thread_leaves_signals_alone():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from jaxshop import schedule as schedules
 from jaxshop.cli.solve import over_bound
 from jaxshop.schedule import write
 from jaxshop.shop import Calendar, Job, Machine, Objective, Operation, shop_to_json
@@ -58,6 +60,20 @@ def test_what_a_person_is_told(day):
     assert "b1: P1, 4.00 h -> 6.50 h" in result.out
     assert "a1 stops while its machine is down, and goes on" in result.out
     assert "B: 2.50 h late: waits for machine P1 (behind a1) 4.00 h, work 3.00 h, closed time 2.50 h" in result.out
+
+
+def test_an_interrupted_plan_is_told(day, monkeypatch):
+    """Shows that SIGTERM while the plan is written leaves it whole, and is told on stderr and by the exit code."""
+    shop, plan, out = day
+
+    def told_to_end(path, schedule):
+        signal.raise_signal(signal.SIGTERM)
+        write(path, schedule)
+
+    monkeypatch.setattr(schedules, "write", told_to_end)
+    result = run("reschedule", shop, plan, "--now", 2.5, "--time-limit", 0, "--out", out)
+    assert (result.code, result.err) == (143, f"interrupted: {out} holds the best schedule so far\n")
+    assert run("verify", shop, out).code == 0
 
 
 def test_how_far_a_plan_is_from_its_bounds():
