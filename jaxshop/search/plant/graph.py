@@ -32,7 +32,6 @@ from jaxshop.search.plant.state import (
     SET_FOR,
     STALE,
     START,
-    THROUGH,
     TICKS,
     WORK,
     forget,
@@ -74,7 +73,7 @@ def visit(arrays, state, i):
     ready, alternative = ready_of(arrays, table, i), table[i, ALTERNATIVE]
     if alternative < 0:
         ticks = max(arrays.operations[i, LEAST], 1)
-        start, end, through, family, number = ready, ready + ticks, ready, table[i, SET_FOR], table[i, NUMBER]
+        start, end, family, number = ready, ready + ticks, table[i, SET_FOR], table[i, NUMBER]
     else:
         before = table[i, BEFORE]
         free, held, number = table[before, END], table[before, SET_FOR], table[before, NUMBER]
@@ -82,15 +81,13 @@ def visit(arrays, state, i):
             machine = arrays.alternatives[alternative, WHERE]
             free, held, number = behind(arrays, machine, free, held, number, table[i, PAST])
         run, ticks, held, number = placed_on(arrays, i, alternative, ready, free, held, number)
-        start, end, through, family = run.start, run.end, run.through, family_after(arrays, held, i)
+        start, end, family = run.start, run.end, family_after(arrays, held, i)
     changed = 0
     if start != table[i, START]:
         put(state, i, START, start)
     if end != table[i, END]:
         put(state, i, END, end)
         changed = ENDS
-    if through != table[i, THROUGH]:
-        put(state, i, THROUGH, through)
     if family != table[i, SET_FOR]:
         put(state, i, SET_FOR, family)
         changed |= SETS

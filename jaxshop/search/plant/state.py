@@ -9,13 +9,12 @@ import numpy as np
 from jaxshop.search.plant.model import FREE, LEAST, SET_UP, Arrays
 from jaxshop.support.compiling import compiled
 
-START, END, THROUGH, SET_FOR, NUMBER, TICKS, LAST_READY, LAST_THROUGH, BEFORE, AFTER, ALTERNATIVE, PAST = range(12)
-"""Columns of the table: start and end; the open time of its machine that has passed by the end; for which family the
-machine is set up then, and the number of its next block of fixed work; ticks, set-ups included; when the operation must
-be ready at the latest, and what open time may have passed by its end, so that no lot is done after its deadline; the
-nodes before and after on its machine; the alternative that it runs on, -1 where it is on no machine; behind how many
-blocks of fixed work it runs at least."""
-COLUMNS = 12
+START, END, SET_FOR, NUMBER, TICKS, LAST_READY, LAST_THROUGH, BEFORE, AFTER, ALTERNATIVE, PAST = range(11)
+"""Columns of the table: start and end; for which family the machine is set up then, and the number of its next block of
+fixed work; ticks, set-ups included; when the operation must be ready at the latest, and what open time of its machine
+may have passed by its end, so that no lot is done after its deadline; the nodes before and after on its machine; the
+alternative that it runs on, -1 where it is on no machine; behind how many blocks of fixed work it runs at least."""
+COLUMNS = 11
 
 WORK, STALE, LOGGED, OVERFLOWN, CYCLIC = range(5)
 """Counters: nodes visited and gaps looked at since the search began; changes since the order was made; entries of the

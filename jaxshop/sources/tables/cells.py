@@ -12,7 +12,6 @@ from jaxshop.shop.records import WEEKDAYS
 from jaxshop.sources.tables.options import Reading
 from jaxshop.sources.tables.sheets import Cell, Sheet
 
-SECONDS_PER_HOUR = 3600
 GERMAN = ("mo", "di", "mi", "do", "fr", "sa", "so")
 TRUE, FALSE = ("true", "yes", "1", "ja", "wahr"), ("false", "no", "0", "nein", "falsch")
 
