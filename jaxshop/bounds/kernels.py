@@ -36,7 +36,7 @@ def energetic(r, d, p, ops, late, capacity):
                 after = r[i] + p[i] + p[j] > d[j]  # i cannot run before j
                 before = r[j] + p[j] + p[i] > d[i]
                 if after and before:
-                    return -1
+                    return EMPTY
                 if after or before:
                     first, last = (j, i) if after else (i, j)
                     if r[last] < r[first] + p[first]:
@@ -46,7 +46,7 @@ def energetic(r, d, p, ops, late, capacity):
                         d[first] = d[last] - p[last]
                         changed = 1
                     if r[last] + p[last] > d[last] or r[first] + p[first] > d[first]:
-                        return -1
+                        return EMPTY
     for x in range(2 * n):
         i = ops[x // 2]
         for y in range(2 * n):
@@ -64,7 +64,7 @@ def energetic(r, d, p, ops, late, capacity):
                 slack -= max(0, min(min(end - begin, p[o]), min(r[o] + p[o] - begin, end - d[o] + p[o])))
                 longest = max(longest, p[o])
             if slack < 0:
-                return -1
+                return EMPTY
             if slack >= longest:
                 continue
             for k in range(n):
@@ -78,7 +78,7 @@ def energetic(r, d, p, ops, late, capacity):
                     d[o] = begin + most
                     changed = 1
                 if r[o] + p[o] > d[o]:
-                    return -1
+                    return EMPTY
                 # The energy of the others stands; this operation's own may have grown, which is looked at next time.
     return changed
 
@@ -95,6 +95,9 @@ def narrow(r, d, p, last, begins, members, late_begins, late, capacity, dirty, q
         capacity: machines of each set.
         dirty: bool [sets], whether a set is to be looked at; changed in place.
         quota: intervals times operations to look at.
+
+    Returns:
+        `EMPTY`, `DONE` or `MORE`.
     """
     n = r.size
     work = 0
@@ -107,23 +110,23 @@ def narrow(r, d, p, last, begins, members, late_begins, late, capacity, dirty, q
                 d[i] = d[i + 1] - p[i + 1]
         for i in range(n):
             if r[i] + p[i] > d[i]:
-                return -1
+                return EMPTY
         chosen = -1
         for s in range(capacity.size):
             if dirty[s]:
                 chosen = s
                 break
         if chosen < 0:
-            return 0
+            return DONE
         if work >= quota:
-            return 1
+            return MORE
         ops = members[begins[chosen] : begins[chosen + 1]]
         work += 4 * ops.size**3
         dirty[chosen] = False
         before_r, before_d = r.copy(), d.copy()
         answer = energetic(r, d, p, ops, late[late_begins[chosen] : late_begins[chosen + 1]], capacity[chosen])
-        if answer < 0:
-            return -1
+        if answer == EMPTY:
+            return EMPTY
         if answer > 0:
             for i in range(n - 1):
                 if not last[i] and r[i + 1] < r[i] + p[i]:
