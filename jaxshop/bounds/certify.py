@@ -52,7 +52,7 @@ class Certificate:
 
     def cost(self, objective: Objective) -> int:
         """The cost in ticks that no schedule is below."""
-        return objective.lower_bound(self.value, self.late)
+        return objective.combined(self.value, self.late)
 
 
 def certify(plan: LotPlan, allows: Callable[[], bool] = lambda: True) -> Certificate:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jaxshop.schedule import Row, Schedule, verify
 from jaxshop.schedule.dispatch import best_rule
 from jaxshop.search import background
+from jaxshop.search.slices import seed_of
 from jaxshop.search.types import Best, Incumbent, Key, Stop, Task
 from jaxshop.shop import Lot, Operation, rules_of
 from jaxshop.shop.timing import placed
@@ -87,7 +88,7 @@ class CpSat:
         model = _model_of(task, start, stop)
         if model is None:
             return
-        run = _Run(model, _seed(key), self.workers or usable_cores(), stop)
+        run = _Run(model, seed_of(key) % 2**31, self.workers or usable_cores(), stop)
         took = 0.0
         try:
             while (event := run.next()) is not None and stop.allows(took, best.cost):
@@ -306,12 +307,3 @@ def _left_shifted(task: Task, chosen: Chosen) -> Schedule:
         ready[i] = free[machine] = span.end
         rows.append(Row(lot.job, lot.index, lot.operations[k].id, machine, *span))
     return Schedule(task.fingerprint, plan.max_lot_hours, tuple(rows))
-
-
-def _seed(key: Key) -> int:
-    """A seed for the solver, from a number or a key of JAX."""
-    if not isinstance(key, int):
-        import jax
-
-        key = int(jax.random.key_data(key).ravel()[-1])
-    return key % 2**31

@@ -72,7 +72,7 @@ class Replanned:
     @property
     def least(self) -> int:
         """The cost, in ticks of the objective, that no such schedule is below."""
-        return self.past.plan.shop.objective.lower_bound(self.bound, self.late)
+        return self.past.plan.shop.objective.combined(self.bound, self.late)
 
 
 class _Trials:

@@ -51,12 +51,11 @@ class Objective:
         return round(self.tardiness * job.weight * PARTS)
 
     def combined(self, makespan: int, late: int) -> int:
-        """The cost in ticks of a makespan, and of ticks late times `parts`; it never falls where one of them rises."""
-        return (round(self.makespan * PARTS) * max(makespan, 0) + late + PARTS // 2) // PARTS
+        """The cost in ticks of a makespan, and of ticks late times `parts`.
 
-    def lower_bound(self, makespan: int, late: int = 0) -> int:
-        """The least cost of a schedule, where none has a makespan under `makespan` nor less tardiness than `late`."""
-        return self.combined(makespan, late)
+        It never falls where one of them rises: where no schedule has less of either, none costs less.
+        """
+        return (round(self.makespan * PARTS) * max(makespan, 0) + late + PARTS // 2) // PARTS
 
 
 MAKESPAN = Objective()

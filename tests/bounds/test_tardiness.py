@@ -34,17 +34,17 @@ def test_each_job_alone_and_all_together():
     plan = one_machine((2, 4, 1.0), (3, 4, 1.0), (4, 4, 1.0))
     bound = tardiness_bound(plan)
     assert bound.jobs == ()
-    assert TARDINESS.lower_bound(0, bound.late) == (1 + 5) * HOUR == optimum(plan)
+    assert TARDINESS.combined(0, bound.late) == (1 + 5) * HOUR == optimum(plan)
     assert certify(plan).cost(TARDINESS) == 6 * HOUR
     late = one_machine((2, 1, 3.0), (9, 4, 1.0))
     assert late_in_every_plan(late) == {"J1": 5 * HOUR, "J0": HOUR}
-    assert TARDINESS.lower_bound(0, tardiness_bound(late).late) >= (3 + 5) * HOUR
+    assert TARDINESS.combined(0, tardiness_bound(late).late) >= (3 + 5) * HOUR
 
 
 def test_weights_are_layers():
     """By hand: two jobs of 4 h due at 4 h; one of them is 4 h late, which costs the lesser weight at least."""
     plan = one_machine((4, 4, 2.0), (4, 4, 5.0))
-    assert TARDINESS.lower_bound(0, tardiness_bound(plan).late) == 2 * 4 * HOUR == optimum(plan)
+    assert TARDINESS.combined(0, tardiness_bound(plan).late) == 2 * 4 * HOUR == optimum(plan)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -56,7 +56,7 @@ def test_no_schedule_is_below_the_bound(seed: int):
         return
     plan = split_lots(replace(plan.shop, jobs=tuple(jobs), objective=TARDINESS), plan.max_lot_hours)
     least, bound = optimum(plan), tardiness_bound(plan)
-    assert TARDINESS.lower_bound(0, bound.late) <= least
+    assert TARDINESS.combined(0, bound.late) <= least
     both = split_lots(replace(plan.shop, objective=Objective(1.0, 1.0)), plan.max_lot_hours)
     assert certify(both).cost(both.shop.objective) <= optimum(both)
 

@@ -12,7 +12,7 @@ def test_the_makespan_costs_what_the_last_job_takes():
     """Shows the cost of the only objective so far: the end of the last job, 0 without jobs."""
     assert MAKESPAN.cost({"A": 7, "B": 12}) == 12
     assert MAKESPAN.cost({}) == 0
-    assert MAKESPAN.lower_bound(9) == 9
+    assert MAKESPAN.combined(9, 0) == 9
     assert Objective() == MAKESPAN
 
 
@@ -22,7 +22,7 @@ def test_tardiness_costs_its_weight_and_the_jobs_own():
     ends = {"A": 9, "B": 12, "C": 30}
     assert Objective(0.0, 1.0).cost(ends, jobs) == 3 * 4
     assert Objective(0.5, 2.0).cost(ends, jobs) == 15 + 2 * 12
-    assert Objective(0.0, 1.0).lower_bound(30, Objective(0.0, 1.0).parts(jobs[0]) * 4) == 12
+    assert Objective(0.0, 1.0).combined(30, Objective(0.0, 1.0).parts(jobs[0]) * 4) == 12
 
 
 @given(
