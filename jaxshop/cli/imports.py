@@ -9,8 +9,6 @@ from typing import Any
 
 from jaxshop.cli.arguments import add_command
 
-SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
-
 
 def add_import(commands: Any) -> None:
     """Add the command."""
@@ -23,7 +21,9 @@ def add_import(commands: Any) -> None:
     parser.add_argument(
         "--column", action="append", default=[], metavar="NAME=HEADER", help="the header of a column; TABLE.NAME=HEADER"
     )
-    parser.add_argument("--separator", choices=SEPARATORS, help="of CSV files, where it is not found out")
+    parser.add_argument(
+        "--separator", choices=("comma", "semicolon", "tab", "bar"), help="of CSV files, where it is not found out"
+    )
     parser.add_argument("--encoding", metavar="NAME", help="of CSV files; else UTF-8, or UTF-16 that says so")
     parser.add_argument("--decimal", choices=("point", "comma"), default="point", help="of numbers that are text")
     parser.add_argument("--skip-sheet", action="append", default=[], metavar="NAME", help="leave a sheet out")
@@ -33,7 +33,7 @@ def run_import(args: argparse.Namespace) -> int:
     """Carry it out; returns the exit code."""
     from jaxshop.shop import fingerprint, shop_to_json
     from jaxshop.sources.tables import Reading, import_tables, parse_start, read_column
-    from jaxshop.sources.tables.options import parse_zone
+    from jaxshop.sources.tables.options import SEPARATORS, parse_zone
     from jaxshop.support.files import check_outputs, read_bytes, write_atomic
 
     zone = parse_zone(args.timezone) if args.timezone else None

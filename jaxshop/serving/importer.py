@@ -52,12 +52,11 @@ def _decoded(name: str, text: str) -> bytes:
 
 def _reading(options: ImportOptions) -> Reading:
     zone = parse_zone(options.timezone) if options.timezone else None
-    marks = {name: mark for mark, name in SEPARATORS.items()}
     return Reading(
         plan_start=parse_start(options.plan_start, zone) if options.plan_start else None,
         zone=zone,
         headers=dict(read_column(f"{name}={header}") for name, header in options.columns.items()),
-        separator=marks.get(options.separator or ""),
+        separator=SEPARATORS.get(options.separator or ""),
         encoding=options.encoding,
         decimal_comma=options.decimal == "comma",
         skipped=frozenset(options.skip_sheets),

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from jaxshop.sources.tables.columns import COLUMNS, TABLES
 from jaxshop.support.errors import ShopError
 
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-"""Those that are tried, and their names."""
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+"""Those that are tried, by name."""
 
 
 @dataclass(frozen=True)

@@ -125,16 +125,16 @@ def _separator(file: str, text: str, reading: Reading) -> str:
     """The separator that was said, or the one under which the header has the most known columns."""
     match = re.search(r"^.*\S.*$", text, re.MULTILINE)
     top, row = (match[0].rstrip("\r"), text.count("\n", 0, match.start()) + 1) if match else ("", 1)
-    cells = {each: next(csv.reader([top], delimiter=each)) for each in SEPARATORS}
-    best = max(SEPARATORS, key=lambda each: (recognised(cells[each], reading.headers), len(cells[each])))
-    chosen = reading.separator or best
+    cells = {name: next(csv.reader([top], delimiter=mark)) for name, mark in SEPARATORS.items()}
+    best = max(SEPARATORS, key=lambda name: (recognised(cells[name], reading.headers), len(cells[name])))
+    chosen = reading.separator or SEPARATORS[best]
     under = next(csv.reader([top], delimiter=chosen))
     if len(under) < 2 and top and not recognised(under, reading.headers):
         if reading.separator is not None and len(cells[best]) > 1:
-            hint = f"{SEPARATORS[best]} gives {len(cells[best])}"
+            hint = f"{best} gives {len(cells[best])}"
         else:
-            hint = f"known are {', '.join(SEPARATORS.values())}; say --separator"
-        said = SEPARATORS.get(chosen, repr(chosen))
+            hint = f"known are {', '.join(SEPARATORS)}; say --separator"
+        said = next((name for name, mark in SEPARATORS.items() if mark == chosen), repr(chosen))
         raise ShopError(f"{file}: row {row}: {top[:60]!r} is one column under the separator {said}; {hint}")
     return chosen
 
