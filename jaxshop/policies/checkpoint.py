@@ -241,7 +241,12 @@ def _weights_like(network: Network) -> ArrayTree:
 
 
 def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> None:
-    """Write the bare policy, nothing to resume from, so that `load_policy(folder)` reads it; replaces what is there."""
+    """Write the bare policy, nothing to resume from, so that `load_policy(folder)` reads it; replaces an older one.
+
+    Raises:
+        CheckpointError: as `check_export`.
+    """
+    check_export(folder)
     with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=f".{folder.name}-") as scratch:
         fresh = Path(scratch) / "policy"
         fresh.mkdir()
@@ -261,6 +266,22 @@ def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> 
         if folder.exists():
             folder.rename(Path(scratch) / "old")
         fresh.rename(folder)
+
+
+def check_export(folder: Path) -> None:
+    """Refuse a folder that a policy cannot be exported to, as that would replace something else than such a policy.
+
+    Raises:
+        CheckpointError: names the folder.
+    """
+    if not folder.absolute().parent.is_dir():
+        raise CheckpointError(f"the folder around {folder} does not exist")
+    if folder.exists() and not (folder.is_dir() and all(map(_is_export, folder.iterdir()))):
+        raise CheckpointError(f"{folder} holds something else than an exported policy, and would be replaced")
+
+
+def _is_export(step: Path) -> bool:
+    return (step / "policy").is_dir() and (step / "meta").is_dir() and not (step / "learner").exists()
 
 
 def _write_sums(folder: Path) -> None:

@@ -23,7 +23,7 @@ from rich.console import Console
 from jaxshop.parallel.cluster import check_agreement, find_cluster, from_leader, leads, membership
 from jaxshop.parallel.devices import start_devices
 from jaxshop.parallel.mesh import cap_instructions, data_mesh, device_name, local, one_device_per_core, replicate
-from jaxshop.policies.checkpoint import Store
+from jaxshop.policies.checkpoint import CheckpointError, Store, check_export
 from jaxshop.policies.selftest import trust_device
 from jaxshop.ppo.config import ImitationConfig
 from jaxshop.ppo.update import Learner
@@ -251,8 +251,11 @@ def _check(config: Config, shop: Shop, runs: int) -> None:
         TensorBoard.writer()
     if config.logging.tracker is not None:
         require(config.logging.tracker)
-    if config.run.export_to is not None and not Path(config.run.export_to).absolute().parent.is_dir():
-        raise ConfigError(f"run.export_to: the folder around {config.run.export_to} does not exist")
+    if config.run.export_to is not None:
+        try:
+            check_export(Path(config.run.export_to))
+        except CheckpointError as error:
+            raise ConfigError(f"run.export_to: {error}") from None
 
 
 @contextmanager

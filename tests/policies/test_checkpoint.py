@@ -104,6 +104,23 @@ def test_an_exported_policy_is_the_same_policy(finished: Finished, tmp_path):
     assert not list((tmp_path / "exported").rglob("*learner*"))
 
 
+def test_an_export_replaces_no_other_folder(finished: Finished, tmp_path):
+    """Shows that a file, a folder of other things and a run's checkpoints stay as they are, an empty folder not."""
+    policy = load_policy(finished.folder)
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.md").write_text("x")
+    shutil.copytree(finished.folder / "checkpoints", tmp_path / "checkpoints")
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("file", "docs", "checkpoints"):
+        with pytest.raises(CheckpointError, match=f"{name} holds something else than an exported policy"):
+            export_policy(policy.weights, policy.meta, tmp_path / name)
+    assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / "empty").mkdir()
+    export_policy(policy.weights, policy.meta, tmp_path / "empty")
+    assert load_policy(tmp_path / "empty").id == policy.id
+
+
 def test_the_shipped_policy_loads():
     """Shows that the package's own policy is there, of these versions, and says what it was trained on."""
     assert load_policy().meta["trained_on"]

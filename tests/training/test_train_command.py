@@ -290,6 +290,7 @@ def test_a_resume_from_damage_is_refused(copied, tmp_path):
         ("ppo.learning_rat=1", "did you mean ppo.learning_rate?"),
         ("run.max_lot_hours=0.00001", "max_lot_hours"),
         ("run.export_to=/no/such/folder/policy", "run.export_to"),
+        ("run.export_to={folder}", "run.export_to: {folder} holds something else than an exported policy"),
         ("run.runs_dir=/dev/null", "cannot be made"),
         ("ppo.minibatches=100000", "ppo.minibatches: general has only"),
         ("logging.tensorboard=true", "--extra tensorboard"),
@@ -303,8 +304,9 @@ def test_what_cannot_work_is_refused_before_a_folder_is_made(finished: Finished,
     """Shows that no run folder is left by a run that could not begin."""
     for extra in ("tensorboardX", "mlflow"):
         monkeypatch.setitem(sys.modules, extra, None)  # as if it were not installed
-    given = [f"run.runs_dir={tmp_path / 'runs'}", override]
-    assert_refused(run_train("--config", finished.config_path, *given), said)
+    (tmp_path / "notes").write_text("x")
+    given = [f"run.runs_dir={tmp_path / 'runs'}", override.format(folder=tmp_path)]
+    assert_refused(run_train("--config", finished.config_path, *given), said.format(folder=tmp_path))
     assert not (tmp_path / "runs").exists()
 
 
