@@ -5,8 +5,6 @@ JAX is imported where something needs it: a method that does without starts at o
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -23,7 +21,7 @@ from jaxshop.search.types import Options, Task, require_valid
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint, operation_count, split_lots
 from jaxshop.sources.report import load_and_report
 from jaxshop.support.errors import ShopError
-from jaxshop.support.files import read_text
+from jaxshop.support.files import read_rows
 from jaxshop.views.evaluation import Line
 
 if TYPE_CHECKING:
@@ -46,13 +44,16 @@ class Known(NamedTuple):
 
 def read_best_known(path: str) -> dict[str, Known]:
     """Upper bounds by instance, from a CSV file with the columns `instance`, `upper_bound` and perhaps `family`."""
-    reader = csv.DictReader(io.StringIO(read_text(path)))
-    if not {"instance", "upper_bound"} <= set(reader.fieldnames or ()):
+    header, rows = read_rows(path)
+    if not {"instance", "upper_bound"} <= set(header):
         raise ShopError(f"{path}: must have the columns instance and upper_bound")
-    try:
-        return {row["instance"]: Known(int(row["upper_bound"]), row.get("family") or None) for row in reader}
-    except (TypeError, ValueError):
-        raise ShopError(f"{path}: line {reader.line_num}: upper_bound must be an integer") from None
+    known = {}
+    for line, row in rows:
+        try:
+            known[row["instance"]] = Known(int(row["upper_bound"]), row.get("family") or None)
+        except (TypeError, ValueError):
+            raise ShopError(f"{path}: line {line}: upper_bound must be an integer") from None
+    return known
 
 
 @dataclass(frozen=True)

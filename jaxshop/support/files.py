@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import secrets
@@ -91,6 +93,15 @@ def read_text(path: str | Path) -> str:
     """Return a UTF-8 file's text, without a byte-order mark; raises ShopError naming the file."""
     with _clean_errors(str(path)):
         return Path(path).read_text(encoding="utf-8-sig")
+
+
+def read_rows(path: str | Path) -> tuple[list[str], list[tuple[int, dict[str, Any]]]]:
+    """Return a CSV file's header, and each row by it, with its last line; raises ShopError naming the file."""
+    rows = csv.DictReader(io.StringIO(read_text(path)))
+    try:
+        return list(rows.fieldnames or ()), [(rows.line_num, row) for row in rows]
+    except csv.Error as error:
+        raise ShopError(f"{path}: line {rows.reader.line_num}: not valid CSV: {error}") from None
 
 
 def read_bytes(path: str | Path) -> bytes:

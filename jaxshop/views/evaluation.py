@@ -12,7 +12,7 @@ from typing import Any
 
 from jaxshop.shop import gap_percent
 from jaxshop.support.errors import ShopError
-from jaxshop.support.files import read_text
+from jaxshop.support.files import read_rows
 
 
 @dataclass(frozen=True)
@@ -79,18 +79,18 @@ def to_csv(lines: Iterable[Line]) -> str:
 
 def read_csv(path: str) -> list[Line]:
     """The results that `to_csv` wrote; raises ShopError where the file holds something else."""
-    reader = csv.DictReader(io.StringIO(read_text(path)))
-    if reader.fieldnames != [*_COLUMNS, *_DERIVED]:
+    header, rows = read_rows(path)
+    if header != [*_COLUMNS, *_DERIVED]:
         raise ShopError(f"{path}: is no table of `jaxshop evaluate`: its columns are others")
     lines = []
-    for row in reader:
+    for at, row in rows:
         try:
             values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
             known = values["best_known"]
             values |= {name: number(values[name]) for name, number in _NUMBERS.items()}
             lines.append(Line(**values | {"best_known": float(known) if known else None}))
         except (TypeError, ValueError):
-            raise ShopError(f"{path}: line {reader.line_num}: is no result; is the file cut short?") from None
+            raise ShopError(f"{path}: line {at}: is no result; is the file cut short?") from None
     return lines
 
 

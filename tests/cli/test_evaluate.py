@@ -100,6 +100,16 @@ def test_resume_needs_a_table_of_ours(shops: Path, searched, tmp_path: Path):
     refused(run("evaluate", shops, "--method", "rules", "--resume", "--csv", table), str(table), "line 3")
 
 
+@pytest.mark.parametrize("option", ["--resume --csv", "--best-known"])
+def test_a_cell_that_no_table_has_is_refused(shops: Path, searched, tmp_path: Path, option: str):
+    """A cell longer than Python's reader takes is one line with its place, in the header and below it."""
+    table = tmp_path / "t.csv"
+    for text, line in (("a," + "b" * 200_000, 1), ("instance,upper_bound\nft06," + "1" * 200_000, 2)):
+        table.write_text(text)
+        given = ("--method", "rules", *option.split(), table)
+        refused(run("evaluate", shops, *given), f"{table}: line {line}: not valid CSV")
+
+
 @pytest.mark.parametrize("name", ["tune"])
 def test_endless_methods_need_a_limit(shops: Path, searched, name: str):
     """A method that never ends by itself is refused without --time-limit."""

@@ -21,6 +21,9 @@ MAX_ROWS = 500_000
 MAX_BYTES = 1 << 28
 """Of a file, and of a workbook once it is unpacked."""
 
+LARGEST = 10**300
+"""Of integers: larger ones may be more than a float holds."""
+
 Cell = str | int | float | datetime | date | time | timedelta | None
 Row = tuple[int, list[Cell]]
 
@@ -98,8 +101,7 @@ def _read_csv(file: str, data: bytes, reading: Reading) -> Sheet:
     text = _decoded(file, data, reading.encoding)
     if "\0" in text:
         raise ShopError(f"{file}: holds NUL characters: is it UTF-16? say --encoding utf-16, or save it as UTF-8")
-    separator = _separator(file, text, reading)
-    return _sheet(file, None, _csv_rows(file, text, separator))
+    return _sheet(file, None, _csv_rows(file, text, reading))
 
 
 def _decoded(file: str, data: bytes, encoding: str | None) -> str:
@@ -123,8 +125,8 @@ def _decoded(file: str, data: bytes, encoding: str | None) -> str:
 
 def _separator(file: str, text: str, reading: Reading) -> str:
     """The separator that was said, or the one under which the header has the most known columns."""
-    match = re.search(r"^.*\S.*$", text, re.MULTILINE)
-    top, row = (match[0].rstrip("\r"), text.count("\n", 0, match.start()) + 1) if match else ("", 1)
+    lines = enumerate(io.StringIO(text, newline=""), start=1)
+    row, top = next(((row, line.rstrip("\r\n")) for row, line in lines if line.strip()), (1, ""))
     cells = {name: next(csv.reader([top], delimiter=mark)) for name, mark in SEPARATORS.items()}
     best = max(SEPARATORS, key=lambda name: (recognised(cells[name], reading.headers), len(cells[name])))
     chosen = reading.separator or SEPARATORS[best]
@@ -139,10 +141,11 @@ def _separator(file: str, text: str, reading: Reading) -> str:
     return chosen
 
 
-def _csv_rows(file: str, text: str, separator: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _csv_rows(file: str, text: str, reading: Reading) -> Iterator[Row]:
     number = 0
     try:
+        separator = _separator(file, text, reading)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         for number, cells in enumerate(reader, start=1):
             yield number, [cell.strip() or None for cell in cells]
     except csv.Error as error:
@@ -187,6 +190,8 @@ def _rows(sheet: Any, file: str) -> Iterator[Row]:
 
 def _value(cell: Any) -> Cell:
     value = cell.value
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return str(value)  # which is then no number in a CSV file either
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, datetime) and value.time() == time() and not re.search("[hH]", cell.number_format or ""):
