@@ -161,6 +161,11 @@ def update_full(sizes: Sizes) -> Iterator[Result]:
     yield _update(sizes, "full")
 
 
+def update_parts(sizes: Sizes) -> Iterator[Result]:
+    """The same, minibatches learned from in parts that are as wide as their decisions need."""
+    yield _update(sizes, "full", "ppo.microbatch=4096")
+
+
 def memory(sizes: Sizes) -> Iterator[Result]:
     """What episodes of the reference take with stored observations: computed, and XLA's plan of the rollout."""
     from functools import partial
@@ -251,6 +256,7 @@ ROWS = (
     Row("memory with stored observations", memory, 40),
     Row("play by the network, reference, bfloat16", acting_bfloat16, 50),
     Row("update, first stage, bfloat16", update_bfloat16, 60),
+    Row("update, factory's size, in parts", update_parts, 75),
     Row("search, bred against drawn", breeding, 60),
 )
 """First those of which something is asked, in issue and docs; then those that say what might pay."""
@@ -300,6 +306,7 @@ def _update(sizes: Sizes, stage: str, *overrides: str) -> Result:
     return {
         "environments": lesson.settings.shops * lesson.settings.samples,
         "dtype": config.network.dtype,
+        "microbatch": config.ppo.microbatch,
         "operations_per_second": operations / timed.measured.seconds,
         "seconds": timed.measured.seconds,
         "network_ratio": timed.measured.seconds / timed.network_seconds,
