@@ -83,7 +83,8 @@ def run_profile(args: argparse.Namespace) -> int:
         one_device_per_core()
         start_devices()
     out = sys.stderr if args.json else sys.stdout
-    console, step = Console(file=out, width=None if out.isatty() else WIDTH), Ending(Console(stderr=True)).step
+    console = Console(file=out, width=None if out.isatty() else WIDTH, markup=False, emoji=False)
+    step = Ending(Console(stderr=True)).step
     report: dict[str, Any] = {"device": device_name()}
     if args.versus == "jumanji":
         report["versus"] = list(versus_jumanji())

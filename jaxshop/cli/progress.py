@@ -107,7 +107,8 @@ def one_by_one(items: Sequence[Each], name: Callable[[Each], str]) -> Iterator[t
     from rich.console import Console  # here, as a single search needs none of it
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(BAR), MofNCompleteColumn(), TimeElapsedColumn())
+    named = TextColumn("{task.description}", markup=False)  # a shop's name may hold brackets
+    columns = (named, BarColumn(BAR), MofNCompleteColumn(), TimeElapsedColumn())
     note = TextColumn("{task.fields[note]}")
     with Progress(*columns, note, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=len(items), note="")

@@ -234,5 +234,5 @@ class Callbacks(Callback):
 
 
 def make_console(to_stderr: bool) -> Console:
-    """The console of a command: stderr when stdout carries JSON."""
-    return Console(file=sys.stderr if to_stderr else sys.stdout, soft_wrap=True)
+    """The console of a command: stderr when stdout carries JSON. Names of shops and paths are printed as they are."""
+    return Console(file=sys.stderr if to_stderr else sys.stdout, soft_wrap=True, markup=False, emoji=False)

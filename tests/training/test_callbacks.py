@@ -7,8 +7,9 @@ import json
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
-from jaxshop.training.callbacks import Callbacks, ConsoleProgress, Ending, JsonLines, TensorBoard
+from jaxshop.training.callbacks import Callbacks, ConsoleProgress, Ending, JsonLines, TensorBoard, make_console
 
 UPDATE = {"stage": "general", "gap": 0.25, "kl": 0.01, "entropy": 0.5, "steps_per_second": 1000.0}
 EVALUATED = UPDATE | {"own_hours": 123.4, "own_gap": 0.2, "selection_gap": 0.3}
@@ -48,6 +49,19 @@ def test_ticks_stay_ticks():
     stream = io.StringIO()
     ConsoleProgress(Console(file=stream, width=200), "ticks").on_update(1, 2, EVALUATED | {"own_hours": 55 / 3600})
     assert "greedy 55 ticks" in stream.getvalue()
+
+
+@pytest.mark.parametrize("to_stderr", [True, False])
+def test_names_are_printed_as_they_are(capsys, to_stderr: bool):
+    """Shows that brackets and colons of a shop's name or a path are no markup, in lines, titles and cells alike."""
+    name = "hall [/west] runs/night[old] :bug:"
+    table = Table(name, title=name)
+    table.add_row(name)
+    console = make_console(to_stderr)
+    console.print(name, highlight=False)
+    console.print(table)
+    printed = capsys.readouterr()
+    assert (printed.err if to_stderr else printed.out).count(name) == 4
 
 
 def test_the_end_says_what_it_is_at():
