@@ -24,6 +24,7 @@ from jaxshop.search.tune import Tuned, tune_linear
 from jaxshop.search.types import Incumbent, Method, Options, Stop, require_valid
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.support.errors import InvalidScheduleError
+from jaxshop.training.config import STAGES, Config
 from jaxshop.training.problem import TrainingProblem
 
 
@@ -48,6 +49,15 @@ class Score:
         if len(self.kept_gaps) > 1:
             found |= {f"kept/{make}": gap for make, gap in self.kept_gaps.items()}
         return found
+
+
+def rank(score: Score, config: Config, stage: str) -> float:
+    """What checkpoints are chosen by, the least first: a gap, behind those of every later stage.
+
+    A resumed run may go on to stages that it did not have.
+    """
+    gap = score.own_gap if config.evaluation.choose_by == "own" else score.selection_gap
+    return gap + 1e3 * (len(STAGES) - 1 - STAGES.index(stage))
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from jaxshop.search.types import Incumbent, Stop
 from jaxshop.shop import TICKS_PER_HOUR, gap_percent, shop_facts, span
 from jaxshop.training.callbacks import Ending
 from jaxshop.training.config import Config
-from jaxshop.training.evaluate import Evaluator, Ruled
+from jaxshop.training.evaluate import Evaluator, Ruled, rank
 from jaxshop.training.origin import Origin
 from jaxshop.training.problem import TrainingProblem
 from jaxshop.training.progress import Spent
@@ -49,6 +50,18 @@ def choose(store: Store, like: ArrayTree) -> Chosen:
     assert best is not None
     assert latest is not None
     return Chosen(local(store.weights(best, like)), store.meta(best), local(store.weights(latest, like)))
+
+
+def scored(chosen: Chosen, config: Config, evaluator: Evaluator) -> Chosen:
+    """With a score where it has none, as of a run that was interrupted and then shortened to where it stands.
+
+    Raises:
+        InvalidScheduleError: the evaluation came to an invalid schedule.
+    """
+    if math.isfinite(chosen.meta["score"]):
+        return chosen
+    found = rank(evaluator.score(chosen.weights, f"update {chosen.update}"), config, config.lessons()[-1].stage)
+    return replace(chosen, meta={**chosen.meta, "score": found})
 
 
 @dataclass(frozen=True)

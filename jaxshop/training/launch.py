@@ -211,6 +211,7 @@ def _end(
         run.store.close()
     if not leads():
         return {}, 0
+    chosen = [finish.scored(one, run.config, evaluator) for run, one in zip(prepared, chosen, strict=True)]
     ending, unit = Ending(console), problem.plan.shop.unit
     against = finish.baselines(prepared[0].config, evaluator, outcome.spent[0].seconds, ending)
     reports: dict[str, dict[str, Any]] = {}

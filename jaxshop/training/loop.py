@@ -18,8 +18,8 @@ from jaxshop.parallel.mesh import local
 from jaxshop.policies.checkpoint import Store
 from jaxshop.ppo.update import Learner, UpdateMetrics
 from jaxshop.training.callbacks import Callback
-from jaxshop.training.config import STAGES, Config
-from jaxshop.training.evaluate import Evaluator, Score
+from jaxshop.training.config import Config
+from jaxshop.training.evaluate import Evaluator, Score, rank
 from jaxshop.training.origin import Origin
 from jaxshop.training.problem import TrainingProblem
 from jaxshop.training.progress import Clock, Spent
@@ -105,9 +105,7 @@ def train(
                 met = [stop.after_evaluation(score.own_cost) for stop, score in zip(stops, scores, strict=True)]
                 last = all(met) or last
                 if done > stages[-1].begin or last:  # kept shops cannot tell who has practised on the shop itself
-                    by_own = config.evaluation.choose_by == "own"
-                    gaps = [score.own_gap if by_own else score.selection_gap for score in scores]
-                    deciding = [gap + _handicap(stage) for gap in gaps]
+                    deciding = [rank(score, config, stage.name) for score in scores]
             better = any(new < old for new, old in zip(deciding, best, strict=True))
             due = better or last or interrupted or done % config.logging.checkpoint_every == 0
             last, due = map(bool, largest(last, due))
@@ -123,11 +121,6 @@ def train(
             if last or interrupted:
                 break
     return Outcome(done, interrupted or None, [clock.spent() for clock in clocks])
-
-
-def _handicap(stage: Stage) -> float:
-    """What ranks a checkpoint behind every one of a later stage: a resumed run may go on to stages it did not have."""
-    return 1e3 * (len(STAGES) - 1 - STAGES.index(stage.name))
 
 
 Record = dict[str, Any]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import math
 
 from rich.console import Console
 
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.training.callbacks import Ending
 from jaxshop.training.config import load_config
-from jaxshop.training.finish import baselines
+from jaxshop.training.evaluate import Score, rank
+from jaxshop.training.finish import Chosen, baselines, scored
 from jaxshop.training.progress import Clock, Spent, spent_before
 from jaxshop.training.stop import StopRule
 
@@ -72,6 +74,24 @@ def test_what_was_spent_is_read_off_the_metrics():
     assert spent_before(lines, 10.0) == Spent(3.0, 1.0, 14, 3.0)
     assert spent_before(lines, None) == Spent(3.0, 1.0, 14, None)
     assert spent_before([], 10.0) == Spent()
+
+
+def test_a_run_shortened_to_where_it_stands_is_scored():
+    """Shows that a checkpoint of an interrupted update has a score by the end, as one evaluated there would, and that
+    one that has a score keeps it.
+    """
+    asked = []
+
+    class Evaluator:
+        def score(self, weights, whose):
+            asked.append((weights, whose))
+            return Score(36000, 0.25, {"reference": 0.5})
+
+    config = load_config(None, ["general.updates=5", "own.updates=0"])
+    chosen = scored(Chosen("weights", {"step": 5, "score": math.inf}, "weights"), config, Evaluator())
+    assert chosen.meta["score"] == rank(Score(36000, 0.25, {"reference": 0.5}), config, "general")
+    assert scored(chosen, config, Evaluator()) is chosen
+    assert asked == [("weights", "update 5")]
 
 
 def test_the_baseline_takes_its_setting_or_as_long_as_training_took():
