@@ -247,18 +247,19 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = (), base: Co
 def load_run(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
     """`load_config`, without a target that was meant for another shop.
 
-    The default target is the reference shop's; a file's is that of the file's shop, unless the overrides name both.
+    The default target is the reference shop's; a file's is that of the file's shop, and an override's of the run's.
     """
     config = load_config(path, overrides)
     changes: dict[str, Any] = {}
     for override in overrides:
         merge(changes, override)
     written = tomllib.loads(read_text(path)) if path is not None else {}
-    said = [layer.get("run", {}) for layer in (written, changes)]
-    latest = {
-        key: max((i + 1 for i, run in enumerate(said) if key in run), default=0) for key in ("shop", "target_hours")
-    }
-    if latest["shop"] <= latest["target_hours"] or config.run.shop == Config().run.shop:
+    shop = meant = Config().run.shop
+    for layer in (written, changes):
+        said = layer.get("run", {})
+        shop = said.get("shop", shop)
+        meant = shop if "target_hours" in said else meant
+    if meant == config.run.shop:
         return config
     return dataclasses.replace(config, run=dataclasses.replace(config.run, target_hours=None))
 

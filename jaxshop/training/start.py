@@ -103,9 +103,7 @@ def resolve(config_path: str | None, resume: str | None, overrides: Sequence[str
     record, where = read_json(Path(resume) / "config.json"), f"{resume}/config.json"
     before = from_dict(record, where)
     check_complete(record, where)
-    after = (
-        load_config(config_path, overrides, base=before) if config_path is None else load_config(config_path, overrides)
-    )
+    after = load_config(None, overrides, base=before) if config_path is None else load_run(config_path, overrides)
     check_resume(before, after, resume)
     return after
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import Config, check_progress, check_resume, from_dict, load_config, load_run, to_dict
+from jaxshop.training.start import resolve
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
@@ -112,7 +114,20 @@ def test_a_target_is_of_a_shop(tmp_path):
     assert load_run(mine).run.target_hours is None
     assert load_run(mine, ["run.target_hours=90"]).run.target_hours == 90.0
     assert load_run(None, ["run.shop=x.json", "run.target_hours=90"]).run.target_hours == 90.0
+    assert load_run(None, ["run.shop=reference"]).run.target_hours == 130.0
+    assert load_run(CONFIGS[0].with_name("reference.toml"), ["run.shop=reference"]).run.target_hours == 130.0
     assert load_run(CONFIGS[0].with_name("production.toml")).run.target_hours == 130.0
+    both = write(tmp_path, "[run]\nshop = 'mine.json'\ntarget_hours = 50.0\n")
+    assert load_run(both).run.target_hours == 50.0
+    assert load_run(both, ["run.shop=reference"]).run.target_hours is None
+
+
+def test_a_resume_with_a_file_has_the_target_that_a_new_run_has(tmp_path):
+    """Shows that the reference's target is not set for the shop of a file that names none."""
+    mine = write(tmp_path, "[run]\nshop = 'mine.json'\n")
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(load_run(mine))))
+    assert resolve(str(mine), str(tmp_path), []).run.target_hours is None
+    assert resolve(str(mine), str(tmp_path), ["run.target_hours=90"]).run.target_hours == 90.0
 
 
 @pytest.mark.parametrize("override", ["ppo.clip", "clip=1", "=1", "ppo.=1", "ppo.clip=", "ppo.clip=nan", "ppo.x.y=1"])
