@@ -48,6 +48,11 @@ def positive(text: str) -> float:
     return _number(text, lambda value: 0 < value < math.inf, "> 0")
 
 
+def hours(text: str) -> float:
+    """Hours above 0."""
+    return _number(text, lambda value: 0 < value <= MAX_HOURS, f"of hours > 0, at most {MAX_HOURS}")
+
+
 def seconds(text: str) -> float:
     """A number from 0."""
     return _number(text, lambda value: 0 <= value < math.inf, ">= 0")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jaxshop.cli.arguments import PATIENCE, add_command, count, positive, positive_count
+from jaxshop.cli.arguments import PATIENCE, add_command, count, hours, positive, positive_count
 from jaxshop.search.registry import METHODS
 from jaxshop.support.errors import ShopError
 
@@ -25,7 +26,7 @@ def add_evaluate(commands: Any) -> None:
         commands, "evaluate", run_evaluate, "makespans and gaps of a policy, of rules and of methods, on several shops"
     )
     parser.add_argument("shops", metavar="SHOP", nargs="+", help="a shop, a folder of shop files, or a pattern of them")
-    parser.add_argument("--max-lot-hours", type=positive, metavar="H")
+    parser.add_argument("--max-lot-hours", type=hours, metavar="H")
     parser.add_argument("--checkpoint", metavar="DIR")
     parser.add_argument("--rules", action="store_true", help="also every dispatching rule")
     parser.add_argument(
@@ -143,13 +144,12 @@ def expand(specs: Sequence[str]) -> list[str]:
 
 
 def _expanded(spec: str) -> Iterator[str]:
-    path = Path(spec)
-    if path.is_dir():
-        found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
+    if os.path.isdir(spec):  # noqa: PTH112 - false, too, for what can be no name, which reading it tells
+        found = sorted(str(file) for file in Path(spec).rglob("*") if file.suffix.lower() in ENDINGS)
         if not found:
             raise ShopError(f"{spec}: the folder holds no shop: no file that ends with {', '.join(ENDINGS)}")
         yield from found
-    elif glob.has_magic(spec) and not path.exists():
+    elif glob.has_magic(spec) and not os.path.exists(spec):  # noqa: PTH110 - as above
         found = sorted(glob.glob(spec, recursive=True))  # noqa: PTH207 - absolute patterns, too
         if not found:
             raise ShopError(f"{spec}: no file is named so")

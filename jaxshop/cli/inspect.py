@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from jaxshop.cli.arguments import add_command, load, positive
+from jaxshop.cli.arguments import add_command, hours, load
 
 
 def add_inspect(commands: Any) -> None:
@@ -17,8 +17,8 @@ def add_inspect(commands: Any) -> None:
     parser.add_argument(
         "shop", metavar="SHOP", help="reference, reference:K, family:NAME:SEED, mariadb:, or a .json, .txt or .fjs file"
     )
-    parser.add_argument("--target-hours", type=positive, metavar="H")
-    parser.add_argument("--max-lot-hours", type=positive, metavar="H", help="cut jobs into lots of at most H hours")
+    parser.add_argument("--target-hours", type=hours, metavar="H")
+    parser.add_argument("--max-lot-hours", type=hours, metavar="H", help="cut jobs into lots of at most H hours")
     parser.add_argument("--out", metavar="FILE", help="write the (whole) shop as a shop file")
 
 

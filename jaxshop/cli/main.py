@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 
-from jaxshop.cli.db import add_db, run_db
-from jaxshop.cli.evaluate import add_evaluate
-from jaxshop.cli.export import add_export
-from jaxshop.cli.imports import add_import
-from jaxshop.cli.inspect import add_inspect
-from jaxshop.cli.profile import add_profile
-from jaxshop.cli.reschedule import add_reschedule
-from jaxshop.cli.selftest import add_selftest
-from jaxshop.cli.simulate import add_simulate
-from jaxshop.cli.solve import add_solve
-from jaxshop.cli.train import train
-from jaxshop.cli.verify import add_verify
 from jaxshop.support.arguments import Parser
 from jaxshop.support.errors import DeviceError, InvalidScheduleError, ShopError
 
@@ -32,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train_main(argv: Sequence[str] | None = None) -> int:
     """`train.py`: returns the exit code."""
-    return _guarded(lambda: train(argv))
+    return _guarded(lambda: _train(argv))
 
 
 def _leave(code: int) -> int:
@@ -46,7 +35,10 @@ def _leave(code: int) -> int:
 
 def _guarded(run: Callable[[], int]) -> int:
     try:
-        return run()
+        try:
+            return run()
+        finally:
+            print(end="", flush=True)  # what cannot be written is said here, not by Python at exit
     except ShopError as error:
         print(f"error: {error}", file=sys.stderr)  # one line, as ShopError sees to
         return 2
@@ -61,10 +53,20 @@ def _guarded(run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader of our output went away; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output went away
+        _write_no_more()
         return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _write_no_more()
+        print(f"error: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+        return 2
+
+
+def _write_no_more() -> None:
+    """Let go of stdout, at which Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Version(argparse.Action):
@@ -77,6 +79,12 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _train(argv: Sequence[str] | None, prog: str = "train.py") -> int:
+    from jaxshop.cli.train import train
+
+    return train(argv, prog)
+
+
 def _serve(argv: Sequence[str]) -> int:
     from jaxshop.serving.server import main as serve
 
@@ -84,7 +92,7 @@ def _serve(argv: Sequence[str]) -> int:
 
 
 ENTIRE: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
-    "train": ("train a policy for a shop, as train.py", lambda argv: train(argv, prog="jaxshop train")),
+    "train": ("train a policy for a shop, as train.py", lambda argv: _train(argv, "jaxshop train")),
     "serve": ("serve schedules over HTTP, as serve.py", _serve),
 }
 """Commands that read their arguments themselves, so that the scripts of the same name are the same commands."""
@@ -95,6 +103,18 @@ def _run_command(argv: Sequence[str] | None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     if argv and argv[0] in ENTIRE:
         return ENTIRE[argv[0]][1](argv[1:])
+    from jaxshop.cli.db import add_db, run_db  # here, as Ctrl-C while they are imported is told like any other
+    from jaxshop.cli.evaluate import add_evaluate
+    from jaxshop.cli.export import add_export
+    from jaxshop.cli.imports import add_import
+    from jaxshop.cli.inspect import add_inspect
+    from jaxshop.cli.profile import add_profile
+    from jaxshop.cli.reschedule import add_reschedule
+    from jaxshop.cli.selftest import add_selftest
+    from jaxshop.cli.simulate import add_simulate
+    from jaxshop.cli.solve import add_solve
+    from jaxshop.cli.verify import add_verify
+
     parser = Parser(prog="jaxshop", description="A learned scheduler for flexible job shops.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

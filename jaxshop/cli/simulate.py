@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jaxshop.cli.arguments import add_command, count, load, positive, positive_count, seconds, threads, ticks, weight
+from jaxshop.cli.arguments import add_command, count, hours, load, positive_count, seconds, threads, ticks, weight
 from jaxshop.search.replan import POLICIES, SECONDS
 from jaxshop.shop import TICKS_PER_HOUR
 from jaxshop.support.errors import ShopError
@@ -32,7 +32,7 @@ def add_simulate(commands: Any) -> None:
         commands, "simulate", run_simulate, "a week by chance, planned anew at every event", loads=True
     )
     parser.add_argument("shop", metavar="SHOP", nargs="?", help="without it, the reference, cut into lots of 60 h")
-    parser.add_argument("--max-lot-hours", type=positive, metavar="H")
+    parser.add_argument("--max-lot-hours", type=hours, metavar="H")
     parser.add_argument("--start", metavar="FILE", help="the plan that each week begins with; else it is searched for")
     parser.add_argument("--hours", type=ticks, default=168 * TICKS_PER_HOUR, metavar="H", help="of a week; else 168")
     for name, text in (("breakdowns", "machines that break down"), ("late", "operations that run late")):

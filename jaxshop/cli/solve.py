@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jaxshop.cli.arguments import PATIENCE, add_command, count, load, positive, positive_count, seconds, threads
+from jaxshop.cli.arguments import PATIENCE, add_command, count, hours, load, positive, positive_count, seconds, threads
 from jaxshop.search.cpsat import CpSat, import_ortools
 from jaxshop.search.registry import METHODS
 from jaxshop.shop import TICKS_PER_HOUR
@@ -40,7 +40,7 @@ def add_solve(commands: Any) -> None:
         commands, "solve", run_solve, "a verified schedule, by search, by a policy or by a rule", loads=True
     )
     parser.add_argument("shop", metavar="SHOP")
-    parser.add_argument("--max-lot-hours", type=positive, metavar="H")
+    parser.add_argument("--max-lot-hours", type=hours, metavar="H")
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
         "--method", choices=METHODS, metavar="NAME", help=f"{', '.join(METHODS)}; without it, auto for 5 seconds"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from jaxshop.policies.registry import EnvConfig, NetworkConfig
 from jaxshop.ppo.config import REPEATED, ImitationConfig, PPOConfig, StageConfig
-from jaxshop.shop import TICKS_PER_HOUR
+from jaxshop.shop import MAX_HOURS, TICKS_PER_HOUR
 from jaxshop.sources.distribution import MAKES
 from jaxshop.support.files import read_text
 from jaxshop.support.settings import (
@@ -27,6 +27,7 @@ from jaxshop.support.settings import (
 )
 
 SEED = Constraint(lambda x: 0 <= x < 2**31, "must be from 0 to 2147483647")
+HOURS = Constraint(lambda x: 0 < x <= MAX_HOURS, f"must be > 0 and at most {MAX_HOURS}")
 
 
 STAGES = ("mix", "general", "full", "own")
@@ -42,8 +43,8 @@ class RunConfig:
 
     name: str | None = None
     shop: str = "reference"
-    max_lot_hours: Annotated[float | None, POSITIVE] = 60.0
-    target_hours: Annotated[float | None, POSITIVE] = 130.0
+    max_lot_hours: Annotated[float | None, HOURS] = 60.0
+    target_hours: Annotated[float | None, HOURS] = 130.0
     require_real_data: bool = False
     seed: Annotated[int, SEED] = 0
     shops_seed: Annotated[int | None, SEED] = None

@@ -139,6 +139,7 @@ def test_a_shop_that_is_not_there_is_refused(tmp_path, monkeypatch, shop: str, s
         "inspect X --target-hours nan",
         "inspect X --target-hours inf",
         "inspect X --target-hours abc",
+        "inspect X --target-hours 1e306",
         "inspect X --max-lot-hours -1",
         "inspect X --unknown",
         "solve X",
@@ -167,6 +168,8 @@ def test_a_shop_that_is_not_there_is_refused(tmp_path, monkeypatch, shop: str, s
         "evaluate X --method tune",
         "evaluate X --method auto",
         "evaluate X --time-limit nan",
+        f"evaluate {'X' * 300} --method rules",
+        f"evaluate {'*' * 300} --method rules",
     ],
 )
 def test_wrong_usage_is_one_line(arguments: str):
@@ -286,6 +289,29 @@ def test_real_processes_end_the_same_way(tmp_path, good):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert Result(0, done.stdout, "").json["shop"]["machines"] == 2
+
+
+def test_a_full_disk_is_one_line():
+    """Shows exit code 2 and one line of a real process whose stdout takes nothing, where Python complained at exit."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "jaxshop.cli", "--version"], stdout=full, stderr=subprocess.PIPE)
+    assert_refused(Result(done.returncode, "", done.stderr.decode()), "no space left on device")
+
+
+def test_ctrl_c_while_commands_are_imported_is_told():
+    """Shows one word and exit code 130 of a real process that is interrupted by then; it was a traceback."""
+    pressed = """
+import signal, sys
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "jaxshop.cli.solve":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+from jaxshop.cli.main import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", pressed, "solve"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
 
 def test_train_and_serve_are_commands_of_the_package(tmp_path, monkeypatch, capsys):

@@ -67,6 +67,7 @@ def test_the_default_config_names_every_key_with_its_default():
         ("[ppo]\nclip = nan", "ppo.clip: must be a finite number"),
         ("[run]\ntarget_hours = inf", "run.target_hours: must be a finite number"),
         ("[run]\ntarget_hours = -1", "run.target_hours: must be > 0"),
+        ("[run]\ntarget_hours = 1e306", "run.target_hours: must be > 0 and at most 87600"),
         ("[run]\nname = 3", "run.name: must be a string, not 3"),
         ("[run]\nname = [1979-05-27]", "run.name: must be a string"),
         ("[run]\nrequire_real_data = 1", "run.require_real_data: must be true or false, not 1"),
