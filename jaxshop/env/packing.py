@@ -23,6 +23,7 @@ from jaxshop.env.types import (
     Shape,
 )
 from jaxshop.shop import MAKESPAN, LotPlan
+from jaxshop.support.errors import ShopError
 
 OVERLAP = 16
 """Up to so many sets around a machine, following those is cheaper than looking at every set."""
@@ -63,6 +64,7 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
         raise ValueError("the shape is that of a plain shop, and the plan has calendars, set-ups, lags or fixed work")
     if plan.shop.objective != MAKESPAN and not shape.tardiness:
         raise ValueError("the shape is that of a shop whose makespan alone counts")
+    _refuse_overflow(opened)
     bound = max(certify(plan).value if bound is None else bound, 1)
     lots = _lots(opened, shape)
     member = np.zeros((shape.sets, shape.machines), bool)
@@ -97,6 +99,18 @@ def pack(plan: LotPlan, shape: Shape, bound: int | None = None) -> EnvParams:
 def pack_stacked(plans: Sequence[LotPlan], shape: Shape) -> EnvParams:
     """Every plan packed, with a leading axis of plans."""
     return jax.tree.map(lambda *x: np.stack(x), *(pack(plan, shape) for plan in plans))
+
+
+def _refuse_overflow(opened: Opened) -> None:
+    """No tick may come to NEVER, whatever is decided: not even with one operation after the other, on the slowest."""
+    ops = [op for lot in opened.plan.lots for op in lot.operations]
+    begun = max(int(opened.ready.max(initial=0)), int(opened.free.max(initial=0)))
+    last = begun + sum(op.setup + max(op.alternatives.values()) + op.lag for op in ops)
+    if last >= NEVER:
+        raise ShopError(
+            f"{opened.plan.shop.name}: with all work on its slowest machines, one operation after the other, the plan "
+            f"lasts {last} ticks, past what the environment can count (2^31): leave out alternatives that are as slow"
+        )
 
 
 def _lots(opened: Opened, shape: Shape) -> LotParams:

@@ -17,7 +17,8 @@ from jaxshop.shop.progress import opening, timing_of
 from jaxshop.shop.timing import Ahead, Timing
 
 REACH = 4
-"""Closed time is known for so many makespans of a plain rule's schedule; who goes on after that finds all open."""
+"""Closed time is known for so many makespans of a plain rule's schedule, longer by what the slowest machines take more
+than the fastest, and of the longest route on its slowest; who goes on after that finds all open."""
 
 FOR_EVER = 2**30
 """The tick at which a machine opens again that is closed for ever."""
@@ -53,7 +54,7 @@ def open_plan(plan: LotPlan) -> Opened:
         replace(lot, operations=lot.operations[done:]) for lot, done in zip(plan.lots, begin.done, strict=True)
     )
     ready = np.array([begin.ready[i] if lot.operations else ends[i] for i, lot in enumerate(lots)], np.int64)
-    until = REACH * dispatch_by_rule(plan, RULES["FIFO"], active=False).makespan
+    until = _reach(plan)
     timing.reach(until)
     alone = [m if count else -1 for m, count in enumerate(begin.ahead.blocks.tolist())]
     kinds = list(zip(timing.pattern.tolist(), timing.changeovers.kind.tolist(), alone, strict=True))
@@ -63,6 +64,15 @@ def open_plan(plan: LotPlan) -> Opened:
     last = max(ends.values(), default=0)
     layout, begun = lay_out(rest, kinds), max(last, 0)
     return Opened(rest, layout, ready, begin.free, begin.family, begun, timing, windows, begin.ahead)
+
+
+def _reach(plan: LotPlan) -> int:
+    """A tick that no schedule of a rule or a policy is expected to pass."""
+    makespan = dispatch_by_rule(plan, RULES["FIFO"], active=False).makespan
+    fastest = [sum(op.setup + min(op.alternatives.values()) for op in lot.operations) for lot in plan.lots]
+    slowest = [sum(op.setup + max(op.alternatives.values()) for op in lot.operations) for lot in plan.lots]
+    longest = max(lot.release + ticks for lot, ticks in zip(plan.lots, slowest, strict=True))
+    return REACH * max(makespan * sum(slowest) // max(sum(fastest), 1), longest)
 
 
 def plant_shape(plans: Sequence[Opened]) -> PlantShape | None:

@@ -263,7 +263,7 @@ def first_state(params: EnvParams, decision: Decision) -> EnvState:
     real = params.lots.count > 0
     op = params.lots.first
     tail = jnp.where(real, params.ops.tail[op], 0)
-    lot_set = params.ops.set[:, op]
+    lot_set = jnp.where(real, params.ops.set[:, op], params.sets.member.shape[0] - 1)
     set_free = free_sets(params.sets.member, params.machines.free)
     start = earliest_start(params.lots.release[None], set_free[lot_set])
     sets, pools = first_sums(params, set_free)
@@ -279,7 +279,7 @@ def first_state(params: EnvParams, decision: Decision) -> EnvState:
             tail=tail,
             time=jnp.where(real, params.ops.time[:, op], 0),
             set=lot_set,
-            start=jnp.where(real, start, NEVER),
+            start=start,  # NEVER where there is nothing to do, as no machine is
         ),
         machines=MachineState(params.machines.free),
         sets=sets,

@@ -20,7 +20,8 @@ import chex
 NEVER = 2**31 - 1
 """A tick that no schedule reaches: the ready time of a finished lot, the free time of a padded machine.
 
-The limit of a shop's horizon, 2^30, is of a plain list schedule; a poor one may end after it.
+The limit of a shop's horizon, 2^30, is of a plain list schedule; a poor one may end after it. `pack` refuses shops in
+which one could end here.
 """
 
 
@@ -277,7 +278,7 @@ class EnvState(NamedTuple):
 class Observation(NamedTuple):
     """What a policy sees of the open decision. Candidates are the conflict set, or its ends by remaining work."""
 
-    action_mask: chex.Array  # bool [J] the conflict set
+    action_mask: chex.Array  # bool [J] the lots that may be chosen: the conflict set, and who may pass a machine over
     candidates: chex.Array  # int32 [C] lots
     candidate_mask: chex.Array  # bool [C] False for padding
     features: chex.Array  # float32 [C, F]

@@ -17,6 +17,7 @@ from jaxshop.env.types import Shape
 from jaxshop.schedule import verify
 from jaxshop.search.dispatches import dispatch_of, to_schedule
 from jaxshop.shop import split_lots
+from jaxshop.support.errors import ShopError
 from tests.shops import from_routes, ft06, random_shop
 
 SHAPE = Shape(lots=5, operations=15, choices=4, sets=24, machines=4, pools=5, candidates=5)
@@ -336,3 +337,10 @@ def test_environments_last_are_the_same_as_under_vmap(non_delay, overlap):
         exact = [(a, b) for a, b in zip(leaves, expected, strict=True) if a.dtype == jnp.int32]
         assert all(np.array_equal(a, b) for a, b in exact)
     assert others[1].all()
+
+
+def test_a_shop_whose_ticks_could_overflow_is_refused():
+    """Shows one line for slow alternatives with which some play would end past 32 bits, though no rule takes them."""
+    ops = tuple({0: 1, 1: 2**30} for _ in range(2))
+    with pytest.raises(ShopError, match="past what the environment can count"):
+        make(from_routes([list(ops)], 2))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from chex import Array
 
-from jaxshop.env import JobShop
+from jaxshop.env import JobShop, make
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.env.types import EnvParams, EnvState
 from jaxshop.env.view import look
@@ -20,7 +20,7 @@ from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.schedule import verify
 from jaxshop.search.compiled import CompiledRollouts
 from jaxshop.search.types import Task
-from jaxshop.shop import LotPlan, split_lots
+from jaxshop.shop import Changeover, Fixed, Job, LotPlan, Machine, Operation, Shop, split_lots
 from tests.oracles.decision import best_play
 from tests.oracles.plant import optimum
 from tests.plant import plant_shop
@@ -80,6 +80,18 @@ def test_a_policy_that_passes_machines_over_does_so_in_search():
         assert verify(plan, narrow) == verify(plan, wide) == []
         differ.append(narrow.rows != wide.rows)
     assert any(differ)
+
+
+def test_a_job_that_is_all_fixed_competes_for_nothing():
+    """Shows that a lot with nothing left to do is never legal, whatever a machine has to be set up for."""
+    fixed = Job("F", (Operation("F/1", {"M": 3600}, fixed=Fixed("M", 0)),))
+    others = (Job(name, (Operation(name, {"M": 1800}, family=name),)) for name in "ab")
+    changes = (Changeover("a", 600, "b", machine="M"), Changeover("b", 600, "a", machine="M"))
+    machines = (Machine("M", family="a"), Machine("N"))
+    env, params = make(Shop("x", machines, (fixed, *others), changeovers=changes), passing=True)
+    state = jax.jit(env.begin, **QUICKLY)(jax.random.key(0), params)
+    assert params.lots.count.tolist() == [0, 1, 1]
+    assert state.legal.tolist() == [False, True, True]
 
 
 def _step(state: EnvState, lots: Array, params: EnvParams) -> tuple[EnvState, Array]:

@@ -17,7 +17,7 @@ from jaxshop.env import JobShop, check_env, make, op_ends, plant
 from jaxshop.env import timing as device
 from jaxshop.env.packing import pack, pack_stacked, shape_of
 from jaxshop.env.placing import Waiting
-from jaxshop.env.plant_packing import calendars_of
+from jaxshop.env.plant_packing import calendars_of, open_plan
 from jaxshop.env.types import NEVER, MachineState, PlantShape, Shape
 from jaxshop.policies.acting import play, rule
 from jaxshop.policies.rules import RULES
@@ -25,12 +25,12 @@ from jaxshop.schedule import Schedule, verify
 from jaxshop.schedule.dispatch import RULES as HOST_RULES
 from jaxshop.schedule.dispatch import dispatch_by_rule
 from jaxshop.search.dispatches import Dispatch, dispatch_of, to_schedule
-from jaxshop.shop import Objective, split_lots
+from jaxshop.shop import Downtime, Job, Machine, Objective, Operation, Shop, split_lots
 from jaxshop.shop.calendars import Windows
 from jaxshop.views.picture import state_of
 from tests.oracles.plant import optimum
 from tests.plant import plant_plan, plant_shop
-from tests.shops import random_shop
+from tests.shops import HOUR, random_shop
 
 SEEDS = (*range(28), 285)
 """Of the last one a set-up saved makes a lot complete sooner on a machine than before."""
@@ -282,3 +282,12 @@ def test_a_shape_without_the_rules_refuses_a_plan_with_them():
     shape = Shape(lots=9, operations=40, choices=9, sets=20, machines=9, pools=9, candidates=9)
     with pytest.raises(ValueError, match="calendars"):
         pack(PLANS[0], shape)
+
+
+def test_closed_time_is_known_as_far_as_slow_machines_lead():
+    """Shows that shifts do not end before a route on its slowest machines does, though rules take faster ones."""
+    shifts = tuple(Downtime(day * 24 * HOUR + 16 * HOUR, (day + 1) * 24 * HOUR) for day in range(100))
+    slow = Job("A", (Operation("A", {"F": HOUR, "S": 100 * HOUR}),))
+    plan = split_lots(Shop("x", (Machine("F"), Machine("S", unavailable=shifts)), (slow,)), None)
+    closed = open_plan(plan).windows
+    assert max(windows[1].max(initial=0) for windows in closed) > 100 * HOUR * 24 / 16

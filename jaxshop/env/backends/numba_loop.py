@@ -17,6 +17,8 @@ from jaxshop.support.errors import ShopError
 
 def numba_arguments(params: EnvParams) -> tuple[np.ndarray, ...]:
     """The shop as the loop wants it; operations with one time everywhere only."""
+    if params.plant is not None:
+        raise ShopError("--versus numba: knows no calendars, set-ups, lags or fixed work")
     if params.ops.set.shape[0] > 1:
         raise ShopError("--versus numba: wants operations that take the same time on each of their machines")
     lots, ops = params.lots, params.ops
