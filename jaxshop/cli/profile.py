@@ -91,7 +91,7 @@ def run_profile(args: argparse.Namespace) -> int:
         console.print(versus_table(report["versus"]))
     else:
         plan = split_lots(load_and_report(args.shop, out=out), args.max_lot_hours)
-        env, params = make(plan, config.own.candidates)
+        env, params = make(plan, config.own.candidates, config.env.passing)
         steps = min(args.steps, env.shape.operations, TRACED_STEPS if args.trace else args.steps)
         report["shop"] = {"name": plan.shop.name, "lots": env.shape.lots, "operations": env.shape.operations}
         if args.versus == "numba":
@@ -102,7 +102,7 @@ def run_profile(args: argparse.Namespace) -> int:
             report["max_lot_hours"] = args.max_lot_hours
             earlier = earlier_line(args.against, report) if args.against else None
             with step("measuring the device's limits"):
-                roofline = measure_roofline()
+                roofline = measure_roofline(dtype=config.network.dtype)
             measured = measure_phases(env, params, config, roofline, args.environments, steps, args.trace, step)
             phases = list(measured)
             report |= {"roofline": roofline._asdict(), "phases": phases}

@@ -221,7 +221,7 @@ def _sentence(plan: LotPlan, found: Solution) -> str:
     from jaxshop.shop import span
 
     shop = plan.shop
-    claimed = found.claimed is not None and found.claimed >= found.makespan
+    claimed = found.claimed is not None and found.claimed >= found.trace[-1].cost
     over = over_bound(
         *(shop, found.makespan, found.bound, found.trace[-1].cost, found.certificate.cost(shop.objective)),
         *(found.proven_optimal, claimed),

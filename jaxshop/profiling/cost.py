@@ -37,10 +37,6 @@ class Cost(NamedTuple):
         """The cost of `factor` such programs."""
         return Cost(*(x * factor for x in self))
 
-    def plus(self, other: Cost) -> Cost:
-        """The cost of both, one after the other."""
-        return Cost(*(x + y for x, y in zip(self, other, strict=True)))
-
 
 def cost_of(function: Callable[..., Any], *args: Any) -> Cost:
     """The cost of one call with arguments like `args`.

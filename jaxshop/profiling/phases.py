@@ -104,7 +104,7 @@ def timed_update(
 ) -> Timed:
     """Time an update of a lesson, on shops as it draws them, and the network's passes, `rounds` times each."""
     stage = lesson.settings
-    env, shops = training_bank(lesson.pool or config.pool, stage)
+    env, shops = training_bank(lesson.pool or config.pool, stage, config.env.passing)
     mesh, options = data_mesh(), compiler_options()
     setup = Setup(env, network, config.ppo, stage)
     spread, first = replace(setup, mesh=mesh), begin(weights, setup.optimiser, jax.random.key(2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from jaxshop.profiling.measure import copies, measure, on_devices, sharing
 from jaxshop.profiling.workloads import random_rollout
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Provenance, Shop, split_lots
 from jaxshop.sources.reference import reference_shop
+from jaxshop.support.machine import free_memory
 
 ENVIRONMENTS = (1, 16, 256, 4096, 16384, 65536, 262144)
 STEPS = 32
@@ -72,7 +72,9 @@ def sweep(environments: tuple[int, ...] = ENVIRONMENTS) -> list[dict[str, Any]]:
             devices = sharing(count)
             run = on_devices(random_rollout(env, count // devices, STEPS), devices)
             arguments = copies((jax.random.key(0), params), devices)
-            measured = measure(run, *arguments, at_most=free_bytes() // 2 // devices, name=f"{name}, {count}")
+            free = free_bytes()
+            at_most = None if free is None else free // 2 // devices
+            measured = measure(run, *arguments, at_most=at_most, name=f"{name}, {count}")
             if measured is None:
                 break
             rate = count * STEPS / measured.seconds
@@ -89,9 +91,9 @@ def sweep(environments: tuple[int, ...] = ENVIRONMENTS) -> list[dict[str, Any]]:
     return rows
 
 
-def free_bytes() -> int:
-    """Memory that is free on the device (on CPU: on the machine)."""
+def free_bytes() -> int | None:
+    """Memory that is free on the device, on CPU on the machine or to its container; None: it does not tell."""
     stats = jax.devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return free_memory()

@@ -162,7 +162,9 @@ def network_passes(network: Network, config: Config) -> Callable[..., Any]:
     return run
 
 
-def training_bank(pool: PoolConfig | BankConfig, stage: StageConfig) -> tuple[JobShop, EnvParams]:
+def training_bank(
+    pool: PoolConfig | BankConfig, stage: StageConfig, passing: bool = False
+) -> tuple[JobShop, EnvParams]:
     """Shops like those that a stage of training plays on, as many as one update draws."""
     shops = []
     for i in range(stage.shops):
@@ -171,4 +173,4 @@ def training_bank(pool: PoolConfig | BankConfig, stage: StageConfig) -> tuple[Jo
         else:
             rng = np.random.default_rng([i])
             shops.append(generate_shop(rng, random_spec(rng, pool.machines, pool.jobs)))
-    return make([split_lots(shop, None) for shop in shops], stage.candidates)
+    return make([split_lots(shop, None) for shop in shops], stage.candidates, passing)

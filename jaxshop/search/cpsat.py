@@ -254,6 +254,8 @@ class _Run:
             status = self._solver.solve(model.proto, Solutions())
             if status == cp_model.OPTIMAL:
                 events.put(round(self._solver.objective_value))
+            elif status == cp_model.MODEL_INVALID:
+                raise ShopError(f"method cpsat: OR-Tools refuses the model: {model.proto.validate()}")
 
         self._solving = background.start(solve)
 

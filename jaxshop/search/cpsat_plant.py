@@ -29,8 +29,8 @@ from jaxshop.shop.timing import Span, Timing
 SERIAL = 60
 """Operations of a plan up to which the horizon is one that surely holds an optimal schedule, whatever the objective."""
 
-LARGEST = 2**31
-"""Of the objective's coefficients, so that its value stays within int64."""
+LARGEST, ROOM = 2**31, 2**60
+"""Of the objective's coefficients, and of its value, which CP-SAT wants within int64."""
 
 Linear = Any
 """A variable, a literal, a number, or a sum of them."""
@@ -223,16 +223,18 @@ class PlantModel:
         makespan = model.new_int_var(task.certificate.value, self.latest, "")
         for end in (end for of_job in ends.values() for end in of_job):
             model.add(makespan >= end)
-        weights, terms = [round(objective.makespan * PARTS)], [makespan]
+        weights, terms, most = [round(objective.makespan * PARTS)], [makespan], [self.latest]
         for job in self.plan.shop.jobs if objective.tardiness else ():
             if job.due is not None and (parts := objective.parts(job)):
-                late = model.new_int_var(0, max(0, self.latest - job.due), "")
+                most.append(max(0, self.latest - job.due))
+                late = model.new_int_var(0, most[-1], "")
                 for end in ends[job.id]:
                     model.add(late >= end - job.due)
                 weights.append(parts)
                 terms.append(late)
         self.scale = math.gcd(*weights) or 1
-        while max(weights) // self.scale > LARGEST:
+        dearest = sum(weight * ticks for weight, ticks in zip(weights, most, strict=True))
+        while max(weights) // self.scale > LARGEST or dearest // self.scale > ROOM:
             self.scale *= 2
         model.minimize(sum(weight // self.scale * term for weight, term in zip(weights, terms, strict=True)))
 

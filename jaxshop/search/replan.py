@@ -220,6 +220,7 @@ def replan(
         work=work,
         cancelled=cancelled,
         watch=seen,
+        certificate=task.certificate,
     )
     for incumbent in found.trace:
         if incumbent.source != "start":

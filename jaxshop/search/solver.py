@@ -100,6 +100,7 @@ def solve(
     work: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     watch: Callable[[Watched], None] = lambda watched: None,
+    certificate: Certificate | None = None,
 ) -> Solution:
     """Schedule a plan by a policy, a rule or a method, and verify the result.
 
@@ -119,6 +120,7 @@ def solve(
         work: an end by work done, as a solution tells it.
         cancelled: looked at now and then; True ends the search with the best so far.
         watch: called with each incumbent and each better bound, from whatever thread finds it.
+        certificate: of the plan's bound; None: made here, as far as a part of the time limit goes.
 
     Raises:
         ShopError: the rule or the method is unknown, or the start is no schedule of the plan.
@@ -131,7 +133,11 @@ def solve(
     make = _method(plan, rule_name, method, options, endless)
     if options.start is not None and (violations := verify(plan, options.start)):
         raise ShopError(f"{options.called}: is no schedule of {plan.shop.name}: {violations[0]}")
-    task = Task.of(plan, lambda: time_limit is None or stop.elapsed < BOUNDING * time_limit)
+    task = (
+        Task.of(plan, lambda: time_limit is None or stop.elapsed < BOUNDING * time_limit)
+        if certificate is None
+        else Task(plan, certificate)
+    )
     load = policy if callable(policy) else lambda: policy
     trace: tuple[Incumbent, ...] = ()
     rule_counts = rule_name is None and method in (None, "auto", "improve", "rules", "cpsat")
@@ -192,7 +198,7 @@ def polish(
         work_done=found.work_done + stop.done,
         trace=(*found.trace, *later),
         interrupted=cancelled(),
-        claimed=claims[-1] if claims else None,
+        claimed=claims[-1] if claims else found.claimed,
     )
 
 

@@ -254,7 +254,7 @@ def test_a_profile_is_put_beside_an_earlier_one(tmp_path, capsys, monkeypatch):
         phase = large_phase() | {"network_ratio": 2.0, "experience_bytes": 1e6}
         return [phase | {"operations_per_second": rates.pop()}]
 
-    monkeypatch.setattr("jaxshop.profiling.measure_roofline", lambda: LIMITS)
+    monkeypatch.setattr("jaxshop.profiling.measure_roofline", lambda dtype: LIMITS)
     monkeypatch.setattr("jaxshop.profiling.phases.measure_phases", measured)
     shop, history = tmp_path / "small.txt", tmp_path / "history.jsonl"
     shop.write_text("2 2\n0 3 1 2\n1 4 0 1\n")

@@ -7,9 +7,13 @@ from dataclasses import replace
 import pytest
 
 from jaxshop.schedule import kpis, verify
+from jaxshop.schedule.dispatch import best_rule
+from jaxshop.search import cpsat_plant
 from jaxshop.search.cpsat import CpSat
+from jaxshop.search.cpsat_plant import PlantModel
 from jaxshop.search.types import Incumbent, Stop, Task
 from jaxshop.shop import Downtime, Fixed, Job, LotPlan, Machine, Objective, Operation, Shop, split_lots
+from jaxshop.support.errors import ShopError
 from tests.oracles.plant import optimum
 from tests.plant import plant_plan
 from tests.shops import HOUR
@@ -57,3 +61,25 @@ def test_tardiness_alone_may_want_a_longer_plan():
     closed = replace(shop.machines[0], unavailable=(Downtime(0, 2 * HOUR),))
     late, _ = solved(split_lots(replace(shop, machines=(closed, shop.machines[1])), None))
     assert late.cost == 2 * HOUR
+
+
+def dear() -> LotPlan:
+    """Weights and times that 64 bits do not hold in sum."""
+    jobs = tuple(Job(f"{j}", (Operation(f"{j}", {"A": HOUR}),), weight=1e9 + j, due=j * HOUR) for j in range(40))
+    late = Machine("A", available_from=200_000 * HOUR)
+    return split_lots(Shop("dear", (late,), jobs, objective=Objective(1.0, 1.0)), None)
+
+
+def test_dear_jobs_make_no_model_that_the_solver_refuses():
+    """Shows that the solver is told of them more coarsely."""
+    plan = dear()
+    model = PlantModel.of(Task.of(plan), best_rule(plan)[1], Stop(60))
+    assert model is not None
+    assert model.proto.validate() == ""
+
+
+def test_a_model_that_the_solver_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    """Shows an error in place of a search that finds nothing."""
+    monkeypatch.setattr(cpsat_plant, "ROOM", 2**90)
+    with pytest.raises(ShopError, match="OR-Tools refuses the model: Possible integer overflow"):
+        solved(dear())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import NoReturn
 
@@ -9,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxshop.bounds import certify
 from jaxshop.schedule import verify
 from jaxshop.schedule.events import Down, Kept
+from jaxshop.search import replan as planning
 from jaxshop.search.replan import contradictions, facts, replan
+from jaxshop.search.solver import solve
 from jaxshop.shop import Job, Objective, Operation
 from tests.shops import HOUR
 from tests.underway import days, hours, past_of, presses
@@ -123,3 +127,14 @@ def test_the_same_work_gives_the_same_plan():
     first, second = (replan(past, 0).best for _ in range(2))
     assert first.schedule == second.schedule
     assert replace(first, seconds=0) == replace(second, seconds=0)
+
+
+def test_search_has_the_whole_bound_of_the_rest(monkeypatch: pytest.MonkeyPatch):
+    """Shows that search is given the bound that is there, however much of its time is over by then."""
+    past, given = next(days(10)).past, []
+    monkeypatch.setattr(
+        planning, "solve", lambda *args, **named: given.append(named["certificate"]) or solve(*args, **named)
+    )
+    found = replan(past, 1.0, begun=time.monotonic() - 0.5)
+    assert given == [certify(past.rest)]
+    assert found.bound >= given[0].value

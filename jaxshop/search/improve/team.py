@@ -82,7 +82,7 @@ class Team:
         # Exchanges divide the work of machines that share it.
         kinds += [(Exchange, begin)] if sharing else []
         kinds += [(Levelling, begin)] if sharing and not others else []
-        self._model, self._kinds, self._seed, self._goal = model, kinds, 1000 * seed, model.scaled(goal)
+        self._model, self._kinds, self._seed, self._goal = model, kinds, 1000 * seed, goal
         self._seats = [
             Seat([self._new(kind) for kind in range(len(kinds))], [ALONE] * len(kinds)) for _ in range(seats)
         ]
@@ -122,7 +122,7 @@ class Team:
     def _new(self, kind: int) -> Worker:
         self._seed += 1
         maker, start = self._kinds[kind]
-        goal = (self._goal,) if maker in (Exchange, Levelling) else ()
+        goal = (self._model.scaled(self._goal),) if maker in (Exchange, Levelling) else ()
         return maker(self._model, *start, self._seed, *goal)
 
     def _meet(self) -> None:

@@ -105,7 +105,7 @@ def model_of(plan: LotPlan, known: int) -> Model:
         done[j] = max(done[j], placed.span.end)
     objective = plan.shop.objective
     weights = [round(objective.makespan * PARTS), *(objective.parts(job) for job in plan.shop.jobs)]
-    most_late = until - min((job.due or 0 for job in plan.shop.jobs), default=0)
+    most_late = until - min((0, *(job.due or 0 for job in plan.shop.jobs)))
     shift = max(0, (sum(weights) * most_late).bit_length() - ROOM_BITS)
     rows: list[tuple[int, ...]] = []
     alternatives: list[tuple[int, int]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -241,10 +242,11 @@ def test_a_division_begins_with_what_another_found():
 def test_loads_are_levelled_only_near_to_the_goal():
     """Shows that a team has turns for levelling where less than a thousandth is left to the goal, that it then begins
     with the best, and that it has none without a goal."""
-    plan = routed_centre(7, 2, 6, 90_000)
-    model = model_of(plan)
+    shop = routed_centre(7, 2, 6, 90_000).shop
+    idle = Job("idle", (Operation("idle", {shop.machines[0].id: 0}),))
 
-    def at_work(goal: int) -> set[type]:
+    def at_work(goal: int, jobs: tuple[Job, ...] = shop.jobs) -> set[type]:
+        model = model_of(split_lots(replace(shop, jobs=jobs), None))
         two = Team(model, start_of(model), 0, 2, (), goal)
         two._cost = 90_050
         two._assign()
@@ -253,6 +255,9 @@ def test_loads_are_levelled_only_near_to_the_goal():
     assert Levelling in at_work(90_000)
     assert Levelling not in at_work(80_000)
     assert Levelling not in at_work(0)
+    with_idle = (*shop.jobs, idle)  # times stand in the arrays shifted
+    assert Levelling in at_work(90_000, with_idle)
+    assert Levelling not in at_work(80_000, with_idle)
     assert 90_050 >> team.CLOSE > 50
 
 

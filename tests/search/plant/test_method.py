@@ -21,11 +21,12 @@ from jaxshop.search.plant.team import Seat, placed, read
 from jaxshop.search.registry import method_named
 from jaxshop.search.solver import solve
 from jaxshop.search.types import Incumbent, Options, Stop, Task
-from jaxshop.shop import fingerprint
+from jaxshop.shop import Job, Machine, Objective, Operation, Shop, fingerprint, split_lots
 from jaxshop.shop.pieces import reserved
 from jaxshop.support.errors import ShopError
 from tests.oracles import plant as oracle
 from tests.plant import plant_plan, random_schedule
+from tests.shops import HOUR
 
 RULES_AND = 20
 """More than every rule that there is: work for rules, before that of search."""
@@ -65,6 +66,15 @@ def test_sequences_give_the_schedule_that_they_are_read_off(seed: int):
     assert sorted(again.rows) == sorted(schedule.rows)
     assert verify(plan, again) == []
     assert model.ticks(cost) == Task.of(plan).cost(schedule)
+
+
+def test_dear_costs_far_from_every_due_date_are_told_exactly():
+    """Shows that a makespan of much weight, with all jobs due far behind it, is no number beyond 64 bits."""
+    jobs = tuple(Job(f"{j}", (Operation(f"{j}", {"A": 3_300 * HOUR}),), due=80_000 * HOUR) for j in range(6))
+    plan = split_lots(Shop("dear", (Machine("A"),), jobs, objective=Objective(1e6, 1.0)), None)
+    schedule = random_schedule(plan, 0)
+    model = model_of(plan, schedule.makespan)
+    assert model.ticks(placed(model, sequences(model, schedule))[1]) == pytest.approx(Task.of(plan).cost(schedule))
 
 
 @settings(max_examples=20, deadline=None)
