@@ -70,6 +70,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     methods = tuple(dict.fromkeys(args.method or ()))
     if args.time_limit is None and (endless := [name for name in methods if name in (*ENDLESS, "cpsat")]):
         raise ShopError(f"--method {endless[0]}: needs --time-limit")
+    if args.time_limit is not None and not methods:
+        raise ShopError("--time-limit: is for --method; say one, or leave it out")
     if args.patience and not (args.samples or "samples" in methods):
         raise ShopError("--patience: is for samples; say --samples or --method samples")
     if args.resume and not args.csv:

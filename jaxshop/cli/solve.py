@@ -57,7 +57,9 @@ def add_solve(commands: Any) -> None:
         help="search for S seconds; 0: only the policy's greedy schedule and the rules",
     )
     parser.add_argument("--work", type=count, metavar="N", help="end after so much work_done, wherever")
-    parser.add_argument("--threads", type=threads, metavar="N", help="searches side by side; else all cores")
+    parser.add_argument(
+        "--threads", type=threads, metavar="N", help="searches side by side, or CP-SAT's; else all cores"
+    )
     parser.add_argument("--start", metavar="FILE", help="a schedule of the shop to begin with")
     parser.add_argument("--polish", type=positive, metavar="S", help="then CP-SAT for S seconds (extra solver)")
     parser.add_argument(
@@ -87,9 +89,7 @@ def run_solve(args: argparse.Namespace) -> int:
     from jaxshop.views.tables import lots_hint, wrapped
 
     _check(args)
-    sampled = args.samples or args.patience
-    nothing_else = args.method is None and args.rule is None and not sampled and args.time_limit != 0
-    searched = nothing_else or args.method in ("auto", "improve")
+    searched = _searches(args)
     if searched:
         warming.begin()
     check_outputs((args.out, args.gantt), (args.shop, args.start))
@@ -99,7 +99,7 @@ def run_solve(args: argparse.Namespace) -> int:
         check_write_back()
     start = read(args.start) if args.start else None
     policy = cache(lambda: _policy(args.checkpoint))
-    if args.checkpoint or args.time_limit == 0 or (sampled and args.time_limit is None):
+    if args.checkpoint or args.time_limit == 0 or ((args.samples or args.patience) and args.time_limit is None):
         policy()  # a checkpoint that is none is refused before the shop is read
     shop = load(args)
     plan = split_lots(shop, args.max_lot_hours)
@@ -162,14 +162,23 @@ def _start_kernels(plan: LotPlan, patient: bool) -> None:
         warming.wait(plan, None)
 
 
+def _searches(args: argparse.Namespace) -> bool:
+    """Whether `auto` or `improve` is asked for, or nothing that would take its place."""
+    in_its_place = args.method or args.rule or args.samples or args.patience or args.time_limit == 0
+    return args.method in ("auto", "improve") or not in_its_place
+
+
 def _check(args: argparse.Namespace) -> None:
     """Refuse what contradicts itself."""
     if args.rule and args.checkpoint:
         raise ShopError("--checkpoint: a rule needs no policy; leave one of both out")
-    if args.start and (args.rule or args.method in ("rules", "greedy", "samples", "beam", "tune", "evolve")):
-        raise ShopError("--start: wants a method that goes on from a schedule: auto, improve or cpsat")
-    if args.start and (args.time_limit == 0 or ((args.samples or args.patience) and args.method is None)):
-        raise ShopError("--start: wants time for a search; leave --time-limit 0 and --samples out")
+    goes_on = _searches(args) or args.method == "cpsat"
+    if args.start and not goes_on:
+        raise ShopError(
+            "--start: wants a search that goes on from it: auto, improve or cpsat; no --time-limit 0, no --samples"
+        )
+    if args.threads and not (goes_on or args.polish):
+        raise ShopError("--threads: is for auto, improve, cpsat and --polish; leave it out")
     if args.start and args.checkpoint:
         raise ShopError("--start: the search begins with a file or with a policy; leave --checkpoint out")
     if args.polish:
@@ -178,10 +187,12 @@ def _check(args: argparse.Namespace) -> None:
         raise ShopError("--samples: is for samples and beam; leave it, or the other method, out")
     if args.patience and (args.rule or args.method not in (None, "samples")):
         raise ShopError("--patience: is for samples; leave it, or the other method, out")
-    if args.method == "rules" and args.checkpoint:
-        raise ShopError("--method rules: takes no --checkpoint")
-    if args.time_limit == 0 and args.method in ("auto", "improve", "tune", "evolve", "cpsat"):
+    if args.method in ("rules", "tune", "cpsat") and args.checkpoint:
+        raise ShopError(f"--method {args.method}: takes no --checkpoint")
+    if args.time_limit == 0 and args.method not in (None, "rules", "greedy"):
         raise ShopError(f"--time-limit 0: method {args.method} needs time")
+    if args.time_limit == 0 and (args.samples or args.patience):
+        raise ShopError("--time-limit 0: leaves nothing for --samples and --patience; leave it, or them, out")
     if args.time_limit == 0 and args.work is not None:
         raise ShopError("--time-limit 0: leaves nothing for --work; leave one of both out")
     if args.write_back and args.shop != "mariadb:":

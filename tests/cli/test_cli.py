@@ -168,6 +168,7 @@ def test_a_shop_that_is_not_there_is_refused(tmp_path, monkeypatch, shop: str, s
         "evaluate X --method tune",
         "evaluate X --method auto",
         "evaluate X --time-limit nan",
+        "evaluate reference --time-limit 5",
         f"evaluate {'X' * 300} --method rules",
         f"evaluate {'*' * 300} --method rules",
     ],

@@ -157,8 +157,8 @@ def test_a_start_that_is_none_is_refused(ft06, start, tmp_path):
         (ft06, tmp_path / "none.json"): ("none.json", "no such file"),
         (tmp_path / "other.txt", start): ("start.json: is no schedule of other",),
         (ft06, start, "--max-lot-hours", 1): ("for whole jobs, not for lots",),
-        (ft06, start, "--time-limit", 0): ("--start: wants time",),
-        (ft06, start, "--samples", 4): ("--start: wants time",),
+        (ft06, start, "--time-limit", 0): ("--start: wants a search", "no --time-limit 0"),
+        (ft06, start, "--samples", 4): ("--start: wants a search", "no --samples"),
     }
     for (shop, begin, *given), said in faults.items():
         assert_refused(run("solve", shop, "--start", begin, "--out", tmp_path / "s.json", *given), *said)
@@ -181,6 +181,22 @@ def test_no_work_is_answered_by_a_rule(ft06, tmp_path):
         report = run("solve", ft06, "--out", tmp_path / name, "--json", *given).json
         assert (report["source"], report["work_done"]) == ("rule:MWKR", 0)
     assert (tmp_path / "limit").read_bytes() == (tmp_path / "work").read_bytes()
+
+
+def test_what_would_be_ignored_is_refused(ft06, tmp_path):
+    """Shows one line for threads, checkpoints and no time at all where nothing would use or keep them."""
+    methods = ("rules", "greedy", "samples", "beam", "tune", "evolve")
+    for rest in ("--rule SPT", *(f"--method {name}" for name in methods)):
+        given = (*rest.split(), "--threads", 2, "--time-limit", 1)
+        assert_refused(run("solve", ft06, "--out", tmp_path / "s", *given), "--threads: is for auto, improve")
+    for rest in ("--samples 2", "--time-limit 0"):
+        assert_refused(run("solve", ft06, "--out", tmp_path / "s", *rest.split(), "--threads", 2), "--threads: is for")
+    for method in ("rules", "tune", "cpsat"):
+        given = ("--method", method, "--checkpoint", tmp_path, "--time-limit", 1)
+        assert_refused(run("solve", ft06, "--out", tmp_path / "s", *given), f"--method {method}: takes no --checkpoint")
+    for rest in ("--method samples", "--method beam --samples 2", "--samples 2", "--patience 2"):
+        given = (*rest.split(), "--time-limit", 0)
+        assert_refused(run("solve", ft06, "--out", tmp_path / "s", *given), "--time-limit 0: ")
 
 
 @pytest.mark.parametrize("given", [["--method", "cpsat", "--time-limit", 1], ["--polish", 1]])
