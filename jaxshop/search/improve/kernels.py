@@ -47,6 +47,7 @@ def prepare(wide: bool) -> None:
     import numpy as np
 
     from jaxshop.search.improve.balancing import balanced
+    from jaxshop.search.improve.crossing import Crossing
     from jaxshop.search.improve.dispatching import dispatch, floor_of
     from jaxshop.search.improve.model import model_of
     from jaxshop.search.improve.weighing import weigh
@@ -60,8 +61,8 @@ def prepare(wide: bool) -> None:
     balanced(floor_of(model))
     order, choice = np.empty((2, 6), np.int32)
     weigh(floor_of(model), model.arrays.wastes, 1, 0, order, choice)
-    kinds = ((TabuSearch, model), (IteratedGreedy, model), (Exchange, model), (Levelling, model), (OrderSearch, staged))
-    for kind, of in kinds:
+    graph = TabuSearch, IteratedGreedy, Exchange, Levelling, Crossing
+    for kind, of in (*((kind, model) for kind in graph), (OrderSearch, staged)):
         order, choice = np.empty((2, 6), np.int32)
         dispatch(floor_of(of), 0, False, order, choice)
         worker = kind(of, order, choice, 0)
@@ -69,3 +70,5 @@ def prepare(wide: bool) -> None:
         worker.adopt(worker.found)
         if isinstance(worker, Levelling):
             worker.settle()
+        if isinstance(worker, Crossing):
+            worker.begin()

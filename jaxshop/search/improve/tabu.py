@@ -26,8 +26,9 @@ from jaxshop.support.compiling import compiled, copy
 
 CURRENT, BEST, LOCAL, LOCAL_AT, ROUND, PATIENCE, SHAKEN, TENURE, TENURE_SPREAD, PRICE = range(10)
 """Of `memory`: costs at present, ever, and since the last restart; the iteration of the latter; iterations so far;
-iterations without a better one after which the search restarts; operations that a restart takes out at most; iterations
-for which a move is forbidden at least, and how many more at most; how often what an alternative wastes counts."""
+iterations without a better one after which the search restarts; operations that a restart takes out at most, 0 where it
+ends instead; iterations for which a move is forbidden at least, and how many more at most; how often what an
+alternative wastes counts."""
 
 LENGTH, TIES, KIND, OPERATION, TO, BEHIND = range(6)
 """Of a pick: the estimated length of the longest path, prices included, 1 << PARTS to a tick; how many moves have it;
@@ -252,6 +253,8 @@ def tabu_search(arrays, state, best, local, bans, picks, scratch, memory, budget
         memory[ROUND] += 1
         now = memory[ROUND]
         if now - memory[LOCAL_AT] > memory[PATIENCE] or not look_around(arrays, state, bans, memory, scratch, picks):
+            if memory[SHAKEN] == 0:
+                return
             restart(arrays, state, best, local, bans, memory)
             continue
         if stale(arrays, state) and not renew(arrays, state):

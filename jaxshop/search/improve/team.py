@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaxshop.search.improve.crossing import Crossing
 from jaxshop.search.improve.model import Model
 from jaxshop.search.improve.orders import stages_of
 from jaxshop.search.improve.workers import (
@@ -19,6 +20,7 @@ from jaxshop.search.improve.workers import (
     OrderSearch,
     TabuSearch,
     Worker,
+    narrow,
 )
 
 EPOCH = 32
@@ -40,8 +42,9 @@ STILL = 2
 """Epochs without a better schedule after which one worker begins anew, twice as many each further time: what a search
 is stuck in, one that comes from elsewhere may not meet."""
 
-STILL_UNEVEN = 8
-"""The same where operations take more time on one machine than on another: search comes to rest there late."""
+STILL_LATE = 8
+"""The same where search comes to rest late: where operations take more time on one machine than on another, and where
+schedules are crossed."""
 
 CLOSE = 10
 """Where less than a schedule's cost >> CLOSE is left to the goal, loads are levelled in half of the turns."""
@@ -77,10 +80,14 @@ class Team:
         sharing = len(model.arrays.where) >= SHARING * model.arrays.operations
         kinds: list[tuple[type[Worker], Start]] = [(OrderSearch, begin)] if stages_of(model.arrays) else []
         kinds += [(BackwardOrderSearch, begin)] if stages_of(model.arrays, backward=True) else []
-        kinds += [(TabuSearch, start) for start in (*others, begin)]
-        kinds += [(IteratedGreedy, (*others, begin)[0])] if flexible else []
-        # Exchanges divide the work of machines that share it.
-        kinds += [(Exchange, begin)] if sharing else []
+        crossed = flexible and narrow(model.arrays) and not others
+        if crossed:
+            kinds += [(Crossing, begin)]
+        else:
+            kinds += [(TabuSearch, start) for start in (*others, begin)]
+            kinds += [(IteratedGreedy, (*others, begin)[0])] if flexible else []
+            # Exchanges divide the work of machines that share it.
+            kinds += [(Exchange, begin)] if sharing else []
         kinds += [(Levelling, begin)] if sharing and not others else []
         self._model, self._kinds, self._seed, self._goal = model, kinds, 1000 * seed, goal
         self._seats = [
@@ -93,7 +100,7 @@ class Team:
         self._done, self._left = 0, EPOCH
         # Where times are uneven, coolings find most, late: they are not cut in pieces, nor taken for standing still.
         self._whole = bool(others)
-        self._still, self._patience, self._renewed = 0, STILL_UNEVEN if self._whole else STILL, 0
+        self._still, self._patience, self._renewed = 0, STILL_LATE if self._whole or crossed else STILL, 0
         self._kept = self._seats[0].workers[0].found
         self._cost = self.winner.cost
         self._assign()
@@ -141,10 +148,10 @@ class Team:
         self._assign()
 
     def _begin_anew(self) -> None:
-        """Let a tabu search of the next seat begin again, for as long as there was nothing new."""
+        """Let a tabu search of the next seat, or crossing, begin again, for as long as there was nothing new."""
         self._kept = self.winner  # what only the one that begins again may have
         seat = self._seats[self._renewed % len(self._seats)]
-        searches = [kind for kind, (maker, _) in enumerate(self._kinds) if maker is TabuSearch]
+        searches = [kind for kind, (maker, _) in enumerate(self._kinds) if maker in (TabuSearch, Crossing)]
         kind = searches[self._renewed // len(self._seats) % len(searches)]
         seat.workers[kind], seat.alone[kind], seat.at_work = self._new(kind), self._patience, kind
         self._renewed, self._still, self._patience = self._renewed + 1, 0, 2 * self._patience

@@ -33,6 +33,9 @@ MENDING = 2 * UNIT
 SHARING = 1.5
 """Machines that may run an operation, in the mean, from which on these are said to share the work."""
 
+FEW, SMALL = 3.0, 300
+"""Machines an operation, in the mean, below which these are few, and operations up to which a shop is small."""
+
 PRICE = 8
 """How often what an alternative wastes counts."""
 
@@ -102,15 +105,20 @@ def price_in(arrays: Arrays) -> int:
     return PRICE if arrays.wastes.any() else 0
 
 
+def narrow(arrays: Arrays) -> bool:
+    """Whether a shop is small and its operations have few machines each: there tabu search comes to rest."""
+    return len(arrays.where) < FEW * arrays.operations and arrays.operations <= SMALL
+
+
 def patience_of(arrays: Arrays) -> tuple[int, int]:
     """Steps without a better schedule after which tabu search restarts, and operations that a restart moves at most.
 
     Where operations have alternatives, a restart that puts some elsewhere leads on; where they have none, only patience
-    does, and where few have, both.
+    does, and where they have few, both.
     """
     if len(arrays.where) == arrays.operations:
         return 16_000, 11
-    return (300 if len(arrays.where) >= SHARING * arrays.operations else 3_000), 40
+    return (3_000 if narrow(arrays) or len(arrays.where) < SHARING * arrays.operations else 300), 40
 
 
 class IteratedGreedy(Worker):
