@@ -54,6 +54,7 @@ class Replanned:
         bound: certified: no schedule of the whole shop that keeps what stands has a smaller makespan, in ticks.
         witness: what the bound rests on.
         late: certified as well: none has less weighted tardiness, in `Objective.parts` of ticks.
+        work_done: pieces of work as `replan` takes them; 0 where nothing was searched.
     """
 
     past: Past
@@ -162,7 +163,8 @@ def replan(
         begun: what `time.monotonic()` said when the time began; None: now.
         cancelled: looked at now and then; True ends the search with the best so far.
         watch: called with each incumbent of the search.
-        work: schedules that rules and search may build, repairs not counted: the same work gives the same plan.
+        work: pieces of work of the search, or schedules of the policy `rules`; neither repairs nor the rules before a
+            search are counted. The same work gives the same plan.
         report: told each better schedule of the whole shop as it is found, with what none costs less than; those of
             the search before they are verified.
 
@@ -186,13 +188,12 @@ def replan(
             if start is None or task.cost(rest) < least:
                 start, least = rest, task.cost(rest)
         if policy == "right-shift":
-            return _result(trials, task.certificate, begun, 1)
-    done = len(Repair)
+            return _result(trials, task.certificate, begun, 0)
     if policy == "rules":
         stop = Stop(time_limit, work, begun=begun, cancelled=cancelled)
         for incumbent in HostRules().search(task, seed, stop):
             trials.offer(incumbent.schedule, incumbent.source)
-        return _result(trials, task.certificate, begun, done + stop.done)
+        return _result(trials, task.certificate, begun, stop.done)
     now = time.monotonic()
     if not time_limit or now + (now - began) < begun + time_limit:  # a rule takes about as long as the repairs
         deadline = None if time_limit is None else begun + RULES_SHARE * time_limit
@@ -203,7 +204,7 @@ def replan(
     proven = least <= task.certificate.cost(task.objective)
     late = time_limit is not None and time.monotonic() - begun >= time_limit
     if proven or late or work == 0 or cancelled():
-        return _result(trials, task.certificate, begun, done)
+        return _result(trials, task.certificate, begun, 0)
     options = Options(start=start, threads=threads, writing=TELLING)
 
     def seen(watched: Watched) -> None:
@@ -225,7 +226,7 @@ def replan(
     for incumbent in found.trace:
         if incumbent.source != "start":
             trials.offer(incumbent.schedule, incumbent.source)
-    return _result(trials, found.certificate, begun, done + found.work_done)
+    return _result(trials, found.certificate, begun, found.work_done)
 
 
 def _result(trials: _Trials, certificate: Certificate | None, begun: float, work: int) -> Replanned:

@@ -15,7 +15,7 @@ from jaxshop.schedule import verify
 from jaxshop.schedule.events import Down, Kept
 from jaxshop.search import replan as planning
 from jaxshop.search.replan import contradictions, facts, replan
-from jaxshop.search.solver import solve
+from jaxshop.search.solver import Solution, solve
 from jaxshop.shop import Job, Objective, Operation
 from tests.shops import HOUR
 from tests.underway import days, hours, past_of, presses
@@ -127,6 +127,21 @@ def test_the_same_work_gives_the_same_plan():
     first, second = (replan(past, 0).best for _ in range(2))
     assert first.schedule == second.schedule
     assert replace(first, seconds=0) == replace(second, seconds=0)
+
+
+def test_work_is_what_the_search_did(monkeypatch: pytest.MonkeyPatch):
+    """Shows that neither repairs nor the rules before a search are counted, so that the figure is one for `--work`."""
+    past, done = next(days(10)).past, []
+
+    def searched(*args: object, **named: object) -> Solution:
+        found = solve(*args, **named)
+        done.append(found.work_done)
+        return found
+
+    monkeypatch.setattr(planning, "solve", searched)
+    assert [replan(past, None, work=20).work_done] == done
+    assert 0 < done[0] <= 20
+    assert replan(past, None, work=0).work_done == replan(past, 1.0, policy="right-shift").work_done == 0
 
 
 def test_search_has_the_whole_bound_of_the_rest(monkeypatch: pytest.MonkeyPatch):
