@@ -42,7 +42,7 @@ def make_network(config: NetworkConfig) -> Network:
     """The network that a config describes; equal configs give equal networks.
 
     Raises:
-        ShopError: networks of that kind do not compute in that dtype.
+        ShopError: networks of that kind do not compute in that dtype, or cannot have that width.
     """
     module, name = _NETWORKS[config.kind]
     network = getattr(import_module(module), name)

@@ -46,7 +46,7 @@ from jaxshop.training.config import Config, flattened, to_dict
 from jaxshop.training.evaluate import Evaluator
 from jaxshop.training.imitation import imitated
 from jaxshop.training.loop import Outcome, Run, train
-from jaxshop.training.origin import Origin, initial_weights, originated
+from jaxshop.training.origin import Origin, first_policy, initial_weights, originated
 from jaxshop.training.problem import Draft, TrainingProblem, draft, here
 from jaxshop.training.progress import Spent, spent_before
 from jaxshop.training.resume import new_folder, open_store, resumed, same_update
@@ -97,7 +97,7 @@ def _run(
     begun, each, count = time.monotonic(), list(configs.values()), len(configs)
     config = each[0]
     shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file), full=True)
-    _check(config, shop, count)
+    _check(config, shop, count, resume)
     with _background() as background:
         drawing = background.submit(lambda: [untrained(config) for config in each])
         learned = replace(config, imitation=ImitationConfig()) if resume else config  # it is behind a run gone on with
@@ -242,7 +242,7 @@ def _end(
     return report, 3 if report["target_met"] is False else 0
 
 
-def _check(config: Config, shop: Shop, runs: int) -> None:
+def _check(config: Config, shop: Shop, runs: int, resume: str | None) -> None:
     """Find out before anything is written what would fail only later."""
     if config.run.require_real_data:
         require_real_data(shop)
@@ -252,6 +252,8 @@ def _check(config: Config, shop: Shop, runs: int) -> None:
         TensorBoard.writer()
     if config.logging.tracker is not None:
         require(config.logging.tracker)
+    if not resume:
+        first_policy(config)
     if config.run.export_to is not None:
         try:
             check_export(Path(config.run.export_to))

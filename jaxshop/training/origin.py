@@ -46,17 +46,14 @@ def originated(config: Config, untaught: Learner, folder: Path | None = None) ->
         folder: of the run, which keeps the policy.
 
     Raises:
-        ConfigError: that policy's network is another than the config's.
-        CheckpointError: it cannot be read.
+        ShopError: as `first_policy`.
     """
-    named = config.run.start_from
-    if named is None:
+    policy = first_policy(config)
+    if policy is None:
         return untaught, Origin()
-    policy = load_policy(None if named == SHIPPED_POLICY else named)
-    _check_network(policy, config)
     if folder is not None and leads():
         export_policy(policy.weights, policy.meta, folder / INITIAL)
-    origin = Origin(f"{named} {policy.id[:12]}", tuple(policy.meta.get("trained_on", ())))
+    origin = Origin(f"{config.run.start_from} {policy.id[:12]}", tuple(policy.meta.get("trained_on", ())))
     return untaught._replace(weights=policy.weights, averaged=policy.weights), origin
 
 
@@ -65,9 +62,17 @@ def initial_weights(origin: Origin, random: ArrayTree, folder: Path) -> ArrayTre
     return random if origin.policy is None else load_policy(folder / INITIAL).weights
 
 
-def _check_network(policy: Policy, config: Config) -> None:
-    wanted = make_network(config.network)
+def first_policy(config: Config) -> Policy | None:
+    """The policy that `run.start_from` names.
+
+    Raises:
+        ConfigError: its network is another than the config's.
+        CheckpointError: it cannot be read.
+    """
+    named, wanted = config.run.start_from, make_network(config.network)
+    if named is None:
+        return None
+    policy = load_policy(None if named == SHIPPED_POLICY else named)
     if policy.network != wanted:
-        raise ConfigError(
-            f"run.start_from: {config.run.start_from} is a {policy.network}, the config asks for {wanted}"
-        )
+        raise ConfigError(f"run.start_from: {named} is a {policy.network}, the config asks for {wanted}")
+    return policy

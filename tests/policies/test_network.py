@@ -186,6 +186,12 @@ def test_hidden_layers_in_bfloat16_leave_all_else_as_it_is(kind):
     assert np.abs(jax.jit(short.apply)(weights, short.restored(stored)).logits - found.logits)[:7].max() < 0.02
 
 
+def test_attention_needs_a_width_that_its_heads_share():
+    """Shows one line that names the key, where Flax would end in a traceback."""
+    with pytest.raises(ShopError, match=r"^network\.width: attention needs a multiple of 4, not 6$"):
+        make_network(NetworkConfig("attention", width=6))
+
+
 def test_a_kind_that_knows_no_bfloat16_says_so():
     """Shows that a dtype is refused by name where a kind of network does not compute in it."""
     with pytest.raises(ShopError, match="a network 'attention' computes in float32, not bfloat16"):

@@ -106,6 +106,7 @@ def test_another_network_is_no_start(tmp_path):
     with pytest.raises(ConfigError, match=r"^run.start_from: shipped is a Gated\(width=64.*asks for Pooled\(width=16"):
         originated(load_config(config, ["run.start_from=shipped"]), untrained(load_config(config)))
     assert run_train("--config", config, "run.start_from=/nowhere").code == 2
+    assert not (tmp_path / "runs").exists()
 
 
 def test_what_a_checkpoint_says_of_its_origin_is_read_back():

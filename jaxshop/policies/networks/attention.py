@@ -14,6 +14,7 @@ from chex import Array
 
 from jaxshop.policies.networks.pooled import Pooled, Seen, unopinionated
 from jaxshop.policies.types import Output
+from jaxshop.support.errors import ShopError
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Attention(Pooled):
 
     heads: ClassVar[int] = 4
     dtypes: ClassVar[tuple[str, ...]] = ("float32",)
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ShopError(f"network.width: attention needs a multiple of {self.heads}, not {self.width}")
 
     @property
     def _layers(self) -> nn.Module:
