@@ -139,7 +139,7 @@ def _best(lines: list[Result]) -> Result:
 
 
 def _reported(report: Result) -> Result:
-    bound, policy = report["lower_bound_hours"], report["policy"]
+    bound, policy = report["objective_bound_hours"], report["policy"]
     return {
         "greedy_hours": policy["greedy_hours"],
         "greedy_percent": 100 * (policy["greedy_hours"] / bound - 1),

@@ -185,6 +185,8 @@ def report(
     return {
         "shop": shop_facts(problem.plan),
         "lower_bound_hours": _hours(problem.certificate.value),
+        "objective": str(problem.task.objective),
+        "objective_bound_hours": _hours(problem.certificate.cost(problem.task.objective)),
         "target_hours": config.run.target_hours,
         "target_met": None if target is None else greedy <= target,
         "initialised_from": origin.policy,

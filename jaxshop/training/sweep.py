@@ -95,14 +95,14 @@ def sweep_report(
     each = [_row(folder, name, configs[name], reports[name]) for name in configs]
     best = each[scores.index(min(scores))]
     first = next(iter(reports.values()))
-    shared = ("shop", "lower_bound_hours", "target_hours", "rules", "baselines", "method_seconds")
+    shared = ("shop", "lower_bound_hours", "objective", "objective_bound_hours", "target_hours", "rules", "baselines")
     rates = dict.fromkeys(row["learning_rate"] for row in each)
     groups = [_group(rate, [row for row in each if row["learning_rate"] == rate]) for rate in rates]
     steps = sum(report["env_steps"] for report in reports.values())
     seconds = max(report["training_seconds"] - report["compile_seconds"] for report in reports.values())
     return {
         "run_dir": str(folder),
-        **{key: first[key] for key in shared},
+        **{key: first[key] for key in (*shared, "method_seconds")},
         "target_met": reports[best["name"]]["target_met"],
         "best": best["name"],
         "samples": first["policy"]["samples"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from jaxshop.bounds import Certificate
-from jaxshop.shop import MAKESPAN, TICKS_PER_HOUR, LotPlan, job_ticks, lot_size, operation_count, span
+from jaxshop.shop import MAKESPAN, TICKS_PER_HOUR, LotPlan, gap_percent, job_ticks, lot_size, operation_count, span
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -62,7 +62,7 @@ def wrapped(line: str) -> str:
 
 def comparison_table(report: Mapping[str, Any], unit: str = "hours") -> Table:
     """The end of a training run: every method from best to worst with the seconds that it took, target and bound."""
-    bound, target = report["lower_bound_hours"], report["target_hours"]
+    bound, target = report["objective_bound_hours"], report["target_hours"]
     policy, took = report["policy"], report["method_seconds"]
     began = "untrained" if report["initialised_from"] is None else "as it began"
     rows = [(name, hours, took[name]) for name, hours in report["rules"].items()]
@@ -73,7 +73,8 @@ def comparison_table(report: Mapping[str, Any], unit: str = "hours") -> Table:
         (f"policy, best of {policy['samples']}", policy["best_of_hours"], took["best_of"]),
         (f"plan, {report['plan']['source']}", report["plan"]["hours"], took["plan"]),
     ]
-    table = Table(title=f"{report['shop']['name']}: makespan; the policy's seconds are with its training")
+    title = f"{report['shop']['name']}: {report['objective']}; the policy's seconds are with its training"
+    table = Table(title=title)
     _columns(table, ("method", "left"), (unit, "right"), ("over the bound", "right"), ("seconds", "right"))
     if target is not None:
         _columns(table, ("target", "left"))
@@ -82,22 +83,22 @@ def comparison_table(report: Mapping[str, Any], unit: str = "hours") -> Table:
         met = [] if target is None else ["met" if hours <= target else "missed"]
         shown = "" if seconds is None else f"{seconds:,.2f}"
         style = "bold" if name.startswith(("policy, ", "plan, ")) and began not in name else None
-        table.add_row(name, _bare(hours, unit), f"{100 * (hours / bound - 1):.2f} %", shown, *met, style=style)
+        table.add_row(name, _bare(hours, unit), _percent(gap_percent(hours, bound)), shown, *met, style=style)
     if target is not None:
-        table.add_row("target", _bare(target, unit), f"{100 * (target / bound - 1):.2f} %", "", "")
-    table.add_row("certified lower bound", _bare(bound, unit), "0.00 %", "")
+        table.add_row("target", _bare(target, unit), _percent(gap_percent(target, bound)), "", "")
+    table.add_row("certified lower bound", _bare(bound, unit), _percent(gap_percent(bound, bound)), "")
     return table
 
 
 def sweep_table(report: Mapping[str, Any], unit: str = "hours") -> Table:
     """The end of several runs: each of them, mean and spread, and what they have to be better than."""
-    bound, samples = report["lower_bound_hours"], report["samples"]
-    table = Table(title=f"{report['shop']['name']}: makespan in {unit}, and over the bound")
+    bound, samples = report["objective_bound_hours"], report["samples"]
+    table = Table(title=f"{report['shop']['name']}: {report['objective']} in {unit}, and over the bound")
     _columns(table, ("run", "left"), ("greedy", "right"), ("", "right"), (f"best of {samples}", "right"), ("", "right"))
     _columns(table, ("update", "right"))
 
     def times(*hours: float) -> list[str]:
-        return [cell for x in hours for cell in (_bare(x, unit), f"{100 * (x / bound - 1):.2f} %")]
+        return [cell for x in hours for cell in (_bare(x, unit), _percent(gap_percent(x, bound)))]
 
     for row in report["runs"]:
         style = "bold" if row["name"] == report["best"] else None
@@ -108,7 +109,7 @@ def sweep_table(report: Mapping[str, Any], unit: str = "hours") -> Table:
         table.add_section()
         found = [group[key] for key in ("greedy_hours", "best_of_hours")]
         table.add_row(f"mean of {group['runs']}{rate}", *times(*(each["mean"] for each in found)))
-        deviations = [(_bare(each["std"], unit), f"{100 * each['std'] / bound:.2f} %") for each in found]
+        deviations = [(_bare(each["std"], unit), _percent(gap_percent(bound + each["std"], bound))) for each in found]
         table.add_row("standard deviation", *deviations[0], *deviations[1])
     table.add_section()
     rule = min(report["rules"], key=report["rules"].get)
