@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,6 +221,9 @@ def _faults(config: Config) -> list[str]:
         found.append("own.shops: must be 1, the shop itself")
     if config.mix.updates and not config.mix.banks():
         found.append("mix.updates: no bank has a weight, so there is nothing to learn from")
+    named = Counter(make for bank in config.mix.banks().values() for make in bank.distinct)
+    if config.mix.updates and (twice := [make for make, banks in named.items() if banks > 1]):
+        found.append(f"mix: {', '.join(twice)} in two banks with a weight, and their shops would not be told apart")
     if not found and config.updates == 0:
         found.append("general.updates: there must be an update in mix, general, full or own")
     return found

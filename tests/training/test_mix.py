@@ -177,6 +177,16 @@ def test_a_mix_without_weight_is_refused():
         load_config(None, ["mix.updates=3", *none])
 
 
+def test_a_make_is_in_one_bank():
+    """Shows that banks which would share shops, and of whose kept ones only the last would count, are refused, and that
+    a bank without a weight names what it likes.
+    """
+    twice = ["mix.updates=3", "mix.lots.makes=['flow', 'identical']"]
+    with pytest.raises(ConfigError, match=r"mix: flow in two banks with a weight"):
+        load_config(None, twice)
+    assert load_config(None, [*twice, "mix.flexible.weight=0"]).mix.lots.makes == ("flow", "identical")
+
+
 def test_the_generalist_never_sees_a_shop_it_is_judged_by():
     """Shows that the config of the shipped weights trains on, and chooses by, generated makes alone."""
     config = load_config("configs/generalist.toml")
