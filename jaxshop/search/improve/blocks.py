@@ -39,7 +39,7 @@ def may_precede(arrays, state, operation, other):
 
 
 @compiled
-def length_behind(arrays, state, operation, other, scratch):
+def length_behind(state, operation, other, scratch):
     """An upper bound of the longest path through what moves when `operation` goes right behind `other`.
 
     Heads and tails of what stands between both are computed as they would become (Balas and Vazacopoulos 1998), while
@@ -72,7 +72,7 @@ def length_behind(arrays, state, operation, other, scratch):
 
 
 @compiled
-def length_before(arrays, state, operation, other, scratch):
+def length_before(state, operation, other, scratch):
     """The same when `operation` goes right before `other`."""
     table = state.table
     rest = rest_from(table, table[operation, AFTER])

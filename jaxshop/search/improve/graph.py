@@ -189,7 +189,7 @@ def touched(arrays, state, operation, before, after):
 
 
 @compiled
-def unlink(arrays, state, operation):
+def unlink(state, operation):
     """Take an operation off its machine, heads and tails not yet followed; returns its former neighbours there."""
     table = state.table
     before, after, machine = table[operation, BEFORE], table[operation, AFTER], table[operation, MACHINE]
@@ -221,7 +221,7 @@ def take_out(arrays, state, operations):
     nowhere = arrays.blank.shape[0] - 1
     forward, backward = state.forward.shape[0], 0
     for operation in operations:
-        before, after = unlink(arrays, state, operation)
+        before, after = unlink(state, operation)
         put(state, operation, BEFORE, nowhere)
         put(state, operation, AFTER, nowhere)
         put(state, operation, TIME, arrays.least[operation])

@@ -121,7 +121,7 @@ def hand_over(arrays, state, loads, given, members):
             other = np.int64(arrays.where[there])
             loads[table[operation, MACHINE] - first] -= table[operation, TIME]
             loads[other - first] += arrays.takes[there]
-            unlink(arrays, state, operation)
+            unlink(state, operation)
             link(arrays, state, operation, there, np.int64(table[other, BEFORE]))
         k += 1
 

@@ -91,7 +91,7 @@ def move_along(arrays, state, bans, operation, other, column, until):
         else:
             ban(bans, i, operation, until)
         low, high = min(low, state.place[i]), max(high, state.place[i])
-    before, after = unlink(arrays, state, operation)
+    before, after = unlink(state, operation)
     link(arrays, state, operation, alternative, other if column == AFTER else table[other, BEFORE])
     state.counters[STALE] += 1
     # Every operation between both places is looked at, in either direction.
@@ -117,7 +117,7 @@ def move_along(arrays, state, bans, operation, other, column, until):
 def move_to(arrays, state, operation, alternative, before):
     """Put an operation on another machine, behind the node `before`."""
     n, table = arrays.operations, state.table
-    left, right = unlink(arrays, state, operation)
+    left, right = unlink(state, operation)
     link(arrays, state, operation, alternative, before)
     after = table[operation, AFTER]
     forward, backward = mark(state.forward, state.place[operation]), mark(state.backward, state.place[operation])
@@ -149,11 +149,11 @@ def try_along(arrays, state, bans, memory, scratch, picks, operation, other, col
     if column == AFTER:
         if not may_follow(arrays, state, operation, other):
             return
-        length = length_behind(arrays, state, operation, other, scratch)
+        length = length_behind(state, operation, other, scratch)
     else:
         if not may_precede(arrays, state, operation, other):
             return
-        length = length_before(arrays, state, operation, other, scratch)
+        length = length_before(state, operation, other, scratch)
     forbidden = length >= memory[BEST] and reverses_banned(state, bans, operation, other, column, memory[ROUND])
     move = (np.int64(column), operation, other, np.int64(-1))
     offer(picks[1 if forbidden else 0], state.random, 0 if forbidden else length << PARTS, move)

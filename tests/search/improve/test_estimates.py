@@ -149,7 +149,7 @@ def test_a_move_along_a_machine_is_possible_and_estimated(states, column: int):
             while other < arrays.operations:
                 moved.append(other)
                 if allowed(arrays, state, operation, other):
-                    length = estimate(arrays, state, operation, other, scratch)
+                    length = estimate(state, operation, other, scratch)
                     before = other if column == AFTER else int(state.table[other, BEFORE])
                     there = linked(arrays, unlinked(state.table, operation), operation, alternative, before)
                     ways = longest_ways(arrays, there)
