@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxshop.search.improve.model import COLUMNS, Arrays
+from jaxshop.search.improve.model import Arrays
 from jaxshop.support.compiling import compiled
 
 LOGGED, WORK, OVERFLOWN, CYCLIC, STALE = range(5)
@@ -29,7 +29,7 @@ class State(NamedTuple):
     degree: np.ndarray  # int8 [operations]: scratch
     forward: np.ndarray  # uint64 words: places whose heads are to be looked at
     backward: np.ndarray  # the same of tails
-    log: np.ndarray  # int64 [entries, 2]: cells of the table and what stood there
+    log: np.ndarray  # int64 [entries, 3]: nodes and columns of the table, and what stood there
     counters: np.ndarray  # int64
     random: np.ndarray  # uint64 [1]
     path: np.ndarray  # int32 [operations]: scratch: a critical path; the last ROOM, what is taken out
@@ -49,7 +49,7 @@ def new_state(arrays: Arrays, seed: int) -> State:
         np.zeros(n, np.int8),
         np.zeros(words, np.uint64),
         np.zeros(words, np.uint64),
-        np.zeros((64 * n + 4096, 2), np.int64),
+        np.zeros((64 * n + 4096, 3), np.int64),
         np.zeros(8, np.int64),
         start,
         np.zeros(n + ROOM, np.int32),
@@ -74,8 +74,7 @@ def put(state, node, column, value):
     """Write a cell and log what stood there."""
     k = state.counters[LOGGED]
     if k < state.log.shape[0]:
-        state.log[k, 0] = node * COLUMNS + column
-        state.log[k, 1] = state.table[node, column]
+        state.log[k, 0], state.log[k, 1], state.log[k, 2] = node, column, state.table[node, column]
         state.counters[LOGGED] = k + 1
     else:
         state.counters[OVERFLOWN] = 1
@@ -92,10 +91,9 @@ def forget(state):
 @compiled
 def take_back(state):
     """Undo all changes since the log began; only where it has not overflown."""
-    table = state.table
+    table, log = state.table, state.log
     for k in range(state.counters[LOGGED] - 1, -1, -1):
-        cell = state.log[k, 0]
-        table[cell // COLUMNS, cell % COLUMNS] = state.log[k, 1]
+        table[log[k, 0], log[k, 1]] = log[k, 2]
     forget(state)
 
 

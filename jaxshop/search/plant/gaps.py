@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxshop.search.improve.gaps import NO_COST
-from jaxshop.search.improve.state import draw
+from jaxshop.search.improve.state import WORK, draw
 from jaxshop.search.plant.graph import family_after, last_end, ready_of
 from jaxshop.search.plant.model import BEGIN, BEHIND, BLOCKS, NEXT, PREVIOUS, TAKES, WHERE
 from jaxshop.search.plant.state import (
@@ -18,7 +18,6 @@ from jaxshop.search.plant.state import (
     SET_FOR,
     START,
     TICKS,
-    WORK,
 )
 from jaxshop.search.plant.timing import behind, open_by, placed_on
 from jaxshop.support.compiling import compiled

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxshop.search.improve.graph import mark
+from jaxshop.search.improve.state import CYCLIC, STALE, WORK, forget, put
 from jaxshop.search.plant.model import (
     FAMILY,
     LAG,
@@ -23,19 +24,14 @@ from jaxshop.search.plant.state import (
     AFTER,
     ALTERNATIVE,
     BEFORE,
-    CYCLIC,
     END,
     LAST_READY,
     LAST_THROUGH,
     NUMBER,
     PAST,
     SET_FOR,
-    STALE,
     START,
     TICKS,
-    WORK,
-    forget,
-    put,
 )
 from jaxshop.search.plant.timing import behind, latest_on, placed_on
 from jaxshop.support.compiling import compiled, copy, highest_zeros, lowest_bit

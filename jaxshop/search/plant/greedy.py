@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from jaxshop.search.improve.gaps import NO_COST
-from jaxshop.search.improve.state import draw
+from jaxshop.search.improve.state import CYCLIC, OVERFLOWN, ROOM, WORK, draw, forget, take_back
 from jaxshop.search.plant.cost import cost_of
 from jaxshop.search.plant.gaps import best_gap, best_place
 from jaxshop.search.plant.graph import put_in, ready_of, restore, take_out
@@ -22,18 +22,7 @@ from jaxshop.search.plant.model import (
     PREVIOUS,
     WHERE,
 )
-from jaxshop.search.plant.state import (
-    AFTER,
-    ALTERNATIVE,
-    BEFORE,
-    CYCLIC,
-    END,
-    OVERFLOWN,
-    ROOM,
-    WORK,
-    forget,
-    take_back,
-)
+from jaxshop.search.plant.state import AFTER, ALTERNATIVE, BEFORE, END
 from jaxshop.support.compiling import compiled, copy
 
 CURRENT, BEST, CYCLE_BEGAN, CYCLE_LENGTH, PENALTY = range(5)

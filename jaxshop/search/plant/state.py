@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxshop.search.improve.state import ROOM
 from jaxshop.search.plant.model import FREE, LEAST, SET_UP, Arrays
-from jaxshop.support.compiling import compiled
 
 START, END, SET_FOR, NUMBER, TICKS, LAST_READY, LAST_THROUGH, BEFORE, AFTER, ALTERNATIVE, PAST = range(11)
 """Columns of the table: start and end; for which family the machine is set up then, and the number of its next block of
@@ -16,16 +16,11 @@ may have passed by its end, so that no lot is done after its deadline; the nodes
 alternative that it runs on, -1 where it is on no machine; behind how many blocks of fixed work it runs at least."""
 COLUMNS = 11
 
-WORK, STALE, LOGGED, OVERFLOWN, CYCLIC = range(5)
-"""Counters: nodes visited and gaps looked at since the search began; changes since the order was made; entries of the
-log; whether it was too short for what it should take back; whether the graph has had a cycle, a fault of a move."""
-
-ROOM = 64
-"""Places at the end of `path` for operations that are taken out."""
-
 
 class State(NamedTuple):
     """One search's own memory; the kernels change it in place.
+
+    Its log and its counters are those of `improve.state`, whose kernels write and read them.
 
     Nodes are the operations, then one a machine, which closes the machine's sequence to a ring and ends when the
     machine is free.
@@ -38,7 +33,7 @@ class State(NamedTuple):
     degree: np.ndarray  # int8 [operations]: scratch
     forward: np.ndarray  # uint64 words: places whose times are to be looked at
     backward: np.ndarray  # the same of latest times
-    log: np.ndarray  # int64 [entries, 2]: cells of the table and what stood there
+    log: np.ndarray  # int64 [entries, 3]: nodes and columns of the table, and what stood there
     path: np.ndarray  # int64 [operations + ROOM]: scratch: a critical path; the last ROOM, what is taken out
     done: np.ndarray  # int64 [jobs]: when each is done
     counters: np.ndarray  # int64
@@ -65,39 +60,9 @@ def new_state(arrays: Arrays, seed: int) -> State:
         np.zeros(n, np.int8),
         np.zeros(words, np.uint64),
         np.zeros(words, np.uint64),
-        np.zeros((64 * n + 4096, 2), np.int64),
+        np.zeros((64 * n + 4096, 3), np.int64),
         np.zeros(n + ROOM, np.int64),
         np.zeros(len(arrays.jobs), np.int64),
         np.zeros(8, np.int64),
         start,
     )
-
-
-@compiled
-def put(state, node, column, value):
-    """Write a cell and log what stood there."""
-    k = state.counters[LOGGED]
-    if k < state.log.shape[0]:
-        state.log[k, 0] = node * COLUMNS + column
-        state.log[k, 1] = state.table[node, column]
-        state.counters[LOGGED] = k + 1
-    else:
-        state.counters[OVERFLOWN] = 1
-    state.table[node, column] = value
-
-
-@compiled
-def forget(state):
-    """Keep all changes: the log begins anew."""
-    state.counters[LOGGED] = 0
-    state.counters[OVERFLOWN] = 0
-
-
-@compiled
-def take_back(state):
-    """Undo all changes since the log began; only where it has not overflown."""
-    table = state.table
-    for k in range(state.counters[LOGGED] - 1, -1, -1):
-        cell = state.log[k, 0]
-        table[cell // COLUMNS, cell % COLUMNS] = state.log[k, 1]
-    forget(state)

@@ -7,11 +7,12 @@ from concurrent.futures import Executor
 import numpy as np
 
 from jaxshop.schedule import Schedule
+from jaxshop.search.improve.state import CYCLIC
 from jaxshop.search.plant import greedy
 from jaxshop.search.plant.cost import cost_of
 from jaxshop.search.plant.graph import build, recompute_back
 from jaxshop.search.plant.model import UNTIL, Model, to_schedule
-from jaxshop.search.plant.state import ALTERNATIVE, CYCLIC, END, START, new_state
+from jaxshop.search.plant.state import ALTERNATIVE, END, START, new_state
 
 UNIT = 1 << 15
 """Nodes visited and gaps looked at that count as one piece of work: a few milliseconds."""
