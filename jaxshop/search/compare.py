@@ -50,9 +50,12 @@ def read_best_known(path: str) -> dict[str, Known]:
     known = {}
     for line, row in rows:
         try:
-            known[row["instance"]] = Known(int(row["upper_bound"]), row.get("family") or None)
+            upper_bound = int(row["upper_bound"])
         except (TypeError, ValueError):
-            raise ShopError(f"{path}: line {line}: upper_bound must be an integer") from None
+            upper_bound = -1
+        if not 0 <= upper_bound < 2**63:
+            raise ShopError(f"{path}: line {line}: upper_bound must be an integer from 0 to 2^63 - 1")
+        known[row["instance"]] = Known(upper_bound, row.get("family") or None)
     return known
 
 

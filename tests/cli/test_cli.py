@@ -272,7 +272,12 @@ def test_evaluate_lists_methods_with_gaps(ft06, tmp_path):
 
 def test_a_faulty_table_of_best_known_values_is_refused(ft06, tmp_path):
     """Shows that columns and numbers are checked before anything is scheduled."""
-    for text, said in (("a,b\n1,2\n", "columns"), ("instance,upper_bound\nft06,x\n", "line 2")):
+    beyond = f"instance,upper_bound\nft06,1{'0' * 400}\n"
+    for text, said in (
+        ("a,b\n1,2\n", "columns"),
+        ("instance,upper_bound\nft06,x\n", "line 2"),
+        (beyond, "line 2"),
+    ):
         (tmp_path / "known.csv").write_text(text)
         assert_refused(run("evaluate", ft06, "--best-known", tmp_path / "known.csv"), "known.csv", said)
 
