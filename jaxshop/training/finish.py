@@ -24,7 +24,7 @@ from jaxshop.training.config import Config
 from jaxshop.training.evaluate import Evaluator, Ruled, rank
 from jaxshop.training.origin import Origin
 from jaxshop.training.problem import TrainingProblem
-from jaxshop.training.progress import Spent
+from jaxshop.training.progress import Spent, per_second
 from jaxshop.views.gantt import write_gantt
 
 Done = TypeVar("Done")
@@ -209,7 +209,7 @@ def report(
         "baseline_seconds": round(judgement.baselines.tuned.seconds, 1),
         "compile_seconds": round(spent.compile_seconds, 1),
         "env_steps": spent.env_steps,
-        "env_steps_per_second": round(spent.env_steps / max(spent.seconds - spent.compile_seconds, 1e-9)),
+        "env_steps_per_second": per_second(spent.env_steps, spent.seconds - spent.compile_seconds),
         "device": device_name(),
     }
 

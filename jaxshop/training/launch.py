@@ -48,7 +48,7 @@ from jaxshop.training.imitation import imitated
 from jaxshop.training.loop import Outcome, Run, train
 from jaxshop.training.origin import Origin, first_policy, initial_weights, originated
 from jaxshop.training.problem import Draft, TrainingProblem, draft, here
-from jaxshop.training.progress import Spent, spent_before
+from jaxshop.training.progress import Spent, met_target, spent_before
 from jaxshop.training.resume import new_folder, open_store, resumed, same_update
 from jaxshop.training.shop_process import ShopProcess
 from jaxshop.training.stages import check_devices, check_memory, traced_update, untrained, untrained_outline
@@ -177,12 +177,12 @@ def _begin(
     runs, sinks = [], []
     for each in prepared:
         own: list[Callback] = []
-        before = Spent()
+        before, met = Spent(), False
         if leads():
             lines = JsonLines(each.folder / "metrics.jsonl", keep=int(each.start.update))
             own = [lines, *_sinks(each, lines, str(each.folder.relative_to(folder.parent)), console)]
-            before = spent_before(lines.known, target_hours)
-        runs.append(Run(each.config, each.store, Callbacks(*own), before, each.origin))
+            before, met = spent_before(lines.known, target_hours), met_target(lines.known, target_hours)
+        runs.append(Run(each.config, each.store, Callbacks(*own), before, met, each.origin))
         sinks += own
     return runs, sinks
 

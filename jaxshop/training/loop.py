@@ -47,6 +47,8 @@ class Run:
     """Gets the run's own numbers."""
     before: Spent = field(default_factory=Spent)
     """What it spent before it was resumed; metrics go on counting from there."""
+    met: bool = False
+    """Whether the last evaluation before it was resumed met the target."""
     origin: Origin = field(default_factory=Origin)
     """Of the weights that it began with."""
 
@@ -79,7 +81,7 @@ def train(
     stages = stages_of(configs, problem.setups, problem.shops, compiling or {})
     begun = [untrained(config) for config in configs] if start is None else start
     done, learner = int(begun[0].update), place(begun)
-    stops, clocks = [StopRule(config) for config in configs], [Clock(run.before) for run in runs]
+    stops, clocks = [StopRule(run.config, run.met) for run in runs], [Clock(run.before) for run in runs]
     about = [describe(run.config, problem.plan, run.origin) for run in runs]
     best, interrupted = [run.store.best_score() for run in runs], 0
     entered: Stage | None = None

@@ -29,6 +29,17 @@ def spent_before(lines: Sequence[Mapping[str, float]], target_hours: float | Non
     return Spent(last.get("seconds", 0.0), last.get("compile_seconds", 0.0), steps, next(hits, None))
 
 
+def met_target(lines: Sequence[Mapping[str, float]], target_hours: float | None) -> bool:
+    """Whether the last evaluation in the lines of metrics.jsonl did."""
+    hours = [line["own_hours"] for line in lines if "own_hours" in line]
+    return bool(hours) and target_hours is not None and hours[-1] <= target_hours
+
+
+def per_second(steps: int, seconds: float) -> int | None:
+    """Operations per second; None where all seconds went into compilation, but for rounding."""
+    return round(steps / seconds) if seconds > 1e-6 else None
+
+
 class Clock:
     """Wall time of calls; the first of each kind waits for compilation: what it takes beyond the second."""
 

@@ -14,9 +14,10 @@ from jaxshop.training.config import Config
 class StopRule:
     """At the last update, after `stop.max_seconds`, or once two evaluations in a row meet the target, as configured."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, met: bool = False) -> None:
+        """`met`: the last evaluation before the run was resumed met the target."""
         self._stop, self._total, self._target = config.stop, config.updates, config.run.target
-        self._met = 0
+        self._met = int(met)
 
     def after_update(self, done: int, seconds: float) -> bool:
         """Whether that was the last update; `seconds` are those of this process."""

@@ -12,6 +12,7 @@ from typing import Any
 from jaxshop.support.files import read_json, write_atomic
 from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import SEED, Config
+from jaxshop.training.progress import per_second
 
 FILE = "sweep.json"
 """In the folder of a sweep: names the folders of its runs, in order."""
@@ -111,7 +112,7 @@ def sweep_report(
         "training_seconds": first["training_seconds"],
         "compile_seconds": first["compile_seconds"],
         "env_steps": steps,
-        "env_steps_per_second": round(steps / max(seconds, 1e-9)),
+        "env_steps_per_second": per_second(steps, seconds),
         "device": first["device"],
     }
 

@@ -12,7 +12,7 @@ from jaxshop.training.callbacks import Ending
 from jaxshop.training.config import load_config
 from jaxshop.training.evaluate import Score, rank
 from jaxshop.training.finish import Chosen, baselines, scored
-from jaxshop.training.progress import Clock, Spent, spent_before
+from jaxshop.training.progress import Clock, Spent, met_target, per_second, spent_before
 from jaxshop.training.stop import StopRule
 
 
@@ -41,6 +41,16 @@ def test_a_target_must_be_met_twice_in_a_row():
     assert [stop.after_evaluation(ticks) for ticks in (36000, 36001, 32400, 36000)] == [False, False, False, True]
 
 
+def test_a_target_met_before_an_interruption_counts():
+    """Shows that a resumed run ends with the next evaluation that meets it, where the last before it did as well."""
+    lines = [{"own_hours": 9.0}, {"own_hours": 11.0}, {"own_hours": 10.0}, {"gap": 0.2}]
+    assert [met_target(lines[:n], 10.0) for n in range(5)] == [False, True, False, True, True]
+    assert not met_target(lines, None)
+    config = load_config(None, ["stop.when=target", "run.target_hours=10"])
+    assert [StopRule(config, met).after_evaluation(36000) for met in (False, True)] == [False, True]
+    assert not StopRule(config, True).after_evaluation(36001)
+
+
 def test_what_a_run_spent_adds_up():
     """Shows seconds, compilation, operations and the time of the target over two processes."""
     first = Clock()
@@ -63,6 +73,16 @@ def test_nothing_is_waited_for_where_the_first_call_was_the_quicker():
     for seconds in (3.0, 4.0):
         clock.add("update", seconds)
     assert clock.spent().compile_seconds == 0.0
+
+
+def test_a_rate_needs_an_update_after_the_first():
+    """Shows that where every call was the first of its kind, all seconds are compilation's and there is no rate."""
+    clock = Clock()
+    for kind in ("general", "evaluation", "own"):
+        clock.add(kind, 0.1, steps=7)
+    assert per_second(21, clock.spent().seconds - clock.spent().compile_seconds) is None
+    clock.add("own", 0.05, steps=7)
+    assert per_second(28, clock.spent().seconds - clock.spent().compile_seconds) == 280
 
 
 def test_what_was_spent_is_read_off_the_metrics():
