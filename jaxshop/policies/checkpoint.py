@@ -112,9 +112,7 @@ class Store:
             self._manager.best_step()  # reads the scores
 
     def save(self, step: int, learner: ArrayTree, weights: ArrayTree, meta: Mapping[str, Any], score: float) -> None:
-        """Write a checkpoint; one of the same step is replaced. Of several processes all must call this."""
-        if step in self._manager.all_steps():
-            self._manager.delete(step)
+        """Write a checkpoint of a step that has none. Of several processes all must call this."""
         items = ocp.args.Composite(
             learner=ocp.args.StandardSave(learner),
             policy=ocp.args.StandardSave(weights),
@@ -140,6 +138,7 @@ class Store:
 
     def meta(self, step: int) -> dict[str, Any]:
         """What was written beside the weights; refused if it is of another version."""
+        _check_sums(self._folder / str(step))
         meta = self._restore(step, meta=ocp.args.JsonRestore()).meta
         found = meta.get("versions") if isinstance(meta, dict) else None
         if found != versions():
@@ -162,7 +161,7 @@ class Store:
 
     def _restore_arrays(self, step: int, item: str, like: ArrayTree) -> ArrayTree:
         """Arrays of the structure, shapes and shardings of `like`; refused where they are others."""
-        _check_sums(self._folder / str(step))
+        _check_sums(self._folder / str(step))  # tensorstore's threads would complain of damage in many lines
         with self._clean_errors(f"checkpoint {step} cannot be read"):
             # Orbax would begin to read them, and leave threads behind that go on when it finds out.
             _check_shapes(self._folder.absolute() / str(step) / item, like)
@@ -170,7 +169,6 @@ class Store:
         return self._restore(step, **{item: wanted})[item]
 
     def _restore(self, step: int, **items: Any) -> Any:
-        _check_sums(self._folder / str(step))  # tensorstore's threads would complain of damage in many lines
         with self._clean_errors(f"checkpoint {step} cannot be read"):
             return self._manager.restore(step, args=ocp.args.Composite(**items))
 

@@ -35,11 +35,6 @@ def describe(config: Config, plan: LotPlan, origin: Origin) -> Callable[[int], d
     return described
 
 
-def trained_on(config: Config, plan: LotPlan, update: int, origin: Origin) -> list[Mapping[str, Any]]:
-    """The shops that weights after `update` updates have seen, the last entry those that chose them."""
-    return [*_practised_on(config, plan, update, origin), *_chosen_on(config, plan)]
-
-
 def _practised_on(config: Config, plan: LotPlan, update: int, origin: Origin) -> Iterator[Mapping[str, Any]]:
     yield from origin.trained_on
     if config.imitation.steps:

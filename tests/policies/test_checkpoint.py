@@ -17,7 +17,7 @@ from jaxshop.shop import split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import load_config
 from jaxshop.training.origin import Origin
-from jaxshop.training.provenance import trained_on
+from jaxshop.training.provenance import describe
 from jaxshop.training.stages import untrained
 from tests.shops import tiny_shop
 from tests.trained import UPDATES, Finished
@@ -25,9 +25,9 @@ from tests.trained import UPDATES, Finished
 META = {"versions": versions(), "config": {"network": {"width": 4}}}
 
 
-def save(store: Store, step: int, score: float, fill: float | None = None) -> None:
+def save(store: Store, step: int, score: float) -> None:
     """A checkpoint of a learner of one number."""
-    value = jnp.full(3, step if fill is None else fill)
+    value = jnp.full(3, float(step))
     store.save(step, {"weights": value}, {"weights": value + 0.5}, META, score)
 
 
@@ -59,15 +59,6 @@ def test_what_was_not_judged_is_never_the_best(tmp_path):
     save(store, 5, 0.9)
     save(store, 7, math.inf)
     assert (store.latest(), store.best(), store.best_score()) == (7, 5, 0.9)
-
-
-def test_a_step_saved_again_is_replaced(tmp_path):
-    """Shows that the second checkpoint of a step is the one that counts."""
-    store = Store(tmp_path / "c")
-    save(store, 1, 0.5)
-    save(store, 1, 0.1, fill=8.0)
-    assert store.best_score() == 0.1
-    assert store.learner(1, {"weights": jnp.zeros(3)})["weights"].tolist() == [8.0] * 3
 
 
 def test_a_learner_comes_back_whole(finished: Finished):
@@ -130,10 +121,11 @@ def test_trained_on_says_what_the_weights_have_seen():
     """Shows the record after some updates of each stage, and that a shop that only chose the checkpoint counts."""
     config = load_config(None, ["general.updates=3", "full.updates=2", "own.updates=4", "run.max_lot_hours=none"])
     plan = split_lots(tiny_shop(), None)
-    seen = [trained_on(config, plan, update, Origin()) for update in (2, 5, 8)]
+    seen = [describe(config, plan, Origin())(update)["trained_on"] for update in (2, 5, 8)]
     assert [[part.get("updates") for part in parts] for parts in seen] == [[2, None], [3, 2, None], [3, 2, 3, None]]
     assert all(parts[-1]["use"] == "choice of the checkpoint" for parts in seen)
-    kept_only = trained_on(load_config(None, ["own.updates=0", "evaluation.selection_shops=7"]), plan, 10, Origin())
+    config = load_config(None, ["own.updates=0", "evaluation.selection_shops=7"])
+    kept_only = describe(config, plan, Origin())(10)["trained_on"]
     assert {part["kind"] for part in kept_only} == {"generated"}
     chosen_on = {"kind": "generated", "shops": 7, "machines": len(plan.shop.machines), "seed": 0}
     assert kept_only[-1] == chosen_on | {"use": "choice of the checkpoint"}
