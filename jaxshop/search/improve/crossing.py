@@ -24,7 +24,7 @@ ALONE = 64 * UNIT
 PATIENCE = 300
 """Steps without a better schedule after which a child is as good as it gets."""
 
-UNLIKE = 0.05
+UNLIKE = 0.15
 """Of the operations, that stand behind another one on their machine in any two that are kept."""
 
 SHAKEN, OFTEN = 40, 16
