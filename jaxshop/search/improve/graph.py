@@ -94,9 +94,9 @@ def renew(arrays, state):
 
 
 @compiled
-def stale(arrays, state):
+def stale(state):
     """Whether it is time to make the order anew."""
-    return state.counters[STALE] >= max(STALE_AFTER, arrays.operations >> STALE_SHARE)
+    return state.counters[STALE] >= max(STALE_AFTER, state.order.shape[0] >> STALE_SHARE)
 
 
 @compiled
@@ -167,24 +167,21 @@ def settle(arrays, state, forward, backward):
 
 
 @compiled
-def touched(arrays, state, operation, before, after):
+def touched(state, operation, previous, following, before, after):
     """Mark what a change at an operation reaches first: itself, its route, its neighbours on a machine, then or now.
 
-    Returns the lowest word that is marked for heads and the highest for tails. The order must not be made anew before
-    they are settled.
+    Neighbours may be no operations. Returns the lowest word that is marked for heads and the highest for tails. The
+    order must not be made anew before they are settled.
     """
-    n, table, place = arrays.operations, state.table, state.place
+    n, place = state.place.shape[0], state.place
     state.counters[STALE] += 1
     forward, backward = mark(state.forward, place[operation]), mark(state.backward, place[operation])
-    following, previous = table[operation, NEXT], table[operation, PREVIOUS]
-    if after < n:
-        forward = min(forward, mark(state.forward, place[after]))
-    if following < n:
-        forward = min(forward, mark(state.forward, place[following]))
-    if before < n:
-        backward = max(backward, mark(state.backward, place[before]))
-    if previous < n:
-        backward = max(backward, mark(state.backward, place[previous]))
+    for i in (following, after):
+        if 0 <= i < n:
+            forward = min(forward, mark(state.forward, place[i]))
+    for i in (previous, before):
+        if 0 <= i < n:
+            backward = max(backward, mark(state.backward, place[i]))
     return forward, backward
 
 
@@ -216,9 +213,9 @@ def link(arrays, state, operation, alternative, before):
 @compiled
 def take_out(arrays, state, operations):
     """Take operations off their machines; as long as they are out they count with their least times."""
-    if stale(arrays, state) and not renew(arrays, state):
+    if stale(state) and not renew(arrays, state):
         return
-    nowhere = arrays.blank.shape[0] - 1
+    table, nowhere = state.table, arrays.blank.shape[0] - 1
     forward, backward = state.forward.shape[0], 0
     for operation in operations:
         before, after = unlink(state, operation)
@@ -226,7 +223,7 @@ def take_out(arrays, state, operations):
         put(state, operation, AFTER, nowhere)
         put(state, operation, TIME, arrays.least[operation])
         put(state, operation, MACHINE, nowhere)
-        lowest, highest = touched(arrays, state, operation, before, after)
+        lowest, highest = touched(state, operation, table[operation, PREVIOUS], table[operation, NEXT], before, after)
         forward, backward = min(forward, lowest), max(backward, highest)
     settle(arrays, state, forward, backward)
 
@@ -234,10 +231,12 @@ def take_out(arrays, state, operations):
 @compiled
 def put_in(arrays, state, operation, alternative, before):
     """Put an operation that is out behind the node `before`."""
-    if stale(arrays, state) and not renew(arrays, state):
+    if stale(state) and not renew(arrays, state):
         return
     link(arrays, state, operation, alternative, before)
-    settle(arrays, state, *touched(arrays, state, operation, before, state.table[operation, AFTER]))
+    table = state.table
+    route = table[operation, PREVIOUS], table[operation, NEXT]
+    settle(arrays, state, *touched(state, operation, *route, before, table[operation, AFTER]))
 
 
 @compiled

@@ -257,7 +257,7 @@ def tabu_search(arrays, state, best, local, bans, picks, scratch, memory, budget
                 return
             restart(arrays, state, best, local, bans, memory)
             continue
-        if stale(arrays, state) and not renew(arrays, state):
+        if stale(state) and not renew(arrays, state):
             return
         until = now + memory[TENURE] + draw(state.random, memory[TENURE_SPREAD])
         operation = pick[OPERATION]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxshop.search.improve.graph import mark
+from jaxshop.search.improve.graph import mark, stale, touched
 from jaxshop.search.improve.state import CYCLIC, STALE, WORK, forget, put
 from jaxshop.search.plant.model import (
     FAMILY,
@@ -35,10 +35,6 @@ from jaxshop.search.plant.state import (
 )
 from jaxshop.search.plant.timing import behind, latest_on, placed_on
 from jaxshop.support.compiling import compiled, copy, highest_zeros, lowest_bit
-
-STALE_AFTER, STALE_SHARE = 12, 7
-"""Changes after which the order is made anew: so many, or operations >> STALE_SHARE where that is more, as it takes
-time in proportion to them."""
 
 ENDS, SETS, LASTS = 1, 2, 4
 """What a visit changes: the end; for which family the machine is set up, or its next block; the ticks."""
@@ -156,12 +152,6 @@ def renew(arrays, state):
 
 
 @compiled
-def stale(arrays, state):
-    """Whether it is time to make the order anew."""
-    return state.counters[STALE] >= max(STALE_AFTER, arrays.operations.shape[0] >> STALE_SHARE)
-
-
-@compiled
 def recompute(arrays, state):
     """All times, in the order, which must be topological."""
     n = arrays.operations.shape[0]
@@ -235,27 +225,6 @@ def settle(arrays, state, forward, backward):
 
 
 @compiled
-def touched(arrays, state, i, before, after):
-    """Mark what a change at an operation reaches first: itself, its route, its neighbours on a machine, then or now.
-
-    Returns the lowest word that is marked for times and the highest for latest times.
-    """
-    n, place = arrays.operations.shape[0], state.place
-    state.counters[STALE] += 1
-    forward, backward = mark(state.forward, place[i]), mark(state.backward, place[i])
-    following, previous = arrays.operations[i, NEXT], arrays.operations[i, PREVIOUS]
-    if after < n:
-        forward = min(forward, mark(state.forward, place[after]))
-    if following >= 0:
-        forward = min(forward, mark(state.forward, place[following]))
-    if before < n:
-        backward = max(backward, mark(state.backward, place[before]))
-    if previous >= 0:
-        backward = max(backward, mark(state.backward, place[previous]))
-    return forward, backward
-
-
-@compiled
 def link(state, i, alternative, before, past):
     """Put an operation behind the node `before` of the alternative's machine, and so many blocks; times come later."""
     after = state.table[before, AFTER]
@@ -270,7 +239,7 @@ def link(state, i, alternative, before, past):
 @compiled
 def take_out(arrays, state, operations):
     """Take operations off their machines; as long as they are out they count with their least times."""
-    if stale(arrays, state) and not renew(arrays, state):
+    if stale(state) and not renew(arrays, state):
         return
     forward, backward = state.forward.shape[0], 0
     for i in operations:
@@ -280,7 +249,7 @@ def take_out(arrays, state, operations):
         put(state, i, BEFORE, i)
         put(state, i, AFTER, i)
         put(state, i, ALTERNATIVE, -1)
-        lowest, highest = touched(arrays, state, i, before, after)
+        lowest, highest = touched(state, i, arrays.operations[i, PREVIOUS], arrays.operations[i, NEXT], before, after)
         forward, backward = min(forward, lowest), max(backward, highest)
     settle(arrays, state, forward, backward)
 
@@ -288,10 +257,11 @@ def take_out(arrays, state, operations):
 @compiled
 def put_in(arrays, state, i, alternative, before, past):
     """Put an operation that is out behind the node `before`, and so many blocks of fixed work at least."""
-    if stale(arrays, state) and not renew(arrays, state):
+    if stale(state) and not renew(arrays, state):
         return
     link(state, i, alternative, before, past)
-    settle(arrays, state, *touched(arrays, state, i, before, state.table[i, AFTER]))
+    route = arrays.operations[i, PREVIOUS], arrays.operations[i, NEXT]
+    settle(arrays, state, *touched(state, i, *route, before, state.table[i, AFTER]))
 
 
 @compiled
