@@ -104,6 +104,8 @@ class Store:
             read_only=read_only,
             enable_async_checkpointing=False,
         )
+        if not read_only:
+            check_path(folder)
         self._folder = folder
         with self._clean_errors("cannot be read"):
             self._manager = ocp.CheckpointManager(
@@ -266,12 +268,23 @@ def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> 
         fresh.rename(folder)
 
 
+def check_path(folder: Path) -> None:
+    """Refuse a path that orbax takes for a pattern: what it writes there, it does not find again.
+
+    Raises:
+        CheckpointError: names the folder.
+    """
+    if "[" in str(folder.absolute()):
+        raise CheckpointError(f"{folder.absolute()}: checkpoints cannot be written where the path has a bracket [")
+
+
 def check_export(folder: Path) -> None:
     """Refuse a folder that a policy cannot be exported to, as that would replace something else than such a policy.
 
     Raises:
         CheckpointError: names the folder.
     """
+    check_path(folder)
     if not folder.absolute().parent.is_dir():
         raise CheckpointError(f"the folder around {folder} does not exist")
     if folder.exists() and not (folder.is_dir() and all(map(_is_export, folder.iterdir()))):

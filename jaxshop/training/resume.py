@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jaxshop.policies.checkpoint import Store
+from jaxshop.policies.checkpoint import Store, check_path
 from jaxshop.ppo.update import Learner
 from jaxshop.shop import Shop, fingerprint
 from jaxshop.support.settings import ConfigError
@@ -22,6 +22,7 @@ def new_folder(config: Config, shop: Shop, several: bool = False) -> Path:
     name = config.run.name or re.sub(r"[^\w.-]+", "-", shop.name)[:60].strip("-.") or "run"
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = Path(config.run.runs_dir) / f"{name}-{stamp}-{'sweep' if several else config.run.seed}"
+    check_path(folder)
     try:
         folder.mkdir(parents=True)
     except OSError as error:

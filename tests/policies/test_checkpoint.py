@@ -212,6 +212,18 @@ def test_a_foreign_record_is_refused(finished: Finished, tmp_path, change: dict,
     assert str(caught.value).startswith(f"{tmp_path / 'foreign'}: ")
 
 
+def test_no_checkpoint_is_written_where_it_would_not_be_found(finished: Finished, tmp_path):
+    """Shows that a path with a bracket, a pattern to orbax, is refused before anything is written, and can be read."""
+    folder, policy = tmp_path / "night[old]", load_policy(finished.folder)
+    with pytest.raises(CheckpointError, match=r"night\[old\]: checkpoints cannot be written"):
+        Store(folder)
+    with pytest.raises(CheckpointError, match=r"night\[old\]: checkpoints cannot be written"):
+        export_policy(policy.weights, policy.meta, folder)
+    assert not list(tmp_path.iterdir())
+    shutil.copytree(finished.folder / "checkpoints", folder)
+    assert load_policy(folder).id == policy.id
+
+
 def test_folders_that_hold_no_checkpoint_are_refused(tmp_path):
     """Shows what is said of a folder that is missing, empty, a file or full of other things; none changes."""
     (tmp_path / "empty").mkdir()

@@ -307,6 +307,7 @@ def test_a_resume_from_damage_is_refused(copied, tmp_path):
         ("run.export_to=/no/such/folder/policy", "run.export_to"),
         ("run.export_to={folder}", "run.export_to: {folder} holds something else than an exported policy"),
         ("run.runs_dir=/dev/null", "cannot be made"),
+        ("run.name='night[old]'", "checkpoints cannot be written where the path has a bracket"),
         ("run.start_from=shipped", "run.start_from: shipped is a Gated(width=64"),
         ("ppo.minibatches=100000", "ppo.minibatches: general has only"),
         ("logging.tensorboard=true", "--extra tensorboard"),
