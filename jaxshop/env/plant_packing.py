@@ -17,8 +17,11 @@ from jaxshop.shop.progress import opening, timing_of
 from jaxshop.shop.timing import Ahead, Timing
 
 REACH = 4
-"""Closed time is known for so many makespans of a plain rule's schedule, longer by what the slowest machines take more
-than the fastest, and of the longest route on its slowest; who goes on after that finds all open."""
+"""Closed time is known for so many makespans of a plain rule's schedule, and so many times the longest route on its
+slowest machines; who goes on after that finds all open."""
+
+SLOW = 2
+"""The same for a makespan as many times as long as all work takes on the slowest machines in place of the fastest."""
 
 FOR_EVER = 2**30
 """The tick at which a machine opens again that is closed for ever."""
@@ -72,7 +75,7 @@ def _reach(plan: LotPlan) -> int:
     fastest = [sum(op.setup + min(op.alternatives.values()) for op in lot.operations) for lot in plan.lots]
     slowest = [sum(op.setup + max(op.alternatives.values()) for op in lot.operations) for lot in plan.lots]
     longest = max(lot.release + ticks for lot, ticks in zip(plan.lots, slowest, strict=True))
-    return REACH * max(makespan * sum(slowest) // max(sum(fastest), 1), longest)
+    return max(REACH * makespan, REACH * longest, SLOW * makespan * sum(slowest) // max(sum(fastest), 1))
 
 
 def plant_shape(plans: Sequence[Opened]) -> PlantShape | None:

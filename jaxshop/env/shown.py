@@ -48,11 +48,12 @@ def ends_by_place(state: EnvState, params: EnvParams, count: int) -> tuple[Array
     """
     size = -(-params.ops.lot_at.shape[0] // WORD)
     place = params.ops.place[state.lots.op]
-    bit = jnp.uint32(1) << (place % WORD).astype(jnp.uint32)
-    words = jnp.zeros(size, jnp.uint32).at[jnp.where(state.legal, place // WORD, size)].add(bit, mode="drop")
+    slot = jnp.where(state.legal, jax.lax.div(place, WORD), size)  # of no negative numbers, which `//` looks for
+    bit = jnp.uint32(1) << jax.lax.rem(place, WORD).astype(jnp.uint32)
+    words = jnp.zeros(size, jnp.uint32).at[slot].add(bit, mode="drop")
     held = jax.lax.population_count(words).astype(jnp.int32)
     # Of the first 0, 1, ... words, in one kernel; a cumsum would be three.
-    sums = jnp.where(jnp.tri(size + 1, size, -1, bool), held[None], 0).sum(axis=1, dtype=jnp.int32)
+    sums = jnp.where(np.tri(size + 1, size, -1, bool), held[None], 0).sum(axis=1, dtype=jnp.int32)
     ahead, upto, total = sums[:-1], sums[1:], sums[-1]
 
     number, longest = np.arange(count, dtype=np.int32), -(-count // 2)

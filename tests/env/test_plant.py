@@ -103,7 +103,8 @@ def schedules(non_delay: bool, name: str, params) -> list[tuple[Schedule, Dispat
     return [(to_schedule(plan, dispatch), dispatch) for plan, dispatch in zip(PLANS, each, strict=True)]
 
 
-@pytest.mark.parametrize("non_delay", [False, pytest.param(True, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("non_delay", [False, True])
 def test_rules_decide_as_they_do_on_the_host(stacked, non_delay: bool):
     """Shows for three rules on 45 shops that environment and host, which share no code, give the same rows.
 

@@ -9,6 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxshop.ppo.config import PPOConfig
 from jaxshop.ppo.setup import Setup
@@ -20,6 +21,7 @@ CONFIG = PPOConfig(learning_rate=1e-2, epochs=1, minibatches=2, microbatch=None)
 SETUP = Setup(Probe(), NETWORK, CONFIG, STAGE)
 
 
+@pytest.mark.thorough
 def test_banks_without_weight_and_other_runs_change_nothing():
     """Shows that weights are shares of the gradient: beside a bank of weight 0, a bank teaches what it does alone.
 
