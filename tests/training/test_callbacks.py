@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxshop.training.callbacks import Callbacks, ConsoleProgress, Ending, JsonLines, TensorBoard, make_console
+from jaxshop.views.tables import comparison_table
+from tests.trained import Finished
 
 UPDATE = {"stage": "general", "gap": 0.25, "kl": 0.01, "entropy": 0.5, "steps_per_second": 1000.0}
 EVALUATED = UPDATE | {"own_hours": 123.4, "own_gap": 0.2, "selection_gap": 0.3}
@@ -95,3 +97,17 @@ def test_tensorboard_writes_an_event_file(tmp_path):
     board.close()
     (file,) = (tmp_path / "tensorboard").iterdir()
     assert file.stat().st_size > 100
+
+
+@pytest.mark.parametrize(("bound", "over"), [(50.0, "100.00 %"), (0.0, "")])
+def test_costs_are_shown_over_the_bound_of_the_cost(finished: Finished, bound: float, over: str):
+    """Shows the objective's own name and bound in the final table, and no share of a bound that is 0."""
+    assert finished.report["objective"] == "makespan"
+    assert finished.report["objective_bound_hours"] == finished.report["lower_bound_hours"]
+    objective = "makespan + 0.5 x weighted tardiness"
+    weighted = {"objective": objective, "objective_bound_hours": bound, "target_hours": 100.0}
+    table = comparison_table(finished.report | weighted)
+    assert f": {objective}; " in table.title
+    hours, shares = (list(table.columns[i].cells)[-2:] for i in (1, 2))
+    assert hours == ["100.00", f"{bound:.2f}"]
+    assert shares == [over, "0.00 %" if over else ""]

@@ -19,7 +19,6 @@ from jaxshop.search.compiled import CompiledRollouts
 from jaxshop.training.config import load_config
 from jaxshop.training.launch import introduction
 from jaxshop.training.problem import prepare
-from jaxshop.views.tables import comparison_table
 from tests.cli.test_cli import ROOT, assert_refused
 from tests.shops import from_routes, tiny_shop
 from tests.trained import UPDATES, Finished, run, run_train
@@ -79,20 +78,6 @@ def test_the_console_tells_what_goes_on(finished: Finished):
     assert "target 130.00 h met after" in policy
     assert files == f"{report['run_dir']}: schedule.json, gantt.html, curves.html, report.json"
     assert not [line for line in lines if len(line) > 100 and report["run_dir"] not in line]
-
-
-@pytest.mark.parametrize(("bound", "over"), [(50.0, "100.00 %"), (0.0, "")])
-def test_costs_are_shown_over_the_bound_of_the_cost(finished: Finished, bound: float, over: str):
-    """Shows the objective's own name and bound in the final table, and no share of a bound that is 0."""
-    assert finished.report["objective"] == "makespan"
-    assert finished.report["objective_bound_hours"] == finished.report["lower_bound_hours"]
-    objective = "makespan + 0.5 x weighted tardiness"
-    weighted = {"objective": objective, "objective_bound_hours": bound, "target_hours": 100.0}
-    table = comparison_table(finished.report | weighted)
-    assert f": {objective}; " in table.title
-    hours, shares = (list(table.columns[i].cells)[-2:] for i in (1, 2))
-    assert hours == ["100.00", f"{bound:.2f}"]
-    assert shares == [over, "0.00 %" if over else ""]
 
 
 def test_a_run_leaves_a_folder(finished: Finished):
