@@ -12,7 +12,6 @@ import numpy as np
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, EnvState, JobShop, make
-from jaxshop.env.backends.episodes import Chance, play
 from jaxshop.policies.types import Network
 from jaxshop.policies.words import mix, pick, rank
 from jaxshop.ppo.config import StageConfig
@@ -80,6 +79,8 @@ def kernel_rollout(env: JobShop, count: int, steps: int) -> Callable[..., Schedu
 
     On a CPU the kernel is interpreted, which is for tests alone.
     """
+    from jaxshop.env.backends.episodes import Chance, play  # its compiler is deprecated: a JAX may come without
+
     chance = Chance(random_words, partial(rank, count=env.shape.lots))
 
     def run(key: PRNGKey, params: EnvParams) -> Schedules:

@@ -100,31 +100,21 @@ def test_items_one_by_one(monkeypatch, kind: type[io.StringIO]):
     assert ("FT10" in stream.getvalue()) == (kind is Terminal)
 
 
-def test_the_first_interrupt_is_a_wish_and_the_second_an_order():
-    """Shows that Ctrl-C is remembered once, ends the process as usual the second time, and afterwards."""
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize(
+    ("told", "code"), [((signal.SIGINT,), 130), ((signal.SIGTERM, signal.SIGTERM), 143)], ids=["Ctrl-C", "timeout"]
+)
+def test_the_first_signal_is_a_wish_and_ctrl_c_then_an_order(told: tuple[signal.Signals, ...], code: int):
+    """Shows that Ctrl-C once and SIGTERM, which `timeout` sends twice, are wishes, and that another Ctrl-C is none."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with Interrupt() as interrupt:
-        assert not interrupt()
-        signal.raise_signal(signal.SIGINT)
+        assert (interrupt(), interrupt.code) == (False, 0)
+        for number in told:
+            signal.raise_signal(number)
         assert interrupt()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) == before
-    assert interrupt.code == 130
-
-
-def test_being_told_twice_to_end_is_being_told_once():
-    """Shows that SIGTERM, which `timeout` sends twice, is a wish however often it comes, and has an exit code."""
-    before = signal.getsignal(signal.SIGTERM)
-    with Interrupt() as interrupt:
-        assert interrupt.code == 0
-        for _ in range(2):
-            signal.raise_signal(signal.SIGTERM)
-        assert interrupt()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) == before
-    assert interrupt.code == 143
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert interrupt.code == code
 
 
 def test_another_thread_leaves_signals_alone():
