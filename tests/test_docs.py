@@ -228,7 +228,7 @@ def test_public_names_have_a_place_in_the_api_pages(room: str):
 def test_every_page_is_in_the_navigation():
     """What lies in docs/ can be reached in the site."""
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
-    named = set(re.findall(r"[\w/]+\.md", str(nav)))
+    named = set(re.findall(r"[\w/-]+\.md", str(nav)))
     assert {f"docs/{name}" for name in named} == set(TEXTS) - {"README.md"}
 
 
