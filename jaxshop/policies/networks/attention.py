@@ -1,6 +1,6 @@
 """Lots that look at each other: self-attention over the candidates where `Pooled` has means and maxima of them.
 
-What it is worth is in docs/training.md.
+What it is worth is in docs/training-experiments.md.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from jaxshop.policies.networks.pooled import Pooled
 class Gated(Pooled):
     """Scores candidates as `Pooled` does; features and units of every layer are scaled by gates that read the context.
 
-    What it is worth is in docs/training.md.
+    What it is worth is in docs/training-experiments.md.
     """
 
     gates: ClassVar[bool] = True
