@@ -34,10 +34,19 @@ SIZES = dict.fromkeys(GROUPS["taillard"][:-1], 10) | {"mk01-10": 10} | dict.from
 """Instances of each group: a mean of fewer is not shown."""
 
 INTRODUCTION = """\
-Learned schedulers on public instances: mean gaps in percent to the best makespans known, one set of weights, which has
-seen none of these instances. `benchmarks/published.py` writes this page, from what `jaxshop evaluate` found
-(`benchmarks/results.csv`) and from what others have published (`benchmarks/published.csv`). In the folder of the
-instances,
+Learned schedulers on public instances, by their mean gap in percent to the best known makespans. Ours is one set of
+weights for all of them, and has seen none of these instances. Our own search stands in the [Results](index.md#results).
+
+- *Greedy* is one schedule, without a rule or a search beside it. *Best of N samples* stands beside the best of as many
+  samples of the others.
+- *Against* says what a gap is to. *As printed* means what the source took for the best known, which differs by up to
+  half a point; *OR-Tools* means the makespans of half a day of it.
+- A group has a figure of ours only where every one of its instances has a result.
+- Instances and best known makespans are those of the ScheduleOpt collection (CC BY-SA 4.0, read 2026-08-19).
+"""
+AGAIN = """\
+`benchmarks/published.py` writes this page, from what `jaxshop evaluate` found (`benchmarks/results.csv`) and from what
+others have published (`benchmarks/published.csv`). In the folder of the instances:
 
 ```sh
 uv run jaxshop evaluate "jobshop/ta*.txt" --best-known best_known.csv --samples 128 --csv results.csv --resume
@@ -45,10 +54,7 @@ uv run jaxshop evaluate "flexible/mk0*.fjs" flexible/mk10.fjs "flexible/la*_[erv
     --best-known best_known.csv --samples 100 --csv results.csv --resume
 ```
 
-then `benchmarks/published.py results.csv`. Instances and best known makespans are those of the ScheduleOpt collection
-(CC BY-SA 4.0, read 2026-08-19). Greedy is one schedule, without a rule or a search beside it; samples are as many as
-the others' in the same table. *As printed*: against what the source took for the best known, which differs by up to
-half a point. A group is left out where not every instance has a result.
+Then, in the clone, `uv run benchmarks/published.py results.csv`, with the path of that file.
 """
 TITLES = {"taillard": "Job shops: Taillard's ta01 to ta80", "flexible": "Flexible job shops: Brandimarte and Hurink"}
 
@@ -176,6 +182,10 @@ def _page(lines: Sequence[Line], published: Sequence[Row]) -> Iterator[str]:
     yield ""
     seen = dict.fromkeys(f"{row.method}, {row.mode}: {row.source}" for row in published)
     yield from (f"- {source}" for source in seen)
+    yield ""
+    yield "## Make this page again"
+    yield ""
+    yield from AGAIN.splitlines()
 
 
 def main(paths: Sequence[str]) -> int:
