@@ -59,12 +59,18 @@ class ProgressLine:
     def __init__(self, shop: Shop, seconds: float | None, begun: float):
         self._shop, self._seconds, self._begun = shop, seconds, begun
         self._watched: Watched | None = None
+        self._left = "s left"
         self._ended = threading.Event()
         self._shown = sys.stderr.isatty()
 
     def watch(self, watched: Watched) -> None:
         """Take note of an incumbent or a bound."""
         self._watched = watched
+
+    def hand_on(self, name: str, seconds: float) -> None:
+        """Somebody else goes on from here for so many seconds, however long the search took."""
+        self._seconds = time.monotonic() - self._begun + seconds
+        self._left = f"s left for {name}"
 
     def __enter__(self) -> ProgressLine:
         if self._shown:
@@ -93,7 +99,7 @@ class ProgressLine:
     def text(self) -> str:
         """The line as it is now."""
         passed = time.monotonic() - self._begun
-        left = f"{passed:.1f} s" if self._seconds is None else f"{max(0.0, self._seconds - passed):.1f} s left"
+        left = f"{passed:.1f} s" if self._seconds is None else f"{max(0.0, self._seconds - passed):.1f} {self._left}"
         if self._watched is None or self._watched.best is None:
             return f"no schedule yet, {left}"
         best, least = self._watched.best, self._watched.certificate.cost(self._shop.objective)

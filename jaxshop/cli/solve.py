@@ -119,13 +119,14 @@ def run_solve(args: argparse.Namespace) -> int:
         writing=WRITING + (DRAWING if args.gantt else 0.0),
     )
     with settled(), Interrupt() as interrupt:
-        with ProgressLine(shop, limit, began) as line:
+        with ProgressLine(shop, limit and limit + (args.polish or 0.0), began) as line:
             found = solve(
                 *(plan, policy, args.rule, args.samples, args.seed, limit, args.method, began, options, args.work),
                 interrupt,
                 line.watch,
             )
             if args.polish and not interrupt():
+                line.hand_on("CP-SAT", args.polish)
                 found = polish(plan, found, args.polish, options, interrupt, line.watch)
         write(args.out, found.schedule)  # Ctrl-C now would lose all that was found
         if args.gantt:

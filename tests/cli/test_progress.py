@@ -47,6 +47,18 @@ def test_the_line_says_best_bound_gap_source_and_time():
     assert ProgressLine(PLAN.shop, 1.0, time.monotonic() - 4).text().endswith(", 0.0 s left")
 
 
+def test_the_line_says_who_has_the_time_that_is_left():
+    """Shows that where CP-SAT polishes what a search found it is named, with the seconds and the bar of both, also
+    where the search ended before its limit or had none."""
+    for limit, passed in ((2.0 + 6.0, 2.0), (30.0, 2.0), (None, 2.0)):
+        line = ProgressLine(PLAN.shop, limit, time.monotonic() - passed)
+        line.watch(Watched(incumbent(), CERTIFICATE))
+        assert "CP-SAT" not in line.text()
+        line.hand_on("CP-SAT", 6.0)
+        assert re.search(r", (6\.0|5\.9) s left for CP-SAT$", line.text())
+        assert line.bar().count("#") == 5
+
+
 def test_the_line_is_about_the_objective():
     """Shows the bound of what is made small, where it once was that of the makespan: below it by -81 %, say."""
     line = ProgressLine(replace(PLAN.shop, objective=Objective(0.0, 1.0)), None, time.monotonic())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 import pytest
 
 from jaxshop import schedule as schedules
+from jaxshop.cli.progress import ProgressLine
 from jaxshop.search import cpsat
 from jaxshop.search.improve import kernels
 from jaxshop.support.errors import InvalidScheduleError, LateError
@@ -197,6 +199,31 @@ def test_what_would_be_ignored_is_refused(ft06, tmp_path):
     for rest in ("--method samples", "--method beam --samples 2", "--samples 2", "--patience 2"):
         given = (*rest.split(), "--time-limit", 0)
         assert_refused(run("solve", ft06, "--out", tmp_path / "s", *given), "--time-limit 0: ")
+
+
+def test_cp_sat_polishes_what_was_found(ft06, tmp_path, monkeypatch):
+    """Shows a better schedule than the search's, the bound that CP-SAT claims for it, which is not called proven, and a
+    line that tells of the seconds of both."""
+    monkeypatch.setattr("jaxshop.bounds.tighten", lambda *_: iter(()))  # which would prove it, if it were the quicker
+    watch, told = ProgressLine.watch, []
+
+    def seen(line, watched):
+        watch(line, watched)
+        told.append(line.text())
+
+    monkeypatch.setattr(ProgressLine, "watch", seen)
+    given = ("--time-limit", 30, "--work", 0, "--polish", 60, "--threads", 1, "--out", tmp_path / "s")
+    report = run("solve", ft06, *given, "--json").json
+    assert (report["source"], report["makespan_hours"]) == ("search:cpsat", 55 / 3600)
+    assert (report["solver_bound_hours"], report["proven_optimal"]) == (55 / 3600, False)
+    assert report["lower_bound_hours"] < 55 / 3600
+    sources = [source for _, _, source in report["trace"]]
+    assert (sources[0], set(sources[1:])) == ("rule:MWKR", {"search:cpsat"})
+    assert run("verify", ft06, tmp_path / "s").code == 0
+    left = [re.search(r"(\d+\.\d) s left(.*)$", text) for text in told]
+    assert (60 < float(left[0][1]) <= 90, left[0][2]) == (True, "")
+    assert (0 < float(left[-1][1]) <= 60, left[-1][2]) == (True, " for CP-SAT")
+    assert "CP-SAT claims that it is optimal" in run("solve", ft06, *given).out
 
 
 @pytest.mark.parametrize("given", [["--method", "cpsat", "--time-limit", 1], ["--polish", 1]])

@@ -12,7 +12,8 @@ from jaxshop.schedule import verify
 from jaxshop.schedule.dispatch import RULES, best_rule, dispatch_by_rule
 from jaxshop.search import cpsat
 from jaxshop.search.cpsat import CpSat
-from jaxshop.search.types import Incumbent, Stop, Task
+from jaxshop.search.solver import polish, solve
+from jaxshop.search.types import Incumbent, Options, Stop, Task
 from jaxshop.shop import split_lots
 from jaxshop.sources import load_shop
 from jaxshop.support.errors import ShopError
@@ -130,6 +131,26 @@ def test_a_target_ends_it(hard: Task):
     incumbents = found(hard, CpSat(workers=1), Stop(20.0, target=start - 600))
     assert incumbents[-1].cost <= start - 600 < incumbents[-2].cost
     assert_no_search_is_left()
+
+
+def test_polish_goes_on_from_what_was_found(monkeypatch):
+    """Shows that what a search found stays in front of what CP-SAT makes of it, later and better, with the bound that
+    it claims; and that from there a second time finds nothing to change."""
+    monkeypatch.setattr("jaxshop.bounds.tighten", lambda *_: iter(()))  # which would prove it, if it were the quicker
+    plan, one = split_lots(ft06(), None), Options(threads=1)
+    found = solve(plan, work=0)
+    better = polish(plan, found, 60, one)
+    assert found.makespan > better.makespan == better.claimed == 55 > better.bound
+    assert (better.source, better.proven_optimal, verify(plan, better.schedule)) == ("search:cpsat", False, [])
+    assert better.trace[: len(found.trace)] == found.trace
+    costs, seconds = zip(*((each.cost, each.seconds) for each in better.trace), strict=True)
+    assert list(costs) == sorted(set(costs), reverse=True)
+    assert list(seconds) == sorted(seconds)
+    assert found.seconds <= seconds[-1] <= better.seconds
+    again = polish(plan, better, 60, one)
+    assert (again.schedule, again.source, again.trace, again.claimed) == (
+        *(better.schedule, better.source, better.trace, better.claimed),
+    )
 
 
 def test_a_missing_extra_is_one_line(monkeypatch):
