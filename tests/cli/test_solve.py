@@ -243,7 +243,9 @@ def test_the_time_limit_is_held(tmp_path):
         assert report["seconds"] < 1.5 + 0.5
 
 
-@pytest.mark.parametrize(("method", "sent"), [("improve", signal.SIGTERM), ("cpsat", signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("method", "sent"), [("improve", signal.SIGTERM), ("improve", signal.SIGINT), ("cpsat", signal.SIGINT)]
+)
 def test_an_interrupted_search_writes_its_best(tmp_path, method: str, sent: signal.Signals):
     """Shows for a real process that a signal gives a valid schedule, one line that says so, and exit code 128 + signal,
     also while OR-Tools is at work, which has a handler of its own."""
