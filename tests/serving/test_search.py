@@ -167,6 +167,17 @@ def test_a_default_request_searches_for_a_while(serve: Serve) -> None:
             assert json.dumps(again[0][part]) == json.dumps(reply[part])
 
 
+def test_a_request_without_a_limit_gets_that_of_the_server(serve: Serve) -> None:
+    """Its events tell of two seconds, if nothing is set, and of what its search is given where another limit stands."""
+    client = serve(search_s=None)  # as it is without a setting
+    for query, limit in (("", 2), ("?time_limit_s=9", 9)):
+        location = client.post(f"/v1/schedules{query}", json=shop_body(), headers=ASYNC).headers["location"]
+        while (state := client.get(location).json())["source"] is None:
+            time.sleep(0.01)
+        client.post(f"{location}:stop")
+        assert state["limit_s"] == pytest.approx(limit, abs=0.9)
+
+
 def test_stop_here_keeps_the_result(serve: Serve) -> None:
     """`:stop` ends a long search at once: done and stopped, its result the best so far, which could be had before."""
     client, body = serve(), shop_body()

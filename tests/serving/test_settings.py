@@ -24,6 +24,11 @@ def test_the_environment_is_read_and_arguments_win(monkeypatch: pytest.MonkeyPat
     assert "sixteen" not in repr(settings.api_keys)
 
 
+def test_a_search_takes_two_seconds_where_nothing_else_is_said() -> None:
+    """What a caller who sets no limit waits for is the documented default."""
+    assert load_settings(no_auth=True).search_s == 2
+
+
 def test_systemd_credentials_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keys may come from a credential file instead of the environment."""
     (tmp_path / "jaxshop_api_keys").write_text("a:from-file-and-long\n")
