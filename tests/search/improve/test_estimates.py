@@ -73,7 +73,8 @@ def states(request) -> list[tuple[Arrays, State]]:
 
 
 def test_the_best_gap_for_an_operation_that_is_out_is_the_best_there_is(states):
-    """Shows that the length is exact, and that no gap on the machine that makes no cycle has a shorter one."""
+    """Shows that the length is exact, and that in a rule's schedule no gap on the machine that makes no cycle has a
+    shorter one."""
     for arrays, state in states:
         for operation in range(arrays.operations):
             kept = state.table.copy()
@@ -93,8 +94,9 @@ def test_where_a_gap_was_the_last_time_changes_nothing(states):
     """Shows that after each of many moves the length of the best gap is that of a search from the machine's start."""
     for seed, (arrays, state) in enumerate(states):
         rng, bans = np.random.default_rng(seed), np.zeros((BANS, 3), np.int64)
+        ways, promised = np.zeros((4, arrays.operations), np.int64), np.zeros(5, np.int64)
         for _ in range(60):
-            step(arrays, state, bans)
+            step(arrays, state, bans, ways, promised)
             forget(state)
             operation = int(rng.integers(arrays.operations))
             take_out(arrays, state, np.array([operation], np.int32))
