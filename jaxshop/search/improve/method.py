@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from operator import itemgetter
 
 import numpy as np
 
@@ -25,7 +28,7 @@ from jaxshop.support.machine import usable_cores
 
 SOURCE = "search:improve"
 
-DIVIDING, SEATING = 2.0, 1.0
+DIVIDING, SEATING = 2.0, 0.5
 """What dividing work by loads takes, and what each seat of the team until it begins, in times of verifying."""
 
 
@@ -57,12 +60,12 @@ class Improve:
             if best.cost is None:
                 raise LateError("no time for a rule")
             return
-        model = task.model
+        model, seats = task.model, self.threads or usable_cores()
         kernels.wait(model.wide, stop.answer_by, stop.cancelled)
         if self.start is not None:
             begin = sequences(model, self.start)
         else:
-            ruled = yield from _best_rule(model, task, stop, best)
+            ruled = yield from _best_rule(model, task, stop, best, seats)
             if ruled is None:  # where what follows begins otherwise, the same work would not give the same schedule
                 return
             begin = ruled
@@ -72,13 +75,11 @@ class Improve:
                         for better in best.offer(incumbent.schedule, incumbent.source):
                             begin = sequences(model, better.schedule)
                             yield better
-        others: tuple[Start, ...] = ()
+        others: tuple[Start, ...] | None = ()
         if uneven(model):
-            weighed, divided = _weighed(model, stop, best), _divided(model, stop, best)
-            if weighed is None or divided is None:
-                return
-            others = *weighed, divided
-        seats = self.threads or usable_cores()
+            others = yield from _starts(model, task, stop, best, seats)
+        if others is None:
+            return
         if not stop.allows(seats * SEATING * stop.verifying, best.cost):
             return
         goal = task.certificate.cost(task.objective)
@@ -86,59 +87,77 @@ class Improve:
         yield from go_on(_Slices(model, task, team), stop, best, seats)
 
 
-def _best_rule(model: Model, task: Task, stop: Stop, best: Best) -> Generator[Incumbent, None, Start | None]:
+def _best_rule(
+    model: Model, task: Task, stop: Stop, best: Best, seats: int
+) -> Generator[Incumbent, None, Start | None]:
     """Yield rules' schedules as they get better, at least one; returns the best; None: not all were played."""
-    found, least, played = None, 0, 0
+    found, least, count = None, 0, 0
     names = [name for name in NUMBERS if name != "EDD" or task.with_due]
-    for name, cost, start in _played(floor_of(model), names, stop, best):
+    rules = list(product(names, (False, True)))
+    plays = _rules(floor_of(model), rules)
+    for (name, active), (cost, start) in zip(rules, _played(plays, stop, best, seats, SHOWING), strict=False):
         stop.built["rules"] += 1
-        played += 1
+        count += 1
         if found is None or cost < least:
             found, least = start, cost
-            yield from best.offer(_schedule(model, task, *start), f"rule:{name}")
+            yield from best.offer(_schedule(model, task, *start), f"rule:{name}{'/active' * active}")
     if found is None:
         raise LateError("no time for a rule")
-    return found if played == 2 * len(names) else None
+    return found if count == len(rules) else None
 
 
-def _weighed(model: Model, stop: Stop, best: Best) -> tuple[()] | tuple[Start] | None:
-    """The best schedule that weighs waste against waiting, none where the shop is too large; None: no time for them."""
+def _starts(
+    model: Model, task: Task, stop: Stop, best: Best, seats: int
+) -> Generator[Incumbent, None, tuple[Start, ...] | None]:
+    """Return what else to begin with where times are uneven; None: no time for it and for a team behind it.
+
+    That is the best schedule that weighs waste against waiting, unless the shop is too large for any, which is yielded
+    where no team will begin with it; and the best of some rules where each operation runs where loads alone put it.
+    """
     floor, wastes = floor_of(model), model.arrays.wastes >> model.shift
-    n, took = len(floor.begins) - 1, stop.verifying
-    played = []
-    for price, patience in trials(floor):
-        if not stop.allows(took + DIVIDING * stop.verifying, best.cost):
-            return None
-        began, order, choice = stop.elapsed, np.empty(n, np.int32), np.empty(n, np.int32)
-        played.append((weigh(floor, wastes, price, patience, order, choice), (order, choice)))
-        took = stop.elapsed - began
-    return (min(played, key=lambda each: each[0])[1],) if played else ()
-
-
-def _divided(model: Model, stop: Stop, best: Best) -> Start | None:
-    """The best of some rules where each operation runs where loads alone put it; None if there is no time for them."""
-    if not stop.allows(DIVIDING * stop.verifying, best.cost):
+    weighing = [partial(_play, partial(weigh, floor, wastes, *trial), floor) for trial in trials(floor)]
+    played = list(_played(weighing, stop, best, seats, DIVIDING))
+    weighed = [start for _, start in sorted(played, key=itemgetter(0))[:1]]
+    if len(played) < len(weighing) or not stop.allows((DIVIDING + seats * SEATING) * stop.verifying, best.cost):
+        for start in weighed:
+            yield from best.offer(_schedule(model, task, *start), SOURCE)
         return None
-    floor = floor_of(model)
     choice = balanced(floor)
-    played = list(_played(bound_to(floor, choice), RULES, stop, best))
-    if len(played) < 2 * len(RULES):
+    dividing = _rules(bound_to(floor, choice), product(RULES, (False, True)))
+    divided = list(_played(dividing, stop, best, seats, SHOWING))
+    if len(divided) < len(dividing):
         return None
-    _, _, (order, _) = min(played, key=lambda each: each[1])
-    return order, choice
+    _, (order, _) = min(divided, key=itemgetter(0))
+    return *weighed, (order, choice)
 
 
-def _played(floor: Floor, names: Iterable[str], stop: Stop, best: Best) -> Iterator[tuple[str, int, Start]]:
-    """Play rules, non-delay and active, while there is time for another and for its schedule: name, cost and start."""
-    n, took = len(floor.begins) - 1, stop.verifying
-    for name in names:
-        for active in (False, True):
-            if not stop.allows(took + SHOWING * stop.verifying, best.cost):
-                return
-            began, order, choice = stop.elapsed, np.empty(n, np.int32), np.empty(n, np.int32)
-            cost = dispatch(floor, NUMBERS[name], active, order, choice)
-            took = stop.elapsed - began
-            yield f"{name}{'/active' * active}", cost, (order, choice)
+Played = tuple[int, Start]
+"""A cost in ticks and the schedule that has it."""
+
+
+def _rules(floor: Floor, rules: Iterable[tuple[str, bool]]) -> list[Callable[[], Played]]:
+    """Plays of rules, non-delay or active."""
+    return [partial(_play, partial(dispatch, floor, NUMBERS[name], active), floor) for name, active in rules]
+
+
+def _play(kernel: Callable[[np.ndarray, np.ndarray], int], floor: Floor) -> Played:
+    """What a kernel fills an order and alternatives with."""
+    order, choice = np.empty((2, len(floor.begins) - 1), np.int32)
+    return kernel(order, choice), (order, choice)
+
+
+def _played(
+    plays: Sequence[Callable[[], Played]], stop: Stop, best: Best, seats: int, behind: float
+) -> Iterator[Played]:
+    """Carry out plays side by side and yield them in order, while there is time for more and for what comes `behind`,
+    in times of verifying."""
+    count, took = 0, stop.verifying
+    with ThreadPoolExecutor(seats) as pool:
+        while count < len(plays) and stop.allows(took + behind * stop.verifying, best.cost):
+            began, now = stop.elapsed, plays[count : count + stop.share(seats)]
+            played = list(pool.map(lambda play: play(), now))
+            count, took = count + len(now), stop.elapsed - began
+            yield from played
 
 
 def play(model: Model, task: Task, rule: str, active: bool) -> Schedule:

@@ -21,6 +21,7 @@ from jaxshop.search.improve.workers import (
     TabuSearch,
     Worker,
     narrow,
+    placed,
 )
 
 EPOCH = 32
@@ -55,9 +56,10 @@ Start = tuple[np.ndarray, np.ndarray]
 
 @dataclass
 class Seat:
-    """A worker of each kind, of which one is at work in an epoch; `alone`: epochs that each goes on its own way yet."""
+    """A worker of each kind, made at its first turn, of which one is at work in an epoch; `alone`: epochs that each
+    goes on its own way yet."""
 
-    workers: list[Worker]
+    workers: dict[int, Worker]
     alone: list[int]
     at_work: int = 0
 
@@ -90,9 +92,7 @@ class Team:
             kinds += [(Exchange, begin)] if sharing else []
         kinds += [(Levelling, begin)] if sharing and not others else []
         self._model, self._kinds, self._seed, self._goal = model, kinds, 1000 * seed, goal
-        self._seats = [
-            Seat([self._new(kind) for kind in range(len(kinds))], [ALONE] * len(kinds)) for _ in range(seats)
-        ]
+        self._seats = [Seat({}, [ALONE] * len(kinds)) for _ in range(seats)]
         # Iterated greedy and exchanges have the last word: the others are quick, and whoever begins with these stays in
         # what they find.
         self._gains = np.array([float(maker not in (IteratedGreedy, Exchange, Levelling)) for maker, _ in kinds])
@@ -101,14 +101,14 @@ class Team:
         # Where times are uneven, coolings find most, late: they are not cut in pieces, nor taken for standing still.
         self._whole = bool(others)
         self._still, self._patience, self._renewed = 0, STILL_LATE if self._whole or crossed else STILL, 0
-        self._kept = self._seats[0].workers[0].found
+        self._kept = min((placed(model, *start) for start in (*others, begin)), key=lambda found: found.cost)
         self._cost = self.winner.cost
         self._assign()
 
     @property
     def winner(self) -> Found:
         """The best schedule."""
-        every = (worker.found for seat in self._seats for worker in seat.workers)
+        every = (worker.found for seat in self._seats for worker in seat.workers.values())
         return min((self._kept, *every), key=lambda found: (found.cost, found.piece))  # the same, whoever looks when
 
     @property
@@ -126,11 +126,10 @@ class Team:
         if self._left == 0:
             self._meet()
 
-    def _new(self, kind: int) -> Worker:
-        self._seed += 1
+    def _new(self, kind: int, number: int) -> Worker:
         maker, start = self._kinds[kind]
         goal = (self._model.scaled(self._goal),) if maker in (Exchange, Levelling) else ()
-        return maker(self._model, *start, self._seed, *goal)
+        return maker(self._model, *start, self._seed + number, *goal)
 
     def _meet(self) -> None:
         winner = self.winner
@@ -153,8 +152,9 @@ class Team:
         seat = self._seats[self._renewed % len(self._seats)]
         searches = [kind for kind, (maker, _) in enumerate(self._kinds) if maker in (TabuSearch, Crossing)]
         kind = searches[self._renewed // len(self._seats) % len(searches)]
-        seat.workers[kind], seat.alone[kind], seat.at_work = self._new(kind), self._patience, kind
-        self._renewed, self._still, self._patience = self._renewed + 1, 0, 2 * self._patience
+        self._renewed, self._still = self._renewed + 1, 0
+        seat.workers[kind] = self._new(kind, len(self._seats) * len(self._kinds) + self._renewed)
+        seat.alone[kind], seat.at_work, self._patience = self._patience, kind, 2 * self._patience
 
     @property
     def _closing(self) -> bool:
@@ -168,13 +168,16 @@ class Team:
         shares = np.clip(gains / gains.sum(), LEAST_SHARE, 1.0)
         levels = np.array([maker is Levelling for maker, _ in self._kinds])
         shares[levels] = shares[~levels].sum() if closing else 0.0
-        for seat in self._seats:
+        for place, seat in enumerate(self._seats):
             if seat.alone[seat.at_work] and self._done and not closing:
                 continue
             self._owed += shares / shares.sum()
             if not (self._whole and self._done and seat.workers[seat.at_work].amid):
                 seat.at_work = int(self._owed.argmax())
             self._owed[seat.at_work] -= 1.0
+            if seat.at_work not in seat.workers:
+                number = place * len(self._kinds) + seat.at_work + 1
+                seat.workers[seat.at_work] = self._new(seat.at_work, number)
             worker = seat.workers[seat.at_work]
             if closing and worker.found.cost > winner.cost:
                 worker.adopt(winner)

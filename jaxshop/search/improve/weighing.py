@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from jaxshop.schedule.dispatch import NEVER
+from jaxshop.search.improve.contest import contest_of, enter, expect
 from jaxshop.search.improve.dispatching import Floor
 from jaxshop.search.improve.graph import place_after
 from jaxshop.search.improve.prices import PARTS
-from jaxshop.support.compiling import allocating
+from jaxshop.support.compiling import allocating, compiled
 
 PRICES = (16, 64, 4, 32, 8, 128, 2, 256, 1)
 """How often what an alternative wastes counts, beside when the operation would end."""
@@ -20,14 +22,27 @@ PRICES = (16, 64, 4, 32, 8, 128, 2, 256, 1)
 PATIENCE = (0, 2, 1, 4)
 """Eighths of an operation that a machine waits for one with more work left."""
 
-LOOKS = 1 << 24
-"""At lots that compete, in all that is played: some hundredths of a second."""
+LOOKS = 1 << 21
+"""At alternatives, in all that is played: about a tenth of a second."""
 
 
 def trials(floor: Floor) -> list[tuple[int, int]]:
     """What to play, price and patience: the fewer the more there is to look at, and nothing where once is too much."""
     every = [(price, patience) for patience in PATIENCE for price in PRICES]
-    return every[: LOOKS // (len(floor.first) * (len(floor.begins) - 1))]
+    crowd = len(floor.first) / len(floor.available)  # looks anew, and at all its alternatives, at each operation
+    return every[: int(LOOKS / (crowd * len(floor.where)))]
+
+
+@compiled
+def want(contest, floor, wastes, price, lot, operation, ready, free):
+    """Let a lot compete where its end and the price together are least, from when it can begin there."""
+    least, best, begin = np.int64(0), -1, np.int64(0)
+    for a in range(floor.begins[operation], floor.begins[operation + 1]):
+        span = place_after(ready, free[floor.where[a]], floor.takes[a])
+        value = (span.end << PARTS) + price * wastes[a]
+        if best < 0 or value < least:
+            least, best, begin = value, a, span.start
+    enter(contest, lot, best, begin)
 
 
 @allocating
@@ -50,38 +65,37 @@ def weigh(floor, wastes, price, patience, order, choice):
     """
     lots = floor.first.shape[0]
     ready, free, op, left = floor.release.copy(), floor.available.copy(), floor.first.copy(), floor.length.copy()
-    wanted, starts = np.full(lots, -1, np.int32), np.zeros(lots, np.int64)
+    contest = contest_of(floor.where, free.shape[0])
+    for j in range(lots):
+        want(contest, floor, wastes, price, j, op[j], ready[j], free)
     latest = np.int64(0)
     for step in range(order.shape[0]):
-        soonest, first = np.int64(0), -1
-        for j in range(lots):
-            if left[j] == 0:
-                continue
-            if wanted[j] < 0:
-                least = np.int64(0)
-                for a in range(floor.begins[op[j]], floor.begins[op[j] + 1]):
-                    span = place_after(ready[j], free[floor.where[a]], floor.takes[a])
-                    value = (span.end << PARTS) + price * wastes[a]
-                    if wanted[j] < 0 or value < least:
-                        least, wanted[j], starts[j] = value, a, span.start
-            if first < 0 or starts[j] < soonest:
-                soonest, first = starts[j], j
-        machine = floor.where[wanted[first]]
-        until = soonest + ((floor.takes[wanted[first]] * patience) >> 3)
+        machine = contest.winner[1]
+        first, until = contest.first[machine], contest.event[machine]
+        begin, end = contest.begins[machine], contest.begins[machine] + contest.crowd[machine]
+        taken = -1
+        for place in range(begin, end):
+            if contest.lot[place] == first:
+                taken = contest.alternative[place]
+        until += (floor.takes[taken] * patience) >> 3
         chosen = first
-        for j in range(lots):
-            competes = left[j] and floor.where[wanted[j]] == machine and starts[j] <= until
-            if competes and floor.left[op[j]] > floor.left[op[chosen]]:
-                chosen = j
-        i, a = op[chosen], wanted[chosen]
-        order[step], choice[i] = i, a
-        end = starts[chosen] + floor.takes[a]
-        ready[chosen] = free[machine] = end
-        latest = max(latest, end)
+        for place in range(begin, end):
+            j = contest.lot[place]
+            more = floor.left[op[j]] - floor.left[op[chosen]]
+            soon = place_after(ready[j], free[machine], floor.takes[contest.alternative[place]]).start <= until
+            if soon and (more > 0 or (more == 0 and chosen != first and j < chosen)):
+                chosen, taken = j, contest.alternative[place]
+        i = op[chosen]
+        order[step], choice[i] = i, taken
+        ready[chosen] = free[machine] = place_after(ready[chosen], free[machine], floor.takes[taken]).end
+        latest = max(latest, ready[chosen])
         left[chosen] -= 1
         op[chosen] = i + 1
         # Only who wanted this machine may want another now: on the others nothing has changed.
-        for j in range(lots):
-            if left[j] and (j == chosen or floor.where[wanted[j]] == machine):
-                wanted[j] = -1
+        contest.crowd[machine] = 0
+        expect(contest, machine, NEVER, 0, True)
+        for place in range(begin, end):
+            j = contest.lot[place]
+            if left[j]:
+                want(contest, floor, wastes, price, j, op[j], ready[j], free)
     return latest

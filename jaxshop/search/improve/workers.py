@@ -48,6 +48,13 @@ class Found(NamedTuple):
     piece: int  # of work that led to it, as the team counts
 
 
+def placed(model: Model, order: np.ndarray, choice: np.ndarray) -> Found:
+    """A schedule to begin with, as it was found: by no work."""
+    state = new_state(model.arrays, 0)
+    build(model.arrays, state, order, choice)
+    return Found(state.table, model.ticks(cost_of(model.arrays, state.table)), 0)
+
+
 class Worker(ABC):
     """One search that can be continued; all kinds keep its state, begun with a schedule.
 
