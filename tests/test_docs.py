@@ -23,6 +23,7 @@ from jaxshop import load_shop
 from jaxshop.cli.main import main, train_main
 from jaxshop.serving.server import main as serve_main
 from jaxshop.shop import fingerprint
+from jaxshop.sources.distribution import MAKES
 from jaxshop.training.config import load_config
 from tests.test_rooms import ROOMS
 
@@ -198,7 +199,15 @@ def test_the_generators_of_the_page_make_shops():
     assert first["with_shifts"].objective.tardiness == 1.0
 
 
-@pytest.mark.parametrize("source", [*TEXTS, "docs/gantt.py", "docs/day.py"])
+def test_the_tables_of_makes_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch):
+    """Whoever changes a make writes docs/makes.md anew, and no make is missing there."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    page = TEXTS["docs/makes.md"]
+    assert importlib.import_module("makes_table").renewed(page) == page
+    assert all(f"| `{make}` |" in page for make in MAKES)
+
+
+@pytest.mark.parametrize("source", [*TEXTS, "docs/gantt.py", "docs/day.py", "docs/makes_table.py"])
 def test_imports_resolve(source: str):
     """What the Python blocks of a page, and the scripts for pictures, import of the package is there."""
     text = (ROOT / source).read_text(encoding="utf-8")
