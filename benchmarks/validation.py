@@ -1,14 +1,19 @@
 """How good policies are on validation shops of every make: greedy, mean percent over the makespan's certified bound.
 
-uv run benchmarks/validation.py [POLICY]...     # run or checkpoint folders, or shipped
+uv run benchmarks/validation.py [--best FOLDER] [--work N] [POLICY]...     # run or checkpoint folders, or shipped
 
-Shops are drawn as those are that a run keeps for choosing a checkpoint, by a seed of their own: 24 of each plain make,
+Shops are drawn as those are that a run keeps for choosing a checkpoint, by words of their own: 24 of each plain make,
 8 of each plant. By these, policies may be chosen; the shops of the README are for reports.
+
+With `--best` each policy has a second column: percent over the best that search finds for each shop in so many pieces
+of work. What it found is kept in a file of the folder, by fingerprint, and not searched for again.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +25,23 @@ from jaxshop.env import EnvParams, JobShop
 from jaxshop.policies import Network
 from jaxshop.policies.acting import greedy, play
 from jaxshop.policies.checkpoint import load_policy
+from jaxshop.shop import LotPlan, fingerprint
+from jaxshop.support.files import read_json, write_atomic
 from jaxshop.training.config import SHIPPED_POLICY, load_config
-from jaxshop.training.shops import SELECTION, ShopOrder, make_shops, outline_shops
+from jaxshop.training.shops import (
+    VALIDATION,
+    VALIDATION_SEED,
+    ShopOrder,
+    best_known,
+    make_shops,
+    outline_shops,
+    plans_of,
+)
 
 CONFIG = Path(__file__).parent.parent / "configs" / "imitate.toml"
-SEED, PLAIN, PLANTS, CANDIDATES = 1000, 24, 8, 48
+PLAIN, PLANTS, CANDIDATES = 24, 8, 48
+WORK = 150
+"""Pieces of search for the best known cost of a shop, as `evaluation.kept_work` of the runs whose policies ship."""
 
 
 def policy_of(name: str) -> tuple[Network, ArrayTree]:
@@ -33,26 +50,49 @@ def policy_of(name: str) -> tuple[Network, ArrayTree]:
     return found.network, found.weights
 
 
-def gaps(network: Network, weights: ArrayTree, env: JobShop, shops: EnvParams) -> np.ndarray:
-    """Percent over the certified bound of the makespan, float64 [S], of the cost of each shop's greedy schedule."""
+def greedy_costs(network: Network, weights: ArrayTree, env: JobShop, shops: EnvParams) -> np.ndarray:
+    """Of each shop's greedy schedule, in ticks, float64 [S]."""
 
     def cost(params: EnvParams) -> Array:
         return env.cost(play(env, params, greedy(network, weights), jax.random.key(0)), params)
 
-    costs = jax.jit(lambda stacked: jax.lax.map(cost, stacked))(shops)
-    return 100.0 * (np.asarray(costs, np.float64) / np.asarray(shops.bound) - 1.0)
+    return np.asarray(jax.jit(lambda stacked: jax.lax.map(cost, stacked))(shops), np.float64)
+
+
+def searched(plans: Sequence[LotPlan], folder: Path, work: int) -> np.ndarray:
+    """The best known cost of each shop, in ticks, float64 [S]; the folder's file gets what it lacks."""
+    file = folder / f"best-known-{work}.json"
+    known: dict[str, int] = read_json(file) if file.exists() else {}
+    for plan in plans:
+        if (name := fingerprint(plan.shop)) not in known:
+            known[name] = best_known(plan, VALIDATION_SEED, work)
+            write_atomic(file, json.dumps(known, indent=0) + "\n")
+    return np.array([known[fingerprint(plan.shop)] for plan in plans], np.float64)
+
+
+def percent_over(costs: np.ndarray, least: np.ndarray, kept: int) -> np.ndarray:
+    """Mean of each make, float64 [makes]; a make is so many shops, one after the other."""
+    return 100.0 * (costs / least - 1.0).reshape(-1, kept).mean(axis=1)
 
 
 def main() -> None:
     """Print a line a make, as it comes, then the means."""
-    names = sys.argv[1:] or [SHIPPED_POLICY]
-    policies = [policy_of(name) for name in names]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("policies", nargs="*", default=[SHIPPED_POLICY], metavar="POLICY")
+    parser.add_argument("--best", type=Path, metavar="FOLDER", help="also percent over the best that search finds")
+    parser.add_argument("--work", type=int, default=WORK, help=f"pieces of search for each shop (default {WORK})")
+    args = parser.parse_args()
+    policies = [policy_of(name) for name in args.policies]
+    if args.best:
+        args.best.mkdir(parents=True, exist_ok=True)
     means: dict[str, list[list[float]]] = {"plain makes": [], "plants": []}
     for name, bank in load_config(CONFIG, []).mix.banks().items():
         kind, kept = ("plants", PLANTS) if name == "plants" else ("plain makes", PLAIN)
-        order = ShopOrder(replace(bank, kept=kept), SELECTION, SEED, CANDIDATES)
+        order = ShopOrder(replace(bank, kept=kept), VALIDATION, VALIDATION_SEED, CANDIDATES)
         env, shops = JobShop(outline_shops(order).shape), jax.device_put(make_shops(order))
-        found = [gaps(*policy, env, shops).reshape(-1, kept).mean(axis=1) for policy in policies]
+        least = [np.asarray(shops.bound), *([searched(plans_of(order), args.best, args.work)] if args.best else [])]
+        costs = [greedy_costs(*policy, env, shops) for policy in policies]
+        found = [percent_over(each, beside, kept) for each in costs for beside in least]
         for make, row in zip(bank.distinct, np.stack(found, axis=1).tolist(), strict=True):
             means[kind].append(row)
             print(f"{make:20}" + "".join(f"{gap:8.2f}" for gap in row), flush=True)

@@ -1,4 +1,4 @@
-"""What is trained on, what chooses a checkpoint and what is evaluated on are drawn from streams that never meet."""
+"""What is trained on, chooses, compares policies and is evaluated on is drawn from streams that never meet."""
 
 from __future__ import annotations
 
@@ -6,22 +6,34 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from jaxshop.shop import fingerprint
-from jaxshop.sources import distribution, families, generator, load_shop, reference
+from jaxshop.sources import distribution, families, generator, load_shop, plant, reference
 from jaxshop.sources.distribution import MAKES
 from jaxshop.sources.families import EVALUATION_SEEDS, FAMILIES, LARGE, MAX_SEED
+from jaxshop.sources.plant import PLANT_VERSION
 from jaxshop.training.config import SEED, BankConfig, PoolConfig
-from jaxshop.training.shops import FULL, MIX, SELECTION, SMALL, ShopOrder, _plans
+from jaxshop.training.shops import (
+    FULL,
+    MIX,
+    SELECTION,
+    SMALL,
+    VALIDATION,
+    VALIDATION_SEED,
+    ShopOrder,
+    plans_of,
+    seed_words,
+)
 
 EVALUATED = [
     *(f"family:{name}:{seed}" for name in FAMILIES for seed in EVALUATION_SEEDS),
     *(f"family:large:{seed}" for seed in range(len(LARGE))),
     *("reference", *(f"reference:{k}" for k in range(1, len(reference._SEEDS)))),
+    *(f"{rules}:reference:{seed}" for rules in ("plant", "plant-due") for seed in range(3)),
 ]
-PURPOSES = (SMALL, SELECTION, FULL, MIX)
+PURPOSES = (SMALL, SELECTION, FULL, MIX, VALIDATION)
 MOST = 2**31 - 1
 """The largest seed of a run: a single word, whatever the seed."""
 
@@ -50,10 +62,10 @@ def asked(monkeypatch) -> Iterator[list[Words]]:
         seen.append(entropy(seed))
         return make(seed)
 
-    _plans.cache_clear()
+    plans_of.cache_clear()
     monkeypatch.setattr(np.random, "default_rng", recorded)
     yield seen
-    _plans.cache_clear()
+    plans_of.cache_clear()
 
 
 def order(purpose: int, seed: int, makes: tuple[str, ...]) -> ShopOrder:
@@ -62,17 +74,22 @@ def order(purpose: int, seed: int, makes: tuple[str, ...]) -> ShopOrder:
     return ShopOrder(pool, purpose, seed, 8)
 
 
+def drawn_by(purpose: int, run: int, index: int, make: str) -> Words:
+    """The words of a generated shop; make "": of the reference's make, from a pool."""
+    return entropy([*seed_words(order(purpose, run, (make,) if make else ()), index), *make.encode()])
+
+
 def test_streams_are_told_apart_by_their_words(asked: list[Words]):
-    """Evaluation shops ask for (seed) or (seed, name); all others for (purpose, seed of the run, index, make)."""
-    for name in FAMILIES:
-        families.family_shop(name, 3)
+    """Evaluation shops ask for (seed), (seed, name) or (seed, 1); others for (purpose, run, index, make)."""
+    shops = [families.family_shop(name, 3) for name in FAMILIES]
     reference.reference_shop(1)
-    assert asked == [*((3, *name.encode()) for name in FAMILIES), (reference._SEEDS[1],)]
+    plant.plant_shop(shops[-1], 2, due=True)
+    assert asked == [*((3, *name.encode()) for name in FAMILIES), (reference._SEEDS[1],), (2, PLANT_VERSION)]
     asked.clear()
     small = [make for make in MAKES if not make.endswith("factory")]
     for purpose in (MIX, SELECTION):
-        _plans(order(purpose, 7, tuple(small)))
-    _plans(order(SMALL, 7, ()))
+        plans_of(order(purpose, 7, tuple(small)))
+    plans_of(order(SMALL, 7, ()))
     assert set(asked) == {
         *(entropy([SELECTION, 7, i, *make.encode()]) for make in small for i in range(2)),
         *(entropy([MIX, 7, i, *small[i % len(small)].encode()]) for i in range(2 * len(small))),
@@ -80,19 +97,42 @@ def test_streams_are_told_apart_by_their_words(asked: list[Words]):
     }
 
 
-@given(
-    purpose=st.sampled_from(PURPOSES),
-    run=st.integers(0, MOST),
-    index=st.integers(0, MOST),
-    make=st.sampled_from(["", *MAKES]),
-    name=st.sampled_from([*FAMILIES, "large"]),
-    seed=st.integers(0, MAX_SEED),
+USES = st.tuples(
+    st.sampled_from(PURPOSES),
+    st.integers(0, MOST) | st.sampled_from([PLANT_VERSION, VALIDATION_SEED]),
+    st.integers(0, MOST) | st.just(0),
+    st.sampled_from(["", *MAKES]),
 )
-def test_no_run_can_draw_an_evaluation_shop(purpose: int, run: int, index: int, make: str, name: str, seed: int):
-    """Whatever the seeds: not even where a run's seed and an index spell the first letters of a family's name."""
+"""Purpose, seed of the run, index and make."""
+
+
+@given(use=USES, name=st.sampled_from([*FAMILIES, "large"]), seed=st.integers(0, MAX_SEED))
+@example(use=(SELECTION, PLANT_VERSION, 0, ""), name="flow", seed=SELECTION)
+def test_no_run_can_draw_an_evaluation_shop(use: tuple[int, int, int, str], name: str, seed: int):
+    """Whatever the seeds: not even where a run's seed and an index spell a family's first letters, or a plant."""
+    purpose, _, _, make = use
     letters = list(name.encode())
-    for words in ([purpose, run, index], [purpose, *letters[:2]]):
-        assert entropy([*words, *make.encode()]) != entropy([seed, *letters])
+    for words in (drawn_by(*use), drawn_by(purpose, *letters[:2], make)):
+        assert words != entropy([seed, *letters])
+        assert words != entropy([seed, PLANT_VERSION])
+        assert words not in {entropy(each) for each in reference._SEEDS}
+
+
+@given(one=USES, other=USES)
+@example(one=(SELECTION, VALIDATION_SEED, 3, "flow"), other=(VALIDATION, VALIDATION_SEED, 3, "flow"))
+@example(one=(SMALL, PLANT_VERSION, 0, ""), other=(SMALL, PLANT_VERSION, MOST, ""))
+def test_no_two_uses_draw_the_same_shop(one: tuple[int, int, int, str], other: tuple[int, int, int, str]):
+    """Training, kept and validation shops differ in their words wherever purpose, run, index or make do."""
+    assume(one != other)
+    assert drawn_by(*one) != drawn_by(*other)
+
+
+def test_shops_that_figures_rest_on_are_drawn_as_ever():
+    """Validation shops keep the words of before they had their own, and so does every run but for two seeds."""
+    assert seed_words(order(VALIDATION, VALIDATION_SEED, ("flow",)), 0) == [SELECTION, 1000, 0]
+    assert seed_words(order(SELECTION, 0, ("flow",)), 0) == [SELECTION, 0, 0]
+    assert seed_words(order(SMALL, 0, ()), 0) == [SMALL, 0, 0]
+    assert seed_words(order(MIX, 1, ("flow",)), 0) == [MIX, 1, 0]
 
 
 def test_no_make_spells_the_rest_of_a_family():
