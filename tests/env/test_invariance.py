@@ -1,4 +1,4 @@
-"""On shops of every family, neither numbering nor padding nor the number of candidates changes what a policy does."""
+"""On shops of every make, neither numbering nor padding nor the number of candidates changes what a policy does."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from jaxshop.policies.checkpoint import load_policy
 from jaxshop.search.compiled import CANDIDATES, program
 from jaxshop.shop import LotPlan, Shop, split_lots
 from jaxshop.sources.families import FAMILIES, make_shop
+from jaxshop.sources.generator import generate_shop, random_spec
+from jaxshop.sources.plant import dress
 
 Played = dict[tuple[str, str], int]
 """The end of each operation, in ticks, by job and operation."""
@@ -32,11 +34,29 @@ SIZES = {
 """Machines and jobs: what a family is like, small enough for all to share a program."""
 
 
+DRESSED = {"plant": "tight-centre", "plant-due": "recirculating"}
+"""Shops with shifts and set-ups by sequence, the second with due dates, by the family that they are of."""
+OTHERS = ("reference", *DRESSED)
+FEW = 6
+"""Candidates where more lots than that compete in a flow shop, and fewer in a job shop."""
+
+EVERY = [*FAMILIES, "reference", *(pytest.param(name, marks=pytest.mark.thorough) for name in DRESSED)]
+"""The environment of a plant takes as long to compile as all else here."""
+
+
 def small_shop(name: str, seed: int) -> Shop:
-    """A small shop of the family; a few ticks more for each operation, lest numbering decide between equal ones."""
+    """A small shop of the make; a few ticks more for each operation, lest numbering decide between equal ones."""
     rng = np.random.default_rng([seed, *name.encode()])
+    if name == "reference":
+        return uneven(rng, generate_shop(rng, random_spec(rng, 12, 14)))
+    if name in DRESSED:
+        return dress(rng, small_shop(DRESSED[name], seed), name, due=name == "plant-due")
     machines, jobs = SIZES[name]
-    shop = make_shop(rng, replace(FAMILIES[name], machines=machines, jobs=jobs))
+    return uneven(rng, make_shop(rng, replace(FAMILIES[name], machines=machines, jobs=jobs)))
+
+
+def uneven(rng: np.random.Generator, shop: Shop) -> Shop:
+    """A shop with up to 58 ticks more for each operation."""
     return replace(
         shop,
         jobs=tuple(
@@ -55,15 +75,18 @@ def renumbered(shop: Shop) -> Shop:
 
 @pytest.fixture(scope="module")
 def plans() -> dict[str, LotPlan]:
-    """A small shop of each family."""
+    """A small shop of each make."""
     assert SIZES.keys() == FAMILIES.keys()
-    return {name: split_lots(small_shop(name, 0), None) for name in FAMILIES}
+    return {name: split_lots(small_shop(name, 0), None) for name in (*FAMILIES, *OTHERS)}
 
 
 @pytest.fixture(scope="module")
-def tight(plans: dict[str, LotPlan]) -> Shape:
-    """The least shape that holds them all."""
-    return shape_of(list(plans.values()), CANDIDATES)
+def tight(plans: dict[str, LotPlan]) -> dict[str, Shape]:
+    """For each make the least shape that holds all plants, or all others."""
+    shapes: dict[str, Shape] = {}
+    for names in ((*FAMILIES, "reference"), tuple(DRESSED)):
+        shapes |= dict.fromkeys(names, shape_of([plans[name] for name in names], CANDIDATES))
+    return shapes
 
 
 @pytest.fixture(scope="module")
@@ -84,29 +107,52 @@ def ends(plan: LotPlan, played: jax.Array) -> Played:
     return dict(zip(steps, np.asarray(played).tolist()[: len(steps)], strict=True))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_numbering_does_not_change_what_a_policy_does(plans, tight: Shape, greedy, name: str):
+@pytest.mark.parametrize("name", EVERY)
+def test_numbering_does_not_change_what_a_policy_does(plans, tight: dict[str, Shape], greedy, name: str):
     """Jobs and machines in another order: every operation ends when it did."""
     plan = plans[name]
     other = split_lots(renumbered(plan.shop), None)
     assert [lot.job for lot in other.lots] != [lot.job for lot in plan.lots]
-    assert greedy(other, tight) == greedy(plan, tight)
+    assert greedy(other, tight[name]) == greedy(plan, tight[name])
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_padding_and_candidates_do_not_change_what_a_policy_does(plans, tight: Shape, greedy, name: str):
-    """At the rung of the ladder that all six share, with padding in every array: the same schedule."""
-    wide = rung(tight)
+@pytest.mark.parametrize("name", EVERY)
+def test_padding_does_not_change_what_a_policy_does(plans, tight: dict[str, Shape], greedy, name: str):
+    """At the rung of the ladder that all of them share, with padding in every array: the same schedule."""
+    wide = rung(tight[name])
     smaller = ("lots", "operations", "choices", "sets", "machines", "pools", "candidates")
-    assert all(getattr(tight, size) < getattr(wide, size) for size in smaller), (tight, wide)
-    assert greedy(plans[name], wide) == greedy(plans[name], tight)
+    assert all(getattr(tight[name], size) < getattr(wide, size) for size in smaller), (tight[name], wide)
+    assert greedy(plans[name], wide) == greedy(plans[name], tight[name])
 
 
-def test_padding_does_not_change_what_is_drawn(plans, tight: Shape):
+def test_lots_that_do_not_compete_need_not_be_candidates(plans, tight: dict[str, Shape], greedy):
+    """Where never more than six of a job shop's lots compete, six candidates give what ten give."""
+    plan, few = plans["jobshop"], replace(tight["jobshop"], candidates=FEW)
+    assert len(plan.lots) == 10
+    assert greedy(plan, few) == greedy(plan, tight["jobshop"])
+
+
+def test_numbering_does_not_choose_the_candidates(plans, tight: dict[str, Shape], greedy):
+    """Where all of a flow shop's lots compete and six are shown, which matters, these are the same in any order."""
+    plan, few = plans["flow"], replace(tight["flow"], candidates=FEW)
+    assert greedy(plan, few) != greedy(plan, tight["flow"])
+    assert greedy(split_lots(renumbered(plan.shop), None), few) == greedy(plan, few)
+
+
+def test_padding_does_not_choose_the_candidates(plans, tight: dict[str, Shape], greedy):
+    """And with padded lots that never compete, so that six candidates are a smaller share of them."""
+    few = replace(tight["flow"], candidates=FEW)
+    wide = rung(few)
+    assert wide.lots > few.lots
+    assert wide.candidates == FEW
+    assert greedy(plans["flow"], wide) == greedy(plans["flow"], few)
+
+
+def test_padding_does_not_change_what_is_drawn(plans, tight: dict[str, Shape]):
     """Samples of one seed are the same at either shape."""
     policy, plan = load_policy(), plans["flow"]
     drawn = []
-    for shape in (tight, rung(tight)):
+    for shape in (tight["flow"], rung(tight["flow"])):
         params = jax.device_put(pack(plan, shape, certify(plan).value))
         samples = program("samples", JobShop(shape), policy.network, batch=4)
         drawn.append(samples(policy.weights, params, jax.random.key(3), np.int32(0), np.int32(4))[1].tolist())
