@@ -1,4 +1,4 @@
-"""How large the rows of `benchmarks/gpu.py` are: in full, for a GPU, and in small, for a CPU."""
+"""How large the rows of `benchmarks/gpu.py` are, and the run of `gpu_train.py`: in full, and in small, for a CPU."""
 
 from __future__ import annotations
 
@@ -76,4 +76,46 @@ SMALL = Sizes(
         *("evaluation.baseline_seconds=0.01", "evaluation.plan_work=0", "evaluation.selection_shops=2"),
         *("evaluation.samples=2", "evaluation.rule_seeds=1"),
     ),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `gpu_train.py` trains and evaluates on."""
+
+    overrides: tuple[str, ...]
+    shops: tuple[tuple[float | None, tuple[str, ...]], ...]  # hours of the longest lot, and shops to evaluate on
+    samples: int
+
+
+FULL_RUN = Run(
+    overrides=(
+        *(f"mix.{bank}.count=256" for bank in ("jobs", "flexible", "lots")),
+        *("mix.factory.count=48", "run.target_hours=none", "evaluation.kept_work=0"),
+        *("evaluation.rule_seeds=4", "evaluation.baseline_seconds=1", "evaluation.plan_work=0"),
+    ),
+    shops=(
+        (60.0, ("reference", *(f"reference:{k}" for k in range(1, 10)))),
+        (
+            None,
+            tuple(  # the first of each family before the second of any
+                f"family:{name}:{seed}"
+                for seed in range(7)
+                for name in ("jobshop", "flexible", "tight-centre", "identical", "recirculating", "flow")
+            ),
+        ),
+    ),
+    samples=64,
+)
+SMALL_RUN = Run(
+    overrides=(
+        *("run.shop=family:flexible:1", "run.max_lot_hours=none", "run.target_hours=none", "mix.updates=3"),
+        *("mix.flexible.weight=0", "mix.factory.weight=0", "own.candidates=4", "ppo.minibatches=2"),
+        *(f"mix.{bank}.{key}" for bank in ("jobs", "lots") for key in ("count=4", "operations=24", "kept=1")),
+        *(f"mix.{bank}.{key}" for bank in ("jobs", "lots") for key in ("shops=2", "samples=2", "candidates=4")),
+        *("evaluation.every=1", "evaluation.samples=2", "evaluation.kept_work=0", "evaluation.rule_seeds=1"),
+        *("evaluation.baseline_seconds=0.01", "evaluation.plan_work=0"),
+    ),
+    shops=((None, ("family:flexible:1",)),),
+    samples=2,
 )
