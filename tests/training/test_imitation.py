@@ -9,7 +9,7 @@ import pytest
 
 from jaxshop.search.types import Task
 from jaxshop.training.config import BankConfig
-from jaxshop.training.shops import MIX, ShopOrder, _plans, searched_starts
+from jaxshop.training.shops import MIX, ShopOrder, plans_of, searched_starts
 from tests.trained import run_train, write_tiny
 
 IMITATED = ("imitation.steps=20", "imitation.work=2", "imitation.decisions=16", "own.updates=0", "general.updates=3")
@@ -19,7 +19,7 @@ def test_starts_keep_routes_and_releases():
     """Shows starts that a route's operations follow each other in, and none before zero; padding is zero."""
     order = ShopOrder(BankConfig(makes=("jobshop", "routes"), count=2, operations=24), MIX, 0, 16, 1)
     starts = searched_starts(order)
-    for row, plan in zip(starts, _plans(order), strict=True):
+    for row, plan in zip(starts, plans_of(order), strict=True):
         task, at = Task.of(plan), 0
         for lot in plan.lots:
             ends = row[at : at + len(lot.operations)]
