@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jax
 import numpy as np
 import pytest
@@ -17,17 +22,21 @@ from jaxshop.policies.registry import make_network
 from jaxshop.schedule import from_json, verify
 from jaxshop.serving.client import Client
 from jaxshop.serving.engine import LADDER, JaxEngine, parse_sizes
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint, parse_shop, split_lots
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint, parse_shop, shop_to_json, split_lots
 from jaxshop.support.errors import ShopError
 from jaxshop.training.config import Config
 from jaxshop.training.origin import Origin
 from jaxshop.training.provenance import describe
 from tests.oracles import dispatch as oracle
 from tests.plant import plant_plan
-from tests.shops import shop_body, small_shop
+from tests.shops import job_shop, shop_body, small_shop
 
-from .conftest import BOSS, Process
+from .conftest import BOSS, MES, Process
 from .replies import lasting
+
+LATE, FAR = 0.5, 2.0
+"""Seconds behind its limit that a request may end on a machine that has other work: by the server's clock, which begins
+when it is taken in, and for its client, of which 24 connect in the same moment."""
 
 
 def write_checkpoint(folder: Path, seed: int, step: int, poison: float | None = None) -> None:
@@ -140,6 +149,63 @@ def test_the_search_is_no_worse_than_any_rule_and_repeatable(real: Process) -> N
     first, second = (lasting(real.client.post("/v1/schedules?work=40&seed=5", json=body)) for _ in range(2))
     assert first == second
     assert b'"source":"search:improve"' in first
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a request for a 10 x 10 job shop ended, asynchronous or not."""
+
+    plan: LotPlan
+    limit: float
+    seconds: float
+    """For the client."""
+    served: float
+    """Seconds by the server's clock, queue included; 0 where the reply tells none."""
+    status: int
+    reply: dict[str, Any]
+    """Or the problem."""
+
+
+def asked_among_others(real: Process, gate: threading.Barrier, seed: int) -> Outcome:
+    """Ask with a limit when all others do; every fourth time asynchronously, until the request has ended."""
+    shop, limit = job_shop(seed, 10, 10, 36_000), (0.5, 0.75, 1.0)[seed % 3]
+    later = {"Prefer": "respond-async"} if seed % 4 == 3 else {}
+    with httpx.Client(base_url=real.url, headers=MES | later, timeout=60) as client:
+        body = shop_to_json(shop)
+        gate.wait()
+        began = time.monotonic()
+        told = client.post(f"/v1/schedules?time_limit_s={limit}&seed={seed}", json=body)
+        if told.status_code == 202:
+            client.get(told.headers["location"] + "/events")  # which end with the request
+        seconds = time.monotonic() - began
+        parts = re.findall(r"(?:queue|total);dur=([\d.]+)", told.headers.get("server-timing", ""))
+        status, reply = told.status_code, told.json()
+        if status == 202:
+            state = client.get(told.headers["location"]).json()
+            reply = state["result"] or state["error"]
+            status = 200 if state["result"] else reply["status"]
+        elif status == 503:
+            assert int(told.headers["retry-after"]) >= 1
+    return Outcome(split_lots(shop, None), limit, seconds, sum(map(float, parts)) / 1000, status, reply)
+
+
+@pytest.mark.thorough
+def test_24_searches_at_once_keep_their_limits(real: Process) -> None:
+    """Shows that of 24 requests at once, a quarter of them asynchronous, each gets a valid schedule by its limit of
+    half a second to one, in which it waits for its turn as well, or is told then that this took too long."""
+    gate = threading.Barrier(24)
+    with ThreadPoolExecutor(24) as clients:
+        outcomes = list(clients.map(lambda seed: asked_among_others(real, gate, seed), range(24)))
+    answered = [each for each in outcomes if each.status == 200]
+    for each in answered:
+        assert verify(each.plan, from_json(each.reply["schedule"], "reply")) == []
+        assert each.reply["kpis"]["completion"] == 1
+    refused = {(each.status, each.reply["type"]) for each in outcomes if each.status != 200}
+    assert refused <= {(503, "urn:jaxshop:problem:queue-too-long")}
+    assert any(each.reply["source"] == "search:improve" for each in answered)
+    assert sum(each.served > 0 for each in answered) >= 6  # how many in all, depends on the machine
+    assert max(each.served - each.limit for each in answered) < LATE
+    assert max(each.seconds - each.limit for each in outcomes) < FAR
 
 
 def test_a_shop_beyond_the_ladder_is_refused_to_the_policy_with_the_limit(real: Process) -> None:
