@@ -1,4 +1,5 @@
-"""The other search for one small set of machines: divide the operations among them first, the longest first.
+"""The other search for one small set of machines: divide the operations among them first, first the longest and those
+that are dear elsewhere.
 
 Good where windows are wide and machines nearly full, as then few divisions fit; `exact` tries orders in time, which is
 good where windows are narrow. A branch is cut off where a machine's operations do not fit into their windows even if
@@ -15,6 +16,12 @@ import numpy as np
 from jaxshop.bounds.kernels import FAR
 from jaxshop.support.compiling import compiled
 
+_NEVER = np.int64(1 << 50)
+"""Ticks by weight on a machine that cannot run it."""
+
+_REGRET = 4
+"""How much more than its time it counts for an operation's turn what any machine but the best for it costs."""
+
 NONE, FOUND, OPEN = 0, 1, 2
 """What `divide` says: no division is left; here is one; not known yet."""
 
@@ -26,20 +33,27 @@ class Division(NamedTuple):
     d: np.ndarray  # int64 [n], latest end
     times: np.ndarray  # int64 [n, m], FAR where a machine cannot run it
     least: np.ndarray  # int64 [n]
+    weighted: np.ndarray  # int64 [n], least time times weight
+    weights: np.ndarray  # int64 [m]
     free: np.ndarray  # int64 [m]
     turn: np.ndarray  # int64 [n], the operations in the order of trial
     owner: np.ndarray  # int64 [n], each operation's machine, -1 at first
     state: np.ndarray  # int64 [2]: how many have been given a machine (n once a division is found), whether alike
 
 
-def division_of(r: np.ndarray, d: np.ndarray, times: np.ndarray, free: np.ndarray) -> Division:
-    """A division of which nothing has been tried."""
+def division_of(r: np.ndarray, d: np.ndarray, times: np.ndarray, free: np.ndarray, weights: np.ndarray) -> Division:
+    """A division of which nothing has been tried; the weights of machines are those of the `assignment` bound."""
     order = np.argsort(d, kind="stable")
     r, d, times = r[order], d[order], np.ascontiguousarray(times[order])
     least = times.min(axis=1)
+    by_weight = np.sort(np.where(times < FAR, times * weights, _NEVER), axis=1)
+    weighted = by_weight[:, 0]
+    regret = (by_weight[:, 1:2].min(axis=1, initial=_NEVER) - weighted) // weights.max()
     alike = (times == times[:, :1]).all() and (free == free[0]).all()
-    turn = np.argsort(-least, kind="stable")
-    return Division(r, d, times, least, free, turn, np.full(len(r), -1), np.array([0, alike], dtype=np.int64))
+    turn = np.argsort(-(least + _REGRET * regret), kind="stable")
+    return Division(
+        r, d, times, least, weighted, weights, free, turn, np.full(len(r), -1), np.array([0, alike], dtype=np.int64)
+    )
 
 
 @compiled
@@ -69,18 +83,19 @@ def _room(division, depth):
     """Whether the machines have room for the work that has no machine yet."""
     r, d, owner, times, least = division.r, division.d, division.owner, division.times, division.least
     n, m = times.shape
-    shortest, work, count = FAR, 0, 0
+    shortest, work, weight, count = FAR, 0, 0, 0
     begins, ends = FAR, 0
     for t in range(depth, n):
         j = division.turn[t]
         shortest = min(shortest, least[j])
         work += least[j]
+        weight += division.weighted[j]
         count += 1
         begins = min(begins, r[j])
         ends = max(ends, d[j])
     if count == 0:
         return True
-    room = 0
+    room, weighted = 0, 0
     for k in range(m):
         first, last, load = begins, ends, 0
         for j in range(n):
@@ -91,7 +106,8 @@ def _room(division, depth):
         left = last - max(first, division.free[k]) - load
         if left >= shortest:
             room += left
-    return room >= work
+            weighted += division.weights[k] * left
+    return room >= work and weighted >= weight
 
 
 @compiled

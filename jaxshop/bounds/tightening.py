@@ -24,10 +24,23 @@ _CHUNK = 100
 _FIRST_NODES, _GROWTH = 1_000, 4
 """Nodes for one question in the first round, and how many times more in each further round."""
 
+_NODES_AN_OPERATION = 300
+"""Of a question about a set of machines, in the first round, for each operation of the shop: to search them takes about
+as long as the windows that come before."""
+
+_EFFORT = 8
+"""So many times the nodes has a question of the first round that may prove a known schedule optimal."""
+
 _ONE = np.ones(1, dtype=np.int64)
 
 _POOLS = 40
 """Sets of machines that are searched."""
+
+_DIVIDED = 2 * MAX_OPERATIONS
+"""Operations of the largest of them; above half of that they are only divided among their machines."""
+
+_KEPT = 16
+"""Makespans whose windows are kept."""
 
 _BRANCHED = 600
 """Alternatives of all operations together in a shop that is searched as a whole."""
@@ -40,8 +53,16 @@ class _StoppedError(Exception):
     """There is no time left."""
 
 
-def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool]) -> Iterator[Certificate]:
+def tighten(
+    plan: LotPlan,
+    certificate: Certificate,
+    allows: Callable[[], bool],
+    known: Callable[[], int | None] = lambda: None,
+) -> Iterator[Certificate]:
     """Yield ever better certificates of the plan, in the same order every time, while `allows()` and more is found.
+
+    `known()` is the shortest makespan that is known, in ticks: the one just below it is asked about first, which is the
+    question that proves it optimal. Whoever tells it as it falls has other certificates from run to run.
 
     The windows of all operations under a trial makespan, carried along routes and through sets of machines: where one
     becomes empty, the makespan is longer. Where the shop is small, a search through all orders of its operations,
@@ -68,18 +89,19 @@ def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool])
             best = replace(best, value=value, tightened=value)
             yield best
         whole = _Whole(model, allows) if len(model.alternatives.takes) <= _BRANCHED else None
-        by_windows = partial(
-            _raised, plan, model, lambda makespan: _windows(model, makespan, allows) is None, "windows"
-        )
+        spread = _Spread(model, allows)
+        raised = partial(_raised, plan, model, known)
+        by_windows = partial(raised, lambda makespan, proves: spread.under(makespan) is None, "windows")
         at_once = whole is None or len(model.alternatives.takes) == len(model.last)  # sets of machines take long
         if at_once:
             best = yield from by_windows(best)
         active: list[Pool] = []
         nodes, attempt = _FIRST_NODES, 0
+        more = max(1, _NODES_AN_OPERATION * len(model.least) // _FIRST_NODES)  # of them for a set of machines
         while active or whole is not None or attempt == 0:
             if whole is not None:
                 whole.begin(nodes)
-                best = yield from _raised(plan, model, whole.impossible, "branching", best)
+                best = yield from raised(whole.impossible, "branching", best)
                 if not whole.open:  # nothing that looks at a part of the shop says more
                     return
             if attempt == 0:
@@ -87,8 +109,8 @@ def tighten(plan: LotPlan, certificate: Certificate, allows: Callable[[], bool])
                 active = _promising(model, best.value // model.unit)
             left = []
             for pool in active:
-                question = _Question(model, pool, nodes, attempt, allows)
-                best = yield from _raised(plan, model, question.impossible, "exact", best, pool)
+                question = _Question(spread, pool, more * nodes, attempt)
+                best = yield from raised(question.impossible, "exact", best, pool)
                 if question.open:
                     left.append(pool)
             active, nodes, attempt = left, nodes * _GROWTH if attempt % 2 else nodes, attempt + 1
@@ -105,56 +127,81 @@ def prepare() -> None:
     model, possible = model_of(plan), 99
     whole = _Whole(model, lambda: True)
     whole.begin(_FIRST_NODES)
-    whole.impossible(possible)
+    whole.impossible(possible, False)
     for attempt in range(2):
-        _Question(model, model.pools[0], _FIRST_NODES, attempt, lambda: True).impossible(possible)
+        _Question(_Spread(model, lambda: True), model.pools[0], _FIRST_NODES, attempt).impossible(possible, False)
 
 
 def _raised(
     plan: LotPlan,
     model: Model,
-    impossible: Callable[[int], bool],
+    known: Callable[[], int | None],
+    impossible: Callable[[int, bool], bool],
     name: str,
     best: Certificate,
     pool: Pool | None = None,
 ) -> Generator[Certificate, None, Certificate]:
     """Yield ever better certificates by an argument, as far as it goes; returns the best."""
-    for value in _climb(best.value, model.unit, impossible):
+    for value in _climb(best.value, model.unit, impossible, known):
         best = _named(best, plan, value, name, pool)
         yield best
     return best
 
 
-def _climb(bound: int, unit: int, impossible: Callable[[int], bool]) -> Iterator[int]:
-    """Yield ever higher bounds: twice as far after each success, then by halves once a makespan is not excluded.
+def _climb(
+    bound: int, unit: int, impossible: Callable[[int, bool], bool], known: Callable[[], int | None]
+) -> Iterator[int]:
+    """Yield ever higher bounds: the known makespan if none below it is possible; else twice as far after each success,
+    then by halves once a makespan is not excluded.
 
     Bounds are in ticks, and multiples of the unit that makespans are counted in.
     """
     bound //= unit
-    step, not_excluded = 1, None
+    step, not_excluded, asked = 1, None, None
     while not_excluded is None or bound < not_excluded:
+        best = known()
+        if best is not None and best != asked and bound < (below := -(-best // unit) - 1):
+            asked = best
+            if impossible(below, True):
+                yield (below + 1) * unit
+                return
         trial = bound + step - 1 if not_excluded is None else (bound + not_excluded - 1) // 2
-        if impossible(trial):
+        if impossible(trial, False):
             bound, step = trial + 1, step * 2
             yield bound * unit
         else:
             not_excluded = trial
 
 
-def _windows(model: Model, makespan: int, allows: Callable[[], bool]) -> Windows | None:
-    for found in windows(model, makespan):
-        if found is None or isinstance(found, Windows):
-            return found
-        if not allows():
-            raise _StoppedError
-    raise AssertionError
+class _Spread:
+    """The windows under trial makespans; the last are kept, as many sets of machines are asked about the same."""
+
+    def __init__(self, model: Model, allows: Callable[[], bool]) -> None:
+        self.model, self.allows = model, allows
+        self._last: dict[int, Windows | None] = {}
+
+    def under(self, makespan: int) -> Windows | None:
+        """The windows; None where some operation has no time."""
+        if makespan not in self._last:
+            if len(self._last) == _KEPT:
+                del self._last[next(iter(self._last))]
+            self._last[makespan] = self._found(makespan)
+        return self._last[makespan]
+
+    def _found(self, makespan: int) -> Windows | None:
+        for found in windows(self.model, makespan):
+            if found is None or isinstance(found, Windows):
+                return found
+            if not self.allows():
+                raise _StoppedError
+        raise AssertionError
 
 
 def _promising(model: Model, bound: int) -> list[Pool]:
     """The pools small enough to search whose own bound could reach the known one, the closest first."""
     ranked = []
     for pool in model.pools:
-        if len(pool.operations) <= MAX_OPERATIONS and len(pool.machines) <= MAX_MACHINES:
+        if len(pool.operations) <= _DIVIDED and len(pool.machines) <= MAX_MACHINES:
             reach = pool_bound(model, pool) + int(model.least[pool.operations].max())
             if reach > bound and len(pool.operations) > 1:
                 ranked.append((-reach, pool))
@@ -165,19 +212,19 @@ def _promising(model: Model, bound: int) -> list[Pool]:
 class _Question:
     """Whether one pool excludes a makespan, within so many nodes; `open` once a question was left unanswered."""
 
-    def __init__(self, model: Model, pool: Pool, nodes: int, attempt: int, allows: Callable[[], bool]) -> None:
-        self.model, self.pool, self.nodes, self.attempt, self.allows = model, pool, nodes, attempt, allows
+    def __init__(self, spread: _Spread, pool: Pool, nodes: int, attempt: int) -> None:
+        self.spread, self.pool, self.nodes, self.attempt, self.allows = spread, pool, nodes, attempt, spread.allows
         self.open = False
 
-    def impossible(self, makespan: int) -> bool:
-        """Whether it is proven that the pool cannot be done with this makespan."""
-        found = _windows(self.model, makespan, self.allows)
+    def impossible(self, makespan: int, proves: bool) -> bool:
+        """Whether it is proven that the pool cannot be done with this makespan, which may prove a known one optimal."""
+        found = self.spread.under(makespan)
         if found is None:
             return True
         r, d = found.r[self.pool.operations], found.d[self.pool.operations]
         free = self.pool.available
-        if self.attempt % 2 == 0:
-            answer = self._divided(r, d, free)
+        if self.attempt % 2 == 0 or len(r) > MAX_OPERATIONS:
+            answer = self._divided(r, d, free, self.nodes * (_EFFORT if proves and self.attempt == 0 else 1))
         else:
             if self.attempt % 4 == 3 and free.max() <= r.min():  # read backwards, where no machine comes late
                 r, d, free = makespan - d, makespan - r, np.zeros_like(free)
@@ -193,11 +240,11 @@ class _Question:
                 return answer
         return OPEN
 
-    def _divided(self, r: np.ndarray, d: np.ndarray, free: np.ndarray) -> int:
+    def _divided(self, r: np.ndarray, d: np.ndarray, free: np.ndarray, nodes: int) -> int:
         """Divide the operations among the machines first; every share that may fit is searched by itself, once."""
-        division, blamed = division_of(r, d, self.pool.times, free), 0
+        division, blamed = division_of(r, d, self.pool.times, free, self.pool.weights), 0
         known: dict[tuple[int, bytes], int] = {}
-        for _ in range(0, self.nodes, _CHUNK):
+        for _ in range(0, nodes, _CHUNK):
             if not self.allows():
                 raise _StoppedError
             answer = divide(division, blamed, _CHUNK)
@@ -209,6 +256,8 @@ class _Question:
             for k in range(len(free)):
                 share = division.owner == k
                 key = (k, share.tobytes())
+                if share.sum() > MAX_OPERATIONS:
+                    known[key] = OPEN
                 if key not in known:
                     tree = plant(
                         division.r[share],
@@ -218,7 +267,7 @@ class _Question:
                         _ONE,
                         64,
                     )
-                    known[key] = self._searched(tree, self.nodes) if share.any() else YES
+                    known[key] = self._searched(tree, nodes) if share.any() else YES
                 answers.append(known[key])
             if NO not in answers:
                 return OPEN if OPEN in answers else YES
@@ -239,8 +288,8 @@ class _Whole:
         """Begin a round of questions."""
         self.open, self.nodes = False, nodes
 
-    def impossible(self, makespan: int) -> bool:
-        """Whether it is proven that no schedule has this makespan."""
+    def impossible(self, makespan: int, proves: bool) -> bool:
+        """Whether it is proven that no schedule has this makespan; alike whatever it `proves`."""
         if self._possible is not None and makespan >= self._possible:
             return False
         model, of = self.model, self.model.alternatives

@@ -72,11 +72,14 @@ class Prover:
     def _allows(self) -> bool:
         return not self._ended and (self._best is None or self._best.cost > self._target())
 
+    def _known(self) -> int | None:
+        return None if self._best is None else self._best.schedule.makespan
+
     def _tighten(self) -> None:
         from jaxshop.bounds import tighten  # loads Numba, which nobody has to wait for
 
         self._begun.wait()  # to collect a large shop's arrays takes time that the first schedule waits for
-        for certificate in tighten(self._task.plan, self.certificate, self._allows):
+        for certificate in tighten(self._task.plan, self.certificate, self._allows, self._known):
             if self._ended:
                 return
             self.certificate = certificate
