@@ -6,7 +6,8 @@ Shops are drawn as those are that a run keeps for choosing a checkpoint, by word
 8 of each plant. By these, policies may be chosen; the shops of the README are for reports.
 
 With `--best` each policy has a second column: percent over the best that search finds for each shop in so many pieces
-of work. What it found is kept in a file of the folder, by fingerprint, and not searched for again.
+of work; below 0 a policy is ahead of so short a search. What it found is kept in a file of the folder, by fingerprint,
+and not searched for again.
 """
 
 from __future__ import annotations
