@@ -1,8 +1,8 @@
 """Families: shops of other makes than the reference's, each from a spec and a seed.
 
 What a search or a policy is good at shows on shops that it was not made for. `family:NAME:SEED` names one, wherever a
-shop is accepted. Seeds 0 to 6 of every family are evaluation shops: **never trained on, never tuned on**; every other
-seed is free for both.
+shop is accepted. Seeds 0 to 6 of every family are evaluation shops: **no policy is trained on them or chosen by them**,
+while search was tuned on some (docs/evaluate.md). Seeds 40 to 46 are kept for reports alone; every other seed is free.
 """
 
 from __future__ import annotations
