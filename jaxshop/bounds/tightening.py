@@ -42,6 +42,9 @@ _DIVIDED = 2 * MAX_OPERATIONS
 _KEPT = 16
 """Makespans whose windows are kept."""
 
+_REMEMBERED = 1 << 17
+"""Shares of machines whose answers are kept, in some tens of megabytes."""
+
 _BRANCHED = 600
 """Alternatives of all operations together in a shop that is searched as a whole."""
 
@@ -261,6 +264,8 @@ class _Question:
             for k in range(len(free)):
                 share = division.owner == k
                 key = (k, share.tobytes())
+                if len(known) == _REMEMBERED:
+                    known.clear()
                 if share.sum() > MAX_OPERATIONS:
                     known[key] = OPEN
                 if key not in known:
