@@ -75,16 +75,14 @@ class Improve:
                         for better in best.offer(incumbent.schedule, incumbent.source):
                             begin = sequences(model, better.schedule)
                             yield better
-        others: tuple[Start, ...] | None = ()
-        if uneven(model):
-            others = yield from _starts(model, task, stop, best, seats)
-        if others is None:
+        weighed = _weighed(model, stop, best, seats) if uneven(model) else ()
+        if weighed is None:
             return
-        if not stop.allows(seats * SEATING * stop.verifying, best.cost):
-            return
-        goal = task.certificate.cost(task.objective)
-        team = Team(model, begin, seed_of(key), seats, others, goal)
-        yield from go_on(_Slices(model, task, team), stop, best, seats)
+        before = stop.done
+        yield from _by_team(model, task, key, stop, best, seats, begin, weighed)
+        if stop.done == before:  # a team begins with it, and to verify a schedule takes time
+            for start in weighed:
+                yield from best.offer(_schedule(model, task, *start), SOURCE)
 
 
 def _best_rule(
@@ -106,29 +104,58 @@ def _best_rule(
     return found if count == len(rules) else None
 
 
-def _starts(
-    model: Model, task: Task, stop: Stop, best: Best, seats: int
-) -> Generator[Incumbent, None, tuple[Start, ...] | None]:
-    """Return what else to begin with where times are uneven; None: no time for it and for a team behind it.
+def _weighed(model: Model, stop: Stop, best: Best, seats: int) -> tuple[Start, ...] | None:
+    """The best schedule that weighs waste against waiting, none where the shop is too large; None: no time for it.
 
-    That is the best schedule that weighs waste against waiting, unless the shop is too large for any, which is yielded
-    where no team will begin with it; and the best of some rules where each operation runs where loads alone put it.
+    It counts as a piece of work, which tells a search that ends with it from one that ends with a rule.
     """
     floor, wastes = floor_of(model), model.arrays.wastes >> model.shift
-    weighing = [partial(_play, partial(weigh, floor, wastes, *trial), floor) for trial in trials(floor)]
-    played = list(_played(weighing, stop, best, seats, DIVIDING))
-    weighed = [start for _, start in sorted(played, key=itemgetter(0))[:1]]
-    if len(played) < len(weighing) or not stop.allows((DIVIDING + seats * SEATING) * stop.verifying, best.cost):
-        for start in weighed:
-            yield from best.offer(_schedule(model, task, *start), SOURCE)
+    plays = [partial(_play, partial(weigh, floor, wastes, *trial), floor) for trial in trials(floor)]
+    played = list(_played(plays, stop, best, seats, DIVIDING))
+    if len(played) < len(plays):
         return None
+    if not played:
+        return ()
+    stop.built["weighed"] += 1
+    return (min(played, key=itemgetter(0))[1],)
+
+
+def _divided(model: Model, stop: Stop, best: Best, seats: int) -> Start | None:
+    """The best of some rules where each operation runs where loads alone put it; None: no time for it and a team."""
+    if not stop.allows((DIVIDING + seats * SEATING) * stop.verifying, best.cost):
+        return None
+    floor = floor_of(model)
     choice = balanced(floor)
-    dividing = _rules(bound_to(floor, choice), product(RULES, (False, True)))
-    divided = list(_played(dividing, stop, best, seats, SHOWING))
-    if len(divided) < len(dividing):
+    plays = _rules(bound_to(floor, choice), product(RULES, (False, True)))
+    played = list(_played(plays, stop, best, seats, SHOWING))
+    if len(played) < len(plays):
         return None
-    _, (order, _) = min(divided, key=itemgetter(0))
-    return *weighed, (order, choice)
+    _, (order, _) = min(played, key=itemgetter(0))
+    return order, choice
+
+
+def _by_team(
+    model: Model,
+    task: Task,
+    key: Key,
+    stop: Stop,
+    best: Best,
+    seats: int,
+    begin: Start,
+    weighed: tuple[Start, ...],
+) -> Iterator[Incumbent]:
+    """Yield what a team finds that begins with what was weighed, too; nothing where there is no time for one."""
+    others: tuple[Start, ...] = ()
+    if uneven(model):
+        divided = _divided(model, stop, best, seats)
+        if divided is None:
+            return
+        others = *weighed, divided
+    # What was weighed is shown after all where no time is left once the team is there.
+    if not stop.allows((seats * SEATING + SHOWING * len(weighed)) * stop.verifying, best.cost):
+        return
+    team = Team(model, begin, seed_of(key), seats, others, task.certificate.cost(task.objective))
+    yield from go_on(_Slices(model, task, team), stop, best, seats)
 
 
 Played = tuple[int, Start]

@@ -17,7 +17,7 @@ from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search import types
 from jaxshop.search.improve import kernels, team
 from jaxshop.search.improve.dispatching import dispatch, floor_of
-from jaxshop.search.improve.method import Improve
+from jaxshop.search.improve.method import SOURCE, Improve
 from jaxshop.search.improve.model import model_of
 from jaxshop.search.improve.workers import IteratedGreedy, TabuSearch
 from jaxshop.search.slices import seed_of
@@ -78,15 +78,19 @@ def assert_sound(plan: LotPlan, incumbents: list[Incumbent]) -> None:
         assert each.schedule.makespan == each.cost
 
 
-@pytest.mark.parametrize("kind", ["flexible", "recirculating"])
+@pytest.mark.parametrize("kind", ["flexible", "recirculating", "waste"])
 def test_whatever_the_limit_its_work_gives_the_same_schedule(kind: str):
-    """Shows on a shop whose times differ by machine, and on one where they do not, that a search which a limit ends
-    among the rules, while work is divided by loads, or behind that, ends with what its work gives without a clock."""
-    plan = KINDS[kind](1)
+    """Shows on a shop whose times differ by machine, one where they do not, and one where a start that weighs waste is
+    better than every rule that a search which a limit ends among the rules, while waste is weighed, while work is
+    divided by loads, or behind that, ends with what its work gives without a clock."""
+    plan = split_lots(random_shop(0, 12, 4, 4, 40), None) if kind == "waste" else KINDS[kind](1)
+    sources = set()
     for limit in range(8, 100, 3):
         stop = Stop(limit, clock=Ticking(1))
         found = searched(plan, stop)
+        sources.add((found[-1].source, stop.built["weighed"], stop.built["improve"]))
         assert found[-1].schedule == searched(plan, Stop(work=stop.done))[-1].schedule
+    assert ((SOURCE, 1, 0) in sources) == (kind == "waste")  # and no team had begun
 
 
 @pytest.mark.parametrize(
