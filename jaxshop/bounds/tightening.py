@@ -36,9 +36,6 @@ _ONE = np.ones(1, dtype=np.int64)
 _POOLS = 40
 """Sets of machines that are searched."""
 
-_DIVIDED = 2 * MAX_OPERATIONS
-"""Operations of the largest of them; above half of that they are only divided among their machines."""
-
 _KEPT = 16
 """Makespans whose windows are kept."""
 
@@ -209,7 +206,7 @@ def _promising(model: Model, bound: int) -> list[Pool]:
     """The pools small enough to search whose own bound could reach the known one, the closest first."""
     ranked = []
     for pool in model.pools:
-        if len(pool.operations) <= _DIVIDED and len(pool.machines) <= MAX_MACHINES:
+        if len(pool.machines) <= MAX_MACHINES:
             reach = pool_bound(model, pool) + int(model.least[pool.operations].max())
             if reach > bound and len(pool.operations) > 1:
                 ranked.append((-reach, pool))
