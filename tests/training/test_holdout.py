@@ -145,6 +145,7 @@ def test_no_make_spells_the_rest_of_a_family():
     assert not set(PURPOSES) & set(reference._SEEDS)
 
 
+@pytest.mark.thorough  # draws and fingerprints them all; that their words differ is shown above
 def test_what_was_drawn_is_none_of_the_evaluation_shops():
     """By fingerprint, of the first shops of every make and purpose."""
     evaluated = {fingerprint(load_shop(spec)) for spec in EVALUATED if "large:1" not in spec}
