@@ -1,5 +1,5 @@
-"""The other search for one small set of machines: divide the operations among them first, first the longest and those
-that are dear elsewhere.
+"""The other search for one small set of machines: divide the operations among them first, those that are long
+or dear elsewhere before the others.
 
 Good where windows are wide and machines nearly full, as then few divisions fit; `exact` tries orders in time, which is
 good where windows are narrow. A branch is cut off where a machine's operations do not fit into their windows even if

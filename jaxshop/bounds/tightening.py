@@ -110,12 +110,12 @@ def tighten(
             left = []
             for pool in active:
                 many, before = len(pool.operations) > MAX_OPERATIONS, best.value
-                if many and attempt % 2:  # only divided, which takes more nodes to say more
+                if many and attempt % 2:  # it is only divided, and as many nodes as before say no more
                     left.append(pool)
                     continue
                 question = _Question(spread, pool, more * nodes, attempt)
                 best = yield from raised(question.impossible, "exact", best, pool)
-                # Where many are not divided by some nodes, more hardly help, and the search beside needs the time.
+                # A large set that a round does not raise is given up: the search beside needs the time.
                 if question.open and (best.value > before or not many):
                     left.append(pool)
             active, nodes, attempt = left, nodes * _GROWTH if attempt % 2 else nodes, attempt + 1
