@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.bounds.kernels import FAR
+from jaxshop.bounds.room import Room, has_room, room_of, starts
 from jaxshop.support.compiling import compiled
 
 _NEVER = np.int64(1 << 50)
 """Ticks by weight on a machine that cannot run it."""
 
-_REGRET = 4
+_REGRET = 16
 """How much more than its time it counts for an operation's turn what any machine but the best for it costs."""
 
 NONE, FOUND, OPEN = 0, 1, 2
@@ -33,11 +34,12 @@ class Division(NamedTuple):
     d: np.ndarray  # int64 [n], latest end
     times: np.ndarray  # int64 [n, m], FAR where a machine cannot run it
     least: np.ndarray  # int64 [n]
-    weighted: np.ndarray  # int64 [n], least time times weight
-    weights: np.ndarray  # int64 [m]
     free: np.ndarray  # int64 [m]
     turn: np.ndarray  # int64 [n], the operations in the order of trial
+    room: Room
+    ranked: np.ndarray  # int64 [n, m], each operation's machines, those first where it takes least by weight
     owner: np.ndarray  # int64 [n], each operation's machine, -1 at first
+    place: np.ndarray  # int64 [n], which of the ranked that is, -1 at first
     state: np.ndarray  # int64 [2]: how many have been given a machine (n once a division is found), whether alike
 
 
@@ -46,14 +48,25 @@ def division_of(r: np.ndarray, d: np.ndarray, times: np.ndarray, free: np.ndarra
     order = np.argsort(d, kind="stable")
     r, d, times = r[order], d[order], np.ascontiguousarray(times[order])
     least = times.min(axis=1)
-    by_weight = np.sort(np.where(times < FAR, times * weights, _NEVER), axis=1)
-    weighted = by_weight[:, 0]
-    regret = (by_weight[:, 1:2].min(axis=1, initial=_NEVER) - weighted) // weights.max()
-    alike = (times == times[:, :1]).all() and (free == free[0]).all()
-    turn = np.argsort(-(least + _REGRET * regret), kind="stable")
-    return Division(
-        r, d, times, least, weighted, weights, free, turn, np.full(len(r), -1), np.array([0, alike], dtype=np.int64)
-    )
+    by_weight = np.where(times < FAR, times * weights, _NEVER)
+    ranked = np.argsort(by_weight, axis=1, kind="stable")
+    by_weight.sort(axis=1)
+    regret = (by_weight[:, 1:2].min(axis=1, initial=_NEVER) - by_weight[:, 0]) // weights.max()
+    dear = least + _REGRET * regret + _at_ends(r, d, least, len(free))
+    alike = bool((times == times[:, :1]).all() and (free == free[0]).all())
+    turn = np.argsort(-dear, kind="stable")
+    room, state = room_of(r, d, times, turn, weights, alike), np.array([0, alike], dtype=np.int64)
+    owner, place = np.full((2, len(r)), -1)
+    return Division(r, d, times, least, free, turn, room, ranked, owner, place, state)
+
+
+def _at_ends(r: np.ndarray, d: np.ndarray, least: np.ndarray, machines: int) -> np.ndarray:
+    """For how long each operation can run while machines wait for work in the beginning, or in the end."""
+    short = np.zeros_like(least)
+    for begins, leading in zip(*starts(r, d, machines), strict=True):
+        ran = np.array([np.clip(now - begins, 0, least) for now in begins[leading]])
+        short += ran[np.argmax(machines * begins[leading] - ran.sum(axis=1))]
+    return short
 
 
 @compiled
@@ -79,38 +92,6 @@ def _fits(division, machine):
 
 
 @compiled
-def _room(division, depth):
-    """Whether the machines have room for the work that has no machine yet."""
-    r, d, owner, times, least = division.r, division.d, division.owner, division.times, division.least
-    n, m = times.shape
-    shortest, work, weight, count = FAR, 0, 0, 0
-    begins, ends = FAR, 0
-    for t in range(depth, n):
-        j = division.turn[t]
-        shortest = min(shortest, least[j])
-        work += least[j]
-        weight += division.weighted[j]
-        count += 1
-        begins = min(begins, r[j])
-        ends = max(ends, d[j])
-    if count == 0:
-        return True
-    room, weighted = 0, 0
-    for k in range(m):
-        first, last, load = begins, ends, 0
-        for j in range(n):
-            if owner[j] == k:
-                first = min(first, r[j])
-                last = max(last, d[j])
-                load += times[j, k]
-        left = last - max(first, division.free[k]) - load
-        if left >= shortest:
-            room += left
-            weighted += division.weights[k] * left
-    return room >= work and weighted >= weight
-
-
-@compiled
 def divide(division, blamed, nodes):
     """Search on for so many nodes.
 
@@ -118,25 +99,26 @@ def divide(division, blamed, nodes):
         blamed: the machine that cannot run its share of the division found last; no matter before there is one.
     """
     turn, owner, times = division.turn, division.owner, division.times
+    ranked, place = division.ranked, division.place
     n, m = times.shape
     depth = division.state[0]
     if depth == n:  # go back to the last operation that this machine was given
         depth -= 1
         while owner[turn[depth]] != blamed:
-            owner[turn[depth]] = -1
+            owner[turn[depth]] = place[turn[depth]] = -1
             depth -= 1
     tried = 0
     while tried < nodes:
         j = turn[depth]
-        k = owner[j] + 1
-        owner[j] = -1
+        at = place[j] + 1
+        owner[j] = place[j] = -1
         limit = m
         if division.state[1]:  # of machines that are alike, one that is empty is as good as another
             used = -1
             for t in range(depth):
                 used = max(used, owner[turn[t]])
             limit = min(m, used + 2)
-        if depth > 0 and k == 0:  # of operations that are alike, the first has the lowest machine
+        if depth > 0 and at == 0:  # of operations that are alike, the first has the lowest machine
             i = turn[depth - 1]
             if division.r[i] == division.r[j] and division.d[i] == division.d[j]:
                 same = True
@@ -145,16 +127,17 @@ def divide(division, blamed, nodes):
                         same = False
                         break
                 if same:
-                    k = owner[i]
-        while k < limit:
+                    at = place[i]
+        while at < limit:
+            k = ranked[j, at]
             if times[j, k] < FAR:
-                owner[j] = k
+                owner[j], place[j] = k, at
                 tried += 1
-                if _fits(division, k) and _room(division, depth + 1):
+                if _fits(division, k) and has_room(division, depth + 1):
                     break
-            k += 1
-        if k >= limit:
-            owner[j] = -1
+            at += 1
+        if at >= limit:
+            owner[j] = place[j] = -1
             depth -= 1
             if depth < 0:
                 return NONE

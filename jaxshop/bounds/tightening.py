@@ -11,9 +11,10 @@ import numpy as np
 
 from jaxshop.bounds.branching import DEEPEST, DEPTH, NODES, orders_of, search
 from jaxshop.bounds.certify import Certificate, listed
-from jaxshop.bounds.division import NONE, divide, division_of
+from jaxshop.bounds.division import FOUND, NONE
 from jaxshop.bounds.exact import MAX_MACHINES, MAX_OPERATIONS, NO, OPEN, YES, Tree, advance, plant
 from jaxshop.bounds.open_time import loosened
+from jaxshop.bounds.shares import Shares
 from jaxshop.bounds.windows import Model, Pool, Windows, model_of, pool_bound, windows
 from jaxshop.shop import LotPlan, rules_of, span
 from jaxshop.shop.plant import FIXED, needs_timing
@@ -31,16 +32,11 @@ as long as the windows that come before."""
 _EFFORT = 8
 """So many times the nodes has a question of the first round that may prove a known schedule optimal."""
 
-_ONE = np.ones(1, dtype=np.int64)
-
 _POOLS = 40
 """Sets of machines that are searched."""
 
 _KEPT = 16
 """Makespans whose windows are kept."""
-
-_REMEMBERED = 1 << 17
-"""Shares of machines whose answers are kept, in some tens of megabytes."""
 
 _BRANCHED = 600
 """Alternatives of all operations together in a shop that is searched as a whole."""
@@ -229,7 +225,7 @@ class _Question:
         r, d = found.r[self.pool.operations], found.d[self.pool.operations]
         free = self.pool.available
         if self.attempt % 2 == 0 or len(r) > MAX_OPERATIONS:
-            answer = self._divided(r, d, free, self.nodes * (_EFFORT if proves and self.attempt == 0 else 1))
+            answer = self._divided(r, d, self.nodes * (_EFFORT if proves and self.attempt == 0 else 1))
         else:
             if self.attempt % 4 == 3 and free.max() <= r.min():  # read backwards, where no machine comes late
                 r, d, free = makespan - d, makespan - r, np.zeros_like(free)
@@ -245,40 +241,17 @@ class _Question:
                 return answer
         return OPEN
 
-    def _divided(self, r: np.ndarray, d: np.ndarray, free: np.ndarray, nodes: int) -> int:
+    def _divided(self, r: np.ndarray, d: np.ndarray, nodes: int) -> int:
         """Divide the operations among the machines first; every share that may fit is searched by itself, once."""
-        division, blamed = division_of(r, d, self.pool.times, free, self.pool.weights), 0
-        known: dict[tuple[int, bytes], int] = {}
+        shares = Shares(r, d, self.pool.times, self.pool.available, self.pool.weights)
         for _ in range(0, nodes, _CHUNK):
             if not self.allows():
                 raise _StoppedError
-            answer = divide(division, blamed, _CHUNK)
+            answer = shares.divide(_CHUNK)
             if answer == NONE:
                 return NO
-            if answer == OPEN:
-                continue
-            answers = []
-            for k in range(len(free)):
-                share = division.owner == k
-                key = (k, share.tobytes())
-                if len(known) == _REMEMBERED:
-                    known.clear()
-                if share.sum() > MAX_OPERATIONS:
-                    known[key] = OPEN
-                if key not in known:
-                    tree = plant(
-                        division.r[share],
-                        division.d[share],
-                        division.times[share, k : k + 1],
-                        free[k : k + 1],
-                        _ONE,
-                        64,
-                    )
-                    known[key] = self._searched(tree, nodes) if share.any() else YES
-                answers.append(known[key])
-            if NO not in answers:
-                return OPEN if OPEN in answers else YES
-            blamed = answers.index(NO)
+            if answer == FOUND and (answer := shares.ordered(lambda tree: self._searched(tree, nodes))) != NO:
+                return answer
         return OPEN
 
 

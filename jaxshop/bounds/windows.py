@@ -17,7 +17,7 @@ from jaxshop.bounds.sets import candidate_sets
 from jaxshop.shop import LotPlan
 from jaxshop.shop.timing import placed
 
-_MOST = 100
+MAX_POOL = 100
 """Operations of a set: all are looked at in every interval, and more would take longer than a call may."""
 
 _QUOTA = 1_000_000
@@ -128,7 +128,7 @@ def model_of(plan: LotPlan) -> Model:
     for candidate, members in zip(candidates, inside, strict=True):
         machines = np.flatnonzero(candidate)
         own = np.flatnonzero(members[kind_of] & (times > 0))
-        if 0 < len(own) <= _MOST:
+        if 0 < len(own) <= MAX_POOL:
             pools.append(Pool(machines, own, alternatives.matrix(own, machines), available[machines]))
     pools.sort(key=lambda pool: -int(times[pool.operations].sum()) / len(pool.machines))
     late = [pool.available[pool.available > 0] for pool in pools]
