@@ -46,9 +46,11 @@ def prepare(wide: bool) -> None:
     """Load or compile them here and now, by running every kernel on shops of six operations."""
     import numpy as np
 
+    from jaxshop.bounds.division import FOUND
     from jaxshop.search.improve.balancing import balanced
     from jaxshop.search.improve.crossing import Crossing
     from jaxshop.search.improve.dispatching import dispatch, floor_of
+    from jaxshop.search.improve.dividing import Dividing, centre_of
     from jaxshop.search.improve.model import model_of
     from jaxshop.search.improve.weighing import weigh
     from jaxshop.search.improve.workers import Exchange, IteratedGreedy, Levelling, OrderSearch, TabuSearch
@@ -61,6 +63,14 @@ def prepare(wide: bool) -> None:
     balanced(floor_of(model))
     order, choice = np.empty((2, 6), np.int32)
     weigh(floor_of(model), model.arrays.wastes, 1, 0, order, choice)
+    centre = centre_of(model.arrays, (0, 1))
+    assert centre is not None
+    dividing = Dividing(model, order, choice, 0, 0, centre)
+    shares = dividing.shares_of(dividing.best)
+    while shares.divide(1) != FOUND:
+        pass
+    shares.ordered(dividing.searched)
+    dividing.place(shares.owner)
     graph = TabuSearch, IteratedGreedy, Exchange, Levelling, Crossing
     for kind, of in (*((kind, model) for kind in graph), (OrderSearch, staged)):
         order, choice = np.empty((2, 6), np.int32)

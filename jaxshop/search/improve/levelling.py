@@ -259,13 +259,21 @@ def settle_in(arrays, state, best, choice, moved):
 
     `choice` has the alternative of each operation then.
     """
-    n, table, count = arrays.operations, state.table, 0
-    for i in range(n):
+    for i in range(arrays.operations):
         k = arrays.begins[i]
-        while arrays.where[k] != table[i, MACHINE]:
+        while arrays.where[k] != state.table[i, MACHINE]:
             k += 1
         choice[i] = k
-        if table[i, MACHINE] != best[i, MACHINE]:
+    move_to(arrays, state, best, choice, moved)
+
+
+@compiled
+def move_to(arrays, state, best, choice, moved):
+    """Begin with a schedule, and let what is elsewhere by a choice of alternatives go there, each to its best gap, in
+    random order."""
+    n, count = arrays.operations, 0
+    for i in range(n):
+        if arrays.where[choice[i]] != best[i, MACHINE]:
             j = draw(state.random, count + 1)
             moved[count] = moved[j]
             moved[j] = i

@@ -154,7 +154,10 @@ def _by_team(
     # What was weighed is shown after all where no time is left once the team is there.
     if not stop.allows((seats * SEATING + SHOWING * len(weighed)) * stop.verifying, best.cost):
         return
-    team = Team(model, begin, seed_of(key), seats, others, task.certificate.cost(task.objective))
+    index = {machine.id: i for i, machine in enumerate(model.plan.shop.machines)}
+    machines = tuple(index[name] for name in task.certificate.machines)
+    goal = task.certificate.cost(task.objective)
+    team = Team(model, begin, seed_of(key), seats, others, goal, machines)
     yield from go_on(_Slices(model, task, team), stop, best, seats)
 
 

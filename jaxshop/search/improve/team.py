@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxshop.search.improve.crossing import Crossing
+from jaxshop.search.improve.dividing import Dividing, centre_of
 from jaxshop.search.improve.model import Model
 from jaxshop.search.improve.orders import stages_of
 from jaxshop.search.improve.workers import (
@@ -50,6 +51,10 @@ schedules are crossed."""
 CLOSE = 10
 """Where less than a schedule's cost >> CLOSE is left to the goal, loads are levelled in half of the turns."""
 
+NEAR = 5
+"""Where no less than a schedule's cost >> NEAR is left to the goal, the centre's work is not divided anew: another
+centre, or none, decides."""
+
 Start = tuple[np.ndarray, np.ndarray]
 """Operations in an order of their starts, and the alternative of each, int32 [operations]."""
 
@@ -71,11 +76,18 @@ class Team:
     """
 
     def __init__(
-        self, model: Model, begin: Start, seed: int, seats: int, others: tuple[Start, ...] = (), goal: int = 0
+        self,
+        model: Model,
+        begin: Start,
+        seed: int,
+        seats: int,
+        others: tuple[Start, ...] = (),
+        goal: int = 0,
+        machines: tuple[int, ...] = (),
     ):
         """Begin with a start, and before it with others, where there are any; iterated greedy with the first of them.
 
-        `goal`: a cost in ticks that no schedule is below.
+        `goal`: a cost in ticks that no schedule is below; `machines`: those because of which that is so.
         """
         flexible = len(model.arrays.where) > model.arrays.operations
         # Without alternatives, to take operations out and put them back leads nowhere that tabu search does not.
@@ -91,11 +103,15 @@ class Team:
             # Exchanges divide the work of machines that share it.
             kinds += [(Exchange, begin)] if sharing else []
         kinds += [(Levelling, begin)] if sharing and not others else []
+        self._centre = centre_of(model.arrays, machines) if flexible else None
+        kinds += [(Dividing, begin)] if self._centre else []
         self._model, self._kinds, self._seed, self._goal = model, kinds, 1000 * seed, goal
         self._seats = [Seat({}, [ALONE] * len(kinds)) for _ in range(seats)]
         # Iterated greedy and exchanges have the last word: the others are quick, and whoever begins with these stays in
         # what they find.
-        self._gains = np.array([float(maker not in (IteratedGreedy, Exchange, Levelling)) for maker, _ in kinds])
+        self._gains = np.array(
+            [float(maker not in (IteratedGreedy, Exchange, Levelling, Dividing)) for maker, _ in kinds]
+        )
         self._owed = np.zeros(len(kinds))
         self._done, self._left = 0, EPOCH
         # Where times are uneven, coolings find most, late: they are not cut in pieces, nor taken for standing still.
@@ -128,8 +144,9 @@ class Team:
 
     def _new(self, kind: int, number: int) -> Worker:
         maker, start = self._kinds[kind]
-        goal = (self._model.scaled(self._goal),) if maker in (Exchange, Levelling) else ()
-        return maker(self._model, *start, self._seed + number, *goal)
+        more: tuple[object, ...] = (self._model.scaled(self._goal),) if maker in (Exchange, Levelling, Dividing) else ()
+        more += (self._centre,) if maker is Dividing else ()
+        return maker(self._model, *start, self._seed + number, *more)
 
     def _meet(self) -> None:
         winner = self.winner
@@ -167,6 +184,8 @@ class Team:
         gains, closing, winner = self._gains + NO_GAIN, self._closing, self.winner
         shares = np.clip(gains / gains.sum(), LEAST_SHARE, 1.0)
         levels = np.array([maker is Levelling for maker, _ in self._kinds])
+        if self._cost - self._goal >= self._cost >> NEAR:
+            shares[[maker is Dividing for maker, _ in self._kinds]] = 0.0
         shares[levels] = shares[~levels].sum() if closing else 0.0
         for place, seat in enumerate(self._seats):
             if seat.alone[seat.at_work] and self._done and not closing:

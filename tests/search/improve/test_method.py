@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -41,8 +41,8 @@ FEW, MANY = 37, 7
 it takes ten times as long, and the plain run has time for a single one."""
 
 
-NO_ACCOUNT = certify(split_lots(ft06(), None))
-"""Stands for a plan's certificate, which the method does not look at."""
+NO_ACCOUNT = replace(certify(split_lots(ft06(), None)), machines=())
+"""Stands for a plan's certificate, with machines of which the method would know what decides."""
 
 
 @pytest.fixture(scope="module", autouse=True)
