@@ -17,6 +17,9 @@ from jaxshop.support.errors import LateError
 PATIENCE = 0.03
 """Seconds that the end of a search waits for the end of the proof."""
 
+LATER = 0.5
+"""Seconds behind its first schedule for which a search has the machine alone, at most half of its time limit."""
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -41,8 +44,7 @@ class Prover:
         self._task, self._stop, self._watch = task, stop, watch
         self._best: Incumbent | None = None
         self._beside = beside
-        self._ended = False
-        self._begun = threading.Event()
+        self._begun, self._ended = threading.Event(), threading.Event()
 
     def seen(self, incumbents: Iterable[Incumbent]) -> Iterator[Incumbent]:
         """Pass incumbents on, those that are better than all before also to whoever watches."""
@@ -60,7 +62,7 @@ class Prover:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._ended = True
+        self._ended.set()
         self._begun.set()
         with suppress(LateError):
             if self._beside:
@@ -70,7 +72,7 @@ class Prover:
         return self.certificate.cost(self._task.objective)
 
     def _allows(self) -> bool:
-        return not self._ended and (self._best is None or self._best.cost > self._target())
+        return not self._ended.is_set() and (self._best is None or self._best.cost > self._target())
 
     def _known(self) -> int | None:
         return None if self._best is None else self._best.schedule.makespan
@@ -79,8 +81,10 @@ class Prover:
         from jaxshop.bounds import tighten  # loads Numba, which nobody has to wait for
 
         self._begun.wait()  # to collect a large shop's arrays takes time that the first schedule waits for
+        if self._ended.wait(LATER if self._stop.seconds is None else min(LATER, self._stop.seconds / 2)):
+            return
         for certificate in tighten(self._task.plan, self.certificate, self._allows, self._known):
-            if self._ended:
+            if self._ended.is_set():
                 return
             self.certificate = certificate
             self._stop.target = self._target()
