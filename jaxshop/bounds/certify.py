@@ -15,6 +15,7 @@ from jaxshop.bounds.assignment import balance, weighted_work
 from jaxshop.bounds.groups import group_operations, smallest_makespan, total_work
 from jaxshop.bounds.head_tail import head_tail as head_tail_bound
 from jaxshop.bounds.open_time import OpenPlan, bounds_in_open_time
+from jaxshop.bounds.queues import queue_bound
 from jaxshop.bounds.tardiness import tardiness_bound
 from jaxshop.shop import LotPlan, Objective, span
 from jaxshop.shop.plant import needs_timing
@@ -28,7 +29,7 @@ class Certificate:
         load: all work at its fastest, spread evenly over all machines.
         chain: the longest lot alone in the shop, from its release.
         assignment: the best division of the work between the machines that are eligible for it.
-        head_tail: the work that cannot leave a set of machines, with what must precede and follow it.
+        head_tail: the work that cannot leave a set of machines, with what must precede and follow it, and queues there.
         value: the largest of these.
         name: which that is, the simplest where several are; `windows`, `exact` or `branching` if it is from `tighten`.
         witness: one line that says why no schedule is shorter.
@@ -67,7 +68,9 @@ def certify(plan: LotPlan, allows: Callable[[], bool] = lambda: True) -> Certifi
     available = np.array([machine.available_from for machine in plan.shop.machines], dtype=np.int64)
     groups, chain, job = group_operations(plan)
     load = smallest_makespan(total_work(groups), np.ones_like(available), available)
-    head_tail, blocked_set = head_tail_bound(plan, groups, available, allows)
+    head_tail, blocked_set = max(
+        head_tail_bound(plan, groups, available, allows), queue_bound(plan), key=lambda found: found[0]
+    )
     known = max(load, chain, head_tail)
     weights = balance(groups, np.minimum(available, known))
     assignment = smallest_makespan(weighted_work(groups, weights), weights, available)
