@@ -21,7 +21,7 @@ _MOST_WORDS = 1 << 19
 _LEADING = 2
 """Operations for each machine which tell how long machines stand idle in the beginning, and as many for the end."""
 
-_WHOLE, _LIGHTEST, _HEAVIEST = 1 << 16, 1 << 10, 1 << 22
+_WHOLE, _LIGHTEST, _HEAVIEST = 1 << 16, 1 << 10, 1 << 18
 """The largest weight at first, and the smallest and largest that there may be."""
 
 _ADAPTED, _STEP = 2, 4
@@ -58,7 +58,7 @@ def room_of(
     """What is left while nothing is given; operations are given in `turn`."""
     m = len(weights)
     begins, leading = starts(r, d, m)
-    span = int(d.max() - r.min())
+    span = max(1, int(d.max() - r.min()))
     weights = np.maximum(weights * _WHOLE // weights.max(), _LIGHTEST)
     grain, sums = _sums(times[turn, : 1 if alike else m], span)
     longest = np.where(times < FAR, times, 0).max(axis=1)

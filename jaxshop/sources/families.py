@@ -2,7 +2,7 @@
 
 What a search or a policy is good at shows on shops that it was not made for. `family:NAME:SEED` names one, wherever a
 shop is accepted. Seeds 0 to 6 of every family are evaluation shops: **no policy is trained on them or chosen by them**,
-while search was tuned on some (docs/evaluate.md). Seeds 40 to 46 are kept for reports alone; every other seed is free.
+while search was tuned on some (docs/evaluate.md). Seeds 50 to 56 are kept for reports alone; every other seed is free.
 """
 
 from __future__ import annotations

@@ -61,6 +61,13 @@ def test_a_division_that_is_there_is_not_ruled_out():
     assert grains > 5
 
 
+def test_windows_that_end_before_they_begin():
+    """Shows that there is no division where no operation has time, whatever else."""
+    r, d, times = np.array([500, 700, 900]), np.array([3, 4, 4]), np.full((3, 2), 2)
+    division = division_of(r, d, times, np.zeros(2, np.int64), np.ones(2, np.int64))
+    assert divide(division, 0, 100) == NONE
+
+
 def planted(seed: int) -> tuple[Division, np.ndarray]:
     """A division problem made from a schedule that has no gap, and the machine of each operation in it."""
     rng = np.random.default_rng(seed)
