@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from policy_start import line
 
 from jaxshop.policies.checkpoint import load_policy
 from jaxshop.search.compare import Instance, read_best_known
@@ -69,11 +70,6 @@ def told(least: float, runs: list[dict[str, tuple[int | None, int]]]) -> Iterato
 def shown(gap: float, samples: int = 0) -> str:
     """A figure in a cell."""
     return "-" if isnan(gap) else f"{gap:.2f}" + f" ({samples})" * (samples > 0)
-
-
-def line(*cells: object) -> str:
-    """A row of a table."""
-    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 def main() -> None:
