@@ -68,8 +68,9 @@ def test_the_guard_lets_others_pass(innocent):
     assert not negations(innocent, jnp.arange(6))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("ranks_meet")
-@pytest.mark.parametrize("programs", [public_programs, pytest.param(further_programs, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("programs", [public_programs, further_programs])
 def test_no_program_converts_numbers_unsaid(programs):
     """Shows that no bool or integer becomes a float, and none becomes another, but where the code says so."""
     assert jax.config.jax_numpy_dtype_promotion == "strict"

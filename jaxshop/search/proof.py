@@ -17,8 +17,9 @@ from jaxshop.support.errors import LateError
 PATIENCE = 0.03
 """Seconds that the end of a search waits for the end of the proof."""
 
-LATER = 0.5
-"""Seconds behind its first schedule for which a search has the machine alone, at most half of its time limit."""
+LATER, EACH = 0.5, 0.0005
+"""Seconds behind its first schedule for which a search has the machine alone: so many at most, at most half of its time
+limit, and so many for each operation, as a small shop is proven at once."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,17 @@ class Prover:
     def _known(self) -> int | None:
         return None if self._best is None else self._best.schedule.makespan
 
+    def _alone(self) -> float:
+        """Seconds until the proof begins."""
+        operations = sum(len(lot.operations) for lot in self._task.plan.lots)
+        limit = math.inf if self._stop.seconds is None else self._stop.seconds
+        return min(LATER, EACH * operations, limit / 2)
+
     def _tighten(self) -> None:
         from jaxshop.bounds import tighten  # loads Numba, which nobody has to wait for
 
         self._begun.wait()  # to collect a large shop's arrays takes time that the first schedule waits for
-        if self._ended.wait(LATER if self._stop.seconds is None else min(LATER, self._stop.seconds / 2)):
+        if self._ended.wait(self._alone()):
             return
         for certificate in tighten(self._task.plan, self.certificate, self._allows, self._known):
             if self._ended.is_set():
