@@ -34,6 +34,9 @@ PROBLEM = 4 * UNIT
 NODES, MENDING = 1 << 16, 16 * UNIT
 """Nodes after which a division is no longer looked for, and work by which its order must be mended, at first."""
 
+SHARE_NODES = 1 << 12
+"""Nodes of a search in one machine's share, after which it counts as one that has an order."""
+
 PATIENCE = 8
 """Makespans given up after which both are doubled."""
 
@@ -51,11 +54,14 @@ class Centre(NamedTuple):
 
 
 def centre_of(arrays: Arrays, machines: tuple[int, ...]) -> Centre | None:
-    """The centre of some machines, None where it is too large to divide, or has nothing to divide."""
+    """The centre of some machines; None where it is too large to divide, or has nothing to divide, or where times need
+    more than 32 bits: `FAR` is a time there."""
     first, begins = arrays.operations + arrays.lots, arrays.begins
     inside = np.isin(arrays.where - first, machines)
     bound = np.flatnonzero(np.logical_and.reduceat(inside, begins[:-1]))
     if not 1 < len(machines) <= MAX_MACHINES or not len(machines) < len(bound) <= MAX_POOL:
+        return None
+    if arrays.takes.dtype != np.int32:
         return None
     column = {machine: k for k, machine in enumerate(sorted(machines))}
     alternatives = np.full((len(bound), len(machines)), -1)
@@ -93,6 +99,11 @@ class Dividing(Worker):
             else:
                 self._ask()
 
+    @property
+    def proven(self) -> bool:
+        """Whether no schedule is shorter than the best."""
+        return self.goal >= self.best
+
     def shares_of(self, bar: int) -> Shares:
         """A search for divisions under which a schedule may cost so much."""
         pool, heads, tails = self.centre.pool, self.centre.heads, self.centre.tails
@@ -122,8 +133,8 @@ class Dividing(Worker):
             self._give_up()
 
     def searched(self, tree: Tree) -> int:
-        """Search in one machine's share, for as many nodes as for a division at first."""
-        for _ in range(0, NODES, CHUNK):
+        """Whether one machine can run its share, for the search of so many nodes."""
+        for _ in range(0, SHARE_NODES, CHUNK):
             self.state.counters[WORK] += CHUNK * NODE
             if (answer := advance(tree, CHUNK)) != OPEN:
                 return int(answer)

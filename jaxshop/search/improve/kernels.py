@@ -63,14 +63,13 @@ def prepare(wide: bool) -> None:
     balanced(floor_of(model))
     order, choice = np.empty((2, 6), np.int32)
     weigh(floor_of(model), model.arrays.wastes, 1, 0, order, choice)
-    centre = centre_of(model.arrays, (0, 1))
-    assert centre is not None
-    dividing = Dividing(model, order, choice, 0, 0, centre)
-    shares = dividing.shares_of(dividing.best)
-    while shares.divide(1) != FOUND:
-        pass
-    shares.ordered(dividing.searched)
-    dividing.place(shares.owner)
+    if (centre := centre_of(model.arrays, (0, 1))) is not None:
+        dividing = Dividing(model, order, choice, 0, 0, centre)
+        shares = dividing.shares_of(dividing.best)
+        while shares.divide(1) != FOUND:
+            pass
+        shares.ordered(dividing.searched)
+        dividing.place(shares.owner)
     graph = TabuSearch, IteratedGreedy, Exchange, Levelling, Crossing
     for kind, of in (*((kind, model) for kind in graph), (OrderSearch, staged)):
         order, choice = np.empty((2, 6), np.int32)

@@ -184,7 +184,9 @@ class Team:
         gains, closing, winner = self._gains + NO_GAIN, self._closing, self.winner
         shares = np.clip(gains / gains.sum(), LEAST_SHARE, 1.0)
         levels = np.array([maker is Levelling for maker, _ in self._kinds])
-        if self._cost - self._goal >= self._cost >> NEAR:
+        workers = [worker for seat in self._seats for worker in seat.workers.values()]
+        proven = any(isinstance(worker, Dividing) and worker.proven for worker in workers)
+        if proven or self._cost - self._goal >= self._cost >> NEAR:
             shares[[maker is Dividing for maker, _ in self._kinds]] = 0.0
         shares[levels] = shares[~levels].sum() if closing else 0.0
         for place, seat in enumerate(self._seats):

@@ -11,7 +11,8 @@ from jaxshop.search.improve.dispatching import dispatch, floor_of
 from jaxshop.search.improve.dividing import Dividing, centre_of
 from jaxshop.search.improve.graph import cost_of
 from jaxshop.search.improve.model import MACHINE, Model, model_of, to_schedule
-from jaxshop.search.improve.team import Start
+from jaxshop.search.improve.team import Start, Team
+from jaxshop.search.improve.workers import placed
 from jaxshop.search.types import Task
 from jaxshop.shop import Job, LotPlan, Machine, Operation, Shop, split_lots
 
@@ -58,7 +59,7 @@ def search_of(plan: LotPlan, goal: int = 0, seed: int = 0) -> Dividing:
 
 def test_a_centre_has_what_runs_nowhere_else():
     """Shows which operations a centre has, what they take on its machines, what precedes and follows them on the route,
-    and that there is none of one machine, of few operations, or of too many."""
+    and that there is none of one machine, of few operations, of too many, or where times are wide."""
     plan = full_centre(0, each=4)
     arrays = model_of(plan).arrays
     centre = centre_of(arrays, (2, 0, 1))
@@ -75,6 +76,8 @@ def test_a_centre_has_what_runs_nowhere_else():
     assert centre_of(arrays, (3, 4)) is not None
     assert centre_of(model_of(full_centre(0, each=1)).arrays, (0, 1, 2)) is None
     assert centre_of(model_of(full_centre(0, each=34)).arrays, (0, 1, 2)) is None
+    wide = arrays._replace(takes=arrays.takes.astype(np.int64))
+    assert centre_of(wide, (0, 1, 2)) is None
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -112,6 +115,31 @@ def test_the_same_work_gives_the_same_schedule():
             search.advance(100 // calls, -1, k * 100 // calls)
         tables.append(search.table)
     assert (tables[0] == tables[1]).all()
+
+
+def test_what_is_proven_gets_no_more_turns():
+    """Shows that of many turns the centre gets some, none far from the goal, and none once one search of it has proven
+    that no schedule is shorter."""
+    model = model_of(full_centre(8))
+    order, choice = start_of(model)
+    cost = placed(model, order, choice).cost
+
+    def turns(goal: int, proven: bool) -> int:
+        team = Team(model, (order, choice), 0, 2, (), goal, (0, 1, 2))
+        kind = [maker for maker, _ in team._kinds].index(Dividing)
+        worker = team._seats[0].workers.setdefault(kind, team._new(kind, 0))
+        assert isinstance(worker, Dividing)
+        if proven:
+            worker.goal = worker.best
+        taken = 0
+        for _ in range(40):
+            team._assign()
+            taken += sum(seat.at_work == kind for seat in team._seats)
+        return taken
+
+    assert turns(cost - 500, proven=False) > 0
+    assert turns(cost - 500, proven=True) == 0
+    assert turns(cost // 2, proven=False) == 0
 
 
 def test_a_better_schedule_is_taken_over():
