@@ -49,12 +49,12 @@ def start_of(model: Model) -> Start:
     return order, choice
 
 
-def search_of(plan: LotPlan, goal: int = 0, seed: int = 0) -> Dividing:
+def search_of(plan: LotPlan, seed: int = 0) -> Dividing:
     """The search that begins with it."""
     model = model_of(plan)
     centre = centre_of(model.arrays, (0, 1, 2))
     assert centre is not None
-    return Dividing(model, *start_of(model), seed, goal, centre)
+    return Dividing(model, *start_of(model), seed, 0, centre)
 
 
 def test_a_centre_has_what_runs_nowhere_else():

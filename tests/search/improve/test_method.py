@@ -42,7 +42,7 @@ it takes ten times as long, and the plain run has time for a single one."""
 
 
 NO_ACCOUNT = replace(certify(split_lots(ft06(), None)), machines=())
-"""Stands for a plan's certificate, with machines of which the method would know what decides."""
+"""Stands for a plan's certificate; it names no machines, as they would be another plan's."""
 
 
 @pytest.fixture(scope="module", autouse=True)
