@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxshop.bounds.division import divide, division_of
 from jaxshop.bounds.exact import MAX_OPERATIONS, NO, OPEN, YES, Tree, plant
+from jaxshop.bounds.kernels import FAR
 
 _REMEMBERED = 1 << 17
 """Shares whose answers are kept, in some tens of megabytes."""
@@ -16,6 +17,40 @@ _STATES = 64
 """Slots of states that the search in one share remembers."""
 
 _ONE = np.ones(1, dtype=np.int64)
+
+
+class Orders:
+    """Whether single machines can run what they are given, each question searched once; r, d: earliest starts and
+    latest ends of all operations, int64 [n]."""
+
+    def __init__(self, r: np.ndarray, d: np.ndarray) -> None:
+        self._r, self._d = r, d
+        self._known: dict[tuple[int, bytes], int] = {}
+
+    def answer(
+        self, machine: int, share: np.ndarray, times: np.ndarray, free: int, searched: Callable[[Tree], int]
+    ) -> int:
+        """YES, NO or OPEN, as far as `searched` answers.
+
+        Args:
+            machine: a number that tells it from others.
+            share: int64 [k], operations.
+            times: int64 [k], their ticks.
+            free: the tick from which the machine may work.
+            searched: what searches in one machine's share.
+        """
+        key = machine, share.tobytes()
+        if len(self._known) == _REMEMBERED:
+            self._known.clear()
+        if key not in self._known:
+            if len(share) == 0:
+                self._known[key] = YES
+            elif len(share) > MAX_OPERATIONS or self._d[share].max() >= FAR:
+                self._known[key] = OPEN
+            else:
+                r, d, begin = self._r[share], self._d[share], np.array([free], dtype=np.int64)
+                self._known[key] = searched(plant(r, d, times[:, None], begin, _ONE, _STATES))
+        return self._known[key]
 
 
 class Shares:
@@ -28,7 +63,7 @@ class Shares:
     def __init__(self, r: np.ndarray, d: np.ndarray, times: np.ndarray, free: np.ndarray, weights: np.ndarray) -> None:
         self._division, self._free = division_of(r, d, times, free, weights), free
         self._rows = np.argsort(d, kind="stable")
-        self._known: dict[tuple[int, bytes], int] = {}
+        self._orders = Orders(self._division.r, self._division.d)
         self._blamed = 0
 
     @property
@@ -54,16 +89,5 @@ class Shares:
         return OPEN if OPEN in answers else YES
 
     def _answer(self, k: int, searched: Callable[[Tree], int]) -> int:
-        division, share = self._division, self._division.owner == k
-        key = k, share.tobytes()
-        if len(self._known) == _REMEMBERED:
-            self._known.clear()
-        if key not in self._known:
-            if not share.any():
-                self._known[key] = YES
-            elif share.sum() > MAX_OPERATIONS:
-                self._known[key] = OPEN
-            else:
-                times, free = division.times[share, k : k + 1], self._free[k : k + 1]
-                self._known[key] = searched(plant(division.r[share], division.d[share], times, free, _ONE, _STATES))
-        return self._known[key]
+        share = np.flatnonzero(self._division.owner == k)
+        return self._orders.answer(k, share, self._division.times[share, k], int(self._free[k]), searched)

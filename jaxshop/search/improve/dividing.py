@@ -12,30 +12,21 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxshop.bounds.division import FOUND, NONE
-from jaxshop.bounds.exact import MAX_MACHINES, NO, OPEN, Tree, advance
+from jaxshop.bounds.exact import MAX_MACHINES, NO
 from jaxshop.bounds.kernels import FAR
 from jaxshop.bounds.shares import Shares
 from jaxshop.bounds.windows import MAX_POOL, Pool
 from jaxshop.search.improve.graph import cost_of
-from jaxshop.search.improve.levelling import kept_apart, move_to, ways_of
+from jaxshop.search.improve.levelling import CHUNK, NODE, kept_apart, move_to, order_of, ways_of
 from jaxshop.search.improve.model import HEAD, MACHINE, Arrays, Model
 from jaxshop.search.improve.state import CYCLIC, WORK
 from jaxshop.search.improve.workers import UNIT, Found, TabuSearch, Worker
-
-NODE = 48
-"""Work that a node of a search counts as."""
-
-CHUNK = 128
-"""Nodes between two looks at the work that is done."""
 
 PROBLEM = 4 * UNIT
 """Work that it counts as to begin with divisions for another makespan."""
 
 NODES, MENDING = 1 << 16, 16 * UNIT
 """Nodes after which a division is no longer looked for, and work by which its order must be mended, at first."""
-
-SHARE_NODES = 1 << 12
-"""Nodes of a search in one machine's share, after which it counts as one that has an order."""
 
 PATIENCE = 8
 """Makespans given up after which both are doubled."""
@@ -126,19 +117,11 @@ class Dividing(Worker):
                 self.goal, self.shares = self.bar + 1, None
             else:
                 self._give_up()
-        elif answer == FOUND and shares.ordered(self.searched) != NO:
+        elif answer == FOUND and shares.ordered(lambda tree: order_of(tree, self.state)) != NO:
             self.tries -= 1
             self.place(shares.owner)
         elif self.nodes <= 0:
             self._give_up()
-
-    def searched(self, tree: Tree) -> int:
-        """Whether one machine can run its share, for the search of so many nodes."""
-        for _ in range(0, SHARE_NODES, CHUNK):
-            self.state.counters[WORK] += CHUNK * NODE
-            if (answer := advance(tree, CHUNK)) != OPEN:
-                return int(answer)
-        return OPEN
 
     def _give_up(self) -> None:
         self.shares, self.given_up = None, self.given_up + 1

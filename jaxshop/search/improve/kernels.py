@@ -51,6 +51,7 @@ def prepare(wide: bool) -> None:
     from jaxshop.search.improve.crossing import Crossing
     from jaxshop.search.improve.dispatching import dispatch, floor_of
     from jaxshop.search.improve.dividing import Dividing, centre_of
+    from jaxshop.search.improve.levelling import order_of
     from jaxshop.search.improve.model import model_of
     from jaxshop.search.improve.weighing import weigh
     from jaxshop.search.improve.workers import Exchange, IteratedGreedy, Levelling, OrderSearch, TabuSearch
@@ -68,7 +69,7 @@ def prepare(wide: bool) -> None:
         shares = dividing.shares_of(dividing.best)
         while shares.divide(1) != FOUND:
             pass
-        shares.ordered(dividing.searched)
+        shares.ordered(lambda tree: order_of(tree, dividing.state))
         dividing.place(shares.owner)
     graph = TabuSearch, IteratedGreedy, Exchange, Levelling, Crossing
     for kind, of in (*((kind, model) for kind in graph), (OrderSearch, staged)):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from jaxshop.bounds.exact import OPEN, Tree, advance
 from jaxshop.search.improve.exchange import LARGEST, MEMBERS, OPERATION, THERE, add_up, fitting, givable, keep
 from jaxshop.search.improve.gaps import NO_COST, best_gap
 from jaxshop.search.improve.graph import link, put_in, recompute, renew, restore, take_out, unlink
 from jaxshop.search.improve.model import AFTER, BEFORE, HEAD, MACHINE, TAIL, TIME, Arrays
-from jaxshop.search.improve.state import WORK, draw, new_state
+from jaxshop.search.improve.state import WORK, State, draw, new_state
 from jaxshop.support.compiling import compiled
 
 UNKNOWN, FITTING, TOO_LONG = range(3)
@@ -21,12 +22,18 @@ UNKNOWN, FITTING, TOO_LONG = range(3)
 RELAXED = 4
 """One exchange of so many may leave more than both machines have too much, by what one of them has."""
 
-FULL = 9
-"""A machine is full where it has less than bar >> FULL left."""
+BEST, BAR, FULL, STEPS, LEAST = range(5)
+"""Of `memory`: the best cost; what no machine may have more of; from how much on one is full; exchanges that may yet be
+tried; operations of one machine that the first exchange tried may take."""
 
-BEST, BAR, STEPS, LEAST = range(4)
-"""Of `memory`: the best cost; what no machine may have more of; exchanges that may yet be tried; operations of one
-machine that the first exchange tried may take."""
+NODE = 48
+"""Work that a node of a search for a division or an order counts as."""
+
+CHUNK = 128
+"""Nodes between two looks at the work that is done."""
+
+SHARE_NODES = 1 << 12
+"""Nodes of a search in one machine's share, after which it counts as one that has an order."""
 
 TRIES = 4
 """Pairs of sides that are looked at."""
@@ -101,9 +108,9 @@ def beyond(arrays, state, loads, verdicts, ways, scratch, bar, full):
     if seen > 0:
         return chosen
     for m in range(arrays.machines):
-        if loads[m] > full and verdicts[m] == UNKNOWN:
+        if loads[m] >= full and verdicts[m] == UNKNOWN:
             verdicts[m] = TOO_LONG if too_long(arrays, state, np.int64(first + m), ways, scratch, bar) else FITTING
-        if loads[m] > full and verdicts[m] == TOO_LONG:
+        if loads[m] >= full and verdicts[m] == TOO_LONG:
             seen += 1
             if draw(state.random, seen) == 0:
                 chosen = m
@@ -211,9 +218,8 @@ def level(arrays, state, loads, verdicts, sides, ways, given, taken, mine, other
     exchanges: what they are beyond it hardly grows, and where it cannot shrink it wanders.
     """
     first, table, bar = arrays.operations + arrays.lots, state.table, memory[BAR]
-    full = bar - (bar >> FULL)
     while state.counters[WORK] < budget:
-        m = beyond(arrays, state, loads, verdicts, ways, mine, bar, full)
+        m = beyond(arrays, state, loads, verdicts, ways, mine, bar, memory[FULL])
         if m < 0:
             return LEVEL
         if memory[STEPS] == 0:
@@ -285,6 +291,15 @@ def move_to(arrays, state, best, choice, moved):
         operation = np.int64(moved[k])
         before, _, _ = best_gap(arrays, state, operation, np.int64(choice[operation]), NO_COST, np.int64(0))
         put_in(arrays, state, operation, np.int64(choice[operation]), np.int64(before))
+
+
+def order_of(tree: Tree, state: State) -> int:
+    """Whether one machine can run its share, for the search of so many nodes: what `advance` says."""
+    for _ in range(0, SHARE_NODES, CHUNK):
+        state.counters[WORK] += CHUNK * NODE
+        if (answer := advance(tree, CHUNK)) != OPEN:
+            return int(answer)
+    return OPEN
 
 
 def ways_of(arrays: Arrays) -> np.ndarray:

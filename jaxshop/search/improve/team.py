@@ -49,7 +49,8 @@ STILL_LATE = 8
 schedules are crossed."""
 
 CLOSE = 10
-"""Where less than a schedule's cost >> CLOSE is left to the goal, loads are levelled in half of the turns."""
+"""Where no more than a schedule's cost >> CLOSE is left to the goal, or one tick, loads are levelled in half of the
+turns."""
 
 NEAR = 5
 """Where no less than a schedule's cost >> NEAR is left to the goal, the centre's work is not divided anew: another
@@ -177,7 +178,7 @@ class Team:
     def _closing(self) -> bool:
         """Whether what is left to the goal is so little that levelling loads is what leads there."""
         levels = any(maker is Levelling for maker, _ in self._kinds)
-        return levels and self._cost - self._goal < self._cost >> CLOSE
+        return levels and self._cost - self._goal <= max(1, self._cost >> CLOSE)
 
     def _assign(self) -> None:
         """Say who works next: who is on its own way goes on; else the kind that is owed most of its share."""

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxshop.bounds.exact import NO
+from jaxshop.bounds.shares import Orders
 from jaxshop.search.improve import exchange, greedy, levelling, orders, tabu
 from jaxshop.search.improve.graph import build, cost_of, restore
-from jaxshop.search.improve.model import HEAD, TIME, Arrays, Model
+from jaxshop.search.improve.model import HEAD, MACHINE, TIME, Arrays, Model
 from jaxshop.search.improve.state import CYCLIC, WORK, draw, new_state
 
 UNIT = 1 << 17
@@ -27,7 +29,11 @@ CYCLE = 4 * UNIT
 STEPS = 2_000
 """Exchanges on loads alone after which levelling begins again."""
 
-MENDING = 2 * UNIT
+FULL = 12
+"""A machine is full where it has no more than bar >> FULL left: its operations are looked for an order of, and stay
+there while orders are mended."""
+
+MENDING = 32 * UNIT
 """Work by which an order must be mended, beside as much as its division took."""
 
 SHARING = 1.5
@@ -218,7 +224,11 @@ class Levelling(Worker):
         self.loads, self.verdicts, self.sides = np.zeros((3, self.arrays.machines), np.int64)
         self.choice, self.moved = np.zeros((2, self.arrays.operations), np.int32)
         self.sums, self.ways = (*given, *subsets), levelling.ways_of(self.arrays)
+        self.shared = np.zeros(self.arrays.machines, bool)
+        counts = np.diff(self.arrays.begins)
+        self.shared[self.arrays.where[np.repeat(counts > 1, counts)] - self.arrays.operations - self.arrays.lots] = True
         self.memory[levelling.BEST] = cost_of(self.arrays, self.table)
+        self.aim(int(self.memory[levelling.BEST]))
 
     def _run(self, work: int, target: int) -> None:
         memory, counters = self.memory, self.state.counters
@@ -229,14 +239,20 @@ class Levelling(Worker):
             else:
                 self._level(work)
 
+    def aim(self, bar: int) -> None:
+        """Let no machine have more than the bar."""
+        self.memory[levelling.BAR], self.memory[levelling.FULL] = bar, bar - (bar >> FULL)
+        self.orders = Orders(self.ways[0], bar - self.ways[1])
+
     def _level(self, work: int) -> None:
         """Go on with a division, and begin to mend where it is level."""
         memory, random = self.memory, self.state.random
         if memory[levelling.STEPS] == 0:
             restore(self.arrays, self.state, self.table)
             levelling.weigh(self.arrays, self.state, self.loads)
+            self.loads[~self.shared] = 0  # no exchange makes them less
             above = memory[levelling.BEST] - self.goal
-            memory[levelling.BAR] = self.goal + (draw(random, above) if draw(random, 2) else 0)
+            self.aim(self.goal + (draw(random, above) if draw(random, 2) else 0))
             memory[levelling.STEPS], memory[levelling.LEAST] = STEPS, 1 + draw(random, 4)
             self.verdicts[:], self.begun = levelling.UNKNOWN, self.state.counters[WORK]
             sides = self.arrays, self.state, self.loads, self.sides
@@ -244,13 +260,24 @@ class Levelling(Worker):
         walk = self.arrays, self.state, self.loads, self.verdicts, self.sides, self.ways, *self.sums
         if levelling.level(*walk, memory, work) != levelling.LEVEL:
             return
-        self.settle()
+        full = np.flatnonzero(self.loads >= memory[levelling.FULL])
+        unfit = [k for k in full if self.answer(int(k)) == NO]
+        self.verdicts[unfit] = levelling.TOO_LONG
+        if not unfit:
+            self.settle()
+
+    def answer(self, k: int) -> int:
+        """Whether a machine's operations have an order."""
+        n = self.arrays.operations
+        machine = n + self.arrays.lots + k
+        share = np.flatnonzero(self.state.table[:n, MACHINE] == machine)
+        times, free = self.state.table[share, TIME].astype(np.int64), int(self.state.table[machine, HEAD])
+        return self.orders.answer(k, share, times, free, lambda tree: levelling.order_of(tree, self.state))
 
     def settle(self) -> None:
         """End a division, and begin to mend the order."""
-        bar = self.memory[levelling.BAR]
         levelling.settle_in(self.arrays, self.state, self.table, self.choice, self.moved)
-        self.mender.begin(levelling.kept_apart(self.arrays, self.choice, self.loads > bar - (bar >> levelling.FULL)))
+        self.mender.begin(levelling.kept_apart(self.arrays, self.choice, self.loads >= self.memory[levelling.FULL]))
         self.memory[levelling.STEPS], self.mending = 0, True
         self.until = 2 * self.state.counters[WORK] - self.begun + MENDING
 

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from jaxshop.bounds.exact import NO, YES
 from jaxshop.schedule import verify
 from jaxshop.search.improve import exchange, kernels, levelling, team
 from jaxshop.search.improve.dispatching import dispatch, floor_of
@@ -192,6 +193,33 @@ def test_a_machine_without_an_order_is_beyond_the_bar():
     assert search.loads[m] > full
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_division_that_no_order_fits_is_not_mended(waits: bool):
+    """Shows that a full machine whose operations would fit if they were interrupted, but have no order, is told apart,
+    that levelling goes on to the division in which each machine has one, and that a machine whose work cannot leave it
+    does not keep it from there."""
+    either = {j: Operation(f"{j}", dict.fromkeys("MN", t)) for j, t in enumerate((1, 2, 4, 3, 2, 2))}
+    behind = {1: (Operation("behind", {"Y": 3}),)}
+    ahead = {} if waits else {1: (Operation("ahead", {"X": 2}),)}
+    jobs = tuple(
+        Job(f"{j}", (*ahead.get(j, ()), step, *behind.get(j, ())), release=2 * (waits and j == 1))
+        for j, step in either.items()
+    )
+    model = model_of(split_lots(Shop("full", tuple(map(Machine, "MNXY")), jobs), None))
+    order = np.arange(model.arrays.operations, dtype=np.int32)
+    choice = model.arrays.begins[:-1] + np.where(order < len(order) - 3, 0, 1).astype(np.int32)
+    search = Levelling(model, order, choice, 0, 7)
+    weigh(search.arrays, search.state, search.loads)
+    assert search.loads[:2].tolist() == [7, 7]
+    search.aim(7)
+    assert [search.answer(k) for k in range(2)] == [NO, YES]
+    first = search.arrays.operations + search.arrays.lots
+    assert not too_long(search.arrays, search.state, np.int64(first), search.ways, search.sums[2], 7)
+    assert search.found.cost == 8
+    search.advance(2, 7, 0)
+    assert search.found.cost == 7
+
+
 def test_full_machines_are_kept_apart():
     """Shows that operations on a full machine have it alone, others all of theirs but full ones, times included."""
     arrays = model_of(routed_centre(4, 3, 4, 9_000)).arrays
@@ -240,15 +268,15 @@ def test_a_division_begins_with_what_another_found():
 
 
 def test_loads_are_levelled_only_near_to_the_goal():
-    """Shows that a team has turns for levelling where less than a thousandth is left to the goal, that it then begins
-    with the best, and that it has none without a goal."""
+    """Shows that a team has turns for levelling where less than a thousandth is left to the goal, or one tick, that
+    it then begins with the best, and that it has none without a goal."""
     shop = routed_centre(7, 2, 6, 90_000).shop
     idle = Job("idle", (Operation("idle", {shop.machines[0].id: 0}),))
 
-    def at_work(goal: int, jobs: tuple[Job, ...] = shop.jobs) -> set[type]:
+    def at_work(goal: int, jobs: tuple[Job, ...] = shop.jobs, cost: int = 90_050) -> set[type]:
         model = model_of(split_lots(replace(shop, jobs=jobs), None))
         two = Team(model, start_of(model), 0, 2, (), goal)
-        two._cost = 90_050
+        two._cost = cost
         two._assign()
         return {type(seat.workers[seat.at_work]) for seat in two._seats}
 
@@ -259,6 +287,8 @@ def test_loads_are_levelled_only_near_to_the_goal():
     assert Levelling in at_work(90_000, with_idle)
     assert Levelling not in at_work(80_000, with_idle)
     assert 90_050 >> team.CLOSE > 50
+    assert Levelling in at_work(500, cost=501)
+    assert Levelling not in at_work(500, cost=502)
 
 
 def test_a_machine_that_stays_empty_is_not_beyond_the_bar():
