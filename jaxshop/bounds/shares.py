@@ -39,17 +39,16 @@ class Orders:
             free: the tick from which the machine may work.
             searched: what searches in one machine's share.
         """
-        key = machine, share.tobytes()
+        if len(share) == 0:
+            return YES
+        if len(share) > MAX_OPERATIONS or self._d[share].max() >= FAR:
+            return OPEN
+        key = machine, share.astype(np.int32).tobytes()
         if len(self._known) == _REMEMBERED:
             self._known.clear()
         if key not in self._known:
-            if len(share) == 0:
-                self._known[key] = YES
-            elif len(share) > MAX_OPERATIONS or self._d[share].max() >= FAR:
-                self._known[key] = OPEN
-            else:
-                r, d, begin = self._r[share], self._d[share], np.array([free], dtype=np.int64)
-                self._known[key] = searched(plant(r, d, times[:, None], begin, _ONE, _STATES))
+            r, d, begin = self._r[share], self._d[share], np.array([free], dtype=np.int64)
+            self._known[key] = searched(plant(r, d, times[:, None], begin, _ONE, _STATES))
         return self._known[key]
 
 

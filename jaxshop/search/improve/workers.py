@@ -29,8 +29,8 @@ CYCLE = 4 * UNIT
 STEPS = 2_000
 """Exchanges on loads alone after which levelling begins again."""
 
-FULL = 12
-"""A machine is full where it has no more than bar >> FULL left: its operations are looked for an order of, and stay
+SLACK = 12
+"""A machine is full where it has no more than bar >> SLACK left: its operations are looked for an order of, and stay
 there while orders are mended."""
 
 MENDING = 32 * UNIT
@@ -241,7 +241,7 @@ class Levelling(Worker):
 
     def aim(self, bar: int) -> None:
         """Let no machine have more than the bar."""
-        self.memory[levelling.BAR], self.memory[levelling.FULL] = bar, bar - (bar >> FULL)
+        self.memory[levelling.BAR], self.memory[levelling.FULL] = bar, bar - (bar >> SLACK)
         self.orders = Orders(self.ways[0], bar - self.ways[1])
 
     def _level(self, work: int) -> None:
@@ -260,9 +260,12 @@ class Levelling(Worker):
         walk = self.arrays, self.state, self.loads, self.verdicts, self.sides, self.ways, *self.sums
         if levelling.level(*walk, memory, work) != levelling.LEVEL:
             return
-        full = np.flatnonzero(self.loads >= memory[levelling.FULL])
-        unfit = [k for k in full if self.answer(int(k)) == NO]
-        self.verdicts[unfit] = levelling.TOO_LONG
+        unfit = False
+        for k in np.flatnonzero(self.loads >= memory[levelling.FULL]):
+            if self.state.counters[WORK] >= work:
+                return
+            if self.answer(int(k)) == NO:
+                self.verdicts[k], unfit = levelling.TOO_LONG, True
         if not unfit:
             self.settle()
 
