@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -29,6 +30,7 @@ from tests.workers import (  # noqa: F401
 def pytest_configure(config) -> None:
     """Name the cache before anything imports JAX, which reads these when it is imported; workers inherit the name."""
     config.pluginmanager.register(Tiers(config))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it runs in the background ignore it
     if hasattr(config, "workerinput"):
         return
     adopt_orphans()

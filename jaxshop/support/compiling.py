@@ -38,7 +38,7 @@ def _kept(function: Callable, nrt: bool) -> Any:
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": nrt}
     try:
         kernel: Any = numba.njit(cache=True, **options)(function)
-        _digests[kernel] = made_of = _made_of(function)
+        _digests[kernel] = made_of = _made_of(function, options)
         _keep_apart(kernel._cache._cache_file, made_of)
         return _of_one_kind(kernel)
     except RuntimeError:  # no folder to write to
@@ -52,7 +52,7 @@ def inlined(function: Callable) -> Any:
     """Have a function compiled into each kernel that calls it: a call copies the arrays' descriptions, which takes
     longer than what a short one does."""
     kernel: Any = numba.njit(inline="always", error_model="numpy")(function)
-    _digests[kernel] = _made_of(function)
+    _digests[kernel] = _made_of(function, {})
     return kernel
 
 
@@ -84,12 +84,13 @@ def _keep_apart(files: Any, made_of: str) -> None:
     files._data_name_pattern = f"{made_of[:16]}.{files._data_name_pattern}"
 
 
-def _made_of(function: Callable) -> str:
-    """A digest of all that a kernel is compiled from: its file, and the kernels and numbers that this has from others.
+def _made_of(function: Callable, options: dict[str, Any]) -> str:
+    """A digest of all that a kernel is compiled from: its options, its file, and the kernels and numbers that this has
+    from others.
 
     Numba looks at the kernel's own file alone, and would go on with what it once took from another.
     """
-    digest = sha256(_content(__file__) + _content(inspect.getfile(function)))
+    digest = sha256(_content(__file__) + _content(inspect.getfile(function)) + repr(options).encode())
     for name, value in function.__globals__.items():
         if isinstance(value, int | numba.core.dispatcher.Dispatcher):
             digest.update(f"{name}: {_digests.get(value, value)}".encode())

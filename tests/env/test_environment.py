@@ -313,7 +313,9 @@ def test_candidates_are_the_ends_of_the_conflict_set():
     assert obs.candidates.tolist() == [3, 2, 0]
 
 
-@pytest.mark.parametrize(("non_delay", "overlap"), [(False, 4), (True, 0)])  # which other functions look at
+@pytest.mark.parametrize(
+    ("non_delay", "overlap"), [pytest.param(False, 4, marks=pytest.mark.thorough), (True, 0)]
+)  # which other functions look at
 @pytest.mark.usefixtures("ranks_meet")
 def test_environments_last_are_the_same_as_under_vmap(non_delay, overlap):
     """Shows that environments at the end of arrays do as under vmap: illegal actions, padding, past the end."""

@@ -174,6 +174,7 @@ def test_a_plain_shop_plays_in_the_plants_shape_as_in_its_own():
         assert one[:count].tolist() == other[0, :count].tolist()
 
 
+@pytest.mark.thorough
 def test_lateness_alone_can_be_the_objective():
     """Shows the promises of the interface on a shop that counts no makespan: its cost is weighted tardiness."""
     plan = split_lots(replace(plant_shop(4), objective=Objective(0.0, 2.0)), None)

@@ -156,6 +156,7 @@ def test_rows_without_time_say_so(gpu, monkeypatch, capsys):
     assert told[0]["left_out"] == "no time is left"
 
 
+@pytest.mark.thorough
 def test_a_row_that_hangs_is_ended(gpu, monkeypatch, capsys, tmp_path):
     """Shows the limit of a row, what it told before, and the last line of one that fails, or a signal's number."""
     script = tmp_path / "hanging.py"

@@ -165,7 +165,9 @@ def test_no_schedule_is_refused_and_every_planted_fault_is_found(part: int):
     assert len(counts) >= 25
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize(
+    "seed", [*range(20), *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(20, 60))]
+)
 def test_bounds_and_rules_stand_around_the_optimum(seed: int):
     """Against all semi-active schedules of small shops: no bound is above, and no rule's schedule below, the best."""
     plan = plant_plan(seed, jobs=3, machines=2, most_operations=2, frozen=seed % 3, held=seed % 2)

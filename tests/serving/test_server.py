@@ -167,6 +167,7 @@ def test_a_stop_drains(fake_process: Start) -> None:
     assert process.await_event("stopped")["device_ended"] is True
 
 
+@pytest.mark.thorough
 def test_a_stop_cuts_off_what_does_not_end(fake_process: Start) -> None:
     """A stuck device, a request that waits for it, and a stream of events hold up the stop no longer than the drain."""
     process = fake_process(JAXSHOP_DRAIN_S="1")
@@ -259,6 +260,7 @@ def test_a_client_that_goes_away_frees_its_place(narrow: Process) -> None:
     assert 499 in statuses
 
 
+@pytest.mark.thorough
 def test_a_body_that_never_comes_is_timed_out(server: Process) -> None:
     """408 after the request timeout; meanwhile others are served."""
     url = httpx.URL(server.url)
@@ -271,6 +273,7 @@ def test_a_body_that_never_comes_is_timed_out(server: Process) -> None:
         assert slow.recv(1000).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.thorough
 def test_a_stuck_device_is_answered_for_over_the_wire(fake_process: Start) -> None:
     """The caller gets a rule's schedule in time, the balancer a 503, and a further caller does not wait."""
     process = fake_process(JAXSHOP_STALL_S="1")
