@@ -16,7 +16,7 @@ AT_A_PLACE: dict[str, tuple[list[Any], object, str]] = {
     "a plan start far away": (
         ["plan_start"],
         "9999-12-30T00:00:00Z",
-        "plan_start: with calendars, must be of the years",
+        "plan_start: must be of the years",
     ),
     "unknown calendar": (["machines", 1, "calendar"], "day", "machines[1].calendar: unknown calendar 'day'"),
     "unknown zone": (["calendars", "two shifts", "timezone"], "Europe/Berlín", "timezone: unknown time zone"),

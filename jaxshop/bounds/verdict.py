@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxshop.bounds.certify import Certificate, certify
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, lot_size, span, split_lots
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, job_ticks, lot_size, span, split_lots
 from jaxshop.support.errors import ShopError
 
 _MAX_LOTS_PER_JOB = 50
@@ -42,7 +42,7 @@ def verdict(plan: LotPlan, target_ticks: int) -> Verdict:
         reason = f"a target of {target} is not excluded: with {lots} the certified bound is {bound}"
         return Verdict(None, reason, None, certificate)
     fit = _largest_lot_hours(plan, target_ticks)
-    way_out = f"lots of at most {fit:g} h would do" if fit else "no lot size would do"
+    way_out = f"lots of at most {fit:g} h would do" if fit else "no lot size was found that would do"
     reason = f"a target of {target} is impossible with {lots}: {certificate.witness}; {way_out}"
     return Verdict(False, reason, fit, certificate)
 
@@ -50,28 +50,35 @@ def verdict(plan: LotPlan, target_ticks: int) -> Verdict:
 def _largest_lot_hours(plan: LotPlan, target_ticks: int) -> float | None:
     """The largest lot size, to three digits, whose bound does not exceed the target; None if none is found.
 
-    Smaller lots make chains, heads and tails shorter and, by their set-ups, the load larger; so bisect. Sizes above
-    the target are not tried, though one may do where no job has such a length.
+    Smaller lots make chains, heads and tails shorter and, by their set-ups, the load larger; so bisect. Sizes above the
+    target, up to the longest job on its slowest machines, are tried where none below it does.
     """
     target_hours = target_ticks / TICKS_PER_HOUR
     if target_hours <= 0:
         return None
     digits = max(0, 2 - int(np.floor(np.log10(target_hours))))
     most = _MAX_LOTS_PER_JOB * len(plan.shop.jobs)
-    largest = None
-    low, high = 0, int(target_hours * 10**digits + 1e-9) + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        hours = round(middle / 10**digits, digits)
-        try:
-            bounds = certify(split_lots(plan.shop, hours, most))
-        except ShopError:  # set-ups alone reach this size, or the lots are too many
-            low = middle
-            continue
-        if bounds.value <= target_ticks:
-            low, largest = middle, hours
-        elif max(bounds.load, bounds.assignment) > target_ticks:
-            low = middle
-        else:
-            high = middle
-    return largest
+
+    def steps(hours: float) -> int:
+        return int(hours * 10**digits + 1e-9)
+
+    def largest(low: int, high: int) -> float | None:
+        found = None
+        while high - low > 1:
+            middle = (low + high) // 2
+            hours = round(middle / 10**digits, digits)
+            try:
+                bounds = certify(split_lots(plan.shop, hours, most))
+            except ShopError:  # set-ups alone reach this size, or the lots are too many
+                low = middle
+                continue
+            if bounds.value <= target_ticks:
+                low, found = middle, hours
+            elif max(bounds.load, bounds.assignment) > target_ticks:
+                low = middle
+            else:
+                high = middle
+        return found
+
+    longest = max(map(job_ticks, plan.shop.jobs), default=0) / TICKS_PER_HOUR
+    return largest(0, steps(target_hours) + 1) or largest(steps(target_hours), steps(longest) + 1)

@@ -133,6 +133,8 @@ def _first(args: argparse.Namespace, manner: Manner) -> tuple[LotPlan, Schedule,
     if shop.unit != "hours":
         raise ShopError(f"{args.shop}: is in {shop.unit}; what happens takes hours")
     objective = shop.objective if args.tardiness is None else Objective(shop.objective.makespan, args.tardiness)
+    if not (objective.makespan or objective.tardiness):
+        raise ShopError("--tardiness 0: the shop's makespan weighs nothing either; one of the two must")
     if args.start:
         schedule, source = read(args.start), "start"
         plan = split_lots(shop, schedule.max_lot_hours)

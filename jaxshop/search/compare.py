@@ -14,11 +14,13 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, NamedTuple
 
+from jaxshop.schedule import Schedule
+from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search.registry import method_named
-from jaxshop.search.rules import applicable, rule_schedules, runs_of
+from jaxshop.search.rules import applicable, host_rules, rule_schedules, runs_of
 from jaxshop.search.solver import solve
 from jaxshop.search.types import Options, Task, require_valid
-from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint, operation_count, split_lots
+from jaxshop.shop import TICKS_PER_HOUR, LotPlan, fingerprint, operation_count, rules_of, split_lots
 from jaxshop.sources.report import load_and_report
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import read_rows
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 RANDOM_SEEDS = 32
 """Runs of the random rule that are averaged; one alone may be 5 % better or worse."""
 
-OF_POLICY = ("greedy", "samples", "beam")
+OF_POLICY = ("greedy", "samples", "beam", "evolve")
 """Methods that play the policy."""
+
+ON_DEVICE = (*OF_POLICY, "rules", "tune")
+"""Methods that are nothing without compiled programs; `rules` of a plant's own kind the host plays."""
 
 
 class Known(NamedTuple):
@@ -199,7 +204,7 @@ def _entries(task: Task, comparison: Comparison) -> Iterator[tuple[str, Iterator
 def _solved(
     task: Task, comparison: Comparison, method: str, seeds: Sequence[int], samples: int, time_limit: float | None
 ) -> Iterator[_Found]:
-    if method in OF_POLICY:
+    if method in ON_DEVICE and not (method == "rules" and rules_of(task.plan)):
         _compile(task, comparison, method)
     options = Options(patience=comparison.patience)
     for seed in seeds:
@@ -242,15 +247,22 @@ def _rule_entries(task: Task, rollouts: CompiledRollouts, seed: int) -> Iterator
     """Every rule that applies, non-delay and active; random is the mean of `RANDOM_SEEDS` runs."""
     from jaxshop.search.compiled import NUMBERS, RULE_BATCH
 
-    def played(rule: str, active: bool) -> Iterator[_Found]:
-        begun = time.monotonic()
+    def on_device(rule: str, active: bool) -> list[Schedule]:
         runs = runs_of(rule, range(seed, seed + RANDOM_SEEDS))
-        schedules = list(rule_schedules(rollouts, active, runs, RULE_BATCH))
+        return list(rule_schedules(rollouts, active, runs, RULE_BATCH))
+
+    def on_host(rule: str, active: bool) -> list[Schedule]:
+        return [dispatch_by_rule(task.plan, RULES[rule], active)]
+
+    def played(play: Callable[[str, bool], list[Schedule]], rule: str, active: bool) -> Iterator[_Found]:
+        begun = time.monotonic()
+        schedules = play(rule, active)
         for schedule in schedules:
             require_valid(task, schedule, f"rule:{rule}{'/active' * active}")
         makespan, cost = fmean(each.makespan for each in schedules), fmean(map(task.cost, schedules))
         yield _Found(makespan, cost, time.monotonic() - begun)
 
-    for rule in (rule for rule in NUMBERS if rule in applicable(task)):
+    ways = {rule: on_device for rule in NUMBERS if rule in applicable(task)} | dict.fromkeys(host_rules(task), on_host)
+    for rule, play in ways.items():
         for active in (False, True):
-            yield f"{rule}{'/active' * active}", played(rule, active)
+            yield f"{rule}{'/active' * active}", played(play, rule, active)

@@ -223,7 +223,8 @@ def replan(
         watch=seen,
         certificate=task.certificate,
     )
-    for incumbent in found.trace:
+    # Which schedules a search shows on its way depends on the clock; with an end by work, the last does not.
+    for incumbent in found.trace if work is None else found.trace[-1:]:
         if incumbent.source != "start":
             trials.offer(incumbent.schedule, incumbent.source)
     return _result(trials, found.certificate, begun, found.work_done)

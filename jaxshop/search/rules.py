@@ -35,6 +35,11 @@ def applicable(task: Task) -> tuple[str, ...]:
     return tuple(rule for rule in RULES if rule != "EDD" or task.with_due)
 
 
+def host_rules(task: Task) -> tuple[str, ...]:
+    """Those of `HOST_RULES` that mean something for the task, which needs due dates or set-ups by sequence."""
+    return tuple(rule for rule in host_applicable(task.plan) if rule in HOST_RULES)
+
+
 def runs_of(rule: str, seeds: Sequence[int]) -> list[tuple[str, int]]:
     """What a rule is played with: `random` with every seed, any other with the first."""
     return [(rule, seed) for seed in (seeds if rule == "random" else seeds[:1])]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -118,11 +119,11 @@ def live(
     Returns:
         The week; None if it was cancelled.
     """
-    shop, models = plan.shop, _models(plan.shop)
+    shop, models, urgent = plan.shop, _models(plan.shop), _unused(plan.shop)
     found: list[Replanned] = []
     seconds = []
     for number, event in enumerate(events):
-        told = told_of(plan, schedule, event, models, f"URGENT-{number}")
+        told = told_of(plan, schedule, event, models, f"{urgent}-{number}")
         if told is None:
             continue
         begun = time.monotonic()
@@ -187,6 +188,13 @@ def told_of(plan: LotPlan, schedule: Schedule, event: Happening, models: list[Jo
             end = Timing(plan.shop).end_of(number, row.end, event.lost, True).end
             return Events(event.at, late=(Told(row.operation, row.lot, end),))
     return None
+
+
+def _unused(shop: Shop) -> str:
+    """What no job or operation of the shop is named after, for urgent orders."""
+    taken = [name for job in shop.jobs for name in (job.id, *(op.id for op in job.operations))]
+    names = ("URGENT" + "_" * n for n in count())
+    return next(name for name in names if not any(each.startswith(name) for each in taken))
 
 
 def _may_be_late(plan: LotPlan, row: Row) -> bool:

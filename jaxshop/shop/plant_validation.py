@@ -30,7 +30,7 @@ MAX_DOWNTIMES = 1_000
 MAX_SHIFTS = 48
 MAX_CALENDARS = 1_000
 YEARS = (1971, 2200)
-"""What the zones' data are good for."""
+"""What the zones' data are good for, and where every date of a plan can be told."""
 
 
 def uses_rules(shop: Shop) -> bool:
@@ -57,6 +57,14 @@ def check_objective(shop: Shop, faults: Faults) -> None:
         faults.add(
             "objective.tardiness", "no job has a due date, so every schedule would be as good; weigh the makespan"
         )
+
+
+def check_start(shop: Shop, faults: Faults) -> None:
+    """The year is one of `YEARS`."""
+    if shop.plan_start is not None:
+        year = datetime.fromisoformat(shop.plan_start).astimezone(UTC).year
+        if not YEARS[0] <= year < YEARS[1]:
+            faults.add("plan_start", f"must be of the years {YEARS[0]} to {YEARS[1] - 1}")
 
 
 def check_rules(shop: Shop, faults: Faults) -> None:
@@ -90,10 +98,6 @@ def _check_calendars(shop: Shop, faults: Faults) -> None:
         faults.add("calendars", f"{len(shop.calendars)} are more than {MAX_CALENDARS}")
     if shop.calendars and shop.plan_start is None:
         faults.add("plan_start", "missing; calendars need it")
-    elif shop.calendars and shop.plan_start is not None:
-        year = datetime.fromisoformat(shop.plan_start).astimezone(UTC).year
-        if not YEARS[0] <= year < YEARS[1]:
-            faults.add("plan_start", f"with calendars, must be of the years {YEARS[0]} to {YEARS[1] - 1}")
     for name, count in Counter(calendar.id for calendar in shop.calendars).items():
         if not isinstance(name, str) or not name or not name.isprintable():
             faults.add(f"calendars.{name}", f"must be named by a printable text that is not empty, not {name!r}")

@@ -10,7 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from jaxshop.shop.objective import MAKESPAN
-from jaxshop.shop.plant_validation import check_objective, check_rules, check_work, rules_horizon, uses_rules
+from jaxshop.shop.plant_validation import (
+    check_objective,
+    check_rules,
+    check_start,
+    check_work,
+    rules_horizon,
+    uses_rules,
+)
 from jaxshop.shop.records import (
     MAX_HORIZON,
     MAX_HOURS,
@@ -62,6 +69,7 @@ def check(shop: Shop, faults: Faults) -> None:
             path = f"jobs[{i}].operations[{k}]"
             _check_id(operation.id, operations, f"{path}.id", faults)
             _check_operation(operation, machines, least, path, faults)
+    check_start(shop, faults)
     if shop.objective != MAKESPAN:
         check_objective(shop, faults)
     if uses_rules(shop):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from statistics import fmean
 
 import jax
@@ -17,9 +18,10 @@ from chex import ArrayTree
 from jaxshop.env.packing import shape_of
 from jaxshop.policies.checkpoint import Policy, load_policy
 from jaxshop.schedule import Schedule
+from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search.compiled import CANDIDATES, RULE_BATCH, CompiledRollouts, program
 from jaxshop.search.registry import method_named
-from jaxshop.search.rules import applicable, rule_schedules, runs_of
+from jaxshop.search.rules import applicable, host_rules, rule_schedules, runs_of
 from jaxshop.search.tune import Tuned, tune_linear
 from jaxshop.search.types import Incumbent, Method, Options, Stop, require_valid
 from jaxshop.shop import TICKS_PER_HOUR
@@ -115,6 +117,11 @@ class Evaluator:
                 for schedule in schedules:
                     require_valid(task, schedule, f"rule:{name}")
                 found[name] = Ruled(fmean(map(task.cost, schedules)), min(schedules, key=task.cost), took)
+        for rule, active in product(host_rules(task), (False, True)):
+            name, begun = f"{rule}/active" if active else rule, time.monotonic()
+            schedule = dispatch_by_rule(task.plan, RULES[rule], active)
+            require_valid(task, schedule, f"rule:{name}")
+            found[name] = Ruled(task.cost(schedule), schedule, time.monotonic() - begun)
         return found
 
     def tuned(self, seed: int, seconds: float, watch: Callable[[float], None]) -> Tuned:

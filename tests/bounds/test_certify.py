@@ -267,7 +267,17 @@ def test_verdict_names_the_machines_where_no_lot_size_helps():
     assert (answer.feasible, answer.max_lot_hours_that_would_do) == (False, None)
     assert answer.certificate.machines
     assert answer.certificate.machines[0] in answer.reason
-    assert answer.reason.endswith("no lot size would do")
+    assert answer.reason.endswith("no lot size was found that would do")
+
+
+def test_verdict_proposes_lots_that_are_longer_than_the_target_on_slow_machines_alone():
+    """Shows work of 4 h on two fast machines, of 40 on a slow one: whole it takes 5 h; in lots of less than 41, 3.1."""
+    shop = from_routes([[{0: hours(4), 1: hours(4), 2: hours(40)}]], 3)
+    operation = replace(shop.jobs[0].operations[0], setup=hours(1))
+    shop = replace(shop, unit="hours", jobs=(replace(shop.jobs[0], operations=(operation,)),))
+    answer = verdict(split_lots(shop, None), hours(3.1))
+    assert answer.max_lot_hours_that_would_do == 40.99
+    assert certify(split_lots(shop, 40.99)).value <= hours(3.1)
 
 
 def cuttable(release: float = 0.0) -> Shop:

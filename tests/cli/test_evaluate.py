@@ -19,12 +19,14 @@ from jaxshop.bounds import certify
 from jaxshop.cli.evaluate import expand
 from jaxshop.schedule.dispatch import RULES, dispatch_by_rule
 from jaxshop.search import compare, cpsat
+from jaxshop.search.compiled import NUMBERS
 from jaxshop.search.solver import Solution
 from jaxshop.search.types import Task
 from jaxshop.shop import TICKS_PER_HOUR, LotPlan, Objective, shop_to_json, split_lots
 from jaxshop.sources import load_shop
 from jaxshop.views.evaluation import Line, means, read_csv, row_of, to_csv, to_markdown, with_best_bound
 from tests.cli.refusals import assert_refused
+from tests.plant import plant_plan
 from tests.shops import FT06, small_shop, with_due_dates
 from tests.trained import Result, run
 
@@ -212,7 +214,7 @@ def test_patience_is_for_samples(shops: Path, searched):
 
 
 def test_evaluating_a_method_imports_no_jax():
-    """What starts at once: the command, its shops and its tables, for a method that needs no policy."""
+    """What starts at once: the command, its shops and its tables, for a method that runs no program of JAX."""
     script = """
 import sys
 from jaxshop.cli.main import main
@@ -224,7 +226,7 @@ def solve(plan, policy, **_):
     name, schedule = best_rule(plan)
     return Solution(schedule, name, certify(plan), 0, 0.0)
 compare.solve = solve
-assert main(["evaluate", "family:jobshop:0", "--method", "rules"]) == 0
+assert main(["evaluate", "family:jobshop:0", "--method", "improve", "--time-limit", "1"]) == 0
 assert not {"jax", "flax", "orbax"} & set(sys.modules), "JAX was imported"
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -326,3 +328,17 @@ def test_a_missing_solver_is_said_before_a_shop_is_read(monkeypatch):
     """Shows one line with the extra's name, of a shop that is none."""
     monkeypatch.setattr(cpsat, "find_spec", lambda name: None)
     assert_refused(run("evaluate", "no shop", "--method", "cpsat", "--time-limit", 1), "--extra solver")
+
+
+def test_rules_stand_by_themselves_that_the_host_alone_plays():
+    """Of a plant with due dates and set-ups by sequence, each with its cost; the best of all rules is `rules`."""
+    plan = plant_plan(3)
+    task, scale = Task.of(plan), TICKS_PER_HOUR
+    comparison = compare.Comparison(lambda: pytest.fail("no policy is needed"), rules=True, methods=("rules",))
+    known = {f"{rule}{kind}" for rule in NUMBERS for kind in ("", "/active")}
+    found = {line.method: line.cost for line in compare.assess(compare.Instance("plant", plan), comparison, known)}
+    assert list(found) == ["CR", "CR/active", "ATC", "ATC/active", "SST", "SST/active", "rules"]
+    for name in list(found)[:-1]:
+        rule, _, active = name.partition("/")
+        assert found[name] == task.cost(dispatch_by_rule(plan, RULES[rule], bool(active))) / scale
+    assert found["rules"] <= min(found.values())

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from jaxshop.schedule import write
-from jaxshop.shop import shop_to_json
+from jaxshop.shop import Objective, shop_to_json
 from tests.cli.refusals import assert_refused
+from tests.shops import HOUR
 from tests.trained import run
 from tests.underway import planned, presses
 
@@ -85,3 +86,11 @@ def test_another_plan_and_another_unit_are_refused(monday, tmp_path):
     assert_refused(run("simulate", shop, "--start", plan), "plan.json: The schedule is for shop")
     (tmp_path / "two.txt").write_text("1 1\n0 5\n")
     assert_refused(run("simulate", tmp_path / "two.txt", *WORK), "two.txt: is in ticks")
+
+
+def test_an_objective_of_nothing_is_refused_before_a_plan_is_made(tmp_path):
+    """--tardiness 0 where the makespan weighs nothing is refused by its name."""
+    shop = replace(presses(), objective=Objective(0.0, 1.0))
+    shop = replace(shop, jobs=(replace(shop.jobs[0], due=HOUR), *shop.jobs[1:]))
+    (tmp_path / "shop.json").write_text(json.dumps(shop_to_json(shop)))
+    assert_refused(run("simulate", tmp_path / "shop.json", "--tardiness", 0), "--tardiness 0: the shop's makespan")

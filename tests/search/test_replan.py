@@ -129,6 +129,24 @@ def test_the_same_work_gives_the_same_plan():
     assert replace(first, seconds=0) == replace(second, seconds=0)
 
 
+def test_the_same_work_and_stability_give_the_same_plan(monkeypatch: pytest.MonkeyPatch):
+    """Shows that with an end by work nothing is chosen that a search only happened to show on its way."""
+    past, shown = next(days(10)).past, []
+
+    def searched(*args: object, **named: object) -> Solution:
+        found = solve(*args, **named)
+        started = [each for each in found.trace if each.source == "start"]
+        last = found.trace[-1]
+        shown.append(replace(last, schedule=started[0].schedule, cost=started[0].cost, source="on the way"))
+        return replace(found, trace=(*started, shown[-1], last))
+
+    monkeypatch.setattr(planning, "solve", searched)
+    by_work, by_time = replan(past, None, 10.0, work=20), replan(past, 1.0, 10.0)
+    assert len(shown) == 2
+    assert "on the way" not in {each.source for each in by_work.trace}
+    assert by_time.best.objective <= by_work.best.objective
+
+
 def test_work_is_what_the_search_did(monkeypatch: pytest.MonkeyPatch):
     """Shows that neither repairs nor the rules before a search are counted, so that the figure is one for `--work`."""
     past, done = next(days(10)).past, []

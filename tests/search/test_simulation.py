@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -98,6 +99,14 @@ def test_right_shift_keeps_machines_and_search_does_not_have_to():
     assert (search.makespan, search.machine_changed) == (7 * HOUR, 1)
     assert shift.tardiness == (shift.later if shift.earlier == 0 else 0)
     assert fingerprint(plan.shop) == schedule.fingerprint
+
+
+def test_an_urgent_order_takes_no_name_of_the_shop():
+    """Shows a shop that has an order URGENT-0 already: the urgent one is named otherwise."""
+    shop = presses()
+    shop = replace(shop, jobs=(replace(shop.jobs[0], id="URGENT-0"), *shop.jobs[1:]))
+    _, (found,), _ = a_week(shop, "search", 3, Chances(0, 0, 1))
+    assert found.past.plan.shop.jobs[-1].id == "URGENT_-0"
 
 
 def test_a_week_can_be_cancelled():

@@ -69,6 +69,7 @@ def test_hours_become_ticks():
         ("plan_start", "2026-11-23", "UTC"),
         ("plan_start", "2026-11-23T06:00:00+01:00", "UTC"),
         ("plan_start", "tomorrow", "UTC"),
+        ("plan_start", "9999-12-31T23:00:00Z", "of the years"),
         ("provenance", [], "must be an object, not a list"),
         ("provenance.kind", "guess", "must be one of generated, file, mariadb"),
         ("provenance.taken_at", "05:58", "UTC"),

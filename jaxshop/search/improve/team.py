@@ -32,7 +32,8 @@ MEMORY = 0.8
 """What a gain still counts at the next meeting."""
 
 LEAST_SHARE = 0.15
-"""Of the seats, for the kind that finds less: shops change their nature as they get better."""
+"""Of the seats, before all shares are scaled to one, for the kind that finds less: shops change their nature as they
+get better."""
 
 NO_GAIN = 1e-9
 """Ticks; where nobody has found anything for long, all are alike."""
