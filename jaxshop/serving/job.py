@@ -165,10 +165,10 @@ class Job:
         text = json.dumps(self.entry() | {"error": error}, separators=(",", ":"))
         return text[:-1].encode() + b',"result":' + (self.result or b"null") + b"}"
 
-    async def watch(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    async def watch(self, told: int = 0) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Yield (event, data): `progress` for each better schedule and at each change, then one `done`, `error` or
-        `cancelled`."""
-        told, last = 0, None
+        `cancelled`; of the first `told` schedules only the last, where there is none after them."""
+        told, last = max(0, min(told, len(self.found) - 1)), None
         while True:
             changed = self._changed
             while told < len(self.found):

@@ -104,19 +104,18 @@ class Jobs:
 
     async def watch(self, job: Job) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """What `Job.watch` yields, whoever works on the job."""
-        id, told = job.id, list[dict[str, Any]]()
+        id, told, begun = job.id, 0, False
         while id not in self._live and job.ended is None:  # another server's
-            for found in job.found[len(told) :] or ([] if told else [UNKNOWN]):
-                told.append(found)
+            for found in job.found[told:] or ([] if begun else [UNKNOWN]):
                 yield "progress", job.progress(found)
+            told, begun = max(told, len(job.found)), True
             await asyncio.sleep(1)
             record = await self._ask_store(lambda store: store.get(id))
             if record is None:
                 yield "cancelled", job.progress() | {"status": "cancelled"}
                 return
             job = self._live.get(id) or Job.of(record)
-        job.found = job.found[len(told) :] or job.found[-1:] if told else job.found
-        async for name, data in job.watch():
+        async for name, data in job.watch(told):
             yield name, data
 
     async def stop(self, job: Job) -> None:
@@ -166,19 +165,30 @@ class Jobs:
                 await self._take_over(record)
 
     async def drain(self, timeout: float) -> None:
-        """Let the jobs under work end, then leave those that have not to the next server."""
+        """Let the jobs under work end, then leave those that have not to the next server.
+
+        Requests still come and are worked on: readiness goes before the server does.
+        """
         self.takes_over = False
-        tasks = [job.task for job in self._live.values() if job.task is not None and not job.task.done()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=timeout)
+        clock = asyncio.get_running_loop().time
+        until = clock() + timeout
+        while (tasks := self._tasks()) and (left := until - clock()) > 0:
+            await asyncio.wait(tasks, timeout=left)
         with suppress(Problem):
             await self._ask_store(lambda store: store.give_up())
         for job in list(self._live.values()):
-            if job.ended is None:
+            if job.ended is None and job.task is not None:  # without one it is being kept, and will be under work
                 told = busy("the server stops; the next one begins this request anew", 5, kind="stopping")
                 self._cancel(job, told if self._store.lasts else None)
+
+    async def close(self, timeout: float) -> None:
+        """Drain what has come since `drain`, too, and close the store; nothing may be asked any more."""
+        await self.drain(timeout)
         self._thread.submit(self._store.close)
         self._thread.shutdown(wait=False)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [job.task for job in self._live.values() if job.task is not None and not job.task.done()]
 
     async def _take_over(self, record: Record) -> None:
         """Begin anew what a server that died has left."""

@@ -72,6 +72,7 @@ class Service:
         """After `stop`: whether a thread goes on, inside XLA, Numba or a search, which nothing can interrupt."""
         self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
         self._drained: asyncio.Task[None] | None = None
+        self._drain_ends = 0.0
         self._planner: Planner | None = None
 
     @property
@@ -145,6 +146,7 @@ class Service:
         """Turn readiness off and give what is under work its time to end."""
         self.draining = True
         if self._drained is None and self._jobs is not None:
+            self._drain_ends = time.monotonic() + self.settings.drain_s
             self._drained = asyncio.get_running_loop().create_task(self.jobs.drain(self.settings.drain_s))
 
     async def stop(self) -> None:
@@ -152,6 +154,7 @@ class Service:
         self.begin_drain()
         if self._drained is not None:
             await self._drained
+            await self.jobs.close(self._drain_ends - time.monotonic())
         if self._beating is not None:
             self._beating.cancel()
         if self.webhooks is not None:

@@ -187,7 +187,7 @@ class Store:
     def give_up(self) -> None:
         """Leave the requests of this server to the next one; those are begun anew, and this does not count."""
         mine = (requests.c.server == self.server) & requests.c.ended_at.is_(None)
-        anew = {"lease_until": 0.0, "status": "queued", "attempts": requests.c.attempts - 1}
+        anew = {"server": None, "lease_until": 0.0, "status": "queued", "attempts": requests.c.attempts - 1}
         with self._transaction() as connection:
             connection.execute(requests.update().where(mine).values(**anew))
 

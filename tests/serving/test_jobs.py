@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from jaxshop.serving.auth import Caller
-from jaxshop.serving.job import Ask, Job
+from jaxshop.serving.job import UNKNOWN, Ask, Job
 from jaxshop.serving.jobs import Jobs
 from jaxshop.serving.problems import Problem, busy
 from jaxshop.serving.store import Store, open_store
@@ -79,35 +79,39 @@ def test_a_job_is_seen_by_its_owner_and_administrators_only() -> None:
         assert told == [(mine[2].id, "queued"), (mine[1].id, "done")]
         assert [entry["id"] for entry in await jobs.listed(ANN, 2, mine[1].id)] == [mine[0].id]
         assert await jobs.listed(BOB, 9, None) == []
-        await jobs.drain(0)
+        await jobs.close(0)
 
     run(main)
 
 
-def test_what_is_under_work_is_bounded_and_what_has_ended_is_forgotten_in_time() -> None:
+def test_what_is_under_work_is_bounded_and_what_has_ended_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A 503 beyond the places; an end frees one; the oldest ended go where there are too many, all when it is time."""
+    now = [1000.0]
+    monkeypatch.setattr("jaxshop.serving.jobs.time", SimpleNamespace(time=lambda: now[0]))
 
     async def main() -> None:
         counts: list[int] = []
-        jobs = jobs_of(by_name, most=2, ttl=0.3, keep=1, gauge=counts.append)
+        jobs = jobs_of(by_name, most=2, ttl=30, keep=1, gauge=counts.append)
         running, first = await jobs.submit(ANN, asked("never")), await jobs.submit(ANN, asked("soon"))
         with pytest.raises(Problem) as caught:
             await jobs.submit(ANN, asked("now"))
         assert (caught.value.status, "Retry-After" in caught.value.headers) == (503, True)
         await names(jobs, first)
+        now[0] += 1
         second = await jobs.submit(ANN, asked("now"))
         await names(jobs, second)
+        now[0] += 29
         await jobs.beat_once()
         with pytest.raises(Problem):
             await jobs.get(first.id, ANN)
         assert (await jobs.get(second.id, ANN)).result == b'{"answer":1}'
-        await asyncio.sleep(0.3)
+        now[0] += 1
         await jobs.beat_once()
         with pytest.raises(Problem):
             await jobs.get(second.id, ANN)
         assert await jobs.get(running.id, ANN) is running
         assert (max(counts), counts[-1]) == (2, 1)
-        await jobs.drain(0)
+        await jobs.close(0)
 
     run(main)
 
@@ -153,7 +157,7 @@ def test_an_idempotency_key_stands_for_one_request() -> None:
         refused = await jobs.submit(ANN, asked("busy", "again"))
         await names(jobs, refused)
         assert (await jobs.submit(ANN, asked("busy", "again"))).id != refused.id
-        await jobs.drain(1)
+        await jobs.close(1)
 
     run(main)
 
@@ -198,6 +202,56 @@ def test_what_a_killed_server_had_under_work_is_begun_anew(tmp_path: Path, monke
     run(main)
 
 
+def test_who_follows_a_request_that_is_taken_over_changes_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the killed server's progress on he sees the heir's; others see all of that, and all of it is kept."""
+    monkeypatch.setenv("JAXSHOP_STATE_DIR", str(tmp_path))
+    now = [1000.0]
+    monkeypatch.setattr("jaxshop.serving.store.time", SimpleNamespace(time=lambda: now[0]))
+
+    async def main() -> None:
+        go_on = asyncio.Event()
+
+        async def improving(job: Job) -> bytes:
+            for cost in (6, 5, 4):
+                job.improve(UNKNOWN | {"objective_hours": cost, "seconds": 1})
+            await go_on.wait()
+            for cost in (3, 2):
+                job.improve(UNKNOWN | {"objective_hours": cost, "seconds": 1})
+                await asyncio.sleep(0)
+            return b"{}"
+
+        async def follow(job: Job, seen: list[Any]) -> None:
+            async for name, data in heir.watch(job):
+                seen.append(data["objective_hours"] if name == "progress" else name)
+
+        killed, heir = (jobs_of(improving, store=open_store("sqlite", 12)) for _ in range(2))
+        job = await killed.submit(ANN, asked("x"))
+        await asyncio.sleep(0)
+        await killed.beat_once()
+        before, during = list[Any](), list[Any]()
+        watchers = [asyncio.create_task(follow(await heir.get(job.id, ANN), before))]
+        while len(before) < 3:
+            await asyncio.sleep(0.01)
+        job.task.cancel()
+        now[0] += 13
+        heir.takes_over = True
+        await heir.beat_once()
+        watchers.append(asyncio.create_task(follow(await heir.get(job.id, ANN), during)))
+        while len(before) < 4:  # the first one sees at its next look whose request it is now
+            await asyncio.sleep(0.01)
+        go_on.set()
+        await asyncio.gather(*watchers)
+        assert (before, during) == ([6, 5, 4, 4, 3, 2, "done"], [6, 5, 4, 3, 2, "done"])
+        kept = await heir.get(job.id, ANN)
+        assert [found["objective_hours"] for found in kept.found] == [6, 5, 4, 3, 2]
+        for jobs in (killed, heir):
+            await jobs.close(0)
+
+    run(main)
+
+
 def test_a_store_that_goes_away_loses_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks gets a 503; what ends meanwhile is kept here, and stored when the store is back."""
 
@@ -220,7 +274,8 @@ def test_a_store_that_goes_away_loses_no_result(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_drain_waits_then_leaves_the_rest_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ends in time has its result; what does not is begun anew by the next server, at once."""
+    """What ends in time has its result; what does not is begun anew by the next server, at once, though this one goes
+    on for a while, works at what comes then, and leaves that, too, at its end."""
     monkeypatch.setenv("JAXSHOP_STATE_DIR", str(tmp_path))
 
     async def main() -> None:
@@ -229,10 +284,16 @@ def test_a_drain_waits_then_leaves_the_rest_to_the_next(tmp_path: Path, monkeypa
         watcher = asyncio.create_task(names(jobs, slow))
         await jobs.drain(0.3)
         assert (quick.status, slow.status, (await watcher)[-1]) == ("done", "queued", "error")
+        quick, late = await jobs.submit(ANN, asked("soon")), await jobs.submit(ANN, asked("never"))
+        await jobs.beat_once()
         heir = jobs_of(by_name, store=open_store("sqlite", 60))
         heir.takes_over = True
         await heir.beat_once()
         assert list(heir._live) == [slow.id]
-        await heir.drain(0)
+        await jobs.close(0.3)
+        assert (quick.status, late.status) == ("done", "queued")
+        await heir.beat_once()
+        assert list(heir._live) == [slow.id, late.id]
+        await heir.close(0)
 
     run(main)
