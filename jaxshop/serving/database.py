@@ -105,7 +105,7 @@ def stored(plan: LotPlan, schedule: Schedule, made_by: str, about: About) -> dic
     except ShopError as error:
         log.warning("a plan is not stored: %s", error)
         return told | {"error": f"the plan is kept, but not stored: {error}"}
-    return told | {"schedule_id": found.schedule_id, "status": "draft", "written": found.written}
+    return told | {"schedule_id": found.schedule_id, "status": found.status, "written": found.written}
 
 
 @contextmanager

@@ -69,7 +69,7 @@ class StoredPlan(Strict):
     """What became of `write_back`."""
 
     schedule_id: str | None = Field(description="in the database; null where it could not be stored")
-    status: Literal["draft"] | None
+    status: Literal["draft", "released", "superseded"] | None
     written: bool = Field(description="false where exactly this plan was there before")
     lower_bound: int | None = Field(description="of the objective, certified, in ticks")
     error: str | None = Field(description="why it could not be stored; POST :write-back tries again")

@@ -46,10 +46,11 @@ class About:
 
 
 class Stored(NamedTuple):
-    """A plan in the database; `written` is False where exactly this was there before."""
+    """A plan in the database; `written` is False where exactly this was there before, maybe no draft any more."""
 
     schedule_id: str
     written: bool
+    status: str = "draft"
 
 
 class Released(NamedTuple):
@@ -133,7 +134,9 @@ def write_back(
         try:
             database.insert("schedules", SCHEDULE_COLUMNS, [head])
         except DuplicateKeyError:
-            return Stored(id, False)
+            # A read that locks, since the row may be younger than what this transaction sees otherwise.
+            there = "SELECT `status` FROM `schedules` WHERE `schedule_id` = ? LOCK IN SHARE MODE"
+            return Stored(id, False, str(database.query("schedules", there, (id,))[0][0]))
         database.insert("scheduled_operations", SCHEDULED_COLUMNS, rows)
     return Stored(id, True)
 

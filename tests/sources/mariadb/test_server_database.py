@@ -54,6 +54,9 @@ def test_a_plan_goes_from_the_database_and_back(stocked, serve: Serve) -> None: 
     schemas.Plans.model_validate(listed)
     assert [(plan["schedule_id"], plan["status"]) for plan in listed["plans"]] == [(id, "released")]
     assert client.get("/v1/plans?status=draft").json() == {"plans": []}
+    again = client.post(STORE, json=SOURCE).json()
+    schemas.ScheduleReply.model_validate(again)
+    assert [again["stored"][part] for part in ("schedule_id", "status", "written")] == [id, "released", False]
     assert client.post(f"/v1/schedules/{'0' * 64}:release", headers=CHIEF).status_code == 404
 
 
