@@ -61,11 +61,11 @@ def keep_programs() -> None:
     """
     if _named() is not None or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "jaxshop" / "programs" / _cpu_kind()
     try:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = caches / "jaxshop" / "programs" / _cpu_kind()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where there is no home folder
         return
     if os.access(folder, os.W_OK):
         jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -61,7 +61,8 @@ done: MWKR is late on about a third of the reference's jobs, cut into lots of 60
 def parse_plant(detail: str) -> tuple[str, int]:
     """Shop and seed of `SHOP:SEED`; raises ShopError where the form is another."""
     spec, _, seed = detail.rpartition(":")
-    if not (spec and seed.isascii() and seed.isdecimal() and int(seed) <= MAX_SEED):
+    is_number = seed.isascii() and seed.isdecimal() and len(seed) <= len(str(MAX_SEED))
+    if not (spec and is_number and int(seed) <= MAX_SEED):
         raise ShopError(f"plant:{detail}: wants plant:SHOP:SEED or plant-due:SHOP:SEED, as in plant:reference:0")
     return spec, int(seed)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import pytest
@@ -89,7 +90,8 @@ def test_memory_that_is_too_small_is_told_from_other_errors():
 
 
 def test_programs_are_kept_in_the_users_cache(tmp_path, monkeypatch):
-    """Shows the folder; that nothing changes where one is named; that one which cannot be made is done without."""
+    """Shows the folder; that nothing changes where one is named; that one is done without which cannot be made,
+    or has no place as there is no home folder."""
     kept = {}
     monkeypatch.setattr(jax.config, "update", lambda name, value: kept.update({name: value}))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -102,5 +104,9 @@ def test_programs_are_kept_in_the_users_cache(tmp_path, monkeypatch):
     assert folder.startswith(str(tmp_path / "jaxshop" / "programs"))
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    devices.keep_programs()
+    assert not kept
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: Path("~nobody here").expanduser())  # as where the user has no entry
     devices.keep_programs()
     assert not kept

@@ -23,7 +23,9 @@ def test_a_seed_gives_the_same_shop_with_shifts_and_families():
     assert all(job.due is not None for job in due.jobs)
 
 
-@pytest.mark.parametrize("spec", ["plant:", "plant:reference", "plant:reference:x", "plant:reference:-1"])
+@pytest.mark.parametrize(
+    "spec", ["plant:", "plant:reference", "plant:reference:x", "plant:reference:-1", "plant:reference:" + "1" * 5000]
+)
 def test_names_that_say_no_shop_are_refused(spec: str):
     """Shows one clear line."""
     with pytest.raises(ShopError, match="plant"):

@@ -33,6 +33,14 @@ def test_a_cell_that_is_too_long_is_refused(place: str, row: int):
     assert str(caught.value) == f"orders.csv: row {row}: not valid CSV: field larger than field limit (131072)"
 
 
+@pytest.mark.parametrize("name", ["klingon", "utf-8\0"])
+def test_an_unknown_encoding_is_refused(name: str):
+    """Shows one line, also for a name that no encoding can have."""
+    with pytest.raises(ShopError) as caught:
+        read_sheets("orders.csv", ORDERS.encode(), Reading(encoding=name))
+    assert caught.value.faults == [f"--encoding: unknown encoding {name!r}; utf-8, utf-16 or windows-1252, say"]
+
+
 def test_a_number_that_is_too_long_is_refused():
     """Shows one line with the cell of an integer that no float holds."""
     book, plain, changed = Workbook(), io.BytesIO(), io.BytesIO()

@@ -109,8 +109,6 @@ def _decoded(file: str, data: bytes, encoding: str | None) -> str:
         encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
-    except LookupError:
-        raise ShopError(f"--encoding: unknown encoding {encoding!r}; utf-8, utf-16 or windows-1252, say") from None
     except UnicodeDecodeError as error:
         row = data.count(b"\n", 0, error.start) + 1
         begin = data.rfind(b"\n", 0, error.start) + 1
@@ -121,6 +119,8 @@ def _decoded(file: str, data: bytes, encoding: str | None) -> str:
             f"{file}: row {row}, column {place}: not {encoding.removesuffix('-sig').upper()} text "
             f"({shown!r}, if it is Windows-1252); say --encoding, or save it as UTF-8"
         ) from None
+    except (LookupError, ValueError):  # the latter of a name that no codec can have
+        raise ShopError(f"--encoding: unknown encoding {encoding!r}; utf-8, utf-16 or windows-1252, say") from None
 
 
 def _separator(file: str, text: str, reading: Reading) -> str:
