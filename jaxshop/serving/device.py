@@ -29,6 +29,7 @@ class DeviceThread:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._awaited: set[Future[Any]] = set()
         self._busy_since: float | None = None
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -41,13 +42,16 @@ class DeviceThread:
             deadline: in `time.monotonic()`; None waits for as long as it takes.
 
         Raises:
-            LateError: there is no result by the deadline; a call that has not begun will not begin.
+            LateError: there is no result by the deadline, or the thread was stopped; a call that has not begun will
+                not begin.
             Exception: whatever the call raised.
         """
         future: Future[T] = Future()
         self._awaited.add(future)
-        self._calls.put((future, lambda: function(*args)))
         try:
+            if self._stopped:  # nobody would hear of what is put there now
+                raise LateError("the device was stopped")
+            self._calls.put((future, lambda: function(*args)))
             return future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             if future.done():  # just now, or it was the call itself that raised a TimeoutError
@@ -68,6 +72,7 @@ class DeviceThread:
 
         If it did not, it is left behind, and whoever waits for it gets a LateError.
         """
+        self._stopped = True
         self._calls.put(None)
         self._thread.join(timeout)
         for future in list(self._awaited):

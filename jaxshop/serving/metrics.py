@@ -32,7 +32,7 @@ class Metrics:
         self.queue = Gauge("jaxshop_queue_length", "Admitted requests that wait for a thread", registry=r)
         self.working = Gauge("jaxshop_threads_busy", "Admitted requests under work", registry=r)
         self.rejected = Counter("jaxshop_rejected", "Requests refused because the queue was full", registry=r)
-        self.jobs = Gauge("jaxshop_jobs", "Asynchronous requests kept", registry=r)
+        self.jobs = Gauge("jaxshop_jobs", "Asynchronous requests under work here", registry=r)
         self.schedules = Counter("jaxshop_schedules", "Verified schedules handed out", ["source"], registry=r)
         self.operations = Counter("jaxshop_operations", "Operations scheduled", registry=r)
         self.samples = Counter("jaxshop_samples", "Sampled schedules computed", registry=r)

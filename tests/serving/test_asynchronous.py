@@ -30,6 +30,15 @@ def wait_for_end(client: httpx.Client, location: str) -> dict[str, Any]:
     return state
 
 
+def await_a_free_place(client: httpx.Client) -> None:
+    """Ask until a request is answered and not refused."""
+    give_up = time.monotonic() + 10
+    while (status := client.post("/v1/schedules", json=shop_body()).status_code) == 503:
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    assert status == 200
+
+
 def test_an_asynchronous_request_ends_like_a_synchronous_one(serve: Serve) -> None:
     """202 with a Location; events end with `done`; the result has the bytes of a synchronous reply."""
     client, body = serve(), shop_body(jobs=10, name="samples:dawdle")
@@ -73,8 +82,22 @@ def test_cancelling_frees_the_thread_and_the_place(serve: Serve) -> None:
     assert client.post("/v1/schedules", json=shop_body()).status_code == 503
     assert client.delete(location).status_code == 204
     assert client.get(location).status_code == client.delete(location).status_code == 404
-    time.sleep(0.3)
-    assert client.post("/v1/schedules", json=shop_body()).status_code == 200
+    await_a_free_place(client)
+
+
+def test_a_server_that_is_about_to_stop_takes_requests_on(serve: Serve) -> None:
+    """With nothing more under work it is drained at once, but as long as it serves, it lists, works and cancels."""
+    client = serve()
+    service = client.app.state.service
+    before = client.post("/v1/schedules?samples=0", json=shop_body(), headers=ASYNC).headers["location"]
+    wait_for_end(client, before)
+    client.portal.call(service.begin_drain)
+    client.portal.call(lambda: service._drained)
+    later = client.post("/v1/schedules?samples=0", json=shop_body(), headers=ASYNC).headers["location"]
+    assert wait_for_end(client, later)["status"] == "done"
+    listed = [entry["id"] for entry in client.get("/v1/schedules").json()["schedules"]]
+    assert [f"/v1/schedules/{id}" for id in listed] == [later, before]
+    assert client.delete(later).status_code == 204
 
 
 def test_another_key_cannot_see_or_cancel_it(serve: Serve) -> None:
@@ -92,17 +115,18 @@ def test_a_full_queue_says_when_to_come_back(serve: Serve) -> None:
     client = serve(engine, threads=1, queue=1)
     for _ in range(2):
         client.post("/v1/schedules?samples=0", json=shop_body(name="greedy:hang"), headers=ASYNC)
-    time.sleep(0.05)
+    give_up, text = time.monotonic() + 10, ""
+    while not {"jaxshop_queue_length 1.0", "jaxshop_threads_busy 1.0"} <= set(text.splitlines()):
+        assert time.monotonic() < give_up
+        text = client.get("/metrics").text
+    assert "# HELP jaxshop_jobs Asynchronous requests under work here\n" in text
+    assert "jaxshop_jobs 2.0" in text
     full = client.post("/v1/schedules", json=shop_body())
     assert (full.status_code, full.json()["type"]) == (503, "urn:jaxshop:problem:queue-full")
     assert 1 <= int(full.headers["retry-after"]) <= 60
-    text = client.get("/metrics").text
-    assert "jaxshop_rejected_total 1.0" in text
-    assert "jaxshop_queue_length 1.0" in text
-    assert "jaxshop_threads_busy 1.0" in text
+    assert "jaxshop_rejected_total 1.0" in client.get("/metrics").text
     engine.release.set()
-    time.sleep(0.1)
-    assert client.post("/v1/schedules", json=shop_body()).status_code == 200
+    await_a_free_place(client)
 
 
 def test_a_time_limit_includes_the_queue(serve: Serve) -> None:

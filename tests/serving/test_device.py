@@ -33,7 +33,7 @@ def test_an_error_reaches_the_caller_and_the_thread_lives_on() -> None:
 
 
 def test_a_stop_frees_whoever_waits_for_a_stuck_call() -> None:
-    """The stuck thread is left behind; its caller, and one in the queue behind it, get a LateError at once."""
+    """The stuck thread is left behind; its caller, one in the queue behind it, and who comes later get a LateError."""
     device, release, freed = DeviceThread(), threading.Event(), queue.SimpleQueue[str]()
 
     def wait() -> None:
@@ -43,9 +43,14 @@ def test_a_stop_frees_whoever_waits_for_a_stuck_call() -> None:
 
     for _ in range(2):
         threading.Thread(target=wait).start()
-    time.sleep(0.05)
+    give_up = time.monotonic() + 10
+    while not (device.busy_seconds > 0 and len(device._awaited) == 2):
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
     assert not device.stop(0.05)
-    assert [freed.get(timeout=1), freed.get(timeout=1)] == ["free", "free"]
+    assert [freed.get(timeout=10), freed.get(timeout=10)] == ["free", "free"]
+    with pytest.raises(LateError, match="stopped"):
+        device.call(release.is_set, deadline=time.monotonic() + 0.05)
     release.set()
 
 
