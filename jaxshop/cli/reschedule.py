@@ -199,7 +199,7 @@ def _named(shop: Shop, name: str, told: int) -> Told:
     """The operation of a name, and its lot where a number from 1 follows a #; ids may hold one themselves."""
     operation, mark, lot = name.rpartition("#")
     known = any(op.id == name for job in shop.jobs for op in job.operations)
-    if not mark or not lot.isdecimal() or known:
+    if not mark or not lot.isdecimal() or known or len(lot) > 9:  # more digits than a lot has
         return Told(name, None, told)
     if int(lot) == 0:
         raise ShopError(f"{name}: lots count from 1")

@@ -131,6 +131,7 @@ def test_the_day_of_the_docs(tmp_path):
         (("--now", 1, "--late", "a1"), "must be OPERATION:HOURS"),
         (("--now", 1, "--late", "a1#2:9"), "operation 'a1', lot 2, has not begun"),
         (("--now", 1, "--late", "a1#0:9"), "a1#0: lots count from 1"),
+        (("--now", 1, "--late", "a1#" + "9" * 5000 + ":9"), "unknown operation"),
         (("--now", 1, "--worked", "a1:9"), "worked[0]: operation 'a1' takes 4 h"),
         (("--now", 1, "--worked", "a1:-5"), "worked[0].hours: operation 'a1': -5 h: must be >= 0"),
         (("--now", 1, "--keep", "a1#2"), "keep[0].lot: operation 'a1' has no lot 2: it has 1"),
