@@ -71,8 +71,8 @@ class Api {
   }
 
   /** A shop file of tables: {files: {name: base64}, options}; see docs/import.md. */
-  importTables(body) {
-    return this.post("/v1/imports", body).then((response) => response.json());
+  importTables(body, signal) {
+    return this.post("/v1/imports", body, { signal }).then((response) => response.json());
   }
 
   /** A file of a schedule for other programs, as a Blob: `format` is xlsx, csv or ical. */

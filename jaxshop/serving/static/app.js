@@ -142,9 +142,11 @@ class Page {
   }
 
   async #takeDemo() {
-    if (!(await this.mayLeave())) return;
     this.say("Fetching the demo…");
-    this.takeShop(await this.api.demoShop(), "the demo");
+    const shop = await this.api.demoShop();
+    this.say("");
+    if (!(await this.mayLeave())) return;
+    this.takeShop(shop, "the demo");
     // Its longest job alone takes 332 h: only lots bring the target into reach.
     this.#fill("60", "130");
     this.demo = true;

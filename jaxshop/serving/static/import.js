@@ -55,6 +55,7 @@ class Importing {
     const today = new Date(Date.now() - 60_000 * new Date().getTimezoneOffset()).toISOString();
     this.form.elements.plan_start.value = `${today.slice(0, 10)}T06:00`;
     $("import-more").onclick = () => $("file").click();
+    this.dialog.onclose = () => this.sending?.abort();
     this.form.onsubmit = (event) => {
       event.preventDefault();
       this.#send();
@@ -98,7 +99,9 @@ class Importing {
 
   async #send() {
     const { page } = this;
-    if (!(await page.mayLeave())) return;
+    this.sending?.abort(); // what was dropped since is to be imported, too
+    this.sending = new AbortController();
+    const { signal } = this.sending;
     $("import-run").disabled = true;
     $("import-faults").hidden = true;
     try {
@@ -106,9 +109,10 @@ class Importing {
       const { name, ...given } = Object.fromEntries(new FormData(this.form));
       const named = name.trim() || (this.files.size > 1 ? "imported tables" : "");
       const body = { files: Object.fromEntries(contents), options: importOptions(given), ...(named ? { name: named } : {}) };
-      const { shop, ignored_columns: ignored, in_the_past: past } = await page.api.importTables(body);
+      const { shop, ignored_columns: ignored, in_the_past: past } = await page.api.importTables(body, signal);
       const late = this.#tooLate(shop);
       if (late) throw late;
+      if (!(await page.mayLeave())) return; // asked of the plan as it is now: a search may have changed it meanwhile
       const overdue = duesOf(shop).filter((due) => due < 0).length;
       const origin = [...this.files.keys()].join(", ");
       tablesZone.set(given.timezone || "UTC");
@@ -120,6 +124,7 @@ class Importing {
         ...(overdue ? [`${overdue} due dates lie before the plan starts.`] : []),
         ...(unread.length ? [`Not read: ${unread.join("; ")}.`] : [])].join(" "));
     } catch (error) {
+      if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
       const refused = error.faults.length > 0;
       $("import-faults").replaceChildren(...faultNodes({ ...error, message: error.message, title: refused ? "To be mended first" : error.title }, inFormWords));

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 BLOCKED = "http://127.0.0.1:9/"
 """An address that a page's policy must keep it from."""
@@ -53,6 +54,20 @@ def eventually(page: Page, condition: str | Callable[[], bool]) -> None:
     while not (page.evaluate(condition) if isinstance(condition, str) else condition()):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(20)
+
+
+@contextmanager
+def held(page: Page, path: str) -> Iterator[Callable[[], Route]]:
+    """Requests of a path wait: calling what is given waits for the next of them and returns it, to be continued."""
+    routes: list[Route] = []
+
+    def taken() -> Route:
+        eventually(page, lambda: bool(routes))
+        return routes.pop(0)
+
+    page.route(f"**{path}", lambda route: routes.append(route))
+    yield taken
+    page.unroute(f"**{path}")
 
 
 def figure(page: Page, name: str) -> float:

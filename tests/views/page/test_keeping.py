@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.views.page.drive import drop, eventually, figure, status
+from tests.sources.test_tables import MACHINES, ORDERS, ROUTES
+from tests.views.page.drive import drop, eventually, figure, held, status
 from tests.views.page.presses import drag, presses, row_of, stop
 from tests.views.page.stub import StubServer
 
@@ -113,3 +114,26 @@ def test_what_has_happened_stays(page: Any, desk_server: StubServer) -> None:
     page.click("#accept")
     status(page, "Accepted")
     assert page.evaluate(bound) == anywhere
+
+
+def test_an_import_is_cancelled_and_asks_of_the_plan_that_it_finds(page: Any) -> None:
+    """Cancel ends the request; of what changed while the server read, she is asked before another shop comes."""
+    for name, text in {"orders": ORDERS, "routes": ROUTES, "machines": MACHINES}.items():
+        drop(page, text, f"{name}.csv")
+    page.fill("[name=plan_start]", "2026-11-23T06:00")
+    with held(page, "/v1/imports") as request:
+        page.click("#import-run")
+        request()
+        with page.expect_event("requestfailed", timeout=2000):
+            page.click("#import-dialog .cancel")
+        drop(page, MACHINES, "machines.csv")
+        page.click("#import-run")
+        reading = request()
+        page.evaluate("page.planning.change('A change', { locked: [] })")
+        reading.continue_()
+        page.wait_for_selector("#replace-dialog[open]")
+    assert "A change" in page.inner_text("#replace-text")
+    page.click("#replace-dialog .cancel")
+    eventually(page, "!document.getElementById('import-run').disabled")
+    page.click("#import-dialog .cancel")
+    assert page.inner_text("#shop") == "presses"
