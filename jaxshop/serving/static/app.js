@@ -196,14 +196,16 @@ class Page {
 
   async #takeSchedule(schedule, origin) {
     if (!this.shop) throw new Problem({ title: "Which shop is this schedule of?", detail: "Drop its shop file first." });
-    const shop = this.planning.state?.shop ?? this.shop;
+    const { shop: asked, planning } = this;
+    const shop = planning.state?.shop ?? asked;
+    this.say(`Checking ${origin}…`);
+    const { valid, violations: found = [] } = await this.api.verify(shop, schedule);
+    if (this.shop !== asked) return; // the answer is of the shop before
     const model = new Model(shop, schedule.max_lot_hours);
     const violations = violationsOf(model, schedule.operations, this.#clockOf(shop));
     const plan = model.plan(schedule.operations, { violations });
-    if (this.planning.history) this.compareWith({ plan, origin, fingerprint: schedule.shop });
-    else this.planning.begin(firstState(shop, schedule, { origin }));
-    this.say(`Checking ${origin}…`);
-    const { valid, violations: found = [] } = await this.api.verify(shop, schedule);
+    if (planning.history) this.compareWith({ plan, origin, fingerprint: schedule.shop });
+    else planning.begin(firstState(shop, schedule, { origin }));
     this.say(valid ? `${origin} is valid.` : "");
     if (valid) return;
     const faults = violations.length >= found.length ? violations.map(({ text }) => text) : found.map((each) => each.text ?? each);
@@ -240,9 +242,11 @@ class Page {
 
   /** What makes a plan of the best schedule of a shop so far. */
   #drawing(shop, { max_lot_hours: lots, target_hours: target }) {
-    const model = new Model(shop, lots ? Number(lots) : null);
-    return ({ schedule, makespan_hours: makespan, objective_hours: objective, lower_bound_hours: bound }) =>
-      model.plan(schedule.operations, { bound: makespan && makespan === objective ? ticksOf(bound) : null, target: target ? ticksOf(Number(target)) : null });
+    let model = null; // made once the server has accepted the shop and its lots: of others it may have no end
+    return ({ schedule, makespan_hours: makespan, objective_hours: objective, lower_bound_hours: bound }) => {
+      model ??= new Model(shop, lots ? Number(lots) : null);
+      return model.plan(schedule.operations, { bound: makespan && makespan === objective ? ticksOf(bound) : null, target: target ? ticksOf(Number(target)) : null });
+    };
   }
 
   #takeReply(shop, reply, options, seen) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxshop.schedule import to_json
 from jaxshop.shop import shop_to_json, split_lots
 from tests.shops import hostile_shop
-from tests.views.page.drive import OpenPage, drop, eventually, figure, run, status
+from tests.views.page.drive import OpenPage, drop, eventually, figure, held, run, status
 from tests.views.page.stub import KEY, StubServer, make_schedule
 
 
@@ -152,7 +152,8 @@ def test_another_shop_ends_the_work_on_the_one_before(server: StubServer, open_p
 
 
 def test_refusals_are_shown_with_every_fault(server: StubServer, open_page: OpenPage) -> None:
-    """A missing key, a file that is no JSON and a shop with two faults are each named on the page."""
+    """A missing key, a file that is no JSON, a shop with two faults, one with next to nothing and lots of no hours are
+    each named on the page."""
     page = open_page(server.url)
     drop(page, "{'not': json", "bad.json")
     page.wait_for_selector("#problem:visible")
@@ -175,6 +176,14 @@ def test_refusals_are_shown_with_every_fault(server: StubServer, open_page: Open
     assert "jobs[2].release" in shown
     assert "The shop or an option was refused" in shown
     assert "r-17" in shown
+    drop(page, {"format": "jaxshop-shop/1", "jobs": [{"id": "a"}]})
+    page.wait_for_selector("#problem", state="hidden")
+    page.click("#run")
+    eventually(page, "document.getElementById('problem').innerText.includes('machines')")
+    drop(page, shop_to_json(hostile_shop()))
+    page.fill("[name=max_lot_hours]", "0")
+    page.click("#run")
+    eventually(page, "document.getElementById('problem').innerText.includes('must be from 1 s')")
 
 
 def test_a_server_that_is_away_is_said_so(server: StubServer, open_page: OpenPage) -> None:
@@ -192,7 +201,8 @@ def test_a_server_that_is_away_is_said_so(server: StubServer, open_page: OpenPag
 
 
 def test_two_schedules_are_compared(server: StubServer, open_page: OpenPage) -> None:
-    """A second run is set beside the first, then a dropped schedule.json, which is called invalid."""
+    """A second run is set beside the first, then a dropped schedule.json, which is called invalid; one that is none is
+    refused by the server, and of another shop nothing is said."""
     page = open_page(server.url)
     page.fill("#key", KEY)
     drop(page, shop_to_json(hostile_shop()))
@@ -221,6 +231,19 @@ def test_two_schedules_are_compared(server: StubServer, open_page: OpenPage) -> 
     assert "broken.json" in page.inner_text("#compare")
     page.click("#uncompare")
     assert page.is_hidden("#compare")
+
+    drop(page, {"format": "jaxshop-schedule/1"}, "empty.json")
+    eventually(page, "document.getElementById('problem').innerText.includes('operations')")
+    with held(page, "/v1/schedules:verify**") as request:
+        drop(page, broken, "broken.json")
+        checking = request()
+        drop(page, shop_to_json(hostile_shop(jobs=5, name="day shift")))
+        status(page, "Ready.")
+        with page.expect_response("**/v1/schedules:verify**") as response:
+            checking.continue_()
+        response.value.finished()
+        page.wait_for_timeout(50)
+    assert page.is_hidden("#problem")
 
 
 def test_everything_has_a_name_and_shows_its_focus(server: StubServer, open_page: OpenPage) -> None:
