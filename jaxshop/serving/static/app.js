@@ -42,7 +42,7 @@ class Page {
       this.guard(() => this.#run());
     };
     $("panel").onclick = () => this.showForm($("request").hidden);
-    this.viewer.stage.addEventListener("clock", () => this.planning.history && this.#showTiles());
+    this.viewer.stage.addEventListener("clock", () => this.planning.history && !this.running.drawn && this.#showTiles());
     this.#listenForDrops();
     this.guard(async () => this.restore(await this.shelf.last()));
     this.#askWhetherKeysAreNeeded();

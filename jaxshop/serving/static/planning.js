@@ -62,7 +62,7 @@ class Planning {
     this.onSubmit("rest-dialog", () => this.#rest());
     for (const button of document.querySelectorAll("dialog .cancel")) button.onclick = () => button.closest("dialog").close();
     this.viewer.stage.addEventListener("select", () => this.enable());
-    this.viewer.stage.addEventListener("clock", () => this.history && this.#describe());
+    this.viewer.stage.addEventListener("clock", () => this.history && !page.running.drawn && this.#describe());
     document.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -198,7 +198,7 @@ class Planning {
     $("lock").disabled = busy || !focused;
     $("first").disabled = busy || !selected;
     $("lock").textContent = focused && this.state.locked.includes(keyOf(focused)) ? "Unlock" : "Lock";
-    for (const id of ["stop-open", "add-open", "rest-open", "discard", "push"]) $(id).disabled = busy;
+    for (const id of ["now", "stop-open", "add-open", "rest-open", "discard", "push"]) $(id).disabled = busy;
     this.entries.describe();
     $("accept").disabled = busy || this.plan.violations.length > 0;
   }
@@ -262,17 +262,18 @@ class Planning {
   async #rest() {
     const number = (id) => Number($(id).value) || 0;
     const options = { freeze: number("rest-freeze"), stability: number("rest-stability"), seconds: number("rest-seconds") || null };
-    const { body, fault } = restRequest(this.state, this.now, options, this.clock);
+    const { now } = this;
+    const { body, fault } = restRequest(this.state, now, options, this.clock);
     if (fault) throw new Problem({ title: "The rest cannot be planned while this stands", detail: fault });
     const ask = async (...how) => {
       await this.#aim(body);
       return this.page.api.reschedule(body, ...how);
     };
-    const drawing = ({ schedule }) => this.model.plan(schedule.operations, { locked: this.state.locked, now: this.now });
+    const drawing = ({ schedule }) => this.model.plan(schedule.operations, { locked: this.state.locked, now });
     const { reply } = await this.page.running.search(ask, drawing, true);
     const { shop, schedule, changes } = reply;
     const pinned = options.freeze > 0 || this.state.locked.length > 0; // the server's bound is then of plans that keep that
-    const known = pinned ? {} : { bound: ticksOf(reply.lower_bound_hours), boundFrom: this.now };
+    const known = pinned ? {} : { bound: ticksOf(reply.lower_bound_hours), boundFrom: now };
     this.change("Rest planned anew", {
       shop, base: shop, rows: schedule.operations, fingerprint: schedule.shop, stops: [], adds: [], held: [], foreign: false,
       ...known, source: reply.source, early: cameEarly(reply),
@@ -306,9 +307,11 @@ class Planning {
   }
 
   async #accept() {
+    if (this.accepting) return; // a double click
     const { history, state, unkept } = this;
     this.page.say("Checking…");
-    const { schedule, known } = await this.checked();
+    this.accepting = true;
+    const { schedule, known } = await this.checked().finally(() => (this.accepting = false));
     if (this.history !== history) throw new Problem({ title: "The plan changed while it was checked", detail: "Look at it, and accept it again." });
     this.set(this.history.settledHere({ fingerprint: schedule.shop, ...known, base: state.shop, stops: [], adds: [], held: [], foreign: false }));
     if (!unkept) this.kept = this.state;

@@ -8,6 +8,7 @@ class Running {
     this.busy = false;
     for (const id of ["stop", "stop-too"]) $(id).onclick = () => this.#stop();
     for (const id of ["cancel", "cancel-too"]) $(id).onclick = () => this.abort();
+    page.viewer.stage.addEventListener("clock", () => this.drawn && this.#showTiles());
   }
 
   /** Cancels what is under way, if anything is. */
@@ -40,7 +41,7 @@ class Running {
       return { reply, seen: preview.drawn > 0 };
     } catch (error) {
       preview.end();
-      if (preview.drawn) this.page.show(true); // what was there before
+      if (preview.drawn) this.page.planning.set(this.page.planning.history); // what was there before, by the clock of now
       if (preview.drawn && !this.page.planning.history) this.page.showForm(true);
       throw error;
     } finally {
@@ -84,8 +85,13 @@ class Running {
     $("kpis").hidden = $("viewer").hidden = $("so-far").hidden = false;
     viewer.show(plan, null, keepView);
     this.view.plan = plan;
-    $("kpis").replaceChildren(...tiles(plan, null, () => viewer.showLate()));
+    this.#showTiles();
     $("so-far-text").textContent = `The best so far, found after ${inWords(seconds)}. Stop here keeps it.`;
+  }
+
+  #showTiles() {
+    const { viewer } = this.page;
+    $("kpis").replaceChildren(...tiles(viewer.plan, null, () => viewer.showLate()));
   }
 
   #tell(progress) {

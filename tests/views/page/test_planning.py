@@ -99,8 +99,9 @@ def test_a_bar_is_dragged_and_its_cost_is_seen_before_it_is_accepted(page: Any) 
     assert moved[0] == "1/press P1, Mon 23 Nov 06:00 → Mon 23 Nov 09:00 (3 h later)"
     page.click("#moved button >> nth=1")
     assert page.evaluate("page.viewer.gantt.focused.operation") == moved[1].split()[0]
-    page.click("#accept")
+    page.dblclick("#accept")
     status(page, "Accepted")
+    assert page.is_hidden("#problem")
     assert is_valid(page)
     assert page.is_hidden("#accept")
     assert page.is_hidden("#moved")
@@ -262,7 +263,8 @@ def test_the_rest_serves_the_aim_that_is_chosen(page: Any, desk_server: StubServ
 
 
 def test_planning_the_rest_is_watched_stopped_and_cancelled(page: Any, desk_server: StubServer) -> None:
-    """Curve, best so far and time left as with the first plan, where the form is hidden too; Cancel changes nothing."""
+    """Curve, best so far and time left as with the first plan, where the form is hidden too; the clock is that of what
+    is on show, and Cancel changes nothing."""
     desk_server.go.clear()
     desk_server.samples = None
     try:
@@ -276,9 +278,14 @@ def test_planning_the_rest_is_watched_stopped_and_cancelled(page: Any, desk_serv
             eventually(page, "document.getElementById('so-far').innerText.includes('found after 0.2 s')")
             assert page.is_disabled("#rest-open")
             assert page.is_hidden("#stop-too")
+            assert page.is_disabled("#now")  # a bound that comes holds from the moment that was asked with
             if button == "#cancel":
+                page.select_option("#clock", "hours")
+                assert "ends" not in page.inner_text("#kpis")
                 page.click(button)
                 status(page, "Cancelled")
+                assert page.get_attribute("#now", "type") == "number"
+                page.select_option("#clock", "plant")
                 assert bars == page.evaluate(
                     "page.viewer.gantt.plan.bars.map((bar) => [bar.operation, bar.machine.id, bar.start])"
                 )
