@@ -45,7 +45,8 @@ class Api {
       if (error.name === "AbortError") throw error;
       // A server that refuses a long body says so and hangs up; the browser, which still sends, hears only that.
       const long = options.body?.length > 2 ** 20 ? " It may be that so much data is more than it takes at once." : "";
-      throw new Problem({ title: "No answer from the server", detail: `It cannot be reached: is it running, and are you online?${long}` });
+      const problem = new Problem({ title: "No answer from the server", detail: `It cannot be reached: is it running, and are you online?${long}` });
+      throw Object.assign(problem, { away: true });
     });
     if (response.ok) return response;
     const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
@@ -107,7 +108,7 @@ class Api {
       for (;;) {
         // A stream that breaks loses nothing: the state is asked for, and the events are taken up again.
         await this.#follow(`${location}/events`, tell, signal);
-        const state = await this.fetch(location, { signal }).then((response) => response.json());
+        const state = await this.#state(location, signal);
         const reply = state.result ?? state;
         if (reply.schedule) return reply;
         if (state.error) throw new Problem(state.error);
@@ -119,9 +120,21 @@ class Api {
     }
   }
 
+  /** What has become of a request; a server that cannot be reached is asked again, for some seconds. */
+  async #state(path, signal) {
+    for (let pause = 500; ; pause *= 2) {
+      try {
+        return await this.fetch(path, { signal }).then((response) => response.json());
+      } catch (error) {
+        if (isFinal(error, signal) || pause > 4000) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }
+
   async #follow(path, onProgress, signal) {
-    const response = await this.fetch(path, { signal, headers: { Accept: "text/event-stream" } });
     try {
+      const response = await this.fetch(path, { signal, headers: { Accept: "text/event-stream" } });
       for await (const { event, data } of serverSentEvents(response.body)) {
         if (event === "progress") onProgress(JSON.parse(data));
         else if (event === "error") throw new Problem(JSON.parse(data));
@@ -129,9 +142,14 @@ class Api {
         else if (event === "done") return;
       }
     } catch (error) {
-      if (error instanceof Problem || signal.aborted) throw error;
+      if (isFinal(error, signal)) throw error;
     }
   }
+}
+
+/** Whether an error ends a request: the server's refusal or a cancelling does, a network that breaks does not. */
+function isFinal(error, signal) {
+  return signal.aborted || (error instanceof Problem && !error.away);
 }
 
 /** The events of a stream in `text/event-stream` form, as {event, data}. */

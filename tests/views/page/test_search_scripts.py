@@ -55,6 +55,36 @@ def test_an_event_that_tells_nothing_better_changes_nothing() -> None:
     assert run_script(["search.js"], body, told) == [[9, 8, 7], [[1, 5], [2, 5], [2, 6], [3, 6]], 4]
 
 
+def test_a_search_outlasts_a_network_that_breaks() -> None:
+    """A stream that is cut and a server that is away for three asks lose nothing; refused or away for good ends it."""
+    body = """
+        globalThis.window = { location: { href: "" } };
+        globalThis.URL = class { constructor(path) { this.pathname = path; } };
+        const headers = { get: (name) => (name === "Location" ? "/v1/schedules/0" : "application/json") };
+        const json = (data, status = 200) => ({ ok: status < 300, status, headers, json: async () => data });
+        const cut = () => ({ ok: true, body: new ReadableStream({ pull: (stream) => stream.error(new TypeError()) }) });
+        const searched = async (answers) => {
+          const waits = [];
+          globalThis.setTimeout = (go, pause) => { waits.push(pause); go(); };
+          globalThis.fetch = async () => answers.shift()?.() ?? Promise.reject(new TypeError("Failed to fetch"));
+          const reply = await new Api("").schedule({}, {}, () => {}, { aborted: false }).catch(({ title }) => title);
+          return [reply, waits, answers.length];
+        };
+        const accepted = () => json({}, 202);
+        const [away, done] = [() => null, () => json({ result: { schedule: "found" } })];
+        return [
+          await searched([accepted, cut, away, away, () => json({ status: "running" }), away, done]),
+          await searched([accepted, cut]),
+          await searched([accepted, cut, () => json({ title: "Gone" }, 404), done]),
+        ];"""
+    found = run_script(["api.js"], body)
+    assert found == [
+        [{"schedule": "found"}, [500, 1000, 500], 0],
+        ["No answer from the server", [500, 1000, 2000, 4000], 0],
+        ["Gone", [], 1],
+    ]
+
+
 def test_of_the_schedules_found_while_one_is_fetched_the_last_is_drawn() -> None:
     """Shows one fetch at a time, worse schedules passed over, and nothing drawn after the end of the search."""
     body = """
