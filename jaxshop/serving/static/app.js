@@ -61,8 +61,9 @@ class Page {
     $("key-field").hidden = told.needs_key === false;
   }
 
+  /** Where no key is asked for none is sent: one that the tab has kept would be refused. */
   get api() {
-    return new Api($("key").value.trim());
+    return new Api($("key-field").hidden ? "" : $("key").value.trim());
   }
 
   #listenForDrops() {

@@ -81,14 +81,23 @@ class Shelf {
     $("kept-dialog").showModal();
   }
 
+  /** What is kept under a name that was listed. */
+  async #load(name) {
+    const entry = await this.store.load(name);
+    if (entry) return entry;
+    await this.#list();
+    throw new Problem({ title: `${name} is kept no longer`, detail: "It was forgotten in another window." });
+  }
+
   async #open(name) {
+    const entry = await this.#load(name);
     if (!(await this.page.mayLeave())) return;
-    this.page.restore(await this.store.load(name));
+    this.page.restore(entry);
     this.page.say(`${name} is open.`);
   }
 
   async #compare(name) {
-    const { state } = await this.store.load(name);
+    const { state } = await this.#load(name);
     const model = new Model(state.shop, state.maxLotHours);
     this.page.compareWith({ plan: model.plan(state.rows), origin: name, fingerprint: state.fingerprint });
   }

@@ -69,7 +69,7 @@ class Gantt extends Chart {
       (!this.query || [machine.id, machine.centre].some((text) => text.toLowerCase().includes(this.query)) ||
         plans.some((plan) => plan.machines[machine.index].bars.some((bar) => matches(bar, this.query))));
     this.rows = plans[0].ordered(this.order).filter(wanted);
-    if (this.selected) this.selected = plans[0].jobs[this.selected.index] ?? null;
+    if (this.selected) this.selected = plans[0].jobs.find(({ id }) => id === this.selected.id) ?? null;
     this.rowOf = new Map(this.rows.map((machine, row) => [machine.index, row]));
     this.fills = new Map(plans.map((plan) => [plan, this.colouring.of(plan)]));
     this.#resize();
@@ -120,7 +120,7 @@ class Gantt extends Chart {
 
   /** Whether a bar keeps its colour: it is of the selected job, or found, or differs from its twin beside it. */
   lit(bar) {
-    if (this.selected) return bar.job.index === this.selected.index;
+    if (this.selected) return bar.job.id === this.selected.id; // of two plans the one may have orders that the other lacks
     if (this.query) return matches(bar, this.query);
     return this.mode !== "both" || !this.same.has(bar);
   }

@@ -13,11 +13,13 @@ HOUR = 3600
 
 
 def test_plans_are_kept_compared_and_survive_a_reload(page: Any, desk_server: StubServer) -> None:
-    """A plan kept under a name is compared with a later one: what moved, which orders lose; a reload loses nothing."""
-    page.click("#keep-open")
-    page.fill("#keep-name", "Monday")
-    page.click("#keep-dialog .primary")
-    status(page, "Kept as Monday")
+    """A plan kept under a name is compared with a later one: what moved, which orders lose; a reload loses nothing; of
+    one that another window has forgotten that is said."""
+    for name in ("Sunday", "Monday"):
+        page.click("#keep-open")
+        page.fill("#keep-name", name)
+        page.click("#keep-dialog .primary")
+        status(page, f"Kept as {name}")
     drag(page, "2/pack", 4)
     moved = row_of(page, "2/pack")["start"]
     page.select_option("#kept", "Monday")
@@ -26,6 +28,7 @@ def test_plans_are_kept_compared_and_survive_a_reload(page: Any, desk_server: St
     text = page.text_content("#compare")
     assert "0 operations run on another machine, 1 at another time" in text
     assert "Order 2: 4.0 h later" in text
+    assert page.evaluate(WITH_ONE_LESS) == [["2/pack", "2/press"], "Order 2"]
     eventually(page, "!page.shelf.writing")
     page.reload()
     eventually(page, "page.planning.history !== null")
@@ -44,7 +47,32 @@ def test_plans_are_kept_compared_and_survive_a_reload(page: Any, desk_server: St
     assert row_of(page, "2/pack")["start"] == moved - 4 * HOUR
     page.select_option("#kept", "Monday")
     page.click("#kept-forget")
-    eventually(page, "document.getElementById('kept').disabled")
+    status(page, "Monday is forgotten")
+    page.select_option("#kept", "Sunday")
+    page.evaluate("page.shelf.store.remove('Sunday')")
+    page.click("#kept-open")
+    eventually(page, "document.getElementById('problem').innerText.includes('Sunday is kept no longer')")
+    assert page.is_disabled("#kept")
+
+
+WITH_ONE_LESS = """() => {
+  const { gantt } = page.viewer;
+  const { state, plan } = page.planning;
+  const jobs = state.shop.jobs.slice(1);
+  const rows = state.rows.filter(({ job }) => jobs.some(({ id }) => id === job));
+  const before = page.other;
+  page.compareWith({ plan: new Model({ ...state.shop, jobs }).plan(rows), origin: "one less" });
+  gantt.select(plan.jobs[1]);
+  gantt.mode = "both";
+  const lit = gantt.other.bars.filter((bar) => gantt.lit(bar)).map(({ operation }) => operation);
+  gantt.mode = "other";
+  gantt.arrange();
+  const selected = gantt.selected.id;
+  gantt.mode = "this";
+  gantt.select(null);
+  page.compareWith(before);
+  return [lit.sort(), selected];
+}"""
 
 
 def test_a_plan_is_kept_once_what_it_needs_is_saved(page: Any) -> None:
