@@ -16,23 +16,23 @@ from jaxshop.policies.checkpoint import Policy, export_policy, load_policy
 from jaxshop.training.config import SHIPPED_POLICY
 
 
-def averaged_meta(policies: dict[str, Policy]) -> dict:
+def averaged_meta(policies: list[tuple[str, Policy]]) -> dict:
     """What the mean says of itself."""
-    *_, last = policies.values()
+    *_, (_, last) = policies
     seen: list = []
-    for policy in policies.values():
+    for _, policy in policies:
         seen += [part for part in policy.meta.get("trained_on", ()) if part not in seen]
-    made_of = [f"{name} {policy.id[:12]}" for name, policy in policies.items()]
+    made_of = [f"{name} {policy.id[:12]}" for name, policy in policies]
     return {**last.meta, "trained_on": seen, "averaged_from": made_of}
 
 
 def main() -> None:
     """Write the policy."""
     out, names = Path(sys.argv[1]), sys.argv[2:]
-    policies = {name: load_policy(None if name == SHIPPED_POLICY else name) for name in names}
-    if len({policy.network for policy in policies.values()}) > 1:
+    policies = [(name, load_policy(None if name == SHIPPED_POLICY else name)) for name in names]  # one may come twice
+    if len({policy.network for _, policy in policies}) > 1:
         raise SystemExit("error: these are policies of unlike networks")
-    trees = [policy.weights for policy in policies.values()]
+    trees = [policy.weights for _, policy in policies]
     mean = jax.tree.map(lambda *each: sum(each) / len(each), *trees)
     export_policy(mean, averaged_meta(policies), out)
 

@@ -35,7 +35,7 @@ TRIES = {
 def player(plan: LotPlan, policy: Policy, candidates: int) -> Callable[[float, float], jax.Array]:
     """(share, temperature) -> gaps to the certified bound, float32 [SCHEDULES], each with draws of its own."""
     shape = shape_of([plan], candidates)
-    env, params = JobShop(shape), jax.device_put(pack(plan, shape))
+    env, params = JobShop(shape, passing=policy.passing), jax.device_put(pack(plan, shape))
 
     def one(share: jax.Array, temperature: jax.Array, key: jax.Array) -> jax.Array:
         leaves, tree = jax.tree.flatten(policy.weights)

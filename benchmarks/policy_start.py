@@ -60,7 +60,7 @@ def after(task: Task, start: Schedule | None, end: End, spent: float, seeds: Ite
 def measured(instance: Instance, ends: Iterable[End], seeds: range) -> Row:
     """Best rule and greedy policy alone, then for each end search from the rule and from the policy."""
     task = Task.of(instance.plan)
-    least = instance.best_known or task.certificate.cost(task.objective)
+    least = instance.known.upper_bound if instance.known else task.certificate.cost(task.objective)
 
     def over(*costs: int) -> list[float]:
         return [100.0 * (cost / least - 1.0) for cost in costs]

@@ -31,7 +31,7 @@ from jaxshop.search.types import Method, Stop, Task
 from jaxshop.shop import split_lots
 from jaxshop.sources.families import FAMILIES, make_shop
 
-TRIED = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5)
+TRIED = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 SAMPLES, SEEDS = 64, (7, 8)
 MACHINES, JOBS = (16, 24), (40, 60)
 
@@ -76,8 +76,8 @@ def greedy_makespan(env: JobShop, policy: Policy) -> Callable[[EnvParams], Any]:
 
 def interleaved(drawn: dict[float, np.ndarray], temperatures: tuple[float, ...]) -> np.ndarray:
     """As many samples, with the temperatures in turn."""
-    share = SAMPLES // len(temperatures)
-    return np.concatenate([drawn[temperature][:share] for temperature in temperatures])
+    count = len(temperatures)
+    return np.array([drawn[temperatures[number % count]][number // count] for number in range(SAMPLES)])
 
 
 def compared(task: Task, env: JobShop, policy: Policy, best: Callable[..., Any], first: Any) -> Iterator[Any]:

@@ -20,12 +20,11 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from chex import Array, ArrayTree
+from chex import Array
 
-from jaxshop.env import EnvParams, JobShop
-from jaxshop.policies import Network
+from jaxshop.env import EnvParams, JobShop, Shape
 from jaxshop.policies.acting import greedy, play
-from jaxshop.policies.checkpoint import load_policy
+from jaxshop.policies.checkpoint import Policy, load_policy
 from jaxshop.shop import LotPlan, fingerprint
 from jaxshop.support.files import read_json, write_atomic
 from jaxshop.training.config import SHIPPED_POLICY, load_config
@@ -45,17 +44,17 @@ WORK = 150
 """Pieces of search for the best known cost of a shop, as `evaluation.kept_work` of the runs whose policies ship."""
 
 
-def policy_of(name: str) -> tuple[Network, ArrayTree]:
-    """The network and the weights of a policy."""
-    found = load_policy(None if name == SHIPPED_POLICY else name)
-    return found.network, found.weights
+def policy_of(name: str) -> Policy:
+    """The policy of a folder, or the one that ships."""
+    return load_policy(None if name == SHIPPED_POLICY else name)
 
 
-def greedy_costs(network: Network, weights: ArrayTree, env: JobShop, shops: EnvParams) -> np.ndarray:
+def greedy_costs(policy: Policy, shape: Shape, shops: EnvParams) -> np.ndarray:
     """Of each shop's greedy schedule, in ticks, float64 [S]."""
+    env = JobShop(shape, passing=policy.passing)
 
     def cost(params: EnvParams) -> Array:
-        return env.cost(play(env, params, greedy(network, weights), jax.random.key(0)), params)
+        return env.cost(play(env, params, greedy(policy.network, policy.weights), jax.random.key(0)), params)
 
     return np.asarray(jax.jit(lambda stacked: jax.lax.map(cost, stacked))(shops), np.float64)
 
@@ -90,9 +89,9 @@ def main() -> None:
     for name, bank in load_config(CONFIG, []).mix.banks().items():
         kind, kept = ("plants", PLANTS) if name == "plants" else ("plain makes", PLAIN)
         order = ShopOrder(replace(bank, kept=kept), VALIDATION, VALIDATION_SEED, CANDIDATES)
-        env, shops = JobShop(outline_shops(order).shape), jax.device_put(make_shops(order))
+        shape, shops = outline_shops(order).shape, jax.device_put(make_shops(order))
         least = [np.asarray(shops.bound), *([searched(plans_of(order), args.best, args.work)] if args.best else [])]
-        costs = [greedy_costs(*policy, env, shops) for policy in policies]
+        costs = [greedy_costs(policy, shape, shops) for policy in policies]
         found = [percent_over(each, beside, kept) for each in costs for beside in least]
         for make, row in zip(bank.distinct, np.stack(found, axis=1).tolist(), strict=True):
             means[kind].append(row)

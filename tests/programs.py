@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxshop.env import JobShop, environments_last, make
-from jaxshop.env.features import FEATURES
+from jaxshop.env.features import columns_of
 from jaxshop.env.packing import pack
 from jaxshop.policies.registry import NetworkConfig, make_network
 from jaxshop.policies.rules import RULES
@@ -104,7 +104,7 @@ def _rollouts(env: JobShop, params: Any) -> Iterator[tuple[str, Program]]:
     yield "greedy", (partial(greedy_dispatch, env, network), (weights, params))
     sampling = partial(best_sample, env, network, count=2)
     yield "samples", (lambda w, p, k, a, b: sampling(w, p, k, a, limit=b), (weights, params, key, lot, lot))
-    coefficients = jnp.zeros(FEATURES)
+    coefficients = jnp.zeros(columns_of(env.shape))
     yield "tuning", (partial(tuning_generation, env, 8), (params, coefficients, coefficients, key))
 
 

@@ -99,7 +99,7 @@ def run_profile(args: argparse.Namespace) -> int:
             report["versus"] = versus_numba(env, params, work, args.environments, steps)
             console.print(versus_table(report["versus"]))
         else:
-            report["max_lot_hours"] = args.max_lot_hours
+            report |= {"max_lot_hours": args.max_lot_hours, "environments": args.environments, "steps": steps}
             earlier = earlier_line(args.against, report) if args.against else None
             with step("measuring the device's limits"):
                 roofline = measure_roofline(dtype=config.network.dtype)

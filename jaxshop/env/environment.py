@@ -12,7 +12,7 @@ from chex import Array, PRNGKey
 
 from jaxshop.env import objective
 from jaxshop.env.decision import resolve_action
-from jaxshop.env.features import CONTEXT, FEATURES, PLANT_FEATURES, observe
+from jaxshop.env.features import CONTEXT, FEATURES, PLANT_FEATURES, columns_of, observe
 from jaxshop.env.packing import pack_stacked, shape_of
 from jaxshop.env.rendering import render
 from jaxshop.env.spaces import Box, Dict, Discrete
@@ -190,7 +190,7 @@ class JobShop:
             "features": Box(-5.0, 5.0, (shown, FEATURES)),
             "context": Box(-1e6, 1e6, (CONTEXT,)),
         }
-        if self.shape.plant is not None or self.shape.tardiness:
+        if columns_of(self.shape) > FEATURES:
             spaces["plant"] = Box(-5.0, 5.0, (shown, PLANT_FEATURES))
         return Dict(spaces)
 

@@ -15,7 +15,7 @@ from chex import Array
 
 from jaxshop.env.makes import MAKE_NAMES
 from jaxshop.env.shown import candidates
-from jaxshop.env.types import EnvParams, EnvState, Observation
+from jaxshop.env.types import EnvParams, EnvState, Observation, Shape
 from jaxshop.env.view import PlantView, View, look
 from jaxshop.support.errors import ShopError
 
@@ -152,6 +152,11 @@ FEATURES = len(LOT_COLUMNS)
 CONTEXT = len(SHOP_COLUMNS)
 PLANT_NAMES = tuple(column.name for column in PLANT_COLUMNS)
 PLANT_FEATURES = len(PLANT_COLUMNS)
+
+
+def columns_of(shape: Shape) -> int:
+    """Columns of a candidate in observations of shops of a shape, the plant's own included."""
+    return FEATURES + (PLANT_FEATURES if shape.plant is not None or shape.tardiness else 0)
 
 
 def observe(state: EnvState, params: EnvParams, count: int) -> Observation:

@@ -102,14 +102,18 @@ def pack_stacked(plans: Sequence[LotPlan], shape: Shape) -> EnvParams:
 
 
 def _refuse_overflow(opened: Opened) -> None:
-    """No tick may come to NEVER, whatever is decided: not even with one operation after the other, on the slowest."""
+    """No tick may come to NEVER, whatever is decided: not even with one operation after the other, on the slowest, with
+    the longest of set-ups before each that has a family."""
     ops = [op for lot in opened.plan.lots for op in lot.operations]
     begun = max(int(opened.ready.max(initial=0)), int(opened.free.max(initial=0)))
+    longest = max((entry.ticks for entry in opened.plan.shop.changeovers), default=0)
     last = begun + sum(op.setup + max(op.alternatives.values()) + op.lag for op in ops)
+    last += longest * sum(op.family is not None for op in ops)
     if last >= NEVER:
         raise ShopError(
             f"{opened.plan.shop.name}: with all work on its slowest machines, one operation after the other, the plan "
-            f"lasts {last} ticks, past what the environment can count (2^31): leave out alternatives that are as slow"
+            f"lasts {last} ticks, past what the environment can count (2^31): leave out alternatives and set-ups that "
+            "are as slow"
         )
 
 

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from chex import Array, ArrayTree, PRNGKey
 
-from jaxshop.env import EnvParams, EnvState, JobShop, Observation
+from jaxshop.env import EnvParams, EnvState, JobShop, Observation, Shape
+from jaxshop.env.features import columns_of
 from jaxshop.policies.rules import RULES, highest_priority
 from jaxshop.policies.types import Network
 
@@ -35,13 +36,19 @@ def rule(number: int | Array) -> Act:
 
 
 def linear(coefficients: Array) -> Act:
-    """The candidate with the highest inner product of features and coefficients, float32 [F]."""
+    """The candidate with the highest inner product of coefficients, float32 [`columns_of`], and all of its columns."""
 
     def act(key: PRNGKey, obs: Observation, state: EnvState, params: EnvParams) -> Array:
-        scores = jnp.where(obs.candidate_mask, obs.features @ coefficients, -jnp.inf)
+        seen = obs.features if obs.plant is None else jnp.concatenate([obs.features, obs.plant], axis=1)
+        scores = jnp.where(obs.candidate_mask, seen @ coefficients, -jnp.inf)
         return obs.candidates[scores.argmax()]
 
     return act
+
+
+def any_linear(shape: Shape) -> tuple[Array, Array]:
+    """Mean and spread of coefficients of which nothing is known, float32 [`columns_of`] each."""
+    return jnp.zeros(columns_of(shape)), jnp.ones(columns_of(shape))
 
 
 def greedy(network: Network, weights: ArrayTree) -> Act:

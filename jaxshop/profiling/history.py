@@ -12,7 +12,7 @@ from jaxshop import __version__
 from jaxshop.support.errors import ShopError
 from jaxshop.support.files import read_text
 
-SAME = ("device", "shop", "max_lot_hours")
+SAME = ("device", "shop", "max_lot_hours", "environments", "steps")
 """What two profiles must have in common to be compared."""
 
 
@@ -32,7 +32,7 @@ def add_line(path: str, line: Mapping[str, Any]) -> None:
 
 
 def earlier_line(path: str, report: Mapping[str, Any]) -> dict[str, Any]:
-    """The last line of a history that is of the same device, shop and lots.
+    """The last line of a history that is of the same device, shop, lots, environments and steps.
 
     Raises:
         ShopError: the file cannot be read, holds something else, or has no such line.
@@ -41,11 +41,12 @@ def earlier_line(path: str, report: Mapping[str, Any]) -> dict[str, Any]:
     for number, text in enumerate(read_text(path).splitlines(), start=1):
         try:
             line = json.loads(text)
-            same = all(line[name] == report[name] for name in SAME)
+            same = all(line.get(name) == report[name] for name in SAME)
             line["at"], [(each["operations_per_second"], each["peak_bytes"]) for each in line["phases"]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, AttributeError, KeyError, TypeError):
             raise ShopError(f"{path}: line {number}: is no line of `jaxshop profile --history`") from None
         found = line if same else found
     if found is None:
-        raise ShopError(f"{path}: has no profile of {report['shop']['name']} with the same lots on this device")
+        alike = "with the same lots, environments and steps on this device"
+        raise ShopError(f"{path}: has no profile of {report['shop']['name']} {alike}")
     return found

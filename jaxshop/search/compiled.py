@@ -19,11 +19,10 @@ import numpy as np
 from chex import Array, ArrayTree, PRNGKey
 
 from jaxshop.env import EnvParams, JobShop, Shape
-from jaxshop.env.features import FEATURES
 from jaxshop.env.ladder import rung
 from jaxshop.env.packing import pack, shape_of
 from jaxshop.parallel.devices import start_devices
-from jaxshop.policies.acting import greedy, linear, play, play_on, rule, sampled, temperature_of
+from jaxshop.policies.acting import any_linear, greedy, linear, play, play_on, rule, sampled, temperature_of
 from jaxshop.policies.checkpoint import Policy
 from jaxshop.policies.rules import RULES
 from jaxshop.policies.types import Network
@@ -31,7 +30,7 @@ from jaxshop.schedule import Schedule
 from jaxshop.search import background
 from jaxshop.search.beam import Way
 from jaxshop.search.breeding import ON_ACCELERATOR, ON_CPU, Elite, generation, nobody
-from jaxshop.search.dispatches import Dispatch, dispatch_of, to_schedule, to_schedules
+from jaxshop.search.dispatches import Dispatch, beyond_all, dispatch_of, to_schedule, to_schedules
 from jaxshop.search.mirror import backward, mirrored, turned
 from jaxshop.search.priority import POPULATION
 from jaxshop.search.types import Key, Task
@@ -84,7 +83,7 @@ def best_sample(
         return dispatch_of(env, play(env, params, act, jax.random.fold_in(key, index), params.operations), params)
 
     played = jax.vmap(drawn)(indices)
-    best = jnp.where(indices < limit, played.cost, jnp.iinfo(jnp.int32).max).argmin()
+    best = jnp.where(indices < limit, played.cost, beyond_all(played.cost)).argmin()
     return jax.tree.map(lambda x: x[best], played), played.makespan
 
 
@@ -112,7 +111,7 @@ def guided_samples(
         return dispatch_of(env, state, params), made
 
     played, made = jax.vmap(drawn)(indices, choices)
-    costs = jnp.where(indices < limit, played.cost, jnp.iinfo(jnp.int32).max)
+    costs = jnp.where(indices < limit, played.cost, beyond_all(played.cost))
     return jax.tree.map(lambda x: x[costs.argmin()], played), costs, made
 
 
@@ -276,7 +275,7 @@ class CompiledRollouts:
 
     def generation(self, state: tuple[Array, Array] | None, key: Key, number: int) -> tuple[Any, Schedule]:
         """See `priority.Tunable`; the state is mean and spread, float32 [F] each."""
-        mean, spread = state or (jnp.zeros(FEATURES), jnp.ones(FEATURES))
+        mean, spread = state or any_linear(self.env.shape)
         drawn_with = jax.random.fold_in(as_key(key), number)
         mean, spread, _, best = program("tune", self.env, batch=POPULATION)(self.params, mean, spread, drawn_with)
         return (mean, spread), self._named(best)
@@ -332,7 +331,7 @@ class CompiledRollouts:
             program(name, env).lower(self.params, *rule_arguments(["random"], [jax.random.key(0)])).compile()
             return
         if name == "tune":
-            start = jnp.zeros(FEATURES), jnp.ones(FEATURES), jax.random.key(0)
+            start = *any_linear(self.env.shape), jax.random.key(0)
             program(name, self.env, batch=POPULATION).lower(self.params, *start).compile()
             return
         policy = self._policy()

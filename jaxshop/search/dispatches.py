@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from chex import Array
 
@@ -17,7 +18,8 @@ from jaxshop.support.errors import InvalidScheduleError
 
 
 class Dispatch(NamedTuple):
-    """Where and when each operation runs, in flat route order: int32 [N] each, with makespan and cost, int32 []."""
+    """Where and when each operation runs, in flat route order: int32 [N] each. Makespan, int32 []; cost, int32 [] or,
+    where lateness counts, float32 []."""
 
     makespan: Array
     start: Array
@@ -30,6 +32,11 @@ def dispatch_of(env: JobShop, state: EnvState, params: EnvParams) -> Dispatch:
     """Read the schedule off a final state."""
     schedule, ends = state.schedule, op_ends(state, params)
     return Dispatch(state.estimate, schedule.start, ends, schedule.machine, env.cost(state, params))
+
+
+def beyond_all(costs: Array) -> Array:
+    """More than any cost of that dtype: those of weighted tardiness are float32, and may be more than int32 holds."""
+    return jnp.array(jnp.inf if jnp.issubdtype(costs.dtype, jnp.floating) else jnp.iinfo(costs.dtype).max, costs.dtype)
 
 
 def to_schedule(plan: LotPlan, dispatch: Dispatch, of_shop: str | None = None) -> Schedule:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from chex import PRNGKey
 
 from jaxshop.env import EnvParams, JobShop
-from jaxshop.env.features import FEATURES
+from jaxshop.policies.acting import any_linear
 from jaxshop.search.compiled import program
 from jaxshop.search.priority import POPULATION
 
@@ -42,14 +42,14 @@ def tune_linear(
     `watch` is told the seconds so far.
     """
     generation = program("tune", env, batch=population)
-    mean, spread = jnp.zeros(FEATURES), jnp.ones(FEATURES)
+    mean, spread = any_linear(env.shape)
     jax.block_until_ready(generation(params, mean, spread, key))
-    best, makespan, coefficients = np.iinfo(np.int32).max, 0, np.zeros(FEATURES, np.float32)
+    best, makespan, coefficients = math.inf, 0, np.asarray(mean)
     begun, done = time.monotonic(), 0
     while done == 0 or (done < generations and time.monotonic() - begun < seconds):
         mean, spread, top, dispatch = generation(params, mean, spread, jax.random.fold_in(key, done))
         done += 1
         watch(time.monotonic() - begun)
-        if int(dispatch.cost) < best:
-            best, makespan, coefficients = int(dispatch.cost), int(dispatch.makespan), np.asarray(top)
-    return Tuned(coefficients, makespan, best, done, time.monotonic() - begun)
+        if float(dispatch.cost) < best:
+            best, makespan, coefficients = float(dispatch.cost), int(dispatch.makespan), np.asarray(top)
+    return Tuned(coefficients, makespan, int(best), done, time.monotonic() - begun)

@@ -284,11 +284,16 @@ _MAY_CHANGE = (
     "full.updates",
     "own.updates",
     "run.target_hours",
-    "evaluation.",
+    "evaluation.every",
+    "evaluation.samples",
+    "evaluation.rule_seeds",
+    "evaluation.baseline_seconds",
+    "evaluation.plan_work",
     "logging.",
     "stop.",
 )
-"""What a resumed run may set anew: how long it goes on, and how it is judged and logged."""
+"""What a resumed run may set anew: how long it goes on, how its end is judged, and how it is logged. What checkpoints
+are chosen by stays, as the best one so far is told by its score."""
 
 
 def flattened(record: Mapping[str, Any], path: str = "") -> dict[str, Any]:

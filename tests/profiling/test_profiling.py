@@ -272,14 +272,17 @@ def test_a_profile_is_put_beside_an_earlier_one(tmp_path, capsys, monkeypatch):
 
 
 def test_history_gives_the_last_profile_that_can_be_compared(tmp_path):
-    """Shows that a line is of the same device, shop and lots, and that what is no history is one line of error."""
-    report = {"device": "a", "shop": {"name": "x"}, "max_lot_hours": None, "roofline": {}, "phases": []}
+    """Shows that a line is of the same device, shop, lots and size; what is no history is one line of error."""
+    report = {"device": "a", "shop": {"name": "x"}, "max_lot_hours": None, "environments": 64, "steps": 9}
+    report |= {"roofline": {}, "phases": []}
     path = str(tmp_path / "history.jsonl")
     for device, when in (("a", "first"), ("a", "second"), ("b", "third")):
         add_line(path, line_of(report | {"device": device}) | {"at": when})
     assert earlier_line(path, report)["at"] == "second"
-    with pytest.raises(ShopError, match="has no profile of x with the same lots on this device"):
+    with pytest.raises(ShopError, match="has no profile of x with the same lots, "):
         earlier_line(path, report | {"max_lot_hours": 60.0})
+    with pytest.raises(ShopError, match="the same lots, environments and steps"):
+        earlier_line(path, report | {"environments": 256})
     (tmp_path / "bad.jsonl").write_text("{}\n")
     with pytest.raises(ShopError, match=r"bad.jsonl: line 1: is no line of"):
         earlier_line(str(tmp_path / "bad.jsonl"), report)

@@ -151,6 +151,9 @@ def test_a_resumed_run_may_go_on_longer_but_not_otherwise():
     after = load_config(None, ["general.updates=4", "ppo.clip=0.1", "network.width=32"])
     with pytest.raises(ConfigError, match=r"^RUN: .*network.width was 64, now 32; ppo.clip was 0.3, now 0.1$"):
         check_resume(before, after, "RUN")
+    judged = load_config(None, ["general.updates=4", "evaluation.samples=8", "evaluation.choose_by=own"])
+    with pytest.raises(ConfigError, match=r"^RUN: .*: evaluation.choose_by was .?kept.?, now .?own.?$"):
+        check_resume(before, judged, "RUN")
 
 
 def test_a_stage_that_is_over_keeps_its_length():
