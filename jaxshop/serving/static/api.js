@@ -99,7 +99,9 @@ class Api {
     const accepted = await this.post(path, body, { headers: { Prefer: "respond-async" }, signal });
     if (accepted.status !== 202) return accepted.json();
     const location = new URL(accepted.headers.get("Location"), window.location.href).pathname;
-    const stopHere = () => this.fetch(`${location}:stop`, { method: "POST" }).catch(() => {});
+    let over = false;
+    const stopHere = () => again(() => this.fetch(`${location}:stop`, { method: "POST" }), () => over).catch(() => {});
+    const cancel = () => this.fetch(location, { method: "DELETE" });
     const best = () => this.fetch(`${location}/best`, { signal }).then((response) => response.json());
     const tell = (progress) => onProgress(progress, best);
     if (stop?.aborted) stopHere();
@@ -115,21 +117,17 @@ class Api {
         await new Promise((resolve) => setTimeout(resolve, 500));
       }
     } catch (error) {
-      if (signal.aborted) this.fetch(location, { method: "DELETE" }).catch(() => {});
+      if (signal.aborted) again(cancel, (error, pause) => !error.away || pause > 4000).catch(() => {});
       throw error;
+    } finally {
+      over = true;
     }
   }
 
   /** What has become of a request; a server that cannot be reached is asked again, for some seconds. */
-  async #state(path, signal) {
-    for (let pause = 500; ; pause *= 2) {
-      try {
-        return await this.fetch(path, { signal }).then((response) => response.json());
-      } catch (error) {
-        if (isFinal(error, signal) || pause > 4000) throw error;
-        await new Promise((resolve) => setTimeout(resolve, pause));
-      }
-    }
+  #state(path, signal) {
+    const ask = () => this.fetch(path, { signal }).then((response) => response.json());
+    return again(ask, (error, pause) => isFinal(error, signal) || pause > 4000);
   }
 
   async #follow(path, onProgress, signal) {
@@ -143,6 +141,18 @@ class Api {
       }
     } catch (error) {
       if (isFinal(error, signal)) throw error;
+    }
+  }
+}
+
+/** What `ask` gives; where it fails it asks again after a pause, each longer, until `isLast(error, pause in ms)`. */
+async function again(ask, isLast) {
+  for (let pause = 500; ; pause *= 2) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (isLast(error, pause)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 }

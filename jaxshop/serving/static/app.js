@@ -99,7 +99,7 @@ class Page {
       await action();
     } catch (error) {
       if (error.name === "AbortError") return this.say("Cancelled.");
-      this.say("");
+      if (!this.running.busy) this.say("");
       this.#complain(error);
     }
   }
@@ -120,6 +120,7 @@ class Page {
   /** Takes files: tables into the dialog that imports them; of shop files and schedules the shop first. */
   async #take(files) {
     $("file").value = ""; // so that the same file can be chosen again after a change
+    this.running.mustBeOver();
     const tables = files.filter(({ name }) => TABLE_FILE.test(name));
     const read = await Promise.all(files.filter((file) => !tables.includes(file)).map((file) => this.#read(file)));
     const shops = read.filter(([data]) => data.format === SHOP);
@@ -143,6 +144,7 @@ class Page {
   }
 
   async #takeDemo() {
+    this.running.mustBeOver();
     this.say("Fetching the demo…");
     const shop = await this.api.demoShop();
     this.say("");
@@ -161,6 +163,7 @@ class Page {
 
   /** Whether the plan on show may give way to another shop; she is asked where it has changes that are kept nowhere. */
   async mayLeave() {
+    this.running.mustBeOver();
     if (!this.planning.unkept) return true;
     const dialog = $("replace-dialog");
     const { waiting } = this.planning.history;
@@ -202,6 +205,7 @@ class Page {
     this.say(`Checking ${origin}…`);
     const { valid, violations: found = [] } = await this.api.verify(shop, schedule);
     if (this.shop !== asked) return; // the answer is of the shop before
+    this.running.mustBeOver(); // one may have begun meanwhile
     const model = new Model(shop, schedule.max_lot_hours);
     const violations = violationsOf(model, schedule.operations, this.#clockOf(shop));
     const plan = model.plan(schedule.operations, { violations });
@@ -309,6 +313,7 @@ class Page {
   }
 
   compareWith(other) {
+    this.running.mustBeOver();
     this.other = other;
     this.show(true);
   }

@@ -1,12 +1,14 @@
 "use strict";
 
+const MOST_NAMED = 10; // of what only one of two plans has
+
 /**
- * How a plan differs from another one of the same shop: how many bars run elsewhere or at another time, the ticks by
+ * How a plan differs from another one, which may be of another shop: how many bars run elsewhere or at another time, the ticks by
  * which bars begin later and earlier, and the orders that end at another time, those that lose most first.
  */
 function compared(plan, other) {
   const there = new Map(other.bars.map((bar) => [keyOf(bar), bar]));
-  const found = { same: 0, machines: 0, times: 0, unlike: 0, later: 0, earlier: 0, orders: [], only: [], gone: [] };
+  const found = { same: 0, machines: 0, times: 0, unlike: 0, later: 0, earlier: 0, orders: [], only: [], gone: [], machinesOnly: [], machinesGone: [] };
   for (const bar of plan.bars) {
     const twin = there.get(keyOf(bar));
     if (!twin) {
@@ -28,20 +30,25 @@ function compared(plan, other) {
     else if (twin.end !== job.end) found.orders.push({ job: job.id, by: job.end - twin.end, late: job.lateness > 0, wasLate: twin.lateness > 0 });
   }
   found.gone = [...before.keys()];
+  const lacking = (from, there) => from.machines.filter(({ id }) => !there.machineOf.has(id)).map(({ id }) => id);
+  [found.machinesOnly, found.machinesGone] = [lacking(plan, other), lacking(other, plan)];
   found.orders.sort((a, b) => b.by - a.by);
   return found;
 }
 
 /** The comparison in sentences. */
-function comparedWords({ machines, times, unlike, later, earlier, only, gone }, clock) {
+function comparedWords({ same, machines, times, unlike, later, earlier, only, gone, machinesOnly, machinesGone }, clock) {
   const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
-  if (!machines && !times && !unlike && !gone.length) return ["The same schedule."];
+  const names = (ids) => [...ids.slice(0, MOST_NAMED), ...(ids.length > MOST_NAMED ? [`and ${(ids.length - MOST_NAMED).toLocaleString("en")} more`] : [])].join(", ");
+  if (!machines && !times && !unlike && !gone.length && !machinesOnly.length && !machinesGone.length) return ["The same schedule."];
   const run = machines === 1 ? "runs" : "run";
   const moves = `${count(machines, "operation")} ${run} on another machine, ${times.toLocaleString("en")} at another time`;
-  const sentences = [`${moves}; begins are ${clock.text(later, 1)} later and ${clock.text(earlier, 1)} earlier in all.`];
-  if (only.length) sentences.push(`Only here: ${only.join(", ")}.`);
-  if (gone.length) sentences.push(`Only there: ${gone.join(", ")}.`);
-  if (unlike && !only.length) sentences.push(`${count(unlike, "operation")} are in lots that the other does not have.`);
+  const alike = same + machines + times > 0;
+  const sentences = [alike ? `${moves}; begins are ${clock.text(later, 1)} later and ${clock.text(earlier, 1)} earlier in all.` : "No operation is in both."];
+  for (const [what, ids] of [["Only here", only], ["Only there", gone], ["Machines only here", machinesOnly], ["Machines only there", machinesGone]]) {
+    if (ids.length) sentences.push(`${what}: ${names(ids)}.`);
+  }
+  if (unlike && !only.length && alike) sentences.push(`${count(unlike, "operation")} are in lots that the other does not have.`);
   return sentences;
 }
 

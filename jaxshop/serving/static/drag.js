@@ -82,7 +82,7 @@ class Dragging {
     const { focused: bar } = gantt;
     const { board, clock } = this.planning;
     const sides = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 };
-    if (!bar || !this.planning.movable || !(key in sides)) return false;
+    if (!bar || bar.plan !== gantt.plan || !this.planning.movable || !(key in sides)) return false;
     const name = keyOf(bar);
     if (key === "ArrowLeft" || key === "ArrowRight") {
       const by = clock.unit === "h" ? (far ? 7200 : 900) : far ? 8 : 1;

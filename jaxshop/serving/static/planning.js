@@ -195,8 +195,8 @@ class Planning {
     const { busy } = this.page.running;
     $("undo").disabled = busy || !history.canUndo;
     $("redo").disabled = busy || !history.canRedo;
-    $("lock").disabled = busy || !focused;
-    $("first").disabled = busy || !selected;
+    $("lock").disabled = busy || focused?.plan !== this.plan; // it may be of the plan beside it
+    $("first").disabled = busy || !selected || !this.model.shop.jobs.some(({ id }) => id === selected.id);
     $("lock").textContent = focused && this.state.locked.includes(keyOf(focused)) ? "Unlock" : "Lock";
     for (const id of ["now", "stop-open", "add-open", "rest-open", "discard", "push"]) $(id).disabled = busy;
     this.entries.describe();

@@ -16,6 +16,11 @@ class Running {
     this.cancelling?.abort();
   }
 
+  /** Refuses what would lie over the best so far, and be gone when the reply comes. */
+  mustBeOver() {
+    if (this.busy) throw new Problem({ title: "A search is under way", detail: "End it first: Stop here keeps its best so far, Cancel drops it." });
+  }
+
   /**
    * Has the server search. `ask(onProgress, signal, stop)` gives its reply, as the methods of `Api` do; `planOf` makes a
    * plan to draw of what `GET .../best` answers; `keepView`: what is on show is of the same shop. Returns the reply, and

@@ -33,16 +33,22 @@ function centreFill(index) {
   return { colour: HUES[index % HUES.length], series: Math.floor(index / HUES.length) % SERIES };
 }
 
+/** The place of each name: of what two plans have, that in the first, so that it has one colour in both. */
+function placesOf(first, names) {
+  return new Map([...new Set([...first, ...names])].map((name, place) => [name, place]));
+}
+
 /**
- * The ways to colour bars. Each gives a plan's fill function, bar -> {colour, series}, and its legend,
- * [{colour, series, text}, ...]; a series above 0 lays stripes over the colour.
+ * The ways to colour bars. Each gives the fill function of a plan that may lie beside a first one, bar -> {colour, series},
+ * and the legend of the plans on show, [{colour, series, text}, ...]; a series above 0 lays stripes over the colour.
  */
 const COLOURINGS = {
   job: {
     label: "Job",
-    of: () => {
-      const fills = HUES.map((colour) => ({ colour, series: 0 }));
-      return (bar) => fills[bar.job.index % fills.length];
+    of: (plan, first = plan) => {
+      const places = placesOf(...[first, plan].map(({ jobs }) => jobs.map(({ id }) => id)));
+      const fills = plan.jobs.map(({ id }) => ({ colour: HUES[places.get(id) % HUES.length], series: 0 }));
+      return (bar) => fills[bar.job.index];
     },
     legend: () => [{ sign: "colours", text: "a colour a job" }],
   },
@@ -52,24 +58,30 @@ const COLOURINGS = {
       const fills = plan.jobs.map((job) => ({ colour: LATENESS[latenessClass(plan, job)].colour, series: 0 }));
       return (bar) => fills[bar.job.index];
     },
-    legend: (plan) => {
-      const seen = new Set(plan.jobs.map((job) => latenessClass(plan, job)));
-      const day = plan.clock.text(slackStep(plan), 0);
+    legend: (plans) => {
+      const seen = new Set(plans.flatMap((plan) => plan.jobs.map((job) => latenessClass(plan, job))));
+      const day = plans[0].clock.text(slackStep(plans[0]), 0);
       return Object.entries(LATENESS).filter(([name]) => seen.has(name)).map(([, c]) => ({ colour: c.colour, series: 0, text: c.label(day) }));
     },
   },
   centre: {
     label: "Work centre",
-    of: (plan) => {
-      const fills = new Map(plan.centres.map((centre, i) => [centre, centreFill(i)]));
+    of: (plan, first = plan) => {
+      const places = placesOf(first.centres, plan.centres);
+      const fills = new Map(plan.centres.map((centre) => [centre, centreFill(places.get(centre))]));
       return (bar) => fills.get(bar.machine.centre);
     },
-    legend: (plan) => plan.centres.map((centre, i) => ({ ...centreFill(i), text: centre || "no work centre" })),
+    legend: (plans, first) => {
+      const shown = new Set(plans.flatMap(({ centres }) => centres));
+      const places = [...placesOf(first.centres, shown)].filter(([centre]) => shown.has(centre));
+      return places.map(([centre, place]) => ({ ...centreFill(place), text: centre || "no work centre" }));
+    },
   },
 };
 
 /** What the chart's colours and signs mean, as far as they are there: [{colour, series, text}] or [{sign, text}]. */
-function legendOf({ colouring, shownPlan: plan, mode }) {
+function legendOf({ colouring, plans, plan: first, mode }) {
+  const [plan] = plans;
   const closed = plan.machines.some((machine) => machine.closed.length || machine.availableFrom > 0);
   const signs = [
     [plan.bars.some((bar) => bar.setup), "setup", "set-up"],
@@ -81,7 +93,7 @@ function legendOf({ colouring, shownPlan: plan, mode }) {
   ];
   const both = { colour: "var(--dim)", series: 0, text: "alike in both; above: this, below: the other" };
   return [
-    ...(mode === "both" ? [both] : []), ...colouring.legend(plan),
+    ...(mode === "both" ? [both] : []), ...colouring.legend(plans, first),
     ...signs.filter(([there]) => there).map(([, sign, text]) => ({ sign, text })),
   ];
 }

@@ -136,7 +136,7 @@ class Frame {
   #pointed(pen) {
     const { g } = this;
     const machine = g.hovered?.machine ?? (g.pointer && g.machineAt(g.pointer.y));
-    const row = machine ? g.rowOf.get(machine.index) : undefined;
+    const row = machine ? g.rowOf.get(machine.id) : undefined;
     const { plot } = g.box;
     if (row === undefined || g.rowHeight >= LINE || !g.pointer || g.pointer.y < plot.y || g.pointer.y > plot.y + plot.height) return;
     const middle = Math.min(plot.y + plot.height - LINE / 2, Math.max(plot.y + LINE / 2, g.y(row) + g.rowHeight / 2));
@@ -196,7 +196,7 @@ class Frame {
     const { g } = this;
     const { overview: box, plot, width } = g.box;
     const x = (ticks) => box.x + (ticks / g.extent) * box.width;
-    const most = Math.max(1, g.plan.machines.length);
+    const most = Math.max(1, g.shownPlan.machines.length);
     pen.rect(pen.theme.panel, 0, box.y - 8, width, box.height + 10);
     pen.rect(pen.theme.line, 0, box.y - 8, width, 1);
     pen.context.fillStyle = pen.theme.muted;

@@ -7,6 +7,8 @@ const AXIS = 20;
 const OVERVIEW = 34;
 const NAMED = 13; // of a bar that has room for a name
 
+const ABSENT = { bars: [], reach: [], closed: [] }; // a machine that only the plan beside has
+
 /** The part of a plot that comes into view when it is panned by so many pixels. */
 function uncovered({ x, y, width, height }, by) {
   return { x: by > 0 ? x + width - by : x, y, width: Math.abs(by), height };
@@ -38,7 +40,7 @@ class Gantt extends Chart {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.restyle());
   }
 
-  /** Shows a plan, and beside it another of the same shop (or null); keeps the view if `keepView`. */
+  /** Shows a plan, and beside it another one (or null), which may be of another shop; keeps the view if `keepView`. */
   show(plan, other = null, keepView = false) {
     const { selected, focused } = this;
     Object.assign(this, { plan, other, hovered: null, focused: null });
@@ -63,25 +65,29 @@ class Gantt extends Chart {
     if (!this.plan) return;
     this.kept = {};
     this.point(null);
-    const plans = this.#plans();
+    const { plans } = this;
     const wanted = (machine) =>
       (!this.centre || machine.centre === this.centre) &&
       (!this.query || [machine.id, machine.centre].some((text) => text.toLowerCase().includes(this.query)) ||
-        plans.some((plan) => plan.machines[machine.index].bars.some((bar) => matches(bar, this.query))));
-    this.rows = plans[0].ordered(this.order).filter(wanted);
+        plans.some((plan) => plan.machineOf.get(machine.id)?.bars.some((bar) => matches(bar, this.query))));
+    const [first, second] = plans;
+    const machines = first.ordered(this.order, second?.machines.filter(({ id }) => !first.machineOf.has(id)));
+    this.rows = machines.filter(wanted);
+    this.hidden = machines.length - this.rows.length;
     if (this.selected) this.selected = plans[0].jobs.find(({ id }) => id === this.selected.id) ?? null;
-    this.rowOf = new Map(this.rows.map((machine, row) => [machine.index, row]));
-    this.fills = new Map(plans.map((plan) => [plan, this.colouring.of(plan)]));
+    this.rowOf = new Map(this.rows.map((machine, row) => [machine.id, row]));
+    this.fills = new Map(plans.map((plan) => [plan, this.colouring.of(plan, this.plan)]));
     this.#resize();
   }
 
-  #plans() {
+  /** The plans on show. */
+  get plans() {
     return { this: [this.plan], other: [this.other], both: [this.plan, this.other] }[this.mode];
   }
 
   /** The plan on show; of two, the first. */
   get shownPlan() {
-    return this.#plans()[0];
+    return this.plans[0];
   }
 
   /** Whether a row is the first of another work centre than the row above it. */
@@ -89,9 +95,9 @@ class Gantt extends Chart {
     return this.order === "centre" && row > 0 && this.rows[row].centre !== this.rows[row - 1].centre;
   }
 
-  /** The machine as the first plan on show has it. */
+  /** The machine as the first plan on show has it, or else as the one beside it does. */
   shown(machine) {
-    return this.shownPlan.machines[machine.index];
+    return this.shownPlan.machineOf.get(machine.id) ?? machine;
   }
 
   /** Where the bars of a row lie: one lane, or two where plans are compared. */
@@ -103,13 +109,13 @@ class Gantt extends Chart {
     if (this.mode !== "both") return [{ machine: this.shown(machine), y, height: inner, faded: false }];
     const upper = inner * 0.58;
     return [
-      { machine: this.plan.machines[machine.index], y, height: upper, faded: false },
-      { machine: this.other.machines[machine.index], y: y + upper, height: inner - upper, faded: true },
+      { machine: this.plan.machineOf.get(machine.id) ?? ABSENT, y, height: upper, faded: false },
+      { machine: this.other.machineOf.get(machine.id) ?? ABSENT, y: y + upper, height: inner - upper, faded: true },
     ];
   }
 
   laneOf(bar) {
-    const row = this.rowOf.get(bar.machine.index);
+    const row = this.rowOf.get(bar.machine.id);
     return row === undefined ? undefined : this.lanes(bar.machine, row).find((lane) => lane.machine === bar.machine);
   }
 

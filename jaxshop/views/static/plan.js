@@ -53,6 +53,7 @@ class Plan {
       id: m.id, index, centre: m.work_centre ?? "", availableFrom: m.available_from ?? 0, closed: m.closed ?? [],
       opens: (m.closed ?? []).map(([, to]) => to), bars: [], reach: [], busy: 0,
     }));
+    this.machineOf = new Map(this.machines.map((machine) => [machine.id, machine]));
     this.jobs = shop.jobs.map((j, index) => ({
       id: j.id, index, release: j.release ?? 0, due: j.due ?? null, weight: j.weight ?? 1, operations: j.operations, bars: [],
     }));
@@ -65,11 +66,10 @@ class Plan {
   }
 
   #join(rows) {
-    const machines = new Map(this.machines.map((machine) => [machine.id, machine]));
     const jobs = new Map(this.jobs.map((job) => [job.id, job]));
     const steps = new Map(this.jobs.map((job) => [job, new Map(job.operations.map((o, i) => [o.id, i]))]));
     return rows.map((row) => {
-      const machine = machines.get(row.machine);
+      const machine = this.machineOf.get(row.machine);
       const job = jobs.get(row.job);
       const step = job && steps.get(job).get(row.operation);
       if (!machine || step === undefined) {
@@ -115,6 +115,11 @@ class Plan {
     job.tardiness = job.weight * Math.max(0, job.lateness ?? 0);
   }
 
+  /** The work centres of this plan, and those that only one beside it has. */
+  centresBeside(other) {
+    return [...new Set([...this.centres, ...(other?.centres ?? [])])].sort(naturally);
+  }
+
   get utilisation() {
     return this.machines.reduce((sum, m) => sum + m.utilisation, 0) / Math.max(1, this.machines.length);
   }
@@ -132,14 +137,14 @@ class Plan {
     return this.bound ? (100 * (this.makespan - this.bound)) / this.bound : null;
   }
 
-  /** The machines in drawing order: `centre`, `machine`, or `busiest`. */
-  ordered(order) {
+  /** The machines, and those of another plan beside it, in drawing order: `centre`, `machine`, or `busiest`. */
+  ordered(order, beside = []) {
     const by = {
       centre: (a, b) => naturally(a.centre, b.centre) || naturally(a.id, b.id),
       machine: (a, b) => naturally(a.id, b.id),
       busiest: (a, b) => b.busy - a.busy || naturally(a.id, b.id),
     };
-    return [...this.machines].sort(by[order]);
+    return [...this.machines, ...beside].sort(by[order]);
   }
 
   /** Busy machines over time: the mean number in each of `columns` slices of [0, extent). */
@@ -161,7 +166,7 @@ class Plan {
     for (const bar of this.bars) {
       const twin = there.get(keyOf(bar));
       if (!twin) found.missing += 1;
-      else if (twin.machine.index !== bar.machine.index) found.moved += 1;
+      else if (twin.machine.id !== bar.machine.id) found.moved += 1;
       else if (twin.start !== bar.start || twin.end !== bar.end) found.shifted += 1;
       else found.same.add(bar).add(twin);
     }

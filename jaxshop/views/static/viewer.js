@@ -32,15 +32,15 @@ class Viewer {
     document.addEventListener("keydown", (event) => this.#shortcut(event));
   }
 
-  /** Shows a plan and, where given, another one of the same shop to compare it with; keeps the view if `keepView`. */
+  /** Shows a plan and, where given, another one to compare it with; keeps the view if `keepView`. */
   show(plan, other = null, keepView = false) {
     const sameShop = keepView || this.plan?.shop === plan.shop;
     for (const each of [plan, other]) if (each) each.clock = each.clock.as(this.clock.value);
     this.plan = plan;
     this.clock.hidden = plan.clock.epoch === null;
-    const centres = plan.centres.map((centre) => el("option", { value: centre }, centre || "no work centre"));
+    const centres = plan.centresBeside(other).map((centre) => el("option", { value: centre }, centre || "no work centre"));
     this.centre.replaceChildren(el("option", { value: "" }, "All centres"), ...centres);
-    this.centre.hidden = plan.centres.length < 2;
+    this.centre.hidden = centres.length < 2;
     if (!sameShop) this.gantt.centre = this.search.value = this.gantt.query = "";
     this.centre.value = this.gantt.centre ?? "";
     this.modes.hidden = !other;
@@ -189,7 +189,7 @@ class Viewer {
   /** What the list on show holds. */
   #rows() {
     const { shownPlan, rows, query, centre } = this.gantt;
-    if (this.shown === "machines") return rows.map((machine) => shownPlan.machines[machine.index]);
+    if (this.shown === "machines") return rows.map(({ id }) => shownPlan.machineOf.get(id)).filter(Boolean);
     if (this.shown !== "orders") return this.bars();
     const kept = query || centre ? new Set(this.#kept().map((bar) => bar.job)) : null;
     const jobs = shownPlan.jobs.filter((job) => (!kept || kept.has(job)) && !(this.lateOnly && !(job.lateness > 0)));
@@ -198,13 +198,13 @@ class Viewer {
 
   #describe() {
     if (!this.plan) return;
-    const { selected: job, focused, rows, shownPlan: plan } = this.gantt;
+    const { selected: job, focused, rows, hidden, shownPlan: plan } = this.gantt;
     const { clock } = plan;
     const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
     if (!job) {
-      const shown = rows.length === plan.machines.length ? "" : `${rows.length} of `;
+      const shown = hidden ? `${rows.length} of ` : "";
       const broken = plan.broken.size ? [" · ", el("strong", { className: "bad" }, `${count(plan.broken.size, "bar")} in red: press v to see each`)] : [];
-      this.summary.replaceChildren(`${shown}${count(plan.machines.length, "machine")} · ${count(this.#kept().length, "operation")}`, ...broken);
+      this.summary.replaceChildren(`${shown}${count(rows.length + hidden, "machine")} · ${count(this.#kept().length, "operation")}`, ...broken);
       return;
     }
     const size = `${count(job.lots, "lot")}, ${count(job.bars.length, "operation")}`;

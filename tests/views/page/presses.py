@@ -55,7 +55,7 @@ def drag(page: Any, operation: str, hours: float, machine: str | None = None) ->
           const bar = gantt.plan.bars.find((each) => each.operation === operation);
           const { x, y } = stage.getBoundingClientRect();
           const to = machine ? gantt.plan.machines.find(({ id }) => id === machine) : bar.machine;
-          const down = (each) => y + gantt.y(gantt.rowOf.get(each.index)) + gantt.rowHeight / 2;
+          const down = (each) => y + gantt.y(gantt.rowOf.get(each.id)) + gantt.rowHeight / 2;
           const at = x + gantt.x(bar.start) + 5;
           return [at, down(bar.machine), at + 3600 * hours * gantt.scale, down(to)];
         }""",

@@ -75,6 +75,46 @@ WITH_ONE_LESS = """() => {
 }"""
 
 
+OTHER_SHOP = """() => {
+  const { gantt } = page.viewer;
+  const { state } = page.planning;
+  const [, press, pack] = state.shop.machines;
+  const jobs = [{ id: "Cart", operations: [{ id: "weld", alternatives: { Weld: 1 } }] }];
+  const shop = { ...state.shop, machines: [pack, { id: "Weld" }, press], jobs };
+  const rows = [{ job: "Cart", lot: 0, operation: "weld", machine: "Weld", start: 0, end: 3600 }];
+  page.compareWith({ plan: new Model(shop, null).plan(rows), origin: "carts" });
+  const lanes = (mode) => {
+    gantt.mode = mode;
+    gantt.arrange();
+    const lanes = (row) => gantt.lanes(gantt.rows[row], row).map(({ machine }) => machine.id ?? null);
+    return gantt.rows.map(({ id }, row) => [id, ...lanes(row)]);
+  };
+  const seen = ["both", "other"].map(lanes);
+  page.viewer.view("machines");
+  page.viewer.view("chart");
+  gantt.mode = "both";
+  gantt.arrange();
+  gantt.select(gantt.other.jobs[0], gantt.other.bars[0]);
+  const may = ["lock", "first"].filter((id) => !document.getElementById(id).disabled);
+  return [...seen, may];
+}"""
+
+
+def test_a_plan_of_quite_another_shop_lies_beside(page: Any) -> None:
+    """Its bars lie in the rows of their machines, by name; what either shop lacks has a row and is said."""
+    both, other, may = page.evaluate(OTHER_SHOP)
+    assert both == [["Pack"] * 3, ["Weld", None, "Weld"], ["P1", "P1", None], ["P2"] * 3]
+    assert other == [["Pack"] * 2, ["Weld"] * 2, ["P2"] * 2]
+    assert may == []
+    page.focus(".stage canvas[tabindex]")
+    page.keyboard.press("Alt+ArrowRight")
+    assert not page.evaluate("page.planning.history.canUndo")
+    text = page.inner_text("#compare")
+    assert "No operation is in both. Only here: Order 1, Order 2, Order 3, Order 4. Only there: Cart." in text
+    assert "Machines only here: P1. Machines only there: Weld." in text
+    page.click("#uncompare")
+
+
 def test_a_plan_is_kept_once_what_it_needs_is_saved(page: Any) -> None:
     """After a stop the schedule is not enough: its shop has to be saved, too, and can be, also after a reload."""
     stop(page, "P1", "07:00", "12:00")

@@ -132,20 +132,46 @@ def test_the_form_fits_the_window(server: StubServer, open_page: OpenPage) -> No
     assert page.evaluate(details) == ["samples", "seed"]
 
 
-def test_another_shop_ends_the_work_on_the_one_before(server: StubServer, open_page: OpenPage) -> None:
-    """A shop dropped while samples come cancels the request, and no schedule of the first shop is shown; no key is
-    asked for, nor one sent that the tab has kept, where the server wants none."""
-    server.go.clear()
+def test_nothing_takes_the_place_of_a_search(server: StubServer, open_page: OpenPage) -> None:
+    """Another shop, a schedule, the demo and a kept plan are refused over the best so far, which stays; after Cancel
+    another shop comes. No key is asked for, nor one sent that the tab has kept, where the server wants none."""
     server.needs_key = False
     page = open_page(server.url)
     eventually(page, "document.getElementById('key-field').hidden")
     page.evaluate("document.getElementById('key').value = 'of a server before'")
     drop(page, shop_to_json(hostile_shop()))
+    run(page)
+    page.click("#keep-open")
+    page.fill("#keep-name", "Monday")
+    page.click("#keep-dialog .primary")
+    status(page, "Kept as Monday")
+    server.go.clear()
     page.click("#run")
-    status(page, "2 of 4 samples")
-    drop(page, shop_to_json(hostile_shop(jobs=5, name="day shift")))
+    eventually(page, "page.running.drawn")
+    day_shift = shop_to_json(hostile_shop(jobs=5, name="day shift"))
+
+    def kept(button: str) -> None:
+        page.select_option("#kept", "Monday")
+        page.click(button)
+
+    for act in (
+        lambda: drop(page, day_shift),
+        lambda: drop(page, server.results[0]["schedule"], "plan.json"),
+        lambda: drop(page, "order\nA", "orders.csv"),
+        lambda: page.click("#demo"),
+        lambda: kept("#kept-open"),
+        lambda: kept("#kept-compare"),
+    ):
+        page.evaluate("document.getElementById('problem').replaceChildren()")
+        act()
+        eventually(page, "document.getElementById('problem').innerText.includes('A search is under way')")
+        assert page.evaluate("page.viewer.plan !== page.planning.plan && page.other === null && page.running.busy")
+    assert page.inner_text("#status") != ""
+    page.click("#cancel")
     status(page, "Cancelled.")
     server.go.set()
+    drop(page, day_shift)
+    status(page, "Ready.")
     assert page.inner_text("#shop") == "day shift"
     assert page.is_hidden("#makespan")
     run(page)

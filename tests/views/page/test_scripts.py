@@ -243,6 +243,26 @@ def test_work_centres_share_no_fill_before_three_rounds_of_hues() -> None:
     assert fills[30] == fills[0]
 
 
+def test_an_order_has_one_colour_in_two_plans() -> None:
+    """Shows that orders and centres keep the colours of the first plan, and that what it lacks comes after them."""
+    body = """const first = new Plan(given.shop, given.rows);
+        const [, b] = given.shop.jobs;
+        const machines = [{ id: "M10", work_centre: "press" }];
+        const shop = { ...given.shop, jobs: [{ id: "new", operations: [] }, b], machines };
+        const second = new Plan(shop, given.rows.slice(2));
+        const { job, centre } = COLOURINGS;
+        const colours = (plan) => [job, centre].map((each) => each.of(plan, first)(plan.bars.at(-1)).colour);
+        const [ours, theirs] = [first, second].map(colours);
+        const fresh = job.of(second, first)({ job: second.jobs[0] }).colour;
+        const named = ({ colour, text }) => [HUES.indexOf(colour), text];
+        const legend = (...plans) => centre.legend(plans, first).map(named);
+        return [ours, theirs, HUES.indexOf(fresh), legend(first, second), legend(second)];"""
+    ours, theirs, fresh, *legends = run_script(PLAN, body, {"shop": SHOP, "rows": ROWS})
+    assert ours == theirs
+    assert fresh == 2
+    assert legends == [[[0, "no work centre"], [1, "press"]], [[1, "press"]]]
+
+
 def test_a_search_reads_every_name_of_a_bar() -> None:
     """Shows that a bar is found by job, operation, machine and work centre in any case, and by no other text."""
     queries = ["=a", "a/1", "m9", "press", "s1"]

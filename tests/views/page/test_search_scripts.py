@@ -56,7 +56,8 @@ def test_an_event_that_tells_nothing_better_changes_nothing() -> None:
 
 
 def test_a_search_outlasts_a_network_that_breaks() -> None:
-    """A stream that is cut and a server that is away for three asks lose nothing; refused or away for good ends it."""
+    """A stream that is cut and a server that is away for three asks lose nothing; refused or away for good ends it;
+    Stop and Cancel are sent until they arrive."""
     body = """
         globalThis.window = { location: { href: "" } };
         globalThis.URL = class { constructor(path) { this.pathname = path; } };
@@ -70,18 +71,38 @@ def test_a_search_outlasts_a_network_that_breaks() -> None:
           const reply = await new Api("").schedule({}, {}, () => {}, { aborted: false }).catch(({ title }) => title);
           return [reply, waits, answers.length];
         };
+        const stopped = async (signal, stop, ...answers) => {
+          const [sent, waits] = [[], []];
+          globalThis.setTimeout = (go, pause) => { waits.push(pause); go(); };
+          globalThis.fetch = async (path, { method = "GET" }) => {
+            sent.push(`${method} ${path}`);
+            if (sent.length === 1) return accepted();
+            if (path.endsWith("/events") && signal.aborted) throw new TypeError("aborted");
+            if (path.endsWith("/events")) for (let i = 0; i < 99; i++) await null;
+            if (path.endsWith("/events")) return cut();
+            if (method === "GET") return done();
+            return answers.shift()?.() ?? Promise.reject(new TypeError("Failed to fetch"));
+          };
+          await new Api("").schedule({}, {}, () => {}, signal, stop).catch(() => {});
+          for (let i = 0; i < 99; i++) await null;
+          return [sent.filter((each) => /:stop|DELETE/.test(each)), waits, answers.length];
+        };
         const accepted = () => json({}, 202);
         const [away, done] = [() => null, () => json({ result: { schedule: "found" } })];
         return [
           await searched([accepted, cut, away, away, () => json({ status: "running" }), away, done]),
           await searched([accepted, cut]),
           await searched([accepted, cut, () => json({ title: "Gone" }, 404), done]),
+          await stopped({ aborted: false }, { aborted: true }, away, () => json({}, 503), away, accepted),
+          await stopped({ aborted: true }, undefined, away, away, accepted),
         ];"""
     found = run_script(["api.js"], body)
     assert found == [
         [{"schedule": "found"}, [500, 1000, 500], 0],
         ["No answer from the server", [500, 1000, 2000, 4000], 0],
         ["Gone", [], 1],
+        [["POST /v1/schedules/0:stop"] * 4, [500, 1000, 2000], 0],
+        [["DELETE /v1/schedules/0"] * 3, [500, 1000], 0],
     ]
 
 
