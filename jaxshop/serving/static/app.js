@@ -113,6 +113,7 @@ class Page {
     $("problem").replaceChildren(...faultNodes(problem, inFormWords));
     $("problem").hidden = false;
     this.showForm(true);
+    $("problem").scrollIntoView({ block: "nearest" });
   }
 
   // What comes in.
@@ -177,7 +178,8 @@ class Page {
 
   #describeShop(shop) {
     const [machines, jobs] = [shop.machines, shop.jobs].map((list) => (Array.isArray(list) ? list.length : 0));
-    $("shop-detail").textContent = `${machines} machines, ${jobs} jobs, from ${this.origin}`;
+    const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+    $("shop-detail").textContent = `${count(machines, "machine")}, ${count(jobs, "job")}, from ${this.origin}`;
   }
 
   takeShop(shop, origin) {
@@ -321,16 +323,17 @@ class Page {
   #describeOther(other) {
     const { plan, history } = this.planning;
     const found = compared(plan, other.plan);
-    const foreign = history.state.fingerprint !== other.fingerprint ? ["It was made for another version of this shop."] : [];
+    const foreign = found.alike && history.state.fingerprint !== other.fingerprint ? ["It was made for another version of this shop."] : [];
+    if (plan.shop.plan_start !== other.plan.shop.plan_start) foreign.push("It starts at another time: both are drawn from their start.");
     const stop = () => {
       this.other = null;
       this.show(true);
     };
     const orders = found.orders.map((each) => el("li", {}, orderWords(each, plan.clock)));
     const loses = found.orders.filter(({ by }) => by > 0).length;
-    const list = orders.length ? [el("details", {}, el("summary", {}, `${loses} orders end later, ${orders.length - loses} earlier`), el("ul", {}, ...orders))] : [];
+    const list = orders.length ? [el("details", {}, el("summary", {}, `${loses} ${loses === 1 ? "order ends" : "orders end"} later, ${orders.length - loses} earlier`), el("ul", {}, ...orders))] : [];
     $("compare").replaceChildren(
-      el("p", {}, `Compared with ${other.origin}, which ends at ${plan.clock.moment(other.plan.makespan)}: `,
+      el("p", {}, `Compared with ${other.origin}, which ends at ${other.plan.clock.moment(other.plan.makespan)}: `,
         [...comparedWords(found, plan.clock), ...foreign].join(" "), " ",
         el("button", { type: "button", className: "link", id: "uncompare", onclick: stop }, "Stop comparing")),
       ...list);

@@ -30,6 +30,7 @@ function compared(plan, other) {
     else if (twin.end !== job.end) found.orders.push({ job: job.id, by: job.end - twin.end, late: job.lateness > 0, wasLate: twin.lateness > 0 });
   }
   found.gone = [...before.keys()];
+  found.alike = found.same + found.machines + found.times > 0;
   const lacking = (from, there) => from.machines.filter(({ id }) => !there.machineOf.has(id)).map(({ id }) => id);
   [found.machinesOnly, found.machinesGone] = [lacking(plan, other), lacking(other, plan)];
   found.orders.sort((a, b) => b.by - a.by);
@@ -37,14 +38,13 @@ function compared(plan, other) {
 }
 
 /** The comparison in sentences. */
-function comparedWords({ same, machines, times, unlike, later, earlier, only, gone, machinesOnly, machinesGone }, clock) {
+function comparedWords({ alike, machines, times, unlike, later, earlier, only, gone, machinesOnly, machinesGone }, clock) {
   const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
   const names = (ids) => [...ids.slice(0, MOST_NAMED), ...(ids.length > MOST_NAMED ? [`and ${(ids.length - MOST_NAMED).toLocaleString("en")} more`] : [])].join(", ");
   if (!machines && !times && !unlike && !gone.length && !machinesOnly.length && !machinesGone.length) return ["The same schedule."];
   const run = machines === 1 ? "runs" : "run";
   const moves = `${count(machines, "operation")} ${run} on another machine, ${times.toLocaleString("en")} at another time`;
-  const alike = same + machines + times > 0;
-  const sentences = [alike ? `${moves}; begins are ${clock.text(later, 1)} later and ${clock.text(earlier, 1)} earlier in all.` : "No operation is in both."];
+  const sentences = [alike ? `${moves}; begins are ${clock.text(later, 1)} later and ${clock.text(earlier, 1)} earlier in all.` : "It is of another shop: no operation is in both."];
   for (const [what, ids] of [["Only here", only], ["Only there", gone], ["Machines only here", machinesOnly], ["Machines only there", machinesGone]]) {
     if (ids.length) sentences.push(`${what}: ${names(ids)}.`);
   }

@@ -1,5 +1,7 @@
 "use strict";
 
+const UNDER_WAY = "A search is under way";
+
 /** What the server searches for the page, one thing at a time: how far it is, its best so far, stop and cancel. */
 class Running {
   constructor(page) {
@@ -18,7 +20,7 @@ class Running {
 
   /** Refuses what would lie over the best so far, and be gone when the reply comes. */
   mustBeOver() {
-    if (this.busy) throw new Problem({ title: "A search is under way", detail: "End it first: Stop here keeps its best so far, Cancel drops it." });
+    if (this.busy) throw new Problem({ title: UNDER_WAY, detail: "End it first: Stop here keeps its best so far, Cancel drops it." });
   }
 
   /**
@@ -70,6 +72,7 @@ class Running {
     $("run").disabled = busy;
     for (const id of ["progress", "stop", "cancel"]) $(id).hidden = !busy;
     for (const id of ["stop", "stop-too"]) $(id).disabled = false;
+    if ($("problem").textContent.startsWith(UNDER_WAY)) $("problem").hidden = true;
     $("invitation").textContent = busy ? "Searching…" : "Ready: press Schedule";
     $("progress").removeAttribute("value");
     $("so-far-figures").textContent = "";

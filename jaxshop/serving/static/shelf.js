@@ -1,10 +1,14 @@
 "use strict";
 
+const MOST_TABS = 8; // whose plans survive, as no tab says that it will never be back
+
 /** The plans that are kept in this browser: by name, and the one on show, which survives a reload. */
 class Shelf {
   constructor(page) {
     this.page = page;
     this.store = new PlanStore();
+    this.tab = sessionStorage.getItem("jaxshop-tab") ?? `${TAB}${Date.now()}-${Math.random()}`;
+    sessionStorage.setItem("jaxshop-tab", this.tab);
     $("keep-open").onclick = () => {
       $("keep-name").value = "";
       $("keep-dialog").showModal();
@@ -20,6 +24,7 @@ class Shelf {
     choose("kept-open", (name) => this.#open(name));
     choose("kept-compare", (name) => this.#compare(name));
     choose("kept-forget", (name) => this.#forget(name));
+    window.addEventListener("focus", () => this.#list()); // another window may have kept or forgotten some
     this.#list();
   }
 
@@ -39,8 +44,10 @@ class Shelf {
       do {
         await new Promise((resolve) => setTimeout(resolve, 150));
         this.again = false;
-        if (this.page.planning.history) await this.store.save(this.#entry(""));
-        else if (this.page.shop) await this.store.save({ name: "", shop: this.page.shop });
+        const { planning, shop } = this.page;
+        if (!planning.history && !shop) continue;
+        await this.store.save({ ...(planning.history ? this.#entry("") : { shop }), name: this.tab });
+        await this.store.save({ name: "", tab: this.tab });
       } while (this.again);
     } catch {
       // A browser that keeps nothing, as in a private window, plans all the same.
@@ -49,10 +56,14 @@ class Shelf {
     }
   }
 
-  /** The plan of the last visit, or null. */
+  /** What this tab had on show, or in a new one what any had last; null where there is nothing. */
   async last() {
     try {
-      return (await this.store.load("")) ?? null;
+      const latest = await this.store.load("");
+      const found = (await this.store.load(this.tab)) ?? (latest?.tab ? await this.store.load(latest.tab) : latest);
+      const others = (await this.store.tabs()).filter((tab) => tab !== this.tab && tab !== latest?.tab);
+      for (const tab of others.slice(0, -MOST_TABS)) await this.store.remove(tab);
+      return found ?? null;
     } catch {
       return null;
     }

@@ -1,6 +1,8 @@
 "use strict";
 
-/** Plans kept in this browser, by name; the name "" is for the one that survives a reload. */
+const TAB = "\n"; // begins the name of what a tab had on show; no name that is typed does
+
+/** Plans kept in this browser, by name; those of tabs survive a reload, and "" tells which of them was changed last. */
 class PlanStore {
   #database = null;
 
@@ -37,9 +39,17 @@ class PlanStore {
     return this.#run("readwrite", (plans) => plans.delete(name));
   }
 
-  /** The names, without that of the plan that survives a reload. */
+  #keys() {
+    return this.#run("readonly", (plans) => plans.getAllKeys());
+  }
+
+  /** The names that were given. */
   async names() {
-    const keys = await this.#run("readonly", (plans) => plans.getAllKeys());
-    return keys.filter((name) => name !== "").sort(naturally);
+    return (await this.#keys()).filter((name) => name !== "" && !name.startsWith(TAB)).sort(naturally);
+  }
+
+  /** The names of what tabs had on show, the tab that was opened first before the others. */
+  async tabs() {
+    return (await this.#keys()).filter((name) => name.startsWith(TAB)).sort();
   }
 }

@@ -167,13 +167,13 @@ class Gantt extends Chart {
 
   #marks() {
     const { plan, other, theme, mode } = this;
-    const mark = (at, name, colour, more = {}) => ({ at, name: `${name} ${plan.clock.dated ? plan.clock.moment(at) : plan.clock.figure(at)}`, colour, dash: [], ...more });
+    const mark = (at, name, colour, more = {}, { clock } = plan) => ({ at, name: `${name} ${clock.dated ? clock.moment(at) : clock.figure(at)}`, colour, dash: [], ...more });
     const marks = [];
     if (mode !== "other") marks.push(mark(plan.makespan, "ends", theme.text));
     if (plan.now > 0) marks.push(mark(plan.now, "now", theme.good, { leftFirst: true }));
     if (plan.bound) marks.push(mark(plan.bound, "bound", theme.accent, { leftFirst: true }));
     if (plan.target) marks.push(mark(plan.target, "target", theme.late, { dash: [5, 4] }));
-    if (mode !== "this") marks.push(mark(other.makespan, "other ends", theme.muted));
+    if (mode !== "this") marks.push(mark(other.makespan, "other ends", theme.muted, {}, other));
     return marks;
   }
 

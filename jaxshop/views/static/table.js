@@ -72,7 +72,7 @@ class PlanTable {
         return el("td", { className: isNumber ? "number" : "" }, isNumber ? content.toFixed(digits) : content);
       });
       cells[0].replaceChildren(
-        el("button", { type: "button", title: "Show in the chart", onclick: () => this.onPick(row) }, cells[0].textContent));
+        el("button", { type: "button", title: `${cells[0].textContent}: show in the chart`, onclick: () => this.onPick(row) }, cells[0].textContent));
       return el("tr", { "aria-rowindex": first + i + 2, className: this.sheet.late(row) ? "late" : "" }, ...cells);
     });
     this.body.replaceChildren(spacer(first), ...shown, spacer(this.rows.length - last));

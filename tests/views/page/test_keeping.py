@@ -100,6 +100,24 @@ OTHER_SHOP = """() => {
 }"""
 
 
+def test_two_tabs_do_not_take_each_others_plan(page: Any, desk_server: StubServer) -> None:
+    """A tab shows after a reload what it had on show, whatever another did; what that keeps or forgets is seen."""
+    eventually(page, "!page.shelf.writing")
+    other = page.context.new_page()
+    other.goto(desk_server.url)
+    eventually(other, "page.planning.history !== null")  # a new tab goes on with what was there last
+    drop(other, presses() | {"name": "another"})
+    eventually(other, "page.shop.name === 'another' && !page.shelf.writing")
+    other.evaluate("page.shelf.store.save({ name: 'Tuesday' })")
+    other.close()
+    page.reload()
+    eventually(page, "page.planning.history !== null")
+    assert page.inner_text("#shop") == "presses"
+    eventually(page, "document.getElementById('kept').textContent.includes('Tuesday')")
+    page.evaluate("page.shelf.store.remove('Tuesday').then(() => window.dispatchEvent(new Event('focus')))")
+    eventually(page, "!document.getElementById('kept').textContent.includes('Tuesday')")
+
+
 def test_a_plan_of_quite_another_shop_lies_beside(page: Any) -> None:
     """Its bars lie in the rows of their machines, by name; what either shop lacks has a row and is said."""
     both, other, may = page.evaluate(OTHER_SHOP)
@@ -110,7 +128,8 @@ def test_a_plan_of_quite_another_shop_lies_beside(page: Any) -> None:
     page.keyboard.press("Alt+ArrowRight")
     assert not page.evaluate("page.planning.history.canUndo")
     text = page.inner_text("#compare")
-    assert "No operation is in both. Only here: Order 1, Order 2, Order 3, Order 4. Only there: Cart." in text
+    assert "It is of another shop: no operation is in both." in text
+    assert "Only here: Order 1, Order 2, Order 3, Order 4. Only there: Cart." in text
     assert "Machines only here: P1. Machines only there: Weld." in text
     page.click("#uncompare")
 

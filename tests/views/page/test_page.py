@@ -169,6 +169,7 @@ def test_nothing_takes_the_place_of_a_search(server: StubServer, open_page: Open
     assert page.inner_text("#status") != ""
     page.click("#cancel")
     status(page, "Cancelled.")
+    assert page.is_hidden("#problem")
     server.go.set()
     drop(page, day_shift)
     status(page, "Ready.")
