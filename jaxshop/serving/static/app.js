@@ -153,11 +153,11 @@ class Page {
     this.takeShop(shop, "the demo");
     // Its longest job alone takes 332 h: only lots bring the target into reach.
     this.#fill("60", "130");
-    this.demo = true;
   }
 
-  /** Fills in lot size and target. */
+  /** Fills in lot size and target, which go again with the shop that they came with. */
   #fill(lots, target) {
+    this.filled = Boolean(lots || target);
     Object.assign($("request").elements.max_lot_hours, { value: lots });
     Object.assign($("request").elements.target_hours, { value: target });
   }
@@ -185,8 +185,7 @@ class Page {
   takeShop(shop, origin) {
     this.running.abort(); // its schedule would be of the shop before
     this.running.view.clear();
-    if (this.demo) this.#fill("", ""); // which were the demo's
-    this.demo = false;
+    if (this.filled) this.#fill("", "");
     this.shop = shop;
     this.other = null;
     $("shop").textContent = shop.name ?? origin;
@@ -228,6 +227,8 @@ class Page {
     if (!entry) return;
     this.takeShop(entry.shop ?? entry.settled.shop, entry.origin ?? "your last visit");
     if (!entry.state) return;
+    const { maxLotHours, target } = entry.state;
+    this.#fill(maxLotHours ?? "", target ? target / 3600 : "");
     this.planning.begin(entry.settled);
     this.planning.now = Math.max(this.planning.now, entry.now ?? 0);
     const open = JSON.stringify(entry.settled) !== JSON.stringify(entry.state);

@@ -36,18 +36,20 @@ class Shelf {
     return { name, saved: new Date().toISOString(), now, shop, state, settled: history.settled, unkept: !name && unkept, origin: name || "your last visit" };
   }
 
-  /** Keeps what is on show for the next visit, a moment later, and of several changes in that moment the last. */
+  /** Keeps what is on show for the next visit, once it is drawn, and of several changes in a moment after that the last. */
   async remember() {
     if (this.writing) return void (this.again = true);
     this.writing = true;
+    const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
     try {
       do {
-        await new Promise((resolve) => setTimeout(resolve, 150));
+        await pause(20);
         this.again = false;
         const { planning, shop } = this.page;
         if (!planning.history && !shop) continue;
         await this.store.save({ ...(planning.history ? this.#entry("") : { shop }), name: this.tab });
         await this.store.save({ name: "", tab: this.tab });
+        await pause(130);
       } while (this.again);
     } catch {
       // A browser that keeps nothing, as in a private window, plans all the same.

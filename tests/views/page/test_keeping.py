@@ -101,7 +101,9 @@ OTHER_SHOP = """() => {
 
 
 def test_two_tabs_do_not_take_each_others_plan(page: Any, desk_server: StubServer) -> None:
-    """A tab shows after a reload what it had on show, whatever another did; what that keeps or forgets is seen."""
+    """A tab shows after a reload what it had on show, lots and target too, whatever another did; what that keeps or
+    forgets is seen."""
+    page.evaluate("page.planning.begin({ ...page.planning.state, maxLotHours: 60, target: 36000 })")
     eventually(page, "!page.shelf.writing")
     other = page.context.new_page()
     other.goto(desk_server.url)
@@ -113,6 +115,7 @@ def test_two_tabs_do_not_take_each_others_plan(page: Any, desk_server: StubServe
     page.reload()
     eventually(page, "page.planning.history !== null")
     assert page.inner_text("#shop") == "presses"
+    assert [page.input_value(f"[name={name}]") for name in ("max_lot_hours", "target_hours")] == ["60", "10"]
     eventually(page, "document.getElementById('kept').textContent.includes('Tuesday')")
     page.evaluate("page.shelf.store.remove('Tuesday').then(() => window.dispatchEvent(new Event('focus')))")
     eventually(page, "!document.getElementById('kept').textContent.includes('Tuesday')")
