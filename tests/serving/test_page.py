@@ -72,7 +72,7 @@ def test_a_search_is_watched_and_stopped(open_page: OpenPage, server: Process) -
     page.fill("[name=time_limit_s]", "300")
     page.click("#run")
     eventually(page, "document.querySelector('#curve .best')?.getAttribute('d')?.includes('V')")
-    shown = page.inner_text("#search")
+    shown = page.inner_text("#searching")
     assert "Time left" in shown
     page.click("#stop")
     status(page, "Done")

@@ -6,7 +6,7 @@ const UNDER_WAY = "A search is under way";
 class Running {
   constructor(page) {
     this.page = page;
-    this.view = new SearchView($("search"), $("so-far-figures"));
+    this.view = new SearchView($("searching"), $("so-far-figures"));
     this.busy = false;
     for (const id of ["stop", "stop-too"]) $(id).onclick = () => this.#stop();
     for (const id of ["cancel", "cancel-too"]) $(id).onclick = () => this.abort();

@@ -59,18 +59,18 @@ def test_a_search_is_shown_as_a_curve_and_stopped_where_it_is(server: StubServer
     page.click("#run")
     status(page, "Searching")
     eventually(page, "document.querySelector('#curve .best').getAttribute('d').includes('V')")
-    shown = page.inner_text("#search")
+    shown = page.inner_text("#searching")
     for text in ("18.00 h", "16.00 h", "12.50 %", "Time left"):
         assert text in shown
     assert page.evaluate("document.querySelector('#curve .bound').getAttribute('d')").startswith("M0 ")
     page.click("#stop")
     status(page, "Done")
     assert ("POST", "/v1/schedules/0:stop", KEY) in server.requests
-    assert "proven optimal" in page.inner_text("#search")
-    assert "Time left" not in page.inner_text("#search")
+    assert "proven optimal" in page.inner_text("#searching")
+    assert "Time left" not in page.inner_text("#searching")
     assert page.is_visible("#makespan")
     drop(page, shop_to_json(hostile_shop(jobs=5, name="day shift")))
-    page.wait_for_selector("#search", state="hidden")
+    page.wait_for_selector("#searching", state="hidden")
 
 
 def test_the_best_so_far_is_drawn_while_the_server_searches(server: StubServer, open_page: OpenPage) -> None:

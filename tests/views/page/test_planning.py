@@ -273,7 +273,7 @@ def test_planning_the_rest_is_watched_stopped_and_cancelled(page: Any, desk_serv
             page.click("#rest-open")
             page.click("#rest-dialog .primary")
             for text in ("18.00 h", "12.50 %", "Time left"):  # the curve alone may be that of the search before
-                eventually(page, f"document.getElementById('search').innerText.includes('{text}')")
+                eventually(page, f"document.getElementById('searching').innerText.includes('{text}')")
             eventually(page, "document.querySelector('#curve .best').getAttribute('d').includes('V')")
             eventually(page, "document.getElementById('so-far').innerText.includes('found after 0.2 s')")
             assert page.is_disabled("#rest-open")
