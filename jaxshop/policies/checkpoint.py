@@ -244,10 +244,10 @@ def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> 
     """Write the bare policy, nothing to resume from, so that `load_policy(folder)` reads it; replaces an older one.
 
     Raises:
-        CheckpointError: as `check_export`.
+        CheckpointError: as `check_export`, or the system refuses to write it.
     """
     check_export(folder)
-    with tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=f".{folder.name}-") as scratch:
+    with _unwritable(folder), _scratch(folder) as scratch:
         fresh = Path(scratch) / "policy"
         fresh.mkdir()
         me = jax.process_index()  # of several processes only the first gets here: orbax must not wait for the others
@@ -269,11 +269,13 @@ def export_policy(weights: ArrayTree, meta: Mapping[str, Any], folder: Path) -> 
 
 
 def check_path(folder: Path) -> None:
-    """Refuse a path that orbax takes for a pattern: what it writes there, it does not find again.
+    """Refuse a path that no system has, or that orbax takes for a pattern: what it writes there, it finds no more.
 
     Raises:
         CheckpointError: names the folder.
     """
+    if "\0" in str(folder):
+        raise CheckpointError(f"{folder}: a path cannot hold a NUL character")
     if "[" in str(folder.absolute()):
         raise CheckpointError(f"{folder.absolute()}: checkpoints cannot be written where the path has a bracket [")
 
@@ -285,10 +287,27 @@ def check_export(folder: Path) -> None:
         CheckpointError: names the folder.
     """
     check_path(folder)
-    if not folder.absolute().parent.is_dir():
-        raise CheckpointError(f"the folder around {folder} does not exist")
-    if folder.exists() and not (folder.is_dir() and all(map(_is_export, folder.iterdir()))):
-        raise CheckpointError(f"{folder} holds something else than an exported policy, and would be replaced")
+    with _unwritable(folder):
+        if not folder.absolute().parent.is_dir():
+            raise CheckpointError(f"the folder around {folder} does not exist")
+        if folder.exists() and not (folder.is_dir() and all(map(_is_export, folder.iterdir()))):
+            raise CheckpointError(f"{folder} holds something else than an exported policy, and would be replaced")
+        with _scratch(folder):
+            pass  # whether it can be made is what only the system knows
+
+
+def _scratch(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    """Beside the folder, since only a rename within one file system is atomic."""
+    return tempfile.TemporaryDirectory(dir=folder.absolute().parent, prefix=f".{folder.name}-")
+
+
+@contextmanager
+def _unwritable(folder: Path) -> Iterator[None]:
+    """Turn what the system says of a folder into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
 def _is_export(step: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,13 +13,14 @@ from typing import Any, TypeVar
 from chex import ArrayTree
 
 from jaxshop.parallel.mesh import device_name, local
-from jaxshop.policies.checkpoint import Store, export_policy
+from jaxshop.policies.checkpoint import CheckpointError, Store, export_policy
 from jaxshop.schedule import Schedule
 from jaxshop.schedule import write as write_schedule
 from jaxshop.search.auto import improving
 from jaxshop.search.tune import Tuned
 from jaxshop.search.types import Incumbent, Stop
 from jaxshop.shop import TICKS_PER_HOUR, gap_percent, shop_facts, span
+from jaxshop.support.settings import ConfigError
 from jaxshop.training.callbacks import Ending
 from jaxshop.training.config import Config
 from jaxshop.training.evaluate import Evaluator, Ruled, rank
@@ -167,14 +169,32 @@ def _searched(problem: TrainingProblem, begun: Made, work: int, seed: int) -> Ma
     return Made(best.schedule, best.cost, begun.source if best.source == "start" else best.source)
 
 
-def write(problem: TrainingProblem, config: Config, judgement: Judgement, chosen: Chosen, folder: Path) -> Schedule:
-    """Put the schedule and its picture into the run folder, and the policy where the config wants it."""
+def write(problem: TrainingProblem, config: Config, judgement: Judgement, folder: Path) -> Schedule:
+    """Put the schedule and its picture into the run folder."""
     schedule = judgement.plan.made.schedule
-    if config.run.export_to is not None:
-        export_policy(chosen.weights, chosen.meta, Path(config.run.export_to))
     write_schedule(folder / "schedule.json", schedule)
     write_gantt(folder / "gantt.html", problem.plan, schedule, problem.certificate.value, config.run.target)
     return schedule
+
+
+def export(config: Config, chosen: Chosen) -> None:
+    """Put the policy where the config wants it; last of all, as that is the one place outside the run folder.
+
+    Raises:
+        ConfigError: it cannot be written there any more.
+    """
+    if config.run.export_to is not None:
+        with naming_export():
+            export_policy(chosen.weights, chosen.meta, Path(config.run.export_to))
+
+
+@contextmanager
+def naming_export() -> Iterator[None]:
+    """Say which key an export is of that is refused."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise ConfigError(f"run.export_to: {error}") from None
 
 
 def report(

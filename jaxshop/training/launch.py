@@ -23,7 +23,7 @@ from rich.console import Console
 from jaxshop.parallel.cluster import check_agreement, find_cluster, from_leader, leads, membership
 from jaxshop.parallel.devices import start_devices
 from jaxshop.parallel.mesh import cap_instructions, data_mesh, device_name, local, one_device_per_core, replicate
-from jaxshop.policies.checkpoint import CheckpointError, Store, check_export
+from jaxshop.policies.checkpoint import Store, check_export
 from jaxshop.policies.selftest import trust_device
 from jaxshop.ppo.config import ImitationConfig
 from jaxshop.ppo.update import Learner
@@ -218,7 +218,7 @@ def _end(
     for run, choice, spent in zip(prepared, chosen, outcome.spent, strict=True):
         whose = ending if len(prepared) == 1 else ending.of(run.folder.name)
         judgement = finish.judge(problem, run.config, evaluator, choice, local(run.initial), against, whose)
-        finish.write(problem, run.config, judgement, choice, run.folder)
+        finish.write(problem, run.config, judgement, run.folder)
         report = {
             "run_dir": str(run.folder),
             **finish.report(problem, run.config, judgement, choice, spent, run.origin),
@@ -239,6 +239,7 @@ def _end(
         lines = finish.verdict_lines(problem, prepared[0].config, judgement, report)
     for line in lines:
         console.print(line, highlight=False)
+    finish.export(prepared[0].config, chosen[0])
     return report, 3 if report["target_met"] is False else 0
 
 
@@ -255,10 +256,8 @@ def _check(config: Config, shop: Shop, runs: int, resume: str | None) -> None:
     if not resume:
         first_policy(config)
     if config.run.export_to is not None:
-        try:
+        with finish.naming_export():
             check_export(Path(config.run.export_to))
-        except CheckpointError as error:
-            raise ConfigError(f"run.export_to: {error}") from None
 
 
 @contextmanager

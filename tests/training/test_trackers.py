@@ -137,7 +137,7 @@ def test_a_tracker_that_hangs_delays_nothing(tmp_path, monkeypatch):
 
 
 def test_an_extra_that_is_missing_is_named(monkeypatch):
-    """Shows the one line that a run is refused with; test_train_command has the whole command."""
+    """Shows the one line that a run is refused with; test_refused_runs has the whole command."""
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(trackers.ShopError, match=r"logging\.tracker: install the extra: uv sync --extra wandb"):
         require("wandb")
