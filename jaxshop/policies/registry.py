@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, cast
 
 from jaxshop.support.errors import ShopError
-from jaxshop.support.settings import POSITIVE, one_of
+from jaxshop.support.settings import count, one_of
 
 if TYPE_CHECKING:
     from jaxshop.policies.types import Network
@@ -26,8 +26,8 @@ class NetworkConfig:
     """The policy network."""
 
     kind: Annotated[str, one_of(_NETWORKS)] = "pooled"
-    width: Annotated[int, POSITIVE] = 64
-    depth: Annotated[int, POSITIVE] = 2
+    width: Annotated[int, count(16_384)] = 64
+    depth: Annotated[int, count(256)] = 2
     dtype: Annotated[str, one_of(("float32", "bfloat16"))] = "float32"
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from jaxshop.support.settings import NOT_NEGATIVE, POSITIVE, SHARE, Constraint
+from jaxshop.support.settings import COUNT, COUNT_OR_ZERO, INT32, POSITIVE, SHARE, Constraint, count
 
-REPEATED = Constraint(lambda x: x >= 2, "must be at least 2, as a sample is judged by the others of its shop")
+REPEATED = Constraint(
+    lambda x: 2 <= x <= INT32,
+    f"must be at least 2, as a sample is judged by the others of its shop, and at most {INT32}",
+)
 
 
 @dataclass(frozen=True)
@@ -16,9 +19,9 @@ class PPOConfig:
 
     learning_rate: Annotated[float, POSITIVE] = 1e-2
     final_rate: Annotated[float, SHARE] = 0.1
-    epochs: Annotated[int, POSITIVE] = 2
-    minibatches: Annotated[int, POSITIVE] = 8
-    microbatch: Annotated[int | None, POSITIVE] = 128
+    epochs: Annotated[int, COUNT] = 2
+    minibatches: Annotated[int, COUNT] = 8
+    microbatch: Annotated[int | None, COUNT] = 128
     clip: Annotated[float, POSITIVE] = 0.3
     entropy: Annotated[float, SHARE] = 0.0
     value: Annotated[float, SHARE] = 0.5
@@ -33,18 +36,18 @@ class PPOConfig:
 class ImitationConfig:
     """What comes before the first update: `steps` of learning to decide as searched schedules do; 0 leaves it out."""
 
-    steps: Annotated[int, NOT_NEGATIVE] = 0
-    decisions: Annotated[int, POSITIVE] = 256
+    steps: Annotated[int, COUNT_OR_ZERO] = 0
+    decisions: Annotated[int, count(1_000_000)] = 256
     learning_rate: Annotated[float, POSITIVE] = 1e-3
-    work: Annotated[int, POSITIVE] = 100
+    work: Annotated[int, COUNT] = 100
 
 
 @dataclass(frozen=True)
 class StageConfig:
     """A stage of training: `updates` PPO updates on `shops` shops of `samples` episodes each."""
 
-    updates: Annotated[int, NOT_NEGATIVE] = 0
-    shops: Annotated[int, POSITIVE] = 1
+    updates: Annotated[int, COUNT_OR_ZERO] = 0
+    shops: Annotated[int, COUNT] = 1
     samples: Annotated[int, REPEATED] = 32
-    candidates: Annotated[int, POSITIVE] = 96
+    candidates: Annotated[int, COUNT] = 96
     learning_rate: Annotated[float | None, POSITIVE] = None

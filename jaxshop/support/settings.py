@@ -36,6 +36,18 @@ POSITIVE = Constraint(lambda x: x > 0, "must be > 0")
 NOT_NEGATIVE = Constraint(lambda x: x >= 0, "must be >= 0")
 SHARE = Constraint(lambda x: 0 <= x <= 1, "must be from 0 to 1")
 
+INT32 = 2**31 - 1
+"""The largest number that compiled programs count to."""
+
+
+def count(most: int = INT32, least: int = 1) -> Constraint:
+    """How many of something that a program is made for."""
+    return Constraint(lambda x: least <= x <= most, f"must be {'>' if least else '>='} 0 and at most {most}")
+
+
+COUNT = count()
+COUNT_OR_ZERO = count(least=0)
+
 
 def each(constraint: Constraint) -> Constraint:
     """A list that is not empty and holds only such values."""
@@ -69,6 +81,16 @@ def _broken(hint: Any, value: Any) -> Iterator[str]:
             yield fault
 
 
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Decode TOML; raises ConfigError, which names `where`."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not valid TOML: {error}") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{where}: {_BEYOND}") from None
+
+
 def merge(data: dict[str, Any], override: str) -> None:
     """Put one `section.key=value` into `data`; the value is TOML, or a plain word taken as a string."""
     name, equals, text = override.removeprefix("--").partition("=")
@@ -82,6 +104,8 @@ def merge(data: dict[str, Any], override: str) -> None:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text
+        except (ValueError, RecursionError):
+            raise ConfigError(f"override {name}: {_BEYOND}") from None
     for i, section in enumerate(sections):
         data = data.setdefault(section, {})
         if not isinstance(data, dict):
@@ -113,7 +137,12 @@ def build(default: Settings, data: object, path: str = "") -> Settings:
         if dataclasses.is_dataclass(current):
             changes[key] = build(current, value, f"{path}{key}.")
         else:
-            changes[key] = _checked(value, hints[key], path + key)
+            try:
+                changes[key] = _checked(value, hints[key], path + key)
+            except ConfigError:
+                raise
+            except (ValueError, OverflowError, RecursionError):  # a hexadecimal may have any length
+                raise ConfigError(f"{path}{key}: {_BEYOND}") from None
     return dataclasses.replace(default, **changes)  # type: ignore[type-var]
 
 
@@ -144,5 +173,8 @@ def _checked(value: Any, hint: Any, path: str) -> Any:
         raise ConfigError(f"{path}: must be a finite number")
     return value
 
+
+_BEYOND = "a number has too many digits, or lists are nested too deeply"
+"""What Python's parsers and printers refuse in ways of their own."""
 
 _NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,9 @@ from jaxshop.shop import MAX_HOURS, TICKS_PER_HOUR
 from jaxshop.sources.distribution import MAKES
 from jaxshop.support.files import read_text
 from jaxshop.support.settings import (
+    COUNT,
+    COUNT_OR_ZERO,
+    INT32,
     NOT_NEGATIVE,
     POSITIVE,
     ConfigError,
@@ -25,9 +27,10 @@ from jaxshop.support.settings import (
     faults,
     merge,
     one_of,
+    parse_toml,
 )
 
-SEED = Constraint(lambda x: 0 <= x < 2**31, "must be from 0 to 2147483647")
+SEED = Constraint(lambda x: 0 <= x <= INT32, "must be from 0 to 2147483647")
 HOURS = Constraint(lambda x: 0 < x <= MAX_HOURS, f"must be > 0 and at most {MAX_HOURS}")
 
 
@@ -68,9 +71,9 @@ class RunConfig:
 class PoolConfig:
     """Generated shops of the same make: how many, and of what size."""
 
-    count: Annotated[int, POSITIVE] = 192
-    machines: Annotated[int, POSITIVE] = 20
-    jobs: Annotated[int, POSITIVE] = 55
+    count: Annotated[int, COUNT] = 192
+    machines: Annotated[int, COUNT] = 20
+    jobs: Annotated[int, COUNT] = 55
 
 
 @dataclass(frozen=True)
@@ -88,13 +91,13 @@ class BankConfig:
     """
 
     makes: Annotated[tuple[str, ...], each(one_of(MAKES))] = ("jobshop",)
-    count: Annotated[int, POSITIVE] = 192
-    operations: Annotated[int, POSITIVE] = 300
+    count: Annotated[int, COUNT] = 192
+    operations: Annotated[int, COUNT] = 300
     weight: Annotated[float, NOT_NEGATIVE] = 1.0
-    shops: Annotated[int, POSITIVE] = 8
+    shops: Annotated[int, COUNT] = 8
     samples: Annotated[int, REPEATED] = 16
-    candidates: Annotated[int, POSITIVE] = 16
-    kept: Annotated[int, POSITIVE] = 6
+    candidates: Annotated[int, COUNT] = 16
+    kept: Annotated[int, COUNT] = 6
 
     @property
     def distinct(self) -> tuple[str, ...]:
@@ -110,7 +113,7 @@ _FACTORY = ("tight-factory", "identical-factory", "reference-factory")
 class MixConfig:
     """A stage over shops of many makes: every gradient step learns from all banks."""
 
-    updates: Annotated[int, NOT_NEGATIVE] = 0
+    updates: Annotated[int, COUNT_OR_ZERO] = 0
     learning_rate: Annotated[float | None, POSITIVE] = None
     jobs: BankConfig = field(default_factory=lambda: BankConfig(("jobshop", "jobshop", "routes")))
     flexible: BankConfig = field(default_factory=lambda: BankConfig(("sparse", "flexible", "flow", "recirculating")))
@@ -138,14 +141,14 @@ class Lesson(NamedTuple):
 class EvaluationConfig:
     """How the policy is judged while it trains, and at the end."""
 
-    every: Annotated[int, POSITIVE] = 3
-    samples: Annotated[int, POSITIVE] = 64
-    selection_shops: Annotated[int, POSITIVE] = 12
-    kept_work: Annotated[int, NOT_NEGATIVE] = 0
-    rule_seeds: Annotated[int, POSITIVE] = 32
+    every: Annotated[int, COUNT] = 3
+    samples: Annotated[int, COUNT] = 64
+    selection_shops: Annotated[int, COUNT] = 12
+    kept_work: Annotated[int, COUNT_OR_ZERO] = 0
+    rule_seeds: Annotated[int, COUNT] = 32
     baseline_seconds: Annotated[float | None, POSITIVE] = 30.0
     choose_by: Literal["own", "kept"] = "kept"
-    plan_work: Annotated[int, NOT_NEGATIVE] = 1000
+    plan_work: Annotated[int, COUNT_OR_ZERO] = 1000
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class LoggingConfig:
 
     tensorboard: bool = False
     tracker: Annotated[str | None, one_of(("mlflow", "wandb"))] = None
-    checkpoint_every: Annotated[int, POSITIVE] = 10
+    checkpoint_every: Annotated[int, COUNT] = 10
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,9 @@ def _faults(config: Config) -> list[str]:
     named = Counter(make for bank in config.mix.banks().values() for make in bank.distinct)
     if config.mix.updates and (twice := [make for make, banks in named.items() if banks > 1]):
         found.append(f"mix: {', '.join(twice)} in two banks with a weight, and their shops would not be told apart")
+    if (steps := config.updates * config.ppo.epochs * config.ppo.minibatches) > INT32:
+        made = f"{config.updates} updates make {steps} gradient steps, and there can be {INT32}"
+        found.append(f"ppo.epochs: with ppo.minibatches, {made}")
     if not found and config.updates == 0:
         found.append("general.updates: there must be an update in mix, general, full or own")
     return found
@@ -239,10 +245,7 @@ def load_config(path: str | Path | None, overrides: Sequence[str] = (), base: Co
     """
     config = base or Config()
     if path is not None:
-        try:
-            config = from_dict(tomllib.loads(read_text(path)), str(path), config)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        config = from_dict(parse_toml(read_text(path), str(path)), str(path), config)
     changes: dict[str, Any] = {}
     for override in overrides:
         merge(changes, override)
@@ -258,7 +261,7 @@ def load_run(path: str | Path | None, overrides: Sequence[str] = ()) -> Config:
     changes: dict[str, Any] = {}
     for override in overrides:
         merge(changes, override)
-    written = tomllib.loads(read_text(path)) if path is not None else {}
+    written = parse_toml(read_text(path), str(path)) if path is not None else {}
     shop = meant = Config().run.shop
     for layer in (written, changes):
         said = layer.get("run", {})

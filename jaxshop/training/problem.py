@@ -20,7 +20,7 @@ from jaxshop.ppo.setup import Setup
 from jaxshop.search.types import Task
 from jaxshop.shop import LotPlan, Shop, split_lots
 from jaxshop.support.errors import ShopError
-from jaxshop.support.settings import ConfigError
+from jaxshop.support.settings import INT32, ConfigError
 from jaxshop.training.config import BankConfig, Config, PoolConfig, RunConfig
 from jaxshop.training.shops import (
     FULL,
@@ -179,6 +179,9 @@ def _setups(config: Config, shapes: Mapping[str, Shape], together: bool) -> dict
         name, stage = lesson.name, lesson.settings
         if (decisions := shapes[name].operations * stage.shops * stage.samples) < config.ppo.minibatches:
             raise ConfigError(f"ppo.minibatches: {name} has only {decisions} decisions an update to cut into these")
+        if decisions > INT32:
+            less = f"there can be {INT32}: lower {name}.shops or {name}.samples"
+            raise ConfigError(f"{name}: an update has {decisions} decisions, and {less}")
         env = JobShop(shapes[name], passing=config.env.passing)
         found[name] = Setup(env, network, config.ppo, stage, mesh, lesson.weight, together)
     return found

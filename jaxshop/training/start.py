@@ -99,13 +99,20 @@ def resolve(config_path: str | None, resume: str | None, overrides: Sequence[str
     """
     if resume is None:
         default = DEFAULT if DEFAULT.is_file() else None  # which has the values of the defaults
-        return load_run(config_path or default, overrides)
+        return _with_target(load_run(config_path or default, overrides))
     record, where = read_json(Path(resume) / "config.json"), f"{resume}/config.json"
     before = from_dict(record, where)
     check_complete(record, where)
     after = load_config(None, overrides, base=before) if config_path is None else load_run(config_path, overrides)
     check_resume(before, after, resume)
-    return after
+    return _with_target(after)
+
+
+def _with_target(config: Config) -> Config:
+    """The config, now that its target is settled; refused where the run waits for one and has none."""
+    if config.stop.when == "target" and config.run.target is None:
+        raise ConfigError("stop.when: target needs run.target_hours")
+    return config
 
 
 def _operations(pool: PoolConfig | BankConfig) -> int:

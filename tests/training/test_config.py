@@ -80,13 +80,24 @@ def test_the_default_config_names_every_key_with_its_default():
         ("[general]\nupdates = -1", "general.updates: must be >= 0"),
         ("[general]\nupdates = 0\n[own]\nupdates = 0", "there must be an update"),
         ("[general]\nsamples = 1", "general.samples: must be at least 2"),
+        ("[general]\nshops = 10000000000", "general.shops: must be > 0 and at most 2147483647"),
+        ("[general]\nupdates = 134217728", "ppo.epochs: with ppo.minibatches, 134217773 updates make 2147484368"),
+        ("[ppo]\nepochs = 10000000000", "ppo.epochs: must be > 0 and at most 2147483647"),
+        ("[network]\nwidth = 100000000000000000000", "network.width: must be > 0 and at most 16384"),
+        ("[imitation]\ndecisions = 100000000000000", "imitation.decisions: must be > 0 and at most 1000000"),
         ("[own]\nshops = 2", "own.shops: must be 1"),
         ("[own]\nlearning_rate = 0", "own.learning_rate: must be > 0"),
         ("[evaluation]\nbaseline_seconds = -2", "evaluation.baseline_seconds: must be > 0"),
         ("[evaluation]\nplan_work = -1", "evaluation.plan_work: must be >= 0"),
         ("[run", "not valid TOML"),
         ("[run]\nseed = 1\nseed = 2", "not valid TOML"),
+        (f"[run]\nseed = {'1' * 5000}", "too many digits"),
+        (f"[run]\nseed = 0x{'f' * 5000}", "run.seed: a number has too many digits"),
+        (f"[stop]\nwhen = [0x{'f' * 5000}]", "stop.when: a number has too many digits"),
+        (f"[ppo]\nlearning_rate = {'1' * 400}", "ppo.learning_rate: a number has too many digits"),
+        (f"[run]\nseed = {'[' * 100_000}", "nested too deeply"),
     ],
+    ids=lambda text: text[:60],
 )
 def test_a_faulty_file_is_refused_in_one_line(tmp_path, text: str, complaint: str):
     """Shows that the line names file, key and problem, and the nearest key where one was misspelt."""
@@ -131,7 +142,27 @@ def test_a_resume_with_a_file_has_the_target_that_a_new_run_has(tmp_path):
     assert resolve(str(mine), str(tmp_path), ["run.target_hours=90"]).run.target_hours == 90.0
 
 
-@pytest.mark.parametrize("override", ["ppo.clip", "clip=1", "=1", "ppo.=1", "ppo.clip=", "ppo.clip=nan", "ppo.x.y=1"])
+def test_a_run_that_ends_with_its_target_has_one(tmp_path):
+    """Shows that a target that nobody set, or that was meant for another shop, is missed before the run begins."""
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(load_run(None))))
+    assert resolve(None, None, ["stop.when=target"]).stop.when == "target"
+    for resume, change in (
+        (None, "run.shop=x.json"),
+        (None, "run.target_hours=none"),
+        (tmp_path, "run.target_hours=none"),
+    ):
+        with pytest.raises(ConfigError, match=r"^stop.when: target needs run.target_hours$"):
+            resolve(None, resume and str(resume), ["stop.when=target", change])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("ppo.clip", "clip=1", "=1", "ppo.=1", "ppo.clip=", "ppo.clip=nan", "ppo.x.y=1"),
+        *(f"ppo.clip={value}" for value in ("1" * 5000, "1" * 400, "[" * 100_000)),
+    ],
+    ids=lambda override: override[:12],
+)
 def test_a_faulty_override_is_refused(override: str):
     """Shows that an override without section, key or a usable value says so."""
     with pytest.raises(ConfigError, match=r"ppo|override"):

@@ -66,6 +66,7 @@ def test_a_resume_from_damage_is_refused(copied, tmp_path):
         ("run.name='night[old]'", "checkpoints cannot be written where the path has a bracket"),
         ("run.start_from=shipped", "run.start_from: shipped is a Gated(width=64"),
         ("ppo.minibatches=100000", "ppo.minibatches: general has only"),
+        ("general.samples=100000000", "lower general.shops or general.samples"),
         ("logging.tensorboard=true", "--extra tensorboard"),
         ("logging.tracker=mlflow", "--extra mlflow"),
         ("logging.tracker=tensorboard", "logging.tracker: must be one of mlflow, wandb"),
