@@ -22,6 +22,7 @@ from rich.progress import (
 
 from jaxshop.shop import TICKS_PER_HOUR, span
 from jaxshop.support.errors import ShopError
+from jaxshop.support.files import read_text, write_atomic
 from jaxshop.views.curves import write_curves
 
 Metrics = Mapping[str, Any]
@@ -48,10 +49,11 @@ class JsonLines(Callback):
     """Appends one line per update; a resumed run first drops what the checkpoint does not know."""
 
     def __init__(self, path: Path, keep: int = 0):
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        known = [line for line in lines if _update_of(line) is not None and _update_of(line) <= keep]  # type: ignore[operator]
+        """Raises ShopError where the file cannot be read or written."""
+        lines = read_text(path).splitlines() if path.exists() else []
+        known = [line for line in lines if (update := _update_of(line)) is not None and update <= keep]
         self.known: list[dict[str, float]] = [json.loads(line) for line in known]
-        path.write_text("".join(f"{line}\n" for line in known), encoding="utf-8")
+        write_atomic(path, "".join(f"{line}\n" for line in known))
         self._file = path.open("a", encoding="utf-8")
 
     def on_update(self, update: int, total: int, metrics: Metrics) -> None:
@@ -66,9 +68,10 @@ class JsonLines(Callback):
 
 def _update_of(line: str) -> int | None:
     try:
-        return json.loads(line)["update"]
-    except (ValueError, KeyError, TypeError):
+        update = json.loads(line)["update"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    return update if isinstance(update, int) else None
 
 
 class TensorBoard(Callback):

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -49,7 +49,7 @@ from jaxshop.training.loop import Outcome, Run, train
 from jaxshop.training.origin import Origin, first_policy, initial_weights, originated
 from jaxshop.training.problem import Draft, TrainingProblem, draft, here
 from jaxshop.training.progress import Spent, met_target, spent_before
-from jaxshop.training.resume import new_folder, open_store, resumed, same_update
+from jaxshop.training.resume import new_folder, only_here, open_store, resumed, same_update
 from jaxshop.training.shop_process import ShopProcess
 from jaxshop.training.stages import check_devices, check_memory, traced_update, untrained, untrained_outline
 from jaxshop.training.sweep import sweep_report, write_members
@@ -88,12 +88,19 @@ def launch(
         start_devices()
         trust_device()
         quiet = Console(file=io.StringIO(), quiet=True)
-        return _run(configs, resume, console if leads() else quiet, process, command)
+        with ExitStack() as held:
+            return _run(configs, resume, console if leads() else quiet, process, command, held)
 
 
 def _run(
-    configs: Mapping[str, Config], resume: str | None, console: Console, process: ShopProcess | None, command: str
+    configs: Mapping[str, Config],
+    resume: str | None,
+    console: Console,
+    process: ShopProcess | None,
+    command: str,
+    held: ExitStack,
 ) -> tuple[dict[str, Any], int]:
+    """`launch`, once JAX runs; what is `held` by then lasts until the run ends."""
     begun, each, count = time.monotonic(), list(configs.values()), len(configs)
     config = each[0]
     shop = load_and_report(config.run.shop, config.run.target_hours, cast(TextIO, console.file), full=True)
@@ -114,6 +121,8 @@ def _run(
     if count > 1 and not resume:
         for name in configs:
             (folder / name).mkdir()
+    for name in configs if leads() else ():
+        held.enter_context(only_here(folder / name))
     evaluator = Evaluator(problem)
     prepared = [
         _prepare(config, shop, folder / name, first, resume)

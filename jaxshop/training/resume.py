@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from jaxshop.ppo.update import Learner
 from jaxshop.shop import Shop, fingerprint
 from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import Config, check_complete, check_progress, check_resume, from_dict
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+"""In a run's folder, empty: held by the process that trains in it. Not removed, or two could hold one each."""
 
 
 def new_folder(config: Config, shop: Shop, several: bool = False) -> Path:
@@ -28,6 +37,28 @@ def new_folder(config: Config, shop: Shop, several: bool = False) -> Path:
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from None
     return folder
+
+
+@contextmanager
+def only_here(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in a run's folder; how this one ends does not matter.
+
+    Raises:
+        ConfigError: another one trains in it, or nothing can be written there.
+    """
+    try:
+        lock = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written: {(error.strerror or str(error)).lower()}") from None
+    with lock:
+        try:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"{folder}: another process trains in it") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 def open_store(folder: Path, resume: str | None) -> Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 
@@ -9,6 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from jaxshop.support.errors import ShopError
 from jaxshop.training.callbacks import Callbacks, ConsoleProgress, Ending, JsonLines, TensorBoard, make_console
 from jaxshop.views.tables import comparison_table
 from tests.trained import Finished
@@ -84,9 +86,23 @@ def test_metrics_are_complete_lines_after_every_update(tmp_path):
         lines.on_update(update, 9, UPDATE)
         assert json.loads(path.read_text().splitlines()[-1]) == {"update": update, **UPDATE}
     lines.close()
-    path.write_text(path.read_text() + '{"update": 4, "ga')
+    path.write_text(path.read_text() + '{"update": "2"}\n{"update": 4, "ga')
     JsonLines(path, keep=2).close()
     assert [json.loads(line)["update"] for line in path.read_text().splitlines()] == [1, 2]
+
+
+def test_a_rewrite_that_fails_leaves_the_metrics_as_they_were(tmp_path, monkeypatch):
+    """Shows one line, and every number of the run in its place, where the disk is full when a run is resumed."""
+
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"update": 1}\n{"update": 2}\n')
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ShopError, match=r"metrics\.jsonl: no space left on device$"):
+        JsonLines(path, keep=2)
+    assert path.read_text() == '{"update": 1}\n{"update": 2}\n'
 
 
 def test_tensorboard_writes_an_event_file(tmp_path):

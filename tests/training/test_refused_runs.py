@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from jaxshop.training.resume import LOCK, only_here
 from tests.cli.test_cli import assert_refused
 from tests.trained import UPDATES, Finished, run_train
 
@@ -49,6 +50,32 @@ def test_a_resume_from_damage_is_refused(copied, tmp_path):
     assert not (copied / "checkpoints").exists()
     (copied / "config.json").write_text('{"ppo"')
     assert_refused(run_train("--resume", copied), "config.json", "cut short")
+
+
+def test_a_resume_whose_metrics_cannot_be_read_is_refused(copied):
+    """Shows one line where they are no text, or no file."""
+    metrics = copied / "metrics.jsonl"
+    metrics.write_bytes(b"\xff")
+    result = run_train("--resume", copied)
+    assert (result.code, result.err) == (2, f"error: {metrics}: not UTF-8 text (byte 0)\n")
+    metrics.unlink()
+    metrics.mkdir()
+    result = run_train("--resume", copied)
+    assert (result.code, result.err) == (2, f"error: {metrics}: is a directory\n")
+
+
+def test_two_processes_do_not_train_in_one_folder(copied):
+    """Shows that the second is refused before it writes, that both may in turn, and that a folder must take a lock."""
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+    with only_here(copied):
+        refused = run_train("--resume", copied, "evaluation.samples=3")
+        assert_refused(refused, f"{copied}: another process trains in it")
+    assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
+    with only_here(copied):
+        pass
+    (copied / LOCK).unlink()
+    (copied / LOCK).mkdir()
+    assert_refused(run_train("--resume", copied), f"{copied}: cannot be written: is a directory")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_a_run_leaves_a_folder(finished: Finished):
     """Shows every file of the run folder, and a valid schedule, whose maker `plan` names."""
     names = {path.name for path in finished.folder.iterdir()}
     files = {"config.json", "metrics.jsonl", "schedule.json", "gantt.html", "curves.html", "report.json"}
-    assert names == files | {"checkpoints"}
+    assert names == files | {"checkpoints", ".lock"}
     assert finished.folder.name.startswith("tiny-")
     assert finished.folder.name.endswith("-0")
     assert json.loads((finished.folder / "report.json").read_text()) == finished.report
