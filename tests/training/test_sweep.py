@@ -95,7 +95,9 @@ def test_a_resumed_sweep_keeps_its_runs(swept, tmp_path):
     """Shows what a resume refuses: other seeds, runs that stand at unlike updates, and a list that names nobody."""
     _, folder = swept
     assert_refused(run_train("--resume", folder, "--seeds", 3), "keeps its seeds and learning rates")
-    assert_refused(run_train("--resume", folder, "stop.when=target"), "runs of one program end together")
+    assert_refused(
+        run_train("--resume", folder, "stop.when=target", "run.target_hours=130"), "runs of one program end together"
+    )
     assert_refused(run_train("--resume", folder, "ppo.clip=0.1"), "seed-0-rate-0.01", "ppo.clip was 0.3, now 0.1")
 
     class At:
