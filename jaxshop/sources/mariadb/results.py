@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from jaxshop.schedule import Schedule, verify
 from jaxshop.shop import LotPlan, gap_percent
-from jaxshop.sources.mariadb.connection import ConnectionLostError, Database, DuplicateKeyError, connect, existing
+from jaxshop.sources.mariadb.connection import ConnectionLostError, Database, DuplicateKeyError, connect
 from jaxshop.sources.mariadb.settings import DbSettings, load_settings
 from jaxshop.sources.mariadb.values import at, iso, to_hours
 from jaxshop.sources.snapshot import is_real_data
@@ -28,6 +28,7 @@ SCHEDULE_COLUMNS = (
 )
 SCHEDULED_COLUMNS = "schedule_id, job_id, lot, operation_id, machine_id, start_at, end_at, quantity"
 UPGRADE = "bring the tables up to date with `jaxshop db upgrade`"
+MAKE = "make the tables with `jaxshop db init` (`--results-only` where views stand for the shop)"
 ATTEMPTS = 5
 """At a release, where the server goes away or breaks a deadlock with whoever else writes."""
 
@@ -75,11 +76,6 @@ def check_write_back(settings: DbSettings | None = None) -> None:
         ShopError: there are not.
     """
     with connect(settings or load_settings(), writer=True) as database:
-        there = existing(database, RESULT_TABLES)
-        for table in RESULT_TABLES:
-            if table not in there:
-                hint = "make it with `jaxshop db init --results-only`, or GRANT the writer INSERT on it"
-                raise ShopError(f"mariadb: {table}: the writer sees no such table: {hint}")
         _check_columns(database)
 
 
@@ -244,14 +240,22 @@ def _released(database: Database, lock: bool = False) -> str | None:
     return rows[0][0] if rows else None
 
 
+def unseen(table: str) -> ShopError:
+    """That a table for results is not there, and what makes it: `db upgrade` only beside `schedules`."""
+    made = MAKE if table == RESULT_TABLES[0] else UPGRADE
+    return ShopError(f"mariadb: {table}: the writer sees no such table: {made}, or GRANT the writer its rights on it")
+
+
 def _check_columns(database: Database) -> None:
-    """Refuse tables of an earlier make, which lack columns."""
+    """Refuse tables that are missing, or of an earlier make, which lack columns."""
     for table, columns in zip(RESULT_TABLES, (SCHEDULE_COLUMNS, SCHEDULED_COLUMNS), strict=True):
         sql = (
             "SELECT `column_name` FROM `information_schema`.`columns` "
             "WHERE `table_schema` = DATABASE() AND `table_name` = ?"
         )
         there = {str(name).lower() for (name,) in database.query("schema", sql, (table,))}
+        if not there:
+            raise unseen(table)
         if missing := set(columns.split(", ")) - there:
             raise ShopError(f"mariadb: {table}: lacks {', '.join(sorted(missing))}: {UPGRADE}")
 

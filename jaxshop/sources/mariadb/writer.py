@@ -13,7 +13,7 @@ from jaxshop.shop.records import WEEKDAYS
 from jaxshop.sources.mariadb.connection import Database, connect, existing
 from jaxshop.sources.mariadb.plant import COLUMNS, PLANT_TABLES
 from jaxshop.sources.mariadb.reader import read_from
-from jaxshop.sources.mariadb.results import REQUEST_TABLES, RESULT_TABLES, RESULT_VIEWS
+from jaxshop.sources.mariadb.results import REQUEST_TABLES, RESULT_TABLES, RESULT_VIEWS, unseen
 from jaxshop.sources.mariadb.settings import PREFIX, DbSettings, load_settings
 from jaxshop.sources.mariadb.values import at, show, to_hours
 from jaxshop.support.errors import ShopError
@@ -76,12 +76,14 @@ def upgrade(settings: DbSettings | None = None) -> list[str]:
         The names of the tables and views that were not there.
 
     Raises:
-        ShopError: the tables cannot be altered, or are views of the site's own.
+        ShopError: there is no table to bring up to date, or they cannot be altered, or are views of the site's own.
     """
     sql = files("jaxshop.sources.mariadb").joinpath("upgrade.sql").read_text(encoding="utf-8")
     names = RESULT_TABLES + RESULT_VIEWS + REQUEST_TABLES
     with connect(settings or load_settings(), writer=True) as database:
         missing = [name for name in names if name not in existing(database, names)]
+        if RESULT_TABLES[0] in missing:  # made here, it would keep `init` from making the shop's tables
+            raise unseen(RESULT_TABLES[0])
         for statement, table in re.findall(r"^(ALTER TABLE `(\w+)`.*?);$", sql, re.M | re.S):
             if table not in missing:
                 database.query(table, statement)

@@ -150,6 +150,16 @@ def test_the_console_lists_drafts_and_releases_one(draft, jaxshop) -> None:
         assert (ended.code, ended.out, said in ended.err, ended.err.count("\n")) == (2, "", True, 1)
 
 
+def test_an_empty_database_leads_to_init(site, jaxshop) -> None:
+    """`db plans` and `db upgrade` both name it and make nothing, so that it then makes all tables."""
+    for action in ("plans", "upgrade"):
+        ended = jaxshop("db", action)
+        assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+        assert "schedules: the writer sees no such table: make the tables with `jaxshop db init`" in ended.err
+    assert jaxshop("db", "init").code == 0
+    assert jaxshop("db", "plans").out == "no plan is stored\n"
+
+
 def test_tables_of_an_earlier_version_are_brought_up_to_date(loose, jaxshop) -> None:
     """They are refused by name first, then equal what `init` makes, with what they held; twice does nothing."""
     loose.sql(*EARLIER, "INSERT INTO schedules VALUES (REPEAT('0', 64), '', NULL, NULL, NOW(), 1, NOW())")
