@@ -58,7 +58,7 @@ def run_profile(args: argparse.Namespace) -> int:
     from jaxshop.shop import split_lots
     from jaxshop.sources.report import load_and_report
     from jaxshop.support.errors import ShopError
-    from jaxshop.support.files import check_outputs
+    from jaxshop.support.files import check_outputs, make_folder
     from jaxshop.training.callbacks import Ending
     from jaxshop.training.config import load_config
     from jaxshop.training.stages import check_devices
@@ -73,6 +73,8 @@ def run_profile(args: argparse.Namespace) -> int:
     check_outputs((args.history,), (args.shop, args.config))  # it may grow by what is compared with its last line
     if args.plot:
         require("matplotlib")  # before the minutes that the sweep takes, not after
+    if args.trace:
+        make_folder(args.trace)
     config = load_config(args.config)
     cap_instructions()
     if args.versus is None:

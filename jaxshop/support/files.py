@@ -7,6 +7,7 @@ import io
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,18 @@ def check_writable(path: str | Path) -> Path:
         if target.exists() and not target.is_file():
             raise ValueError("is not a regular file")
         return target
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder, with those above it, unless it is there, and find out that files can be written in it.
+
+    Raises:
+        ShopError: it cannot be made, or nothing can be written there.
+    """
+    with _clean_errors(f"{path}: is no folder to write in"):
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path):  # whatever the rights say: who asks may be root
+            pass
 
 
 def check_outputs(written: Iterable[str | Path | None], read: Iterable[str | Path | None]) -> None:

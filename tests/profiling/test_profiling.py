@@ -170,10 +170,14 @@ def test_missing_extra_is_one_line(monkeypatch, capsys):
         ["--max-lot-hours", "nan"],
         ["--plot", "x", "--no-sweep"],
         ["--history", "x", "--trace", "y"],
+        ["--trace", __file__],
+        ["--trace", "/proc"],
+        ["--trace", "/proc/x"],
     ],
 )
-def test_bad_options_are_one_line(options, capsys):
-    """Shows exit code 2 and one line for values that make no sense."""
+def test_bad_options_are_one_line(options, capsys, monkeypatch):
+    """Shows exit code 2 and one line, before anything is measured, for values that make no sense."""
+    monkeypatch.setattr("jaxshop.profiling.measure_roofline", lambda **_: pytest.fail("it was measured"))
     assert main(["profile", *options]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
