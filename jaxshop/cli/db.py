@@ -146,11 +146,18 @@ def _lines(found: list[dict[str, Any]]) -> list[str]:
 def _release(args: argparse.Namespace) -> tuple[dict, str]:
     from jaxshop.sources.mariadb.results import named, release
 
-    by = args.by or getpass.getuser()
+    by = args.by or _account()
     released = release(named(args.plan), by[:64], replaces=args.replaces and named(args.replaces))
     before = f", in place of {released.superseded[:DIGITS]}" if released.superseded else ""
     text = f"released {released.schedule_id[:DIGITS]}{before}: the floor works by it now"
     return released._asdict() | {"status": "released", "by": by}, text
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id of a container's own; which of the two is the version of Python's
+        raise ShopError("db release: say --by NAME; this account has no name") from None
 
 
 ACTIONS = {

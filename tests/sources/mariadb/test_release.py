@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from unittest.mock import Mock
 
 import pytest
 
@@ -148,6 +150,16 @@ def test_the_console_lists_drafts_and_releases_one(draft, jaxshop) -> None:
     for id, said in (("0" * 64, "there is no plan"), ("xy", "must be the 8 to 64 first digits of a schedule_id")):
         ended = jaxshop("db", "release", id)
         assert (ended.code, ended.out, said in ended.err, ended.err.count("\n")) == (2, "", True, 1)
+
+
+@pytest.mark.parametrize("error", [KeyError, OSError])
+def test_who_releases_is_asked_of_an_account_without_a_name(draft, jaxshop, monkeypatch, error) -> None:
+    """As a container's user id is, in older and newer Pythons; nothing is released until someone says who does."""
+    id = draft("first")
+    monkeypatch.setattr(getpass, "getuser", Mock(side_effect=error("uid not found")))
+    ended = jaxshop("db", "release", id)
+    assert ended == (2, "", "error: db release: say --by NAME; this account has no name\n")
+    assert jaxshop("db", "release", id, "--by", "eve").code == 0
 
 
 def test_an_empty_database_leads_to_init(site, jaxshop) -> None:
