@@ -173,6 +173,12 @@ def test_the_page_of_commands_is_complete(command: tuple[str, ...]):
     assert shown - EVERYWHERE == known - EVERYWHERE
 
 
+def test_the_page_of_commands_says_which_have_the_data_report():
+    """Those that it names at `--report` are those whose help lists it."""
+    (named,) = re.findall(r"`--report` of (.*?) prints", TEXTS["docs/commands.md"], re.DOTALL)
+    assert set(spans(named)) == {command[-1] for command in COMMANDS if "--report" in options(command)}
+
+
 def test_the_example_of_the_readme_runs(tmp_path: Path):
     """The short Python example plays a step; here on a small shop, as the reference shop takes longer to compile."""
     small = tmp_path / "small.txt"

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from jaxshop.support.arguments import Parser
+from jaxshop.support.arguments import CommandParser, Parser
 from jaxshop.support.errors import DeviceError, InvalidScheduleError, ShopError
 
 
@@ -117,7 +117,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
 
     parser = Parser(prog="jaxshop", description="A learned scheduler for flexible job shops.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=CommandParser)
     adders = (
         *(add_import, add_inspect, add_solve, add_reschedule, add_verify, add_export),
         *(add_simulate, add_evaluate, add_profile, add_selftest, add_db),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from jaxshop.support.errors import ShopError
 
@@ -14,3 +14,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong, with where to read more."""
         raise ShopError(f"{message}; see {self.prog} --help")
+
+
+class CommandParser(Parser):
+    """Of a command among others, which refuses by its own name what it does not know; argparse leaves that to the
+    parser of them all."""
+
+    def parse_known_args(self, *given: Any, **named: Any) -> Any:
+        """Parse, and let nothing be unknown."""
+        known, unknown = super().parse_known_args(*given, **named)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown

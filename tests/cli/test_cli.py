@@ -169,13 +169,16 @@ def test_a_shop_that_is_not_there_is_refused(tmp_path, monkeypatch, shop: str, s
         "evaluate X --method auto",
         "evaluate X --time-limit nan",
         "evaluate reference --time-limit 5",
+        "evaluate reference --report",
         f"evaluate {'X' * 300} --method rules",
         f"evaluate {'*' * 300} --method rules",
     ],
 )
 def test_wrong_usage_is_one_line(arguments: str):
-    """Shows that usage errors, too, are one line and exit code 2."""
-    assert_refused(run(*arguments.split()))
+    """Shows that usage errors, too, are one line and exit code 2, and that an unknown option leads to its own help."""
+    refused = run(*arguments.split())
+    own_help = f"see jaxshop {arguments.split()[0]} --help" if "unrecognized" in refused.err else ""
+    assert_refused(refused, own_help)
 
 
 @pytest.mark.parametrize("made", ["nothing", "empty folder", "file", "foreign folder"])
