@@ -18,7 +18,6 @@ LOST = {1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055}
 """The server or its locks went away, which another attempt may cure."""
 
 RIGHTS = "the account lacks a right (docs/mariadb.md lists the GRANTs)"
-ACCOUNT = f"check {PREFIX}USER and _PASSWORD, or _WRITER_USER and _WRITER_PASSWORD; {PREFIX}SSL_CA if it REQUIREs SSL"
 COLLATIONS = "CONVERT the texts of the views USING utf8mb4, with COLLATE utf8mb4_bin"
 ADDRESS = f"is the server up? check {PREFIX}HOST and _PORT, or _SOCKET"
 HINTS = {
@@ -37,8 +36,8 @@ HINTS = {
     2005: ADDRESS,
     2026: f"TLS is required unless the server is on this machine; check {PREFIX}SSL_CA",
 }
-CONNECTING = {1045: ACCOUNT, 1698: ACCOUNT}
-"""What the same codes mean before there is a connection."""
+CONNECTING = (1045, 1698)
+"""What is about the account before there is a connection."""
 
 LOCK_S = 2
 """How long one waits for another who does the same task."""
@@ -196,7 +195,9 @@ def open_database(settings: DbSettings, writer: bool = False) -> Database:
     try:
         connection = driver.connect(user=user, password=password, **_address(settings))
     except driver.Error as error:
-        raise _refusal(error, settings.where, HINTS | CONNECTING) from None
+        name = settings.account_name(writer)
+        account = f"check {name}USER and {name}PASSWORD; {PREFIX}SSL_CA if it REQUIREs SSL"
+        raise _refusal(error, settings.where, HINTS | dict.fromkeys(CONNECTING, account)) from None
     try:
         database = Database(connection, driver)
         if settings.wants_tls and not database.is_encrypted():

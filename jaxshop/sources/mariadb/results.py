@@ -219,7 +219,8 @@ def _release(database: Database, schedule_id: str, by: str | None, replaces: str
     expected = based_on if replaces is None else replaces
     if current != expected:
         reason = "another plan was released since it was made" if replaces is None else f"{replaces} is not released"
-        told = f"say replaces={current} to release it all the same" if current else "no plan is released now"
+        how = f"say that it replaces {current} (`--replaces`, over HTTP `replaces=`) to release it all the same"
+        told = how if current else "no plan is released now"
         raise ReleaseConflictError(f"mariadb: {schedule_id}: {reason}: {told}")
     if current is not None:
         database.query(

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from jaxshop.shop.objective import MAX_OBJECTIVE_WEIGHT, Objective
@@ -50,10 +50,13 @@ class DbSettings(BaseSettings):
 
     user: str = Field("", description="reads; SELECT is all it needs")
     password: SecretStr = SecretStr("")
-    writer_user: str = Field("", description="for `db init`, `db load` and `--write-back`")
+    writer_user: str = Field("", description="reads and writes plans, and makes and fills tables")
     writer_password: SecretStr = SecretStr("")
     releaser_user: str = Field("", description="releases plans; none: the writer does")
     releaser_password: SecretStr = SecretStr("")
+
+    _releases: bool = PrivateAttr(False)
+    """Whether the releaser's account stands in the writer's place."""
 
     plan_start: datetime | None = Field(None, description="UTC; instead of the row in `plan`")
     open_states: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -103,7 +106,14 @@ class DbSettings(BaseSettings):
         """The same, with the account that releases plans in the writer's place, where there is one."""
         if not self.releaser_user:
             return self
-        return self.model_copy(update={"writer_user": self.releaser_user, "writer_password": self.releaser_password})
+        account = {"writer_user": self.releaser_user, "writer_password": self.releaser_password}
+        changed = self.model_copy(update=account)
+        changed._releases = True
+        return changed
+
+    def account_name(self, writer: bool) -> str:
+        """How the settings begin that name the account and its password."""
+        return f"{PREFIX}{('RELEASER_' if self._releases else 'WRITER_') * writer}"
 
     def account(self, writer: bool) -> tuple[str, str]:
         """Return user and password; the reader's never write, so neither stands in for the other.
@@ -113,7 +123,7 @@ class DbSettings(BaseSettings):
         """
         user = self.writer_user if writer else self.user
         if not user:
-            name = f"{PREFIX}{'WRITER_' * writer}"
+            name = self.account_name(writer)
             account = "the account that may write" if writer else "the account that reads"
             raise ShopError(f"mariadb: set {name}USER and {name}PASSWORD to {account}, or an option file")
         return user, (self.writer_password if writer else self.password).get_secret_value()

@@ -61,7 +61,11 @@ def many_machines(site) -> None:
     [
         (
             {"PASSWORD": "wrong-one"},
-            ["Access denied for user 'shop_reader'", "check JAXSHOP_DB_USER"],
+            ["Access denied for user 'shop_reader'", "check JAXSHOP_DB_USER and JAXSHOP_DB_PASSWORD"],
+        ),
+        (
+            {"RELEASER_USER": "shop_writer", "RELEASER_PASSWORD": "wrong-one"},
+            ["Access denied for user 'shop_writer'", "check JAXSHOP_DB_RELEASER_USER and JAXSHOP_DB_RELEASER_PASSWORD"],
         ),
         ({"USER": "nobody"}, ["Access denied for user 'nobody'"]),
         ({"USER": ""}, ["set JAXSHOP_DB_USER and JAXSHOP_DB_PASSWORD"]),
@@ -72,7 +76,8 @@ def test_refused_accounts(loose, jaxshop, monkeypatch, settings: dict, fragments
     """A wrong password, account or database is one line that says which setting to look at, and no secret."""
     for name, value in settings.items():
         monkeypatch.setenv(f"JAXSHOP_DB_{name}", value)
-    assert refused(jaxshop("inspect", "mariadb:"), *fragments)
+    command = ("db", "release", "0" * 8) if "RELEASER_USER" in settings else ("inspect", "mariadb:")
+    assert refused(jaxshop(*command), *fragments)
 
 
 @pytest.mark.parametrize("transport", ["socket", "tcp"])

@@ -77,7 +77,7 @@ def test_one_plan_is_released_and_the_next_supersedes_it(draft) -> None:
     assert draft.site.sql("SELECT * FROM current_plan") == []
     assert release(first, "bob") == (first, None)
     second = draft("second")
-    for id, said in ((first, "is released, not a draft"), (old, f"say replaces={first}")):
+    for id, said in ((first, "is released, not a draft"), (old, f"say that it replaces {first}")):
         with pytest.raises(ReleaseConflictError, match=said):
             release(id, "bob")
     with pytest.raises(ReleaseConflictError, match="is not released"):
@@ -144,7 +144,7 @@ def test_the_console_lists_drafts_and_releases_one(draft, jaxshop) -> None:
     assert (won["schedule_id"], won["released_by"]) == (ids[codes.index(0)], "eve")
     lost = ids[codes.index(2)]
     late = jaxshop("db", "release", lost)
-    assert (late.code, late.out, f"say replaces={won['schedule_id']}" in late.err) == (2, "", True)
+    assert (late.code, late.out, f"replaces {won['schedule_id']} (`--replaces`" in late.err) == (2, "", True)
     told = json.loads(jaxshop("db", "release", lost, "--replaces", won["schedule_id"][:8], "--json").out)
     assert (told["schedule_id"], told["superseded"]) == (lost, won["schedule_id"])
     for id, said in (("0" * 64, "there is no plan"), ("xy", "must be the 8 to 64 first digits of a schedule_id")):
