@@ -19,6 +19,9 @@ FILE = "sweep.json"
 
 FORMAT = "jaxshop-sweep/1"
 
+MAX_RUNS = 1024
+"""Each has a config, weights and a folder of its own, made one after another: a slip must not take hours to refuse."""
+
 
 def members(config: Config, seeds: int = 1, rates: Sequence[float] = ()) -> dict[str, Config]:
     """The runs by the names of their folders: `seeds` of them from the config's seed on, of each learning rate.
@@ -26,12 +29,14 @@ def members(config: Config, seeds: int = 1, rates: Sequence[float] = ()) -> dict
     All draw from the generated shops of the config. A single run has the name "", and is the config's own.
 
     Raises:
-        ConfigError: no stage would use the rates, a seed is too large, or the config asks for what several runs
-            cannot do.
+        ConfigError: no stage would use the rates, a seed is too large, there are more than MAX_RUNS, or the config
+            asks for what several runs cannot do.
     """
     first = config.run.seed
     if SEED.fault(first + seeds - 1):
         raise ConfigError(f"--seeds: {first + seeds - 1} {SEED.complaint}")
+    if (count := seeds * max(1, len(rates))) > MAX_RUNS:
+        raise ConfigError(f"--seeds: {count:,} runs in one program are too many: at most {MAX_RUNS:,}")
     found: dict[str, Config] = {}
     for rate in rates or (config.ppo.learning_rate,):
         for seed in range(first, first + seeds):
@@ -39,7 +44,7 @@ def members(config: Config, seeds: int = 1, rates: Sequence[float] = ()) -> dict
             found[name] = _member(config, seed, rate)
     if rates and all(lesson.settings.learning_rate is not None for lesson in config.lessons()):
         raise ConfigError("--learning-rates: every stage has a learning_rate of its own, none uses ppo.learning_rate")
-    if len(found) < seeds * max(1, len(rates)):
+    if len(found) < count:
         raise ConfigError("--learning-rates: a rate is named twice")
     if len(found) == 1:
         return {"": dataclasses.replace(config, ppo=next(iter(found.values())).ppo)}

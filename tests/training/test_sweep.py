@@ -118,6 +118,8 @@ def test_a_resumed_sweep_keeps_its_runs(swept, tmp_path):
     [
         (["--seeds", 0], "must be an integer from 1"),
         (["--seeds", 2, "--seed", 2147483647], "--seeds: 2147483648 must be from 0 to 2147483647"),
+        (["--seeds", 99_999_999], "--seeds: 99,999,999 runs in one program are too many: at most 1,024"),
+        (["--seeds", 513, "--learning-rates", "1e-3,1e-2"], "--seeds: 1,026 runs in one program are too many"),
         (["--seeds", 2, "stop.when=target"], "--seeds: runs of one program end together"),
         (["--seeds", 2, "run.export_to=policy"], "--seeds: several runs have several policies"),
         (["--learning-rates", "1e-3,-1"], "'-1' must be a number > 0"),
