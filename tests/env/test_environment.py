@@ -16,8 +16,7 @@ from jaxshop.env.packing import pack, shape_of
 from jaxshop.env.types import Shape
 from jaxshop.schedule import verify
 from jaxshop.search.dispatches import dispatch_of, to_schedule
-from jaxshop.shop import Changeover, split_lots
-from jaxshop.support.errors import ShopError
+from jaxshop.shop import split_lots
 from tests.shops import from_routes, ft06, random_shop
 
 SHAPE = Shape(lots=5, operations=15, choices=4, sets=24, machines=4, pools=5, candidates=5)
@@ -339,14 +338,3 @@ def test_environments_last_are_the_same_as_under_vmap(non_delay, overlap):
         exact = [(a, b) for a, b in zip(leaves, expected, strict=True) if a.dtype == jnp.int32]
         assert all(np.array_equal(a, b) for a, b in exact)
     assert others[1].all()
-
-
-def test_a_shop_whose_ticks_could_overflow_is_refused():
-    """Shows one line for slow alternatives or set-ups with which some play ends past 32 bits, though no rule does."""
-    ops = tuple({0: 1, 1: 2**30} for _ in range(2))
-    with pytest.raises(ShopError, match="past what the environment can count"):
-        make(from_routes([list(ops)], 2))
-    shop = from_routes([[{0: 1}] for _ in range(80)], 1)
-    jobs = (replace(job, operations=(replace(job.operations[0], family="f"),)) for job in shop.jobs)
-    with pytest.raises(ShopError, match="set-ups that are as slow"):
-        make(replace(shop, jobs=tuple(jobs), changeovers=(Changeover("f", 2**25, machine="M0"),)))
