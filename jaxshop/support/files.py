@@ -38,7 +38,7 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
         ShopError: the folder is missing or `path` cannot be written; nothing is left behind.
     """
     target = check_writable(path)
-    with _clean_errors(str(path)):
+    with clean_errors(str(path)):
         # In the same folder, since only a rename within one file system is atomic.
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.tmp")
         try:
@@ -58,7 +58,7 @@ def check_writable(path: str | Path) -> Path:
     Raises:
         ShopError: the folder is missing, or something other than a file is in the way.
     """
-    with _clean_errors(str(path)):
+    with clean_errors(str(path)):
         target = Path(path).resolve()  # a link stays a link
         if not target.parent.is_dir():
             raise ValueError(f"the folder {Path(path).parent} does not exist")
@@ -73,7 +73,7 @@ def make_folder(path: str | Path) -> None:
     Raises:
         ShopError: it cannot be made, or nothing can be written there.
     """
-    with _clean_errors(f"{path}: is no folder to write in"):
+    with clean_errors(f"{path}: is no folder to write in"):
         Path(path).mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path):  # whatever the rights say: who asks may be root
             pass
@@ -91,7 +91,7 @@ def check_outputs(written: Iterable[str | Path | None], read: Iterable[str | Pat
     """
     inputs, targets = set(), set()
     for path in (name for name in read if name):
-        with _clean_errors(str(path)):
+        with clean_errors(str(path)):
             inputs.add(Path(path).resolve())
     for path in (name for name in written if name):
         target = check_writable(path)
@@ -104,7 +104,7 @@ def check_outputs(written: Iterable[str | Path | None], read: Iterable[str | Pat
 
 def read_text(path: str | Path) -> str:
     """Return a UTF-8 file's text, without a byte-order mark; raises ShopError naming the file."""
-    with _clean_errors(str(path)):
+    with clean_errors(str(path)):
         return Path(path).read_text(encoding="utf-8-sig")
 
 
@@ -119,7 +119,7 @@ def read_rows(path: str | Path) -> tuple[list[str], list[tuple[int, dict[str, An
 
 def read_bytes(path: str | Path) -> bytes:
     """Return a file's content; raises ShopError naming the file."""
-    with _clean_errors(str(path)):
+    with clean_errors(str(path)):
         return Path(path).read_bytes()
 
 
@@ -161,15 +161,15 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 @contextmanager
-def _clean_errors(where: str) -> Iterator[None]:
+def clean_errors(where: str, kind: type[ShopError] = ShopError) -> Iterator[None]:
     """Turn what the file system and the decoder raise into one line that names the file."""
     try:
         yield
     except UnicodeDecodeError as error:
-        raise ShopError(f"{where}: not UTF-8 text (byte {error.start})") from None
+        raise kind(f"{where}: not UTF-8 text (byte {error.start})") from None
     except UnicodeEncodeError:
-        raise ShopError(f"{where}: the text holds characters that UTF-8 cannot write") from None
+        raise kind(f"{where}: the text holds characters that UTF-8 cannot write") from None
     except OSError as error:
-        raise ShopError(f"{where}: {(error.strerror or str(error)).lower()}") from None
+        raise kind(f"{where}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:  # our own words, or a NUL byte in the path
-        raise ShopError(f"{where}: {error}") from None
+        raise kind(f"{where}: {error}") from None

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from jaxshop.policies.checkpoint import Store, check_path
 from jaxshop.ppo.update import Learner
 from jaxshop.shop import Shop, fingerprint
+from jaxshop.support.files import clean_errors
 from jaxshop.support.settings import ConfigError
 from jaxshop.training.config import Config, check_complete, check_progress, check_resume, from_dict
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 """In a run's folder, empty: held by the process that trains in it. Not removed, or two could hold one each."""
@@ -32,10 +30,8 @@ def new_folder(config: Config, shop: Shop, several: bool = False) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = Path(config.run.runs_dir) / f"{name}-{stamp}-{'sweep' if several else config.run.seed}"
     check_path(folder)
-    try:
+    with clean_errors(f"{folder}: cannot be made", ConfigError):
         folder.mkdir(parents=True)
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from None
     return folder
 
 
@@ -46,19 +42,24 @@ def only_here(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: another one trains in it, or nothing can be written there.
     """
-    try:
+    with clean_errors(f"{folder}: cannot be written", ConfigError):
         lock = (folder / LOCK).open("ab")
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be written: {(error.strerror or str(error)).lower()}") from None
     with lock:
         try:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(lock)
         except BlockingIOError:
             raise ConfigError(f"{folder}: another process trains in it") from None
         except OSError:
             pass  # a file system without locks
         yield
+
+
+def _lock(file: BinaryIO) -> None:
+    """Take a file for this process, if the platform can; BlockingIOError where another one has it."""
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def open_store(folder: Path, resume: str | None) -> Store:
